@@ -1,0 +1,66 @@
+"""Experiment tracking that outlives every tracker: record once, on disk, and deliver to all of them.
+
+    import multitrack
+
+    with multitrack.start_run(project="digits", params={"lr": 1e-3}) as run:
+        run.log_metric("loss", 0.31, step=4)
+
+Importing this module imports neither a tracker nor Keras.
+"""
+
+from multitrack.capture import LogHandler
+from multitrack.errors import (
+    BackendError,
+    BackendNotInstalledError,
+    ConfigError,
+    JournalError,
+    MetricKindError,
+    MultitrackError,
+    ParamChangedError,
+    PermanentError,
+    PluginError,
+    RetryableError,
+    RunClosedError,
+    RunError,
+    RunInUseError,
+    UnknownBackendError,
+)
+from multitrack.markers import hookimpl, hookspec
+from multitrack.plugins import register, unregister
+from multitrack.reader import JournalReader, open_journal
+from multitrack.report import DeliveryReport, LaneReport
+from multitrack.run import Run, active_run
+from multitrack.start import start_run
+from multitrack.sync import sync
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "BackendNotInstalledError",
+    "ConfigError",
+    "DeliveryReport",
+    "JournalError",
+    "JournalReader",
+    "LaneReport",
+    "LogHandler",
+    "MetricKindError",
+    "MultitrackError",
+    "ParamChangedError",
+    "PermanentError",
+    "PluginError",
+    "RetryableError",
+    "Run",
+    "RunClosedError",
+    "RunError",
+    "RunInUseError",
+    "UnknownBackendError",
+    "active_run",
+    "hookimpl",
+    "hookspec",
+    "open_journal",
+    "register",
+    "start_run",
+    "sync",
+    "unregister",
+]

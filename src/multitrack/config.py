@@ -1,0 +1,277 @@
+"""What holds: arguments over environment over file over defaults, and where each value came from.
+
+The file is ``multitrack.toml``, or ``[tool.multitrack]`` in ``pyproject.toml``, searched upwards from the current
+directory; ``MULTITRACK_CONFIG`` names one. Top-level keys are :class:`Settings`; each backend has a table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from multitrack import plugins
+from multitrack.errors import ConfigError
+
+#: A backend option that is a path: made absolute from the file it stands in.
+PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
+#: A backend option that is a URI or a path; SQLite and file URIs, and bare paths, are made absolute.
+UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
+
+FILE: Final = "multitrack.toml"
+DEFAULT: Final = "default"
+_PREFIX: Final = "MULTITRACK_"
+_OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED"}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The top-level keys of the config.
+
+    Attributes:
+        project: Project of runs that name none; default: the current directory's name.
+        backends: Where runs are delivered.
+        journal: Where journals live.
+        delivery: ``process``: a courier process of its own; ``thread``: a thread of the training process;
+            ``off``: journal only, ``multitrack sync`` later.
+        exit: ``wait``: the end of a run waits as long as records move; ``detach``: it returns at once, and the courier
+            goes on alone for at most ``detach_limit`` seconds.
+        detach_limit: Seconds that a courier goes on after the training process, at most.
+        ranks: Under torchrun and the like: ``zero``: only rank 0 records; ``all``: each rank is a child run.
+        mistakes: What a wrong call does: ``raise``, or ``warn`` and set the record aside, counted.
+        plugins: Plugins that are no backends, by entry point or import path.
+        interval: Seconds between deliveries while training runs.
+    """
+
+    project: str | None = None
+    backends: list[str] = []
+    journal: PathOption = ".multitrack"
+    delivery: Literal["process", "thread", "off"] = "process"
+    exit: Literal["wait", "detach"] = "wait"
+    detach_limit: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+    ranks: Literal["zero", "all"] = "zero"
+    mistakes: Literal["raise", "warn"] = "raise"
+    plugins: list[str] = []
+    interval: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a value came from: words for a message, and the directory its relative paths start from."""
+
+    place: str
+    base: Path
+
+
+class Config:
+    """What holds for a run.
+
+    Attributes:
+        settings: The top-level settings, checked.
+        origins: Where each setting came from, by name.
+        file: The config file, if one was found.
+    """
+
+    def __init__(
+        self, settings: Settings, origins: dict[str, str], tables: dict[str, dict[str, tuple[Any, Origin]]], file: Path | None
+    ) -> None:
+        self.settings = settings
+        self.origins = origins
+        self.file = file
+        self._tables = tables
+
+    def options(self, backend: plugins.Backend) -> tuple[msgspec.Struct, dict[str, str]]:
+        """A backend's options, checked and with absolute paths, and where each came from.
+
+        Raises:
+            ConfigError: An unknown option, or a value that cannot hold; names the place and the key.
+        """
+        kind = backend.options_type()
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        given = dict(self._tables.get(backend.name, {}))
+        given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
+        values: dict[str, Any] = {}
+        origins = {name: DEFAULT for name in fields}
+        for key, (value, origin) in given.items():
+            if key not in fields:
+                raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {_closest(key, fields)}")
+            values[key] = _converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
+            origins[key] = origin.place
+        try:
+            options = kind(**values)
+        except (ValueError, TypeError) as error:
+            places = sorted({origin for key, origin in origins.items() if key in values}) or [self.place()]
+            raise ConfigError(f"{', '.join(places)}: [{backend.name}] {error}") from error
+        return options, origins
+
+    def place(self) -> str:
+        """Where one would write a setting: the file in use, or the one to create."""
+        return str(self.file) if self.file else FILE
+
+
+def load_config(
+    config: object = None, *, arguments: Mapping[str, Any] | None = None, start: Path | None = None
+) -> Config:
+    """Read the config that holds here and now.
+
+    Args:
+        config: The path of a TOML file, a mapping of the same shape, or ``None`` to search upwards.
+        arguments: Settings given as arguments; they override everything. ``None`` values are not given.
+        start: Where the search starts; default: the current directory.
+
+    Raises:
+        ConfigError: Unreadable, an unknown key, or a value that cannot hold.
+    """
+    start = start or Path.cwd()
+    table, origin, file = _read(config, start)
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    given: dict[str, tuple[Any, Origin]] = {}
+    tables: dict[str, dict[str, tuple[Any, Origin]]] = {}
+    for key, value in table.items():
+        if key in fields:
+            given[key] = (value, origin)
+        elif isinstance(value, dict):
+            tables[key] = {option: (setting, origin) for option, setting in value.items()}
+        else:
+            hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
+            raise ConfigError(f"{origin.place}: unknown setting {key!r}; {_closest(key, fields)}{hint}")
+    given.update(_from_environment(_PREFIX, fields, "setting"))
+    here = Origin("argument", start)
+    given.update({key: (value, here) for key, value in (arguments or {}).items() if value is not None})
+    values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
+    values.setdefault("journal", _absolute_path(Settings().journal, origin.base))
+    settings = Settings(**values)
+    _check_tables(tables, settings.backends, origin, config is not None and not file)
+    origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
+    return Config(settings, origins, tables, file)
+
+
+def _check_tables(tables: Iterable[str], selected: list[str], origin: Origin, is_mapping: bool) -> None:
+    """A table must belong to a backend: selected, known, or installed (looked up last, as that is slow)."""
+    unknown = [name for name in tables if name not in {*selected, *plugins.KNOWN} and ":" not in name]
+    if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
+        hint = " For hyperparameters, did you mean params=?" if is_mapping else ""
+        choices = [*selected, *plugins.KNOWN, *plugins.available()]
+        raise ConfigError(f"{origin.place}: [{rest[0]}] is neither a setting nor a backend; {_closest(rest[0], choices)}{hint}")
+
+
+def _read(config: object, start: Path) -> tuple[dict[str, Any], Origin, Path | None]:
+    """The table that was given or found, its origin, and its file."""
+    if isinstance(config, Mapping):
+        return dict(config), Origin("argument config", start), None
+    if config is None:
+        named = os.environ.get("MULTITRACK_CONFIG")
+        path = (start / Path(named).expanduser()) if named else _search(start)
+        if path is None:
+            return {}, Origin(FILE, start), None
+    elif isinstance(config, (str, os.PathLike)):
+        path = (start / Path(config).expanduser()).absolute()
+    else:
+        raise ConfigError(
+            f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
+            "for hyperparameters, did you mean params=?"
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"config file {path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read config file {path}: {error}") from error
+    if path.name == "pyproject.toml":
+        table = table.get("tool", {}).get("multitrack", {})
+    return table, Origin(str(path), path.parent), path
+
+
+def _search(start: Path) -> Path | None:
+    for directory in (start, *start.parents):
+        if (directory / FILE).is_file():
+            return directory / FILE
+        pyproject = directory / "pyproject.toml"
+        if pyproject.is_file():
+            try:
+                if "multitrack" in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}):
+                    return pyproject
+            except (OSError, ValueError):
+                continue  # somebody else's file; theirs to mend
+    return None
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict[str, tuple[Any, Origin]]:
+    """What the environment sets of ``fields``; a variable that almost names one is an error."""
+    names = {prefix + name.upper(): name for name in fields}
+    found: dict[str, tuple[Any, Origin]] = {}
+    for variable, text in os.environ.items():
+        if variable in names:
+            found[names[variable]] = (text, Origin(f"environment variable {variable}", Path.cwd()))
+        elif variable.startswith(prefix) and variable not in _OTHER_VARIABLES:
+            close = difflib.get_close_matches(variable, names, n=1, cutoff=0.6 if prefix != _PREFIX else 0.85)
+            if close or prefix != _PREFIX:
+                raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, names)}")
+    return found
+
+
+def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
+    """A value as its field's type, paths made absolute."""
+    if isinstance(value, str) and origin.place.startswith("environment"):
+        if msgspec.json.schema(kind).get("type") == "array":
+            value = [item.strip() for item in value.split(",") if item.strip()]
+        converted = _convert(value, kind, origin, key, strict=False)
+    else:
+        converted = _convert(value, kind, origin, key, strict=True)
+    role = _role(kind)
+    if role == "path":
+        return _absolute_path(converted, origin.base)
+    return _absolute_uri(converted, origin.base) if role == "uri" else converted
+
+
+def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin.place}: {key} = {value!r} cannot hold: {error}{_choices(kind)}") from error
+
+
+def _choices(kind: Any) -> str:
+    options = msgspec.json.schema(kind).get("enum")
+    return f"; one of {', '.join(map(repr, options))}" if options else ""
+
+
+def _role(kind: Any) -> str | None:
+    """``path`` or ``uri`` for options annotated as such, also where they may be ``None``."""
+    for part in (kind, *getattr(kind, "__args__", ())):
+        for meta in getattr(part, "__metadata__", ()):
+            if isinstance(meta, msgspec.Meta) and meta.extra and "multitrack" in meta.extra:
+                return str(meta.extra["multitrack"])
+    return None
+
+
+def _absolute_path(path: str | None, base: Path) -> str | None:
+    return None if path is None else str(Path(os.path.normpath(base / Path(path).expanduser())))
+
+
+def _absolute_uri(uri: str | None, base: Path) -> str | None:
+    """``sqlite:///x.db``, ``file:x`` and bare paths from ``base``; everything else, and absolute ones, as they are."""
+    if uri is None:
+        return None
+    sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(.+)", uri)
+    if sqlite and not sqlite[2].startswith(("/", ":memory:")):
+        return f"{sqlite[1]}{_absolute_path(sqlite[2], base)}"
+    if re.match(r"file:(?!/)", uri):
+        return f"file://{_absolute_path(uri[5:], base)}"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri) or uri in {"", "databricks"}:
+        return uri
+    return _absolute_path(uri, base)
+
+
+def _closest(name: str, choices: Iterable[str]) -> str:
+    known = sorted(set(choices))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."

@@ -1,0 +1,100 @@
+"""What a run starts with: who, where, which command, which commit, which packages.
+
+The quick facts are there when ``start_run`` returns. Git's are asked of git itself, which may take its time in a
+large repository, so a thread gathers them and the manifest is written again once they are known.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from multitrack.manifest import Context, GitState
+from multitrack.redaction import without_credentials
+
+#: Seconds that one git command may take.
+_GIT_TIMEOUT: Final = 5.0
+_DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
+
+
+def quick_context() -> Context:
+    """What can be told at once, marked as not complete."""
+    program = _program()
+    return Context(
+        user=_user(), host=socket.gethostname(), pid=os.getpid(), cwd=os.getcwd(),  # noqa: PTH109 - a string
+        program=None if program is None else str(program), command=list(sys.orig_argv or sys.argv),
+        executable=sys.executable, python=platform.python_version(), platform=sys.platform, complete=False,
+    )  # fmt: skip
+
+
+def full_context(quick: Context) -> Context:
+    """The same with git's state and the installed distributions; takes milliseconds to seconds."""
+    start = Path(quick.program).parent if quick.program else Path(quick.cwd)
+    git = git_state(start) or (git_state(Path(quick.cwd)) if str(start) != quick.cwd else None)
+    return msgspec.structs.replace(quick, git=git, packages=packages(), complete=True)
+
+
+def git_state(directory: Path) -> GitState | None:
+    """The repository around ``directory``, or ``None`` where there is none, no commit, or no git."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    status = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    remote = _git(directory, "config", "--get", "remote.origin.url")
+    return GitState(
+        commit=commit,
+        branch=_git(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
+        dirty=None if status is None else bool(status),
+        remote=without_credentials(remote) if remote else None,
+        root=_git(directory, "rev-parse", "--show-toplevel"),
+    )
+
+
+def packages() -> dict[str, str]:
+    """Version of each installed distribution, read from directory names alone: a few milliseconds."""
+    found: dict[str, str] = {}
+    for entry in reversed(sys.path):  # earlier entries of the path win
+        try:
+            names = os.listdir(entry or ".")
+        except OSError:
+            continue
+        for name in names:
+            match = _DIST_INFO.fullmatch(name)
+            if match:
+                found[match["name"].replace("_", "-").lower()] = match["version"]
+    return dict(sorted(found.items()))
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """What a git command says, or ``None`` where it fails. It neither locks nor prompts."""
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments], cwd=directory, capture_output=True, text=True,
+            timeout=_GIT_TIMEOUT, stdin=subprocess.DEVNULL, check=False, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _program() -> Path | None:
+    """The script being run; ``None`` in a shell or notebook."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    return Path(file).absolute() if file else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry for this uid, as in some containers
+        return str(os.getuid())

@@ -1,0 +1,253 @@
+"""The courier: the loop that drives lanes. One piece of code with three hosts.
+
+- A child process, the default: ``python -m multitrack.courier JOURNAL``, told of runs through its standard
+  input. It survives the training process's crash and keeps trackers' SDKs out of it.
+- A thread of the training process (``delivery = "thread"``).
+- ``multitrack sync``.
+
+What a courier knows it reads from the disk, and what it did it writes there (:class:`~multitrack.lane.LaneState`), so
+that nobody ever waits for an answer from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from multitrack import manifest as manifests
+from multitrack.errors import JournalError
+from multitrack.lane import Lane
+from multitrack.settle import Settling
+
+#: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
+WORKERS: Final = 4
+
+Notice = Callable[[str], None]
+
+
+class Courier:
+    """Drives the lanes of any number of runs with a bounded pool of workers for each backend.
+
+    Args:
+        interval: Seconds between looks at the journals.
+        notice: Called, from a worker, with a sentence for the user.
+        after_open: Called after each step of a lane, from its worker (the thread host keeps its exit hook last).
+    """
+
+    def __init__(self, interval: float, notice: Notice, after_open: Callable[[], None] | None = None) -> None:
+        self._interval = interval
+        self._notice = notice
+        self._after_open = after_open
+        self._lanes: dict[tuple[Path, str], Lane] = {}
+        self._workers: dict[str, _Workers] = {}
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+
+    def add(
+        self, directory: Path, options: dict[str, dict[str, Any]] | None = None, objects: dict[str, object] | None = None
+    ) -> list[Lane]:
+        """Take on the lanes of a run, those that need something done.
+
+        Args:
+            directory: The run's directory.
+            options: Backends' options with their secrets, by name; default: the manifest's.
+            objects: Backend objects of this process, by name.
+        """
+        try:
+            manifest = manifests.read_manifest(directory)
+        except JournalError as error:
+            self._notice(str(error))
+            return []
+        lanes = []
+        for entry in manifest.backends:
+            lane = Lane(
+                directory, entry, options=(options or {}).get(entry.name), plugin=(objects or {}).get(entry.name),
+                notice=self._notice,
+            )  # fmt: skip
+            with self._lock:
+                before = self._lanes.get((directory, entry.name))
+                if before is not None and not before.done:
+                    lanes.append(before)  # the same run, resumed by the same process
+                    continue
+                if before is not None:
+                    before.release()
+                self._lanes[directory, entry.name] = lane
+            lanes.append(lane)
+        self._wake.set()
+        return lanes
+
+    def nudge(self) -> None:
+        """Look at once, and let lanes that wait before another try do it now."""
+        with self._lock:
+            for lane in self._lanes.values():
+                lane.due = 0.0
+        self._wake.set()
+
+    def run(self, finished: Callable[[], bool]) -> None:
+        """Drive the lanes until ``finished()``, asked after each look."""
+        while True:
+            self._tick()
+            if finished():
+                return
+            self._wake.wait(self._pause())
+            self._wake.clear()
+
+    def close(self) -> None:
+        """Give up all lanes; their SDKs are left to the process's end."""
+        with self._lock:
+            for lane in self._lanes.values():
+                lane.release()
+            self._lanes.clear()
+
+    def lanes(self) -> list[Lane]:
+        """The lanes being driven."""
+        with self._lock:
+            return list(self._lanes.values())
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        waiting = [lane.due - now for lane in self.lanes() if not lane.busy and not lane.done and lane.due > now]
+        return min([self._interval, *waiting])
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for lane in self.lanes():
+            if lane.done and not lane.busy:
+                lane.release()
+            elif lane.wants(now):
+                lane.busy = True
+                self._pool(lane.name).put(lane)
+
+    def _pool(self, backend: str) -> _Workers:
+        if backend not in self._workers:
+            self._workers[backend] = _Workers(f"multitrack-{backend}", self._work)
+        return self._workers[backend]
+
+    def _work(self, lane: Lane) -> None:
+        again = lane.step()
+        if self._after_open is not None:
+            self._after_open()
+        if again and not lane.done:
+            self._pool(lane.name).put(lane)  # behind the others: a long lane does not starve a short one
+        else:
+            lane.busy = False
+            self._wake.set()
+
+
+class _Workers:
+    """A few daemon threads with a queue.
+
+    Not a ThreadPoolExecutor: that one refuses work as soon as the interpreter begins to exit, which is
+    when the last records are delivered.
+    """
+
+    def __init__(self, name: str, work: Callable[[Lane], None]) -> None:
+        self._name = name
+        self._work = work
+        self._queue: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+
+    def put(self, lane: Lane) -> None:
+        self._queue.put(lane)
+        if self._idle == 0 and len(self._threads) < WORKERS:
+            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            self._idle += 1
+            lane = self._queue.get()
+            self._idle -= 1
+            self._work(lane)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The courier as a process: serve the runs named on standard input until it closes, then finish and go.
+
+    Each line of standard input is a JSON object: ``{"add": directory, "options": {...}}``, ``{"nudge": true}``,
+    ``{"path": [...]}`` (the training process's module path, for backends named by import path) or
+    ``{"stop": seconds}``: when the input closes, go on for at most so long. Without a stop, a closed input means
+    that the training process died: what it left is delivered within ``DEAD_LIMIT``.
+    """
+    journal = Path((arguments or sys.argv[1:])[0])
+    notice = _detach_output(journal)
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
+    interval = float((arguments or sys.argv[1:])[1])
+    courier = Courier(interval, notice)
+    ending = _Ending()
+    signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
+    threading.Thread(target=_listen, args=(courier, ending), name="multitrack-listen", daemon=True).start()
+    courier.run(lambda: ending.closed.is_set())
+    settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
+    deadline = time.monotonic() + ending.limit
+    courier.run(lambda: settling.look() or time.monotonic() > deadline)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # a hung SDK's thread or exit hook must not keep the process
+
+
+#: Seconds that a courier goes on after its training process died.
+DEAD_LIMIT: Final = 300.0
+
+
+class _Ending:
+    """When and for how long the courier finishes."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.limit = DEAD_LIMIT
+
+    def stop(self, limit: float) -> None:
+        self.limit = limit
+        self.closed.set()
+
+
+def _listen(courier: Courier, ending: _Ending) -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "path" in order:
+            sys.path.extend(part for part in order["path"] if part not in sys.path)
+        if "add" in order:
+            courier.add(Path(order["add"]), order.get("options"))
+        if "nudge" in order:
+            courier.nudge()
+        if "stop" in order:
+            ending.limit = float(order["stop"])
+    ending.closed.set()
+    courier.nudge()
+
+
+def _detach_output(journal: Path) -> Notice:
+    """Send what SDKs print to a log file; give back how to say something on the training's own stderr."""
+    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    log = os.open(journal / f"courier-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    lock = threading.Lock()
+
+    def notice(text: str) -> None:
+        with lock, contextlib.suppress(OSError, ValueError):
+            print(f"multitrack: {text}", file=sys.stderr, flush=True)
+            print(f"multitrack: {text}", file=stream)
+
+    return notice
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Every exception that multitrack raises.
+
+::
+
+    MultitrackError
+    ├── ConfigError (ValueError)           a config file, variable or argument that cannot hold
+    │   └── UnknownBackendError            a backend that is neither installed nor known
+    ├── BackendNotInstalledError (ImportError)
+    │                                      a known backend whose distribution or SDK is missing
+    ├── PluginError (TypeError)            a plugin that is not one: wrong shape, wrong hooks
+    ├── RunError
+    │   ├── RunClosedError (ValueError)    a record after the end
+    │   ├── RunInUseError                  another live process writes this run
+    │   └── ParamChangedError (ValueError) a param stated again with another value
+    ├── MetricKindError (ValueError)       one name used both as a series and as a list metric
+    ├── JournalError (OSError)             the journal's directory cannot be written or read
+    └── BackendError                       what a backend raises from its hooks
+        ├── RetryableError                 the same call may succeed later
+        └── PermanentError                 it never will: these records are set aside
+
+A wrong type is a plain ``TypeError`` and an impossible value a plain ``ValueError``, raised at the call.
+Nothing here is ever raised into training because of a tracker.
+"""
+
+
+class MultitrackError(Exception):
+    """The root of the tree above."""
+
+
+class ConfigError(MultitrackError, ValueError):
+    """Something in the config cannot hold; names the place, the key and what was expected."""
+
+
+class UnknownBackendError(ConfigError):
+    """No installed plugin has this name, and multitrack knows none that would."""
+
+
+class BackendNotInstalledError(MultitrackError, ImportError):
+    """The backend is known, but its distribution or its tracker's SDK is not installed."""
+
+
+class PluginError(MultitrackError, TypeError):
+    """An object offered as a plugin does not implement the hooks as they are specified."""
+
+
+class RunError(MultitrackError):
+    """Something about the run itself."""
+
+
+class RunClosedError(RunError, ValueError):
+    """The run has ended; it takes no more records."""
+
+
+class RunInUseError(RunError):
+    """Another live process writes this run."""
+
+
+class ParamChangedError(RunError, ValueError):
+    """A param was stated again with another value; nothing of the call was recorded."""
+
+
+class MetricKindError(MultitrackError, ValueError):
+    """The name is already used for the other kind of series in this run."""
+
+
+class JournalError(MultitrackError, OSError):
+    """The journal's directory cannot be created, written or read."""
+
+
+class BackendError(MultitrackError):
+    """Raised by a backend's hooks; never reaches training code."""
+
+
+class RetryableError(BackendError):
+    """The tracker may take the same records later: the lane waits and hands them over again."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        """Say what went wrong and, where the tracker said so, when to come back.
+
+        Args:
+            message: What the tracker answered.
+            after: Seconds the tracker asked to be left alone (an HTTP ``Retry-After``).
+        """
+        super().__init__(message)
+        self.after = after
+
+
+class PermanentError(BackendError):
+    """The tracker will never take these records: they are set aside with this reason."""

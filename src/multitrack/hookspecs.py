@@ -1,0 +1,196 @@
+"""Every hook, typed and documented.
+
+A **backend** implements ``open_run``, ``flush``, ``close_run``, ``backend_options`` and the data hooks. A plugin
+that is no backend may implement ``run_context`` and ``redact``. A hook that a backend leaves out means
+"nothing to do" for that kind.
+
+What holds for all backend hooks:
+
+- **Who and where.** They are called by a lane, in the courier: a process of its own by default, a thread of the
+  training process with ``delivery = "thread"``, or the process of ``multitrack sync``. Never on the
+  training thread.
+- **Threads.** For one run, one call at a time, in order; successive calls may come from different threads.
+  For different runs of the same backend, calls come from several threads at once.
+- **Repeats.** After a trouble, or when a courier died before it saved the position, a batch comes again, whole or
+  cut elsewhere. Each record carries its ``ordinal`` in the run: pass over what is already held.
+- **Raise** :class:`~multitrack.errors.RetryableError` when the same call may succeed later (the lane waits with
+  growing pauses and calls again), :class:`~multitrack.errors.PermanentError` when these records never will.
+  Anything else counts as permanent. Records are then tried one by one, and those that fail alone are set
+  aside with their reason, counted and kept.
+- **Units.** Times are integer milliseconds since the epoch. Steps are integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from multitrack.manifest import Context
+from multitrack.markers import hookspec
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """What a backend is told of a run.
+
+    Attributes:
+        id: The run's id: letters, digits, ``-`` and ``_``.
+        project: The project; any Unicode.
+        name: The run's name; any Unicode.
+        created: When the run began.
+        options: An instance of what ``backend_options`` returned.
+        context: Where the training runs; show its identity, not the courier's.
+        directory: A directory that is this lane's alone, to write down what a restart must know.
+        segment: Number of the journal's last segment when the lane opened: above 1, the run was resumed.
+        group: Label of runs that belong together.
+        parent: The parent's run id.
+        notes: Free text.
+        backend_id: The tracker's id for the run, once ``open_run`` gave it.
+        parent_name: The parent's name, where there is a parent.
+    """
+
+    id: str
+    project: str
+    name: str
+    created: int
+    options: Any
+    context: Context | None
+    directory: Path
+    segment: int = 1
+    group: str | None = None
+    parent: str | None = None
+    notes: str | None = None
+    backend_id: str | None = None
+    parent_name: str | None = None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What ``open_run`` gives back.
+
+    Attributes:
+        id: The tracker's id for the run.
+        url: Where a browser shows it, or ``None``.
+        position: The ordinal to resume at, where the tracker knows what it holds durably: 0 after the backend
+            threw an unfinished file away, or more. ``None``: resume where the lane last saved its position.
+    """
+
+    id: str
+    url: str | None = None
+    position: int | None = None
+
+
+class Hooks:
+    """The specification. Plugins implement these names with ``@hookimpl``."""
+
+    @hookspec(firstresult=True)
+    def backend_options(self) -> type[msgspec.Struct] | None:  # type: ignore[empty-body]
+        """The backend's options as a ``msgspec.Struct`` with defaults, docstring and ``forbid_unknown_fields``.
+
+        Called at ``start_run``, on the training thread, before anything is written, and again by each
+        courier: it must not import the tracker's SDK. Field types are checked against the config. Annotate a
+        path with :data:`multitrack.config.PathOption` and a URI that may be a local path with
+        :data:`multitrack.config.UriOption`: relative ones are made absolute from the file they stand in. A
+        ``__post_init__`` that raises ``ValueError`` rejects a combination (credentials missing, say).
+        """
+
+    @hookspec(firstresult=True)
+    def open_run(self, run: RunInfo) -> Opened | None:  # type: ignore[empty-body]
+        """Open the run in the tracker, or find it again.
+
+        Called once for each lane and courier, before any data, under the lane's lock; the first call may
+        import the SDK. It may come again for a run that is open, half-written or finished there: it must
+        find that run by ``run.id``, not make another. Do not wait for the parent; see ``link_parent``.
+        Whatever it raises but ``RetryableError`` leaves the lane, with everything pending, to ``multitrack sync``.
+        """
+
+    @hookspec(firstresult=True)
+    def log_params(self, run: RunInfo, records: Sequence[Params]) -> None:
+        """Params, flat: ``record.values`` by ``/``-separated key; :func:`~multitrack.records.typed_params` types them.
+
+        Called with one stretch's records, at most once a stretch. A key comes with one value only, but
+        may come again with the same. Truncate nothing: what does not fit goes to the tracker another way.
+        """
+
+    @hookspec(firstresult=True)
+    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> None:
+        """Points of series and simple metrics: ``record.numbers`` at ``record.step``, or ``step=None``.
+
+        Called at most once a stretch, with up to a few thousand records, each one ``log_metric`` or
+        ``log_metrics`` call, and each to become the same rows however it is batched. Steps may repeat and go back;
+        numbers may be NaN, ±inf, or integers beyond 2⁵³. For simple metrics the last record wins, and
+        ``record.earlier`` says how often each key was written before. A simple metric beside a series of
+        the same name is its summary; where the tracker has one slot for both, it goes to ``<name>/summary``.
+        """
+
+    @hookspec(firstresult=True)
+    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> None:
+        """Stretches of list metrics: ``record.numbers[i]`` stands at step ``record.index + i``.
+
+        Called at most once a stretch. One record holds at most about 1 MiB of JSON, some 50,000 numbers.
+        """
+
+    @hookspec(firstresult=True)
+    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
+        """References: name, URI, kind, role, and where known digest (``sha256:<hex>``) and size in bytes.
+
+        Called at most once a stretch. Nothing is copied or uploaded, and the file may be gone by now.
+        """
+
+    @hookspec(firstresult=True)
+    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
+        """Lines of text without line ends, in order; of any length; with ``record.stream``.
+
+        Called at most once a stretch. Text may hold terminal escapes and any other character.
+        """
+
+    @hookspec(firstresult=True)
+    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> None:
+        """Tags; a later value of a key replaces an earlier one. Called at most once a stretch."""
+
+    @hookspec(firstresult=True)
+    def link_parent(self, run: RunInfo, parent_id: str) -> None:
+        """Show in the tracker that ``run`` is a child of its run ``parent_id`` (the tracker's id).
+
+        Called once both are open, before or after ``close_run``; may come again.
+        """
+
+    @hookspec(firstresult=True)
+    def flush(self, run: RunInfo, position: int) -> int | None:
+        """Make what was handed over as durable as the tracker can.
+
+        Called after every stretch, and at ``Run.flush``.
+
+        Args:
+            run: The run.
+            position: Every record with a lower ordinal was handed over or set aside.
+
+        Returns:
+            The position to resume at if everything in memory were lost now; ``None`` means ``position``.
+        """
+
+    @hookspec(firstresult=True)
+    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
+        """End the run in the tracker, durably, with its true end time.
+
+        Called once after the last record, again after a trouble in it, and again if the run is resumed and ends.
+        ``status`` is ``finished``, ``failed`` or ``killed``.
+        """
+
+    @hookspec
+    def run_context(self, project: str, name: str) -> dict[str, Any] | None:  # type: ignore[empty-body]
+        """Tags and params to add to every run: ``{"tags": {...}, "params": {...}}``, both optional.
+
+        Called on the training thread in ``start_run``, once a run, for plugins named in the config's ``plugins`` or
+        registered: keep it short. What it raises is reported as a warning, and the run starts without it.
+        """
+
+    @hookspec
+    def redact(self, text: str, name: str) -> str | None:  # type: ignore[empty-body]
+        """A text as it may be kept, or ``None`` to leave it as it is.
+
+        Called on the training thread before a string value of a param, a tag, a line or a URI reaches
+        the journal. ``name`` is the param's or tag's key, or ``""``. What it raises withholds the text.
+        """

@@ -1,0 +1,339 @@
+"""The journal of one run: numbered segments of JSON Lines, appended by one writer, read by any number.
+
+A record is on its way to the disk when :meth:`Writer.append` returns: one ``write(2)``, so that it survives
+``kill -9`` of every process. A segment's file is held under an exclusive ``flock`` for as long as its
+writer lives, which is how a reader tells a pause from a death. A reader goes on to the next segment only
+when the one before is closed, so the records of a run have one order, and a position in it is one number:
+how many lines of the run were read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from multitrack import records
+from multitrack.errors import JournalError, RunInUseError
+from multitrack.records import End, ListMetric, Record, Segment
+from multitrack.resolve import Resolver
+
+#: A list metric longer than this many bytes of JSON is written in parts.
+PART_BYTES: Final = 1 << 20
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    """The file of segment ``number``, counted from 1, of the run in ``directory``."""
+    return directory / f"{number:06}.jsonl"
+
+
+def last_segment(directory: Path) -> int:
+    """The number of the newest segment, 0 where there is none."""
+    return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a live process holds this segment open for writing."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def is_live(directory: Path) -> bool:
+    """Whether a live process writes the run in ``directory``."""
+    return any(is_held(path) for path in directory.glob("[0-9]*.jsonl"))
+
+
+@contextlib.contextmanager
+def opening(directory: Path) -> Iterator[None]:
+    """Be the only one who opens a segment of this run just now.
+
+    Raises:
+        RunInUseError: A live process writes the run.
+    """
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if is_live(directory):
+            raise RunInUseError(f"run {directory.name} is being written by another live process ({directory})")
+        yield
+    finally:
+        os.close(fd)
+
+
+class Writer:
+    """Appends to one segment, from one process; the caller holds a lock around each call.
+
+    Args:
+        directory: The run's directory.
+        not_before: No record will be stamped earlier than this (ms), so that a resumed run's times go on.
+        fork: Whether this process is a forked child of the run's writer.
+
+    Attributes:
+        number: The segment's number.
+        records: How many records were written, the segment's own first one included.
+        lost: How many the machine did not take.
+
+    Raises:
+        JournalError: The directory cannot be written.
+    """
+
+    def __init__(self, directory: Path, *, not_before: int = 0, fork: bool = False) -> None:
+        self._last = not_before
+        self._torn = False
+        self.lost = 0
+        self.records = 0
+        self.number, self._fd = self._create(directory)
+        self.append(
+            Segment(time=self.now(), segment=self.number, pid=os.getpid(), host=socket.gethostname(), fork=fork)
+        )
+
+    def _create(self, directory: Path) -> tuple[int, int]:
+        # Locked under a name no reader looks at, then linked: nobody ever sees a segment without its lock.
+        draft = directory / f".segment-{os.getpid()}-{time.monotonic_ns()}"
+        fd = -1
+        try:
+            fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            number = last_segment(directory)
+            while True:
+                number += 1
+                try:
+                    os.link(draft, segment_path(directory, number))
+                    break
+                except FileExistsError:
+                    continue
+            draft.unlink()
+        except OSError as error:
+            if fd >= 0:
+                os.close(fd)
+            raise JournalError(
+                error.errno, f"cannot write the journal of run {directory.name}: {error.strerror}", str(directory)
+            ) from error
+        return number, fd
+
+    def now(self) -> int:
+        """The time for the next record: milliseconds since the epoch, never before the last one."""
+        now = time.time_ns() // 1_000_000
+        if now > self._last:
+            self._last = now
+        return self._last
+
+    def append(self, record: Record) -> OSError | None:
+        """Write one record; gives back the trouble where the machine could not take it.
+
+        A full disk is no mistake of the caller: the error is handed back, counted in ``lost``, and what
+        follows starts on a line of its own.
+        """
+        return self._write(records.encode(record))
+
+    def append_list(self, record: ListMetric) -> OSError | None:
+        """Write a list metric, in parts where it is longer than :data:`PART_BYTES`."""
+        line = records.encode(record)
+        if len(line) <= PART_BYTES:
+            return self._write(line)
+        parts = -(-len(line) // PART_BYTES)
+        size = -(-len(record.values) // parts)
+        stretches = [record.values[i : i + size] for i in range(0, len(record.values), size)]
+        for i, values in enumerate(stretches, start=1):
+            part = ListMetric(time=record.time, name=record.name, values=values, part=i, parts=len(stretches))
+            trouble = self._write(records.encode(part))
+            if trouble is not None:
+                return trouble
+        return None
+
+    def _write(self, line: bytes) -> OSError | None:
+        if self._torn:
+            line = b"\n" + line
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            self.lost += 1
+            return error
+        if written != len(line):
+            self._torn = True
+            self.lost += 1
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
+        self.records += 1
+        return None
+
+    def sync(self) -> None:
+        """Ask the kernel to put what was written on the medium."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Give up the segment; from now on it is closed for readers."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def close_dead(directory: Path, last_time: int) -> bool:
+    """End a run whose writer died without a word: killed, at its last sign of life.
+
+    Args:
+        directory: The run's directory.
+        last_time: When the last record was written (ms).
+
+    Returns:
+        Whether the run is ended now; not, if somebody writes it again.
+    """
+    try:
+        with opening(directory):
+            cursor = Cursor(directory)
+            while cursor.read():
+                pass
+            if cursor.ended is None:
+                writer = Writer(directory, not_before=last_time, fork=True)
+                writer.append(End(time=last_time, status="killed"))
+                writer.close()
+    except RunInUseError:
+        return False
+    return True
+
+
+class Cursor:
+    """Reads one run's journal from its start, as far as it goes, and on from there as it grows.
+
+    What is read comes resolved: ordinals, list indexes and repeats follow from the records before, so a
+    cursor always starts at the beginning, and whoever resumes at a position passes over what lies before.
+
+    Args:
+        directory: The run's directory.
+
+    Attributes:
+        position: How many lines of the run were read.
+        damaged: Ordinal and reason of each line that is no record.
+        ended: How the run ended, as far as was read.
+        segment: The segment being read, from 1.
+        last_time: The latest time of any record read (ms).
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.position = 0
+        self.damaged: list[tuple[int, str]] = []
+        self.ended: End | None = None
+        self.last_time = 0
+        self._resolver = Resolver()
+        self.segment = 1
+        self._offset = 0
+        self._promised = 0  # further parts of a list that are known to be complete
+
+    def read(self, max_records: int = 2000, max_bytes: int = 1 << 20) -> list[Record]:
+        """The next records, at most about that many and that many bytes; empty at the end for now.
+
+        Damaged lines are left out and noted in ``damaged``; they keep their ordinal.
+        """
+        found: list[Record] = []
+        while not found:
+            path = segment_path(self.directory, self.segment)
+            try:
+                with path.open("rb") as file:
+                    closed = not is_held(path)  # asked before reading, so that nothing is missed after it
+                    file.seek(self._offset)
+                    advanced = self._read_from(file, closed, found, max_records, max_bytes)
+            except FileNotFoundError:
+                return found
+            if not advanced and not self._next_segment(closed):
+                return found
+        return found
+
+    def at_end(self) -> bool:
+        """Whether the journal is closed and everything in it was read."""
+        path = segment_path(self.directory, self.segment)
+        if is_held(path) or segment_path(self.directory, self.segment + 1).exists():
+            return False
+        # A torn tail of a closed segment was never acknowledged; it is read as damage before we come here.
+        return self._offset >= path.stat().st_size
+
+    def has_more(self) -> bool:
+        """A cheap look whether a read may give something: the file grew, or a next segment stands there."""
+        try:
+            if segment_path(self.directory, self.segment).stat().st_size > self._offset:
+                return True
+        except FileNotFoundError:
+            return False
+        return segment_path(self.directory, self.segment + 1).exists()
+
+    def _next_segment(self, closed: bool) -> bool:
+        if not closed or not segment_path(self.directory, self.segment + 1).exists():
+            return False
+        self.segment += 1
+        self._offset = 0
+        self._promised = 0
+        return True
+
+    def _read_from(
+        self, file: BinaryIO, closed: bool, found: list[Record], max_records: int, max_bytes: int
+    ) -> bool:
+        """Read whole lines into ``found``; whether the cursor moved."""
+        start = self._offset
+        for line in file:
+            record: Record | None = None
+            if not line.endswith(b"\n"):
+                if not closed:
+                    break
+                self._damage("torn: its writer died, or the disk was full, while it was written")
+            elif line != b"\n":
+                record = self._decode(line)
+                if isinstance(record, ListMetric) and record.parts > 1:
+                    complete = self._is_complete(record, closed)
+                    if complete is None:
+                        break
+                    if not complete:
+                        self._damage("part of a list whose last part was never written")
+                        record = None
+            self._offset += len(line)
+            if record is not None:
+                if isinstance(record, End):
+                    self.ended = record
+                elif isinstance(record, Segment) and not record.fork:
+                    self.ended = None
+                self.last_time = max(self.last_time, record.time)
+                found.append(self._resolver.resolve(record, self.position))
+                self.position += 1
+            if len(found) >= max_records or self._offset - start >= max_bytes:
+                break
+        return self._offset > start
+
+    def _decode(self, line: bytes) -> Record | None:
+        try:
+            return records.decode(line)
+        except (ValueError, RecursionError) as error:
+            self._damage(f"damaged: {error}")
+            return None
+
+    def _damage(self, reason: str) -> None:
+        self.damaged.append((self.position, reason))
+        self.position += 1
+
+    def _is_complete(self, record: ListMetric, closed: bool) -> bool | None:
+        """Whether all parts of this part's list stand there, as contiguous lines; ``None``: not yet."""
+        if record.part > 1:
+            self._promised -= 1
+            return self._promised >= 0
+        self._promised = 0
+        with segment_path(self.directory, self.segment).open("rb") as file:
+            file.seek(self._offset)
+            lines = [line for line in itertools.islice(file, record.parts - 1, record.parts) if line.endswith(b"\n")]
+        if not lines:
+            return False if closed else None
+        last = records.decode_or_none(lines[0])
+        if not isinstance(last, ListMetric) or (last.name, last.part) != (record.name, record.parts):
+            return False
+        self._promised = record.parts - 1
+        return True

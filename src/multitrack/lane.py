@@ -1,0 +1,391 @@
+"""One backend's way through one run's journal: its position, its retries, what it set aside.
+
+A lane reads the journal from its start, passes over what its backend holds, hands the rest over stretch by
+stretch, lets the backend flush, and then saves its position. It shares nothing with other lanes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from multitrack import manifest as manifests
+from multitrack import plugins
+from multitrack.errors import JournalError, RetryableError
+from multitrack.hookspecs import RunInfo
+from multitrack.journal import Cursor, close_dead, is_live, last_segment
+from multitrack.manifest import BackendEntry, Manifest
+from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
+
+#: The longest pause between two tries, in seconds.
+LONGEST_PAUSE: Final = 15.0
+#: How long an opening lane waits for the manifest's slower facts, in seconds.
+_CONTEXT_WAIT: Final = 5.0
+#: How many different reasons a lane's state spells out.
+_REASONS: Final = 10
+
+
+class LaneState(msgspec.Struct, omit_defaults=True):
+    """How far a lane is and how it fares; ``lanes/<backend>.json``, for everybody to read.
+
+    Attributes:
+        backend: The backend's name.
+        position: Where to resume if everything in memory were lost: a number of journal lines.
+        delivered: Data records the tracker has taken.
+        set_aside: Data records it never will take; each is in ``<backend>.aside.jsonl``.
+        reasons: Why, with how many each.
+        id: The tracker's id for the run.
+        url: Where a browser shows it.
+        closed: The run is ended in the tracker.
+        segment: The journal's last segment when it was closed; a later one is a resumed run.
+        linked: Its parent is shown there, or it has none.
+        opening: A courier is about to open the run in the tracker.
+        stopped: The lane gave up until ``multitrack sync``; ``problem`` says why.
+        problem: What hinders the lane just now.
+        damaged: Journal lines that are no records.
+        updated: When this was written (ms).
+    """
+
+    backend: str
+    position: int = 0
+    delivered: int = 0
+    set_aside: int = 0
+    reasons: dict[str, int] = {}
+    id: str | None = None
+    url: str | None = None
+    closed: bool = False
+    segment: int = 0
+    linked: bool = False
+    opening: bool = False
+    stopped: bool = False
+    problem: str | None = None
+    damaged: int = 0
+    updated: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to do for the lane."""
+        return self.closed and self.linked
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """A record that a tracker will never take, by its place in the journal."""
+
+    ordinal: int
+    reason: str
+
+
+def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
+    """A file of the lane of ``backend`` in the run at ``directory``."""
+    return directory / "lanes" / (backend.replace("/", "_").replace(os.sep, "_") + suffix)
+
+
+def read_state(directory: Path, backend: str) -> LaneState:
+    """A lane's last saved state; a new one where none can be read, which redelivers and harms nothing."""
+    try:
+        return msgspec.json.decode(lane_file(directory, backend).read_bytes(), type=LaneState)
+    except (OSError, ValueError):
+        return LaneState(backend)
+
+
+class Lane:
+    """Drives one backend for one run; one thread at a time.
+
+    Args:
+        directory: The run's directory.
+        entry: The backend, as the manifest has it.
+        options: The options with their secrets, where the training process passed them on.
+        plugin: The backend object, in the training process's own thread host.
+        notice: Called with a sentence for the user, once a trouble.
+
+    Attributes:
+        due: Monotonic time before which there is nothing to do.
+        busy: Set by the courier while a worker has the lane.
+        idle: The last step found nothing to do: everything is delivered of a run that goes on, or another
+            courier drives this lane.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        entry: BackendEntry,
+        *,
+        options: dict[str, Any] | None = None,
+        plugin: object | None = None,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.directory = directory
+        self.name = entry.name
+        self.state = state_of(directory, entry.name)
+        self.due = 0.0
+        self.busy = False
+        self.idle = False
+        self._entry = entry
+        self._given_options = options
+        self._plugin = plugin
+        self._notice = notice
+        self._lock_fd = -1
+        self._backend: plugins.Backend | None = None
+        self._run: RunInfo | None = None
+        self._cursor = Cursor(directory)
+        self._start = 0
+        self._passed = 0  # data records below the cursor
+        self._handed = 0  # where the cursor stood after the last stretch
+        self._stretch: list[Record] = []  # read, not yet taken by the tracker
+        self._aside: dict[int, str] = {}  # of this stretch
+        self._tries = 0
+        self._born = time.monotonic()
+        self._told: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether this lane needs no courier any more."""
+        return self.state.settled or self.state.stopped
+
+    def wants(self, now: float) -> bool:
+        """Whether a step would do something; cheap, called each tick for every lane."""
+        if self.busy or self.done or now < self.due:
+            return False
+        return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
+
+    def _may_end(self) -> bool:
+        return self._cursor.at_end() if not self.state.closed else not self.state.linked
+
+    def step(self) -> bool:
+        """Do the next piece of work; whether there is more to do at once. Never raises."""
+        try:
+            again = self._step()
+        except RetryableError as error:
+            self._pause(str(error) or type(error).__name__, error.after)
+            return False
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
+            self._stop(f"{type(error).__name__}: {error}")
+            return False
+        return again
+
+    def release(self) -> None:
+        """Give the lane up to other couriers."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def _step(self) -> bool:
+        self.idle = False
+        if self._lock_fd < 0 and not self._take_lock():
+            self.idle = True
+            self.due = time.monotonic() + 1.0
+            self.state = state_of(self.directory, self.name)
+            return False
+        if self._run is None:
+            return self._open()
+        if not self._stretch and not self.state.closed:
+            self._stretch = self._cursor.read()
+        if self._stretch or self._cursor.position > self._handed:
+            self._deliver()
+            return True
+        if not self.state.closed and self._cursor.at_end():
+            return self._close()
+        if self.state.closed and not self.state.linked:
+            self._link()
+            return False
+        self.idle = True
+        return False
+
+    def _take_lock(self) -> bool:
+        path = lane_file(self.directory, self.name, ".lock")
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        self._lock_fd = fd
+        self.state = state_of(self.directory, self.name)
+        self.state.stopped, self.state.problem, self.state.opening = False, None, True
+        self._save()
+        return True
+
+    def _open(self) -> bool:
+        manifest = manifests.read_manifest(self.directory)
+        context = manifests.context_of(self.directory, manifest)
+        waited = time.monotonic() - self._born
+        if context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(self.directory):
+            self.due = time.monotonic() + 0.05
+            return False
+        backend = plugins.load_backend(self._plugin if self._plugin is not None else self._entry.load)
+        options = msgspec.convert(
+            self._entry.options if self._given_options is None else self._given_options, backend.options_type()
+        )
+        notes = lane_file(self.directory, self.name, "")
+        notes.mkdir(mode=0o700, exist_ok=True)
+        run = RunInfo(
+            id=manifest.id, project=manifest.project, name=manifest.name, created=manifest.created, options=options,
+            context=context, directory=notes, segment=last_segment(self.directory), group=manifest.group,
+            parent=manifest.parent, notes=manifest.notes, parent_name=self._parent_name(manifest),
+        )  # fmt: skip
+        opened = backend.open_run(run)
+        self._start = self.state.position if opened.position is None else max(0, opened.position)
+        self._backend, self._run = backend, msgspec.structs.replace(run, backend_id=opened.id)
+        asides = {ordinal: why for ordinal, why in self._read_asides().items() if ordinal < self._start}
+        self.state = LaneState(
+            self.name, position=self._start, id=opened.id, url=opened.url, set_aside=len(asides),
+            reasons=_counted(asides.values()), linked=manifest.parent is None,
+        )  # fmt: skip
+        self._succeeded()
+        return True
+
+    def _deliver(self) -> None:
+        assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
+        fresh = [record for record in self._stretch if record.ordinal >= self._start]
+        hooks: tuple[tuple[type[Record], Callable[[RunInfo, Any], None]], ...] = (
+            (Params, self._backend.log_params),
+            (Metric, self._backend.log_metric),
+            (ListMetric, self._backend.log_list_metric),
+            (ArtifactRef, self._backend.log_artifact_ref),
+            (Lines, self._backend.log_lines),
+            (Tags, self._backend.set_tags),
+        )
+        for kind, hook in hooks:
+            records = [record for record in fresh if type(record) is kind]
+            if records:
+                self._hand_over(hook, records)
+        if fresh:
+            self.state.position = self._backend.flush(self._run, self._cursor.position)
+        self._passed += sum(isinstance(record, DATA) for record in self._stretch)
+        self._keep_asides()
+        self.state.delivered = self._passed - self.state.set_aside
+        self.state.damaged = len(self._cursor.damaged)
+        self._stretch = []
+        self._handed = self._cursor.position
+        self._succeeded()
+
+    def _hand_over(self, hook: Callable[[RunInfo, Any], None], records: Sequence[Record]) -> None:
+        """Call a data hook; where it refuses, once more record by record, and set aside what is refused alone."""
+        assert self._run is not None  # noqa: S101 - opened before
+        try:
+            hook(self._run, records)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is kept as the reason
+            if len(records) > 1:
+                for record in records:
+                    self._hand_over(hook, [record])
+            else:
+                self._aside[records[0].ordinal] = f"{type(error).__name__}: {error}"
+
+    def _close(self) -> bool:
+        assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
+        ended = self._cursor.ended
+        if ended is None:
+            return close_dead(self.directory, self._cursor.last_time)
+        self._backend.close_run(self._run, ended.status, ended.time)
+        self.state.closed, self.state.segment = True, self._cursor.segment
+        self.state.position = self._cursor.position
+        self._succeeded()
+        return True
+
+    def _link(self) -> None:
+        """Show the parent in the tracker once its id there is known; only waits, never holds anything up."""
+        assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
+        parent = self.directory.parent / str(self._run.parent)
+        try:
+            expected = any(entry.name == self.name for entry in manifests.read_manifest(parent).backends)
+        except JournalError:
+            expected = False
+        parent_id = read_state(parent, self.name).id
+        if parent_id is not None:
+            self._backend.link_parent(self._run, parent_id)
+        elif expected:
+            self.due = time.monotonic() + 0.5
+            return
+        self.state.linked = True
+        self._succeeded()
+
+    def _parent_name(self, manifest: Manifest) -> str | None:
+        if manifest.parent is None:
+            return None
+        try:
+            return manifests.read_manifest(self.directory.parent / manifest.parent).name
+        except JournalError:
+            return None
+
+    def _succeeded(self) -> None:
+        if self._tries and self._told is not None:
+            self._notice(f"{self.name}: delivering again")
+        self._tries, self._told, self.state.problem = 0, None, None
+        self._save()
+
+    def _pause(self, problem: str, after: float | None) -> None:
+        """Wait before the next try: twice as long each time, with jitter so that lanes do not come all at once."""
+        longest = min(LONGEST_PAUSE, 0.5 * 2**self._tries)
+        pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
+        self.due = time.monotonic() + max(pause, min(after or 0.0, 4 * LONGEST_PAUSE))
+        self._tries += 1
+        self._aside.clear()
+        self._tell(problem, "training goes on, delivery is tried again")
+
+    def _stop(self, problem: str) -> None:
+        self.state.stopped = True
+        self._tell(problem, "its records stay in the journal; mend the cause, then run `multitrack sync`")
+        self.release()
+
+    def _tell(self, problem: str, what_next: str) -> None:
+        self.state.problem = problem
+        if self._told is None:
+            self._notice(f"{self.name}: {problem} ({what_next})")
+        self._told = problem
+        self._save()
+
+    def _save(self) -> None:
+        self.state.updated = time.time_ns() // 1_000_000
+        path = lane_file(self.directory, self.name)
+        try:
+            manifests.write_json(path, self.state)
+        except OSError as error:  # a full disk: the old position holds, so a restart redelivers
+            if self._told is None:
+                self._notice(f"{self.name}: cannot save its position: {error}")
+                self._told = str(error)
+
+    def _keep_asides(self) -> None:
+        if not self._aside:
+            return
+        lines = b"".join(msgspec.json.encode(Aside(*item)) + b"\n" for item in sorted(self._aside.items()))
+        with lane_file(self.directory, self.name, ".aside.jsonl").open("ab") as file:
+            file.write(lines)
+        self.state.set_aside += len(self._aside)
+        self.state.reasons = _counted(self._aside.values(), self.state.reasons)
+        first = next(iter(self._aside.values()))
+        self._notice(f"{self.name}: {len(self._aside)} records set aside: {first} (kept in the journal)")
+        self._aside = {}
+
+    def _read_asides(self) -> dict[int, str]:
+        try:
+            lines = lane_file(self.directory, self.name, ".aside.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return {}
+        asides = [msgspec.json.decode(line, type=Aside) for line in lines]
+        return {aside.ordinal: aside.reason for aside in asides}
+
+
+def state_of(directory: Path, backend: str) -> LaneState:
+    """The saved state, open again where the run was resumed since it was closed."""
+    state = read_state(directory, backend)
+    if state.closed and last_segment(directory) > state.segment:
+        state.closed = False
+    return state
+
+
+def _counted(reasons: Any, before: dict[str, int] | None = None) -> dict[str, int]:
+    counts = dict(before or {})
+    for reason in reasons:
+        key = reason if reason in counts or len(counts) < _REASONS else "other reasons"
+        counts[key] = counts.get(key, 0) + 1
+    return counts

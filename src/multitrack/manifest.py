@@ -1,0 +1,185 @@
+"""What a run is, kept beside its journal: ``manifest.json`` in the run's directory.
+
+A journal's directory looks like this::
+
+    .multitrack/
+      courier-<pid>.log               what trackers' SDKs print while delivering
+      runs/<run id>/
+        manifest.json                 this module
+        000001.jsonl, 000002.jsonl    the segments
+        lanes/<backend>.json          how far that backend is, and how it fares
+        lanes/<backend>/              the backend's own notes
+
+A directory without a manifest is no run yet. Everything is readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from multitrack.errors import JournalError
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class GitState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The repository that the training's source stands in."""
+
+    commit: str
+    branch: str | None = None
+    dirty: bool | None = None
+    remote: str | None = None
+    root: str | None = None
+
+
+class Context(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a run came from.
+
+    Attributes:
+        user: Login name.
+        host: Host name.
+        pid: The training process.
+        cwd: Its working directory.
+        program: Absolute path of the script, or ``None`` in a notebook or shell.
+        command: ``sys.argv`` as it was.
+        executable: The Python interpreter's path.
+        python: Its version.
+        platform: The operating system.
+        git: The source's repository, where there is one.
+        packages: Version of each installed distribution.
+        complete: False while the slower facts are still being gathered.
+    """
+
+    user: str
+    host: str
+    pid: int
+    cwd: str
+    program: str | None
+    command: list[str]
+    executable: str
+    python: str
+    platform: str
+    git: GitState | None = None
+    packages: dict[str, str] = {}
+    complete: bool = True
+
+
+class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A backend of a run: how to load it, and its options without secrets."""
+
+    name: str
+    load: str
+    options: dict[str, Any] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run is.
+
+    Attributes:
+        id: Unique within the journal; letters, digits, ``-`` and ``_``.
+        project: The project it belongs to.
+        name: For people; any Unicode.
+        created: Milliseconds since the epoch.
+        context: Where it came from; ``None`` for a child, which refers to its parent's.
+        parent: The parent's run id.
+        group: Label that groups runs across parents.
+        notes: Free text.
+        backends: Where it is delivered, by backend name.
+        format: Version of this file's format.
+    """
+
+    id: str
+    project: str
+    name: str
+    created: int
+    context: Context | None = None
+    parent: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    backends: list[BackendEntry] = []
+    format: int = 1
+
+
+def runs_directory(journal: Path) -> Path:
+    """Where the journal at ``journal`` keeps its runs."""
+    return journal / "runs"
+
+
+def check_run_id(run_id: Any) -> str:
+    """A run id that is safe as a directory's name and in every tracker.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It holds anything but letters, digits, ``-`` and ``_``, or is longer than 64.
+    """
+    if not isinstance(run_id, str):
+        raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(
+            f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit"
+        )
+    return run_id
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time and is unique: ``20261121-025828-5f3a9c1e``."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + os.urandom(4).hex()
+
+
+def write_json(path: Path, value: msgspec.Struct) -> None:
+    """Write ``value`` so that a reader sees the old file or the new one, whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", closefd=True) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write or replace the manifest of the run in ``directory``."""
+    write_json(directory / "manifest.json", manifest)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of the run in ``directory``.
+
+    Raises:
+        JournalError: It is missing or damaged.
+    """
+    path = directory / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise JournalError(f"no run in {directory}: manifest.json is missing") from None
+    except (OSError, ValueError) as error:
+        raise JournalError(f"cannot read {path}: {error}") from error
+
+
+def run_directories(journal: Path) -> Iterator[Path]:
+    """The directories of all runs in a journal, oldest id first."""
+    for path in sorted(runs_directory(journal).glob("*/manifest.json")):
+        yield path.parent
+
+
+def context_of(directory: Path, manifest: Manifest) -> Context | None:
+    """Where the run came from: its own context, or the nearest ancestor's."""
+    seen = {manifest.id}
+    while manifest.context is None and manifest.parent is not None and manifest.parent not in seen:
+        seen.add(manifest.parent)
+        directory = directory.parent / manifest.parent
+        try:
+            manifest = read_manifest(directory)
+        except JournalError:
+            return None
+    return manifest.context

@@ -1,0 +1,43 @@
+"""Params from a YAML, TOML or JSON file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The mapping in a file, by its suffix.
+
+    Raises:
+        ValueError: The suffix is unknown, or the content is no mapping.
+        FileNotFoundError: There is no such file.
+        ImportError: It is YAML and PyYAML is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".yaml", ".yml", ".toml", ".json"}:
+        raise ValueError(f"params file {path} must end in .yaml, .yml, .toml or .json")
+    text = path.read_text(encoding="utf-8")
+    try:
+        found = _parse(text, suffix)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(f"params file {path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"params file {path} must hold a mapping, got {type(found).__name__}")
+    return found
+
+
+def _parse(text: str, suffix: str) -> Any:
+    if suffix == ".json":
+        return json.loads(text)
+    if suffix == ".toml":
+        return tomllib.loads(text)
+    try:
+        import yaml  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ImportError("params from YAML need PyYAML: pip install 'multitrack[yaml]'") from None
+    return yaml.safe_load(text)

@@ -1,0 +1,45 @@
+"""What a writer must know of a run's records so far: its params, kinds of metrics, count and last time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from multitrack.journal import Cursor
+from multitrack.records import DATA, ListMetric, Metric, Params
+
+
+class Past:
+    """Empty for a new run; read back from the journal for a resumed one.
+
+    Attributes:
+        params: Type and JSON value of each param, by key.
+        kinds: Which metrics are series and which are lists.
+        count: Data records so far.
+        last_time: Time of the last record (ms).
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, tuple[str, Any]] = {}
+        self.kinds: dict[str, Literal["series", "list"]] = {}
+        self.count = 0
+        self.last_time = 0
+
+    @classmethod
+    def of(cls, directory: Path) -> Past:
+        """What the run in ``directory`` holds; reads its whole journal."""
+        past = cls()
+        cursor = Cursor(directory)
+        while stretch := cursor.read():
+            for record in stretch:
+                if isinstance(record, Params):
+                    past.params.update(
+                        {key: (record.types[key], value) for key, value in record.values.items() if key in record.types}
+                    )
+                elif isinstance(record, Metric) and record.step is not None:
+                    past.kinds.update(dict.fromkeys(record.values, "series"))
+                elif isinstance(record, ListMetric):
+                    past.kinds[record.name] = "list"
+                past.count += isinstance(record, DATA)
+        past.last_time = cursor.last_time
+        return past

@@ -1,0 +1,133 @@
+"""What this process has open: its runs, its courier, and what happens to them at exit and in forks."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from multitrack.config import Settings
+from multitrack.context import full_context
+from multitrack.host import Host, ProcessHost, ThreadHost
+from multitrack.manifest import Manifest, write_manifest
+
+if TYPE_CHECKING:
+    from multitrack.run import Run
+
+log = logging.getLogger("multitrack")
+
+_open: list[Run] = []
+_all: weakref.WeakSet[Run] = weakref.WeakSet()
+_hosts: dict[str, Host] = {}
+_lock = threading.RLock()
+_gathering: dict[str, threading.Thread] = {}
+_detach_limit: list[float] = []
+
+
+def host_for(settings: Settings) -> Host | None:
+    """The courier of this process, of the kind that the config asks for; ``None`` with ``delivery = "off"``."""
+    kind = settings.delivery
+    if kind == "off":
+        return None
+    with _lock:
+        if kind not in _hosts:
+            if kind == "thread":
+                host = ThreadHost(settings.interval)
+                host.at_exit = _at_exit
+                _hosts[kind] = host
+            else:
+                _hosts[kind] = ProcessHost(Path(settings.journal), settings.interval)
+            _arm()
+        if settings.exit == "detach":
+            _detach_limit.append(settings.detach_limit)
+        return _hosts[kind]
+
+
+def remember(run: Run) -> None:
+    """An open run of this process."""
+    with _lock:
+        _open.append(run)
+        _all.add(run)
+    _arm()
+
+
+def forget(run: Run) -> None:
+    """The run has ended."""
+    with _lock:
+        if run in _open:
+            _open.remove(run)
+
+
+def last_open() -> Run | None:
+    """The run that was opened last and is still open."""
+    with _lock:
+        return _open[-1] if _open else None
+
+
+def gather_context(directory: Path, manifest: Manifest) -> None:
+    """Complete the manifest's context in a thread, and write it again."""
+    context = manifest.context
+    if context is None or context.complete:
+        return
+
+    def gather() -> None:
+        try:
+            write_manifest(directory, msgspec.structs.replace(manifest, context=full_context(context)))
+        except OSError as error:
+            log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
+
+    thread = threading.Thread(target=gather, name="multitrack-context", daemon=True)
+    _gathering[manifest.id] = thread
+    thread.start()
+
+
+def join_context(run: Run) -> None:
+    """Wait until the run's manifest is complete."""
+    thread = _gathering.pop(run.id, None)
+    if thread is not None:
+        thread.join(10.0)
+
+
+def _arm() -> None:
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    """End what is open, children first, and let the courier go."""
+    status = "finished"
+    error = getattr(sys, "last_value", None)
+    interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
+    if error is not None and not interactive:  # set when an uncaught exception was printed
+        from multitrack.run import ended_by  # noqa: PLC0415 - run imports this module
+
+        status = ended_by(error)
+    for run in reversed(list(_open)):
+        run.end(status)  # type: ignore[arg-type]
+    with _lock:
+        for host in _hosts.values():
+            host.stop(max(_detach_limit, default=5.0))
+        _hosts.clear()
+
+
+def _in_forked_child() -> None:
+    global _lock  # noqa: PLW0603 - the parent's lock may be held by a thread that does not exist here
+    _lock = threading.RLock()
+    for host in _hosts.values():
+        if isinstance(host, ProcessHost):
+            host.after_fork()
+    _hosts.clear()
+    _gathering.clear()
+    atexit.unregister(_at_exit)
+    for run in list(_all):
+        run.after_fork()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

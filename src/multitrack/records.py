@@ -1,0 +1,235 @@
+"""The records of a journal: typed, immutable, one JSON line each.
+
+What stands in the journal is exactly these structs, tagged by ``"record"``. Three fields never stand there,
+because they follow from the records before and are filled in by whoever reads the journal from its start:
+``ordinal`` (every record), ``index`` (list metrics) and ``earlier`` (simple metrics).
+
+Times are integer milliseconds since the epoch. Metric values are ``int`` or ``float``; on disk NaN, ±inf and
+integers beyond 2⁵³ are JSON strings, because jq and JavaScript would turn them into null and a neighbour.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal
+
+import msgspec
+
+FORMAT: Final = 1
+"""Version of the journal's format; written into every segment's first record."""
+
+Status = Literal["running", "finished", "failed", "killed"]
+ParamType = Literal["float", "int", "bool", "str", "none", "list"]
+
+_EXACT: Final = 2**53
+_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record"):
+    """What all records share.
+
+    Attributes:
+        time: Milliseconds since the epoch at the call; never goes back within a segment.
+        ordinal: The record's place in the run, counted from 0 over all its segments. Not on disk.
+    """
+
+    time: int
+    ordinal: int = -1
+
+
+class Segment(Record, frozen=True, kw_only=True, tag="segment"):
+    """The first record of each segment: who writes it.
+
+    Attributes:
+        segment: Its number, from 1.
+        pid: The process that writes it.
+        host: Where that process runs.
+        fork: Whether it is a forked child of the run's writer: its end is not the run's end.
+        format: Version of the journal's format.
+    """
+
+    segment: int
+    pid: int
+    host: str
+    fork: bool = False
+    format: int = FORMAT
+
+
+class Params(Record, frozen=True, kw_only=True, tag="params"):
+    """Flattened params, ``/`` between levels.
+
+    Attributes:
+        values: Plain JSON values; read them typed with :func:`typed_params`.
+        types: The Python type of each, by key.
+        source: Where they came from: ``code``, ``command line``, or a file's path.
+    """
+
+    values: dict[str, Any]
+    types: dict[str, ParamType]
+    source: str = "code"
+
+
+class Metric(Record, frozen=True, kw_only=True, tag="metric"):
+    """One ``log_metric`` or ``log_metrics`` call.
+
+    Attributes:
+        values: One number a key.
+        step: The step all of them stand at, or ``None`` for simple metrics.
+        earlier: For simple metrics, how often each key was written before in this run. Not on disk.
+    """
+
+    values: dict[str, int | float | str]
+    step: int | None = None
+    earlier: dict[str, int] | None = None
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """The values as numbers (the journal's strings are resolved on reading)."""
+        return self.values  # type: ignore[return-value]
+
+
+class ListMetric(Record, frozen=True, kw_only=True, tag="list"):
+    """One stretch of a list metric.
+
+    Attributes:
+        name: The metric.
+        values: The numbers appended, in order.
+        part: Number of this part, from 1, where one call was too long for a line.
+        parts: How many parts that call has.
+        index: The step of ``values[0]`` in the whole list. Not on disk.
+    """
+
+    name: str
+    values: list[int | float | str]
+    part: int = 1
+    parts: int = 1
+    index: int = -1
+
+    @property
+    def numbers(self) -> list[int | float]:
+        """The values as numbers (the journal's strings are resolved on reading)."""
+        return self.values  # type: ignore[return-value]
+
+
+class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
+    """A reference to something kept elsewhere; nothing is copied.
+
+    Attributes:
+        name: What it is called in the run.
+        uri: Where it is, without credentials. A local path is an absolute ``file://`` URI.
+        kind: What it is: ``model``, ``dataset``, ``figure``, ``text`` or any word.
+        role: Whether the run read it or wrote it.
+        digest: ``sha256:<hex>`` of a local file's bytes, where it was computed or given.
+        size: Bytes, where known.
+    """
+
+    name: str
+    uri: str
+    kind: str = "file"
+    role: Literal["input", "output"] = "output"
+    digest: str | None = None
+    size: int | None = None
+
+
+class Lines(Record, frozen=True, kw_only=True, tag="lines"):
+    """Lines of text of one call, without their line ends.
+
+    Attributes:
+        lines: In order; any Unicode, any length.
+        stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
+    """
+
+    lines: list[str]
+    stream: str = "log"
+
+
+class Tags(Record, frozen=True, kw_only=True, tag="tags"):
+    """Short labels; a later value replaces an earlier one."""
+
+    values: dict[str, str]
+
+
+class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
+    """A call that could not be recorded, kept where ``mistakes = "warn"``."""
+
+    call: str
+    reason: str
+
+
+class End(Record, frozen=True, kw_only=True, tag="end"):
+    """How the run ended, and when. A later segment that is no fork's is a resumed run."""
+
+    status: Status
+
+
+AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | End
+"""Everything that can stand in a journal."""
+
+DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)
+"""The kinds that are delivered to backends; the others frame them."""
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
+
+
+def encode(record: Record) -> bytes:
+    """One journal line, with its newline."""
+    return _encoder.encode(record) + b"\n"
+
+
+def decode(line: bytes) -> AnyRecord:
+    """The record of one line, its numbers resolved.
+
+    Raises:
+        ValueError: The line is no record (torn, damaged, or of a later format).
+    """
+    record = _decoder.decode(line)
+    if isinstance(record, Metric):
+        for key, value in record.values.items():
+            if type(value) is str:
+                record.values[key] = number_from_text(value)
+    elif isinstance(record, ListMetric):
+        values = record.values
+        for i, value in enumerate(values):
+            if type(value) is str:
+                values[i] = number_from_text(value)
+    return record
+
+
+def decode_or_none(line: bytes) -> AnyRecord | None:
+    """Like :func:`decode`, but ``None`` for a line that is no record."""
+    try:
+        return decode(line)
+    except ValueError:
+        return None
+
+
+def number_to_json(value: float) -> int | float | str:
+    """A number as the journal holds it: itself, or a string where JSON readers would alter it."""
+    if type(value) is float:
+        if math.isfinite(value):
+            return value
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    return value if -_EXACT <= value <= _EXACT else str(value)
+
+
+def number_from_text(text: str) -> int | float:
+    """The number behind one of the journal's strings.
+
+    Raises:
+        ValueError: It is none of NaN, Infinity, -Infinity or an integer.
+    """
+    special = _SPECIAL.get(text)
+    return int(text) if special is None else special
+
+
+def typed_params(record: Params) -> dict[str, Any]:
+    """The params of a record as Python values of the types they were logged with."""
+    values: dict[str, Any] = {}
+    for key, value in record.values.items():
+        if isinstance(value, str) and record.types.get(key) in {"float", "int"}:
+            value = number_from_text(value)
+        elif record.types.get(key) == "float":
+            value = float(value)
+        values[key] = value
+    return values

@@ -1,0 +1,65 @@
+"""What follows from the records before: ordinals, list indexes, repeats.
+
+None of this stands in the journal, because forked processes write segments of their own without knowing
+each other's counts. It is decided from the journal alone, in its one order, so every reader and every
+redelivery decides the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import force_setattr
+
+from multitrack.records import ListMetric, Metric, Record
+
+#: Points remembered to tell repeats; a repeat has the same millisecond, so it is never far behind.
+WINDOW: Final = 1 << 16
+
+
+class Resolver:
+    """Fills in ``ordinal``, ``index`` and ``earlier``, and tells true repeats of a point apart.
+
+    MLflow keeps a point under (key, step, ms, value) and merges equal ones. Where all four repeat, the
+    later record's time moves on by a millisecond, here, so that every tracker sees the same times.
+    """
+
+    def __init__(self) -> None:
+        self._lengths: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._seen: dict[tuple[str, int, object], int] = {}
+
+    def resolve(self, record: Record, ordinal: int) -> Record:
+        """The record with its derived fields; it must not have been resolved before."""
+        force_setattr(record, "ordinal", ordinal)
+        if type(record) is Metric:
+            if record.step is None:
+                force_setattr(record, "earlier", {key: self._count(key) for key in record.values})
+            else:
+                self._part_repeats(record, record.step)
+        elif type(record) is ListMetric:
+            index = self._lengths.get(record.name, 0)
+            force_setattr(record, "index", index)
+            self._lengths[record.name] = index + len(record.values)
+        return record
+
+    def _count(self, key: str) -> int:
+        earlier = self._written.get(key, 0)
+        self._written[key] = earlier + 1
+        return earlier
+
+    def _part_repeats(self, record: Metric, step: int) -> None:
+        seen = self._seen
+        time = record.time
+        points = [(key, step, value if value == value else "NaN") for key, value in record.values.items()]
+        for point in points:
+            last = seen.get(point)
+            if last is not None and last >= time:
+                time = last + 1
+        for point in points:
+            seen[point] = time
+        if time != record.time:
+            force_setattr(record, "time", time)
+        if len(seen) > WINDOW:
+            newest = sorted(seen.items(), key=lambda item: item[1])[WINDOW // 2 :]
+            self._seen = dict(newest)

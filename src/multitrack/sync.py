@@ -1,0 +1,59 @@
+"""``multitrack.sync()``: deliver what is pending, from any journal, at any time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from multitrack.reader import RecordedRun, open_journal, report_of
+from multitrack.report import DeliveryReport
+from multitrack.settle import Settling
+
+log = logging.getLogger("multitrack")
+
+
+def sync(
+    journal: str | Path | None = None,
+    runs: Sequence[str] = (),
+    *,
+    show: Callable[[Settling], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> dict[str, DeliveryReport]:
+    """Deliver what is pending, as long as records move.
+
+    Lanes that a live courier drives are left to it, and a run that is still being written is delivered as far
+    as it goes. A run whose process died is ended as killed.
+
+    Args:
+        journal: The journal's directory; default: the config's.
+        runs: Ids of the runs to deliver; default: all.
+        show: Called again and again with what is waited for.
+        notice: Called with a sentence for the user; default: a warning in the log.
+
+    Returns:
+        The report of each run that had something to deliver, by id.
+    """
+    from multitrack.courier import Courier  # noqa: PLC0415 - see multitrack.host
+
+    reader = open_journal(journal)
+    chosen = [reader.run(run) for run in runs] if runs else list(reader.runs())
+    open_runs = [run for run in chosen if any(not state.settled for state in run.lanes().values())]
+    if not open_runs:
+        return {}
+    courier = Courier(0.2, notice or (lambda text: log.warning("multitrack: %s", text)))
+    lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
+    settling = Settling([(lane.directory, lane.name) for lane in lanes], since=time.time_ns() // 1_000_000)
+
+    def finished() -> bool:
+        over = settling.look() or all(lane.done or (lane.idle and not lane.busy) for lane in lanes)
+        if show is not None:
+            show(settling)
+        return over
+
+    try:
+        courier.run(finished)
+    finally:
+        courier.close()
+    return {run.id: report_of(RecordedRun(run.directory)) for run in open_runs}
