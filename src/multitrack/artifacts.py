@@ -53,8 +53,8 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
 def digest_of(path: Path) -> tuple[str, int]:
     """``sha256:<hex>`` and bytes of a file, or of a directory: its files' names and digests in sorted order."""
     if not path.is_dir():
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}", path.stat().st_size
+        with path.open("rb") as opened:
+            return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}", path.stat().st_size
     whole = hashlib.sha256()
     total = 0
     for file in sorted(p for p in path.rglob("*") if p.is_file()):

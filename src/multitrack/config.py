@@ -77,7 +77,11 @@ class Config:
     """
 
     def __init__(
-        self, settings: Settings, origins: dict[str, str], tables: dict[str, dict[str, tuple[Any, Origin]]], file: Path | None
+        self,
+        settings: Settings,
+        origins: dict[str, str],
+        tables: dict[str, dict[str, tuple[Any, Origin]]],
+        file: Path | None,
     ) -> None:
         self.settings = settings
         self.origins = origins
@@ -95,7 +99,7 @@ class Config:
         given = dict(self._tables.get(backend.name, {}))
         given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
         values: dict[str, Any] = {}
-        origins = {name: DEFAULT for name in fields}
+        origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
             if key not in fields:
                 raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {_closest(key, fields)}")
@@ -156,7 +160,9 @@ def _check_tables(tables: Iterable[str], selected: list[str], origin: Origin, is
     if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
         hint = " For hyperparameters, did you mean params=?" if is_mapping else ""
         choices = [*selected, *plugins.KNOWN, *plugins.available()]
-        raise ConfigError(f"{origin.place}: [{rest[0]}] is neither a setting nor a backend; {_closest(rest[0], choices)}{hint}")
+        raise ConfigError(
+            f"{origin.place}: [{rest[0]}] is neither a setting nor a backend; {_closest(rest[0], choices)}{hint}"
+        )
 
 
 def _read(config: object, start: Path) -> tuple[dict[str, Any], Origin, Path | None]:

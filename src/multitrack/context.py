@@ -64,7 +64,7 @@ def packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in reversed(sys.path):  # earlier entries of the path win
         try:
-            names = os.listdir(entry or ".")
+            names = os.listdir(entry or ".")  # noqa: PTH208 - names alone, without a Path for each
         except OSError:
             continue
         for name in names:

@@ -54,7 +54,10 @@ class Courier:
         self._lock = threading.Lock()
 
     def add(
-        self, directory: Path, options: dict[str, dict[str, Any]] | None = None, objects: dict[str, object] | None = None
+        self,
+        directory: Path,
+        options: dict[str, dict[str, Any]] | None = None,
+        objects: dict[str, object] | None = None,
     ) -> list[Lane]:
         """Take on the lanes of a run, those that need something done.
 
@@ -185,7 +188,7 @@ def main(arguments: list[str] | None = None) -> None:
     notice = _detach_output(journal)
     with contextlib.suppress(OSError):
         os.nice(19)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
     interval = float((arguments or sys.argv[1:])[1])
@@ -243,7 +246,7 @@ def _detach_output(journal: Path) -> Notice:
 
     def notice(text: str) -> None:
         with lock, contextlib.suppress(OSError, ValueError):
-            print(f"multitrack: {text}", file=sys.stderr, flush=True)
+            print(f"multitrack: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log
             print(f"multitrack: {text}", file=stream)
 
     return notice

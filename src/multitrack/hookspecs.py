@@ -17,6 +17,9 @@ What holds for all backend hooks:
   growing pauses and calls again), :class:`~multitrack.errors.PermanentError` when these records never will.
   Anything else counts as permanent. Records are then tried one by one, and those that fail alone are set
   aside with their reason, counted and kept.
+- **Stand-ins.** Where a tracker cannot hold something as it is, the backend puts a visible, lossless stand-in there,
+  and the data hook returns a sentence for each (``"param x: 9000 characters, kept as artifact params/x.txt"``), which
+  the :class:`~multitrack.DeliveryReport` shows. ``None`` means none.
 - **Units.** Times are integer milliseconds since the epoch. Steps are integers.
 """
 
@@ -86,7 +89,7 @@ class Hooks:
     """The specification. Plugins implement these names with ``@hookimpl``."""
 
     @hookspec(firstresult=True)
-    def backend_options(self) -> type[msgspec.Struct] | None:  # type: ignore[empty-body]
+    def backend_options(self) -> type[msgspec.Struct] | None:
         """The backend's options as a ``msgspec.Struct`` with defaults, docstring and ``forbid_unknown_fields``.
 
         Called at ``start_run``, on the training thread, before anything is written, and again by each
@@ -97,7 +100,7 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def open_run(self, run: RunInfo) -> Opened | None:  # type: ignore[empty-body]
+    def open_run(self, run: RunInfo) -> Opened | None:
         """Open the run in the tracker, or find it again.
 
         Called once for each lane and courier, before any data, under the lane's lock; the first call may
@@ -107,7 +110,7 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def log_params(self, run: RunInfo, records: Sequence[Params]) -> None:
+    def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str] | None:
         """Params, flat: ``record.values`` by ``/``-separated key; :func:`~multitrack.records.typed_params` types them.
 
         Called with one stretch's records, at most once a stretch. A key comes with one value only, but
@@ -115,7 +118,7 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> None:
+    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str] | None:
         """Points of series and simple metrics: ``record.numbers`` at ``record.step``, or ``step=None``.
 
         Called at most once a stretch, with up to a few thousand records, each one ``log_metric`` or
@@ -126,28 +129,28 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> None:
+    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str] | None:
         """Stretches of list metrics: ``record.numbers[i]`` stands at step ``record.index + i``.
 
         Called at most once a stretch. One record holds at most about 1 MiB of JSON, some 50,000 numbers.
         """
 
     @hookspec(firstresult=True)
-    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
+    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> Sequence[str] | None:
         """References: name, URI, kind, role, and where known digest (``sha256:<hex>``) and size in bytes.
 
         Called at most once a stretch. Nothing is copied or uploaded, and the file may be gone by now.
         """
 
     @hookspec(firstresult=True)
-    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
+    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str] | None:
         """Lines of text without line ends, in order; of any length; with ``record.stream``.
 
         Called at most once a stretch. Text may hold terminal escapes and any other character.
         """
 
     @hookspec(firstresult=True)
-    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> None:
+    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> Sequence[str] | None:
         """Tags; a later value of a key replaces an earlier one. Called at most once a stretch."""
 
     @hookspec(firstresult=True)
@@ -180,7 +183,7 @@ class Hooks:
         """
 
     @hookspec
-    def run_context(self, project: str, name: str) -> dict[str, Any] | None:  # type: ignore[empty-body]
+    def run_context(self, project: str, name: str) -> dict[str, Any] | None:
         """Tags and params to add to every run: ``{"tags": {...}, "params": {...}}``, both optional.
 
         Called on the training thread in ``start_run``, once a run, for plugins named in the config's ``plugins`` or
@@ -188,7 +191,7 @@ class Hooks:
         """
 
     @hookspec
-    def redact(self, text: str, name: str) -> str | None:  # type: ignore[empty-body]
+    def redact(self, text: str, name: str) -> str | None:
         """A text as it may be kept, or ``None`` to leave it as it is.
 
         Called on the training thread before a string value of a param, a tag, a line or a URI reaches

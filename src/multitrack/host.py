@@ -22,7 +22,14 @@ log = logging.getLogger("multitrack")
 #: How often a courier process that died is started again.
 RESTARTS: Final = 3
 #: Variables that would make a tracker's SDK attach the courier to a run of somebody else.
-_HIDDEN: Final = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_MODE", "WANDB_NAME", "WANDB_RUN_GROUP", "MLFLOW_RUN_ID")
+_HIDDEN: Final = (
+    "WANDB_RUN_ID",
+    "WANDB_RESUME",
+    "WANDB_MODE",
+    "WANDB_NAME",
+    "WANDB_RUN_GROUP",
+    "MLFLOW_RUN_ID",
+)
 
 
 class Host(Protocol):

@@ -9,14 +9,12 @@ how many lines of the run were read.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import itertools
 import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,53 +22,10 @@ from multitrack import records
 from multitrack.errors import JournalError, RunInUseError
 from multitrack.records import End, ListMetric, Record, Segment
 from multitrack.resolve import Resolver
+from multitrack.segments import is_held, last_segment, opening, segment_path
 
 #: A list metric longer than this many bytes of JSON is written in parts.
 PART_BYTES: Final = 1 << 20
-
-
-def segment_path(directory: Path, number: int) -> Path:
-    """The file of segment ``number``, counted from 1, of the run in ``directory``."""
-    return directory / f"{number:06}.jsonl"
-
-
-def last_segment(directory: Path) -> int:
-    """The number of the newest segment, 0 where there is none."""
-    return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
-
-
-def is_held(path: Path) -> bool:
-    """Whether a live process holds this segment open for writing."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
-def is_live(directory: Path) -> bool:
-    """Whether a live process writes the run in ``directory``."""
-    return any(is_held(path) for path in directory.glob("[0-9]*.jsonl"))
-
-
-@contextlib.contextmanager
-def opening(directory: Path) -> Iterator[None]:
-    """Be the only one who opens a segment of this run just now.
-
-    Raises:
-        RunInUseError: A live process writes the run.
-    """
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if is_live(directory):
-            raise RunInUseError(f"run {directory.name} is being written by another live process ({directory})")
-        yield
-    finally:
-        os.close(fd)
 
 
 class Writer:
@@ -120,7 +75,9 @@ class Writer:
             if fd >= 0:
                 os.close(fd)
             raise JournalError(
-                error.errno, f"cannot write the journal of run {directory.name}: {error.strerror}", str(directory)
+                error.errno,
+                f"cannot write the journal of run {directory.name}: {error.strerror}",
+                str(directory),
             ) from error
         return number, fd
 
@@ -277,9 +234,7 @@ class Cursor:
         self._promised = 0
         return True
 
-    def _read_from(
-        self, file: BinaryIO, closed: bool, found: list[Record], max_records: int, max_bytes: int
-    ) -> bool:
+    def _read_from(self, file: BinaryIO, closed: bool, found: list[Record], max_records: int, max_bytes: int) -> bool:
         """Read whole lines into ``found``; whether the cursor moved."""
         start = self._offset
         for line in file:

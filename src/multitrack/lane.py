@@ -20,9 +20,11 @@ from multitrack import manifest as manifests
 from multitrack import plugins
 from multitrack.errors import JournalError, RetryableError
 from multitrack.hookspecs import RunInfo
-from multitrack.journal import Cursor, close_dead, is_live, last_segment
+from multitrack.journal import Cursor, close_dead
+from multitrack.lanestate import Aside, LaneState, lane_file, read_state, state_of
 from multitrack.manifest import BackendEntry, Manifest
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
+from multitrack.segments import is_live, last_segment
 
 #: The longest pause between two tries, in seconds.
 LONGEST_PAUSE: Final = 15.0
@@ -32,67 +34,7 @@ _CONTEXT_WAIT: Final = 5.0
 _REASONS: Final = 10
 
 
-class LaneState(msgspec.Struct, omit_defaults=True):
-    """How far a lane is and how it fares; ``lanes/<backend>.json``, for everybody to read.
-
-    Attributes:
-        backend: The backend's name.
-        position: Where to resume if everything in memory were lost: a number of journal lines.
-        delivered: Data records the tracker has taken.
-        set_aside: Data records it never will take; each is in ``<backend>.aside.jsonl``.
-        reasons: Why, with how many each.
-        id: The tracker's id for the run.
-        url: Where a browser shows it.
-        closed: The run is ended in the tracker.
-        segment: The journal's last segment when it was closed; a later one is a resumed run.
-        linked: Its parent is shown there, or it has none.
-        opening: A courier is about to open the run in the tracker.
-        stopped: The lane gave up until ``multitrack sync``; ``problem`` says why.
-        problem: What hinders the lane just now.
-        damaged: Journal lines that are no records.
-        updated: When this was written (ms).
-    """
-
-    backend: str
-    position: int = 0
-    delivered: int = 0
-    set_aside: int = 0
-    reasons: dict[str, int] = {}
-    id: str | None = None
-    url: str | None = None
-    closed: bool = False
-    segment: int = 0
-    linked: bool = False
-    opening: bool = False
-    stopped: bool = False
-    problem: str | None = None
-    damaged: int = 0
-    updated: int = 0
-
-    @property
-    def settled(self) -> bool:
-        """Whether there is nothing left to do for the lane."""
-        return self.closed and self.linked
-
-
-class Aside(msgspec.Struct, frozen=True):
-    """A record that a tracker will never take, by its place in the journal."""
-
-    ordinal: int
-    reason: str
-
-
-def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
-    """A file of the lane of ``backend`` in the run at ``directory``."""
-    return directory / "lanes" / (backend.replace("/", "_").replace(os.sep, "_") + suffix)
-
-
-def read_state(directory: Path, backend: str) -> LaneState:
-    """A lane's last saved state; a new one where none can be read, which redelivers and harms nothing."""
-    try:
-        return msgspec.json.decode(lane_file(directory, backend).read_bytes(), type=LaneState)
-    except (OSError, ValueError):
-        return LaneState(backend)
+_DataHook = Callable[[RunInfo, Any], Sequence[str]]
 
 
 class Lane:
@@ -124,6 +66,7 @@ class Lane:
         self.directory = directory
         self.name = entry.name
         self.state = state_of(directory, entry.name)
+        self.state.stopped = False  # whatever stopped an earlier courier, this one tries
         self.due = 0.0
         self.busy = False
         self.idle = False
@@ -222,7 +165,8 @@ class Lane:
             return False
         backend = plugins.load_backend(self._plugin if self._plugin is not None else self._entry.load)
         options = msgspec.convert(
-            self._entry.options if self._given_options is None else self._given_options, backend.options_type()
+            self._entry.options if self._given_options is None else self._given_options,
+            backend.options_type(),
         )
         notes = lane_file(self.directory, self.name, "")
         notes.mkdir(mode=0o700, exist_ok=True)
@@ -237,7 +181,7 @@ class Lane:
         asides = {ordinal: why for ordinal, why in self._read_asides().items() if ordinal < self._start}
         self.state = LaneState(
             self.name, position=self._start, id=opened.id, url=opened.url, set_aside=len(asides),
-            reasons=_counted(asides.values()), linked=manifest.parent is None,
+            reasons=_counted(asides.values()), stand_ins=self.state.stand_ins, linked=manifest.parent is None,
         )  # fmt: skip
         self._succeeded()
         return True
@@ -245,7 +189,7 @@ class Lane:
     def _deliver(self) -> None:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
         fresh = [record for record in self._stretch if record.ordinal >= self._start]
-        hooks: tuple[tuple[type[Record], Callable[[RunInfo, Any], None]], ...] = (
+        hooks: tuple[tuple[type[Record], _DataHook], ...] = (
             (Params, self._backend.log_params),
             (Metric, self._backend.log_metric),
             (ListMetric, self._backend.log_list_metric),
@@ -267,11 +211,11 @@ class Lane:
         self._handed = self._cursor.position
         self._succeeded()
 
-    def _hand_over(self, hook: Callable[[RunInfo, Any], None], records: Sequence[Record]) -> None:
+    def _hand_over(self, hook: _DataHook, records: Sequence[Record]) -> None:
         """Call a data hook; where it refuses, once more record by record, and set aside what is refused alone."""
         assert self._run is not None  # noqa: S101 - opened before
         try:
-            hook(self._run, records)
+            stand_ins = hook(self._run, records)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is kept as the reason
@@ -280,6 +224,14 @@ class Lane:
                     self._hand_over(hook, [record])
             else:
                 self._aside[records[0].ordinal] = f"{type(error).__name__}: {error}"
+        else:
+            self._note_stand_ins(stand_ins)
+
+    def _note_stand_ins(self, stand_ins: Sequence[str]) -> None:
+        known = self.state.stand_ins
+        for text in stand_ins:
+            if text not in known and len(known) <= _REASONS:
+                known.append(text if len(known) < _REASONS else "and more")
 
     def _close(self) -> bool:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
@@ -373,14 +325,6 @@ class Lane:
             return {}
         asides = [msgspec.json.decode(line, type=Aside) for line in lines]
         return {aside.ordinal: aside.reason for aside in asides}
-
-
-def state_of(directory: Path, backend: str) -> LaneState:
-    """The saved state, open again where the run was resumed since it was closed."""
-    state = read_state(directory, backend)
-    if state.closed and last_segment(directory) > state.segment:
-        state.closed = False
-    return state
 
 
 def _counted(reasons: Any, before: dict[str, int] | None = None) -> dict[str, int]:

@@ -122,9 +122,7 @@ def check_run_id(run_id: Any) -> str:
     if not isinstance(run_id, str):
         raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
     if not _RUN_ID.fullmatch(run_id):
-        raise ValueError(
-            f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit"
-        )
+        raise ValueError(f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit")
     return run_id
 
 
@@ -138,7 +136,7 @@ def write_json(path: Path, value: msgspec.Struct) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(fd, "wb", closefd=True) as file:
+        with os.fdopen(fd, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
         draft.replace(path)
     except BaseException:

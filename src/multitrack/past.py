@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from multitrack.errors import ParamChangedError
 from multitrack.journal import Cursor
 from multitrack.records import DATA, ListMetric, Metric, Params
 
@@ -24,6 +26,20 @@ class Past:
         self.kinds: dict[str, Literal["series", "list"]] = {}
         self.count = 0
         self.last_time = 0
+
+    def check_params(self, run_id: str, values: Mapping[str, Any], types: Mapping[str, str]) -> None:
+        """Check that no param becomes another one; compared as the journal holds them.
+
+        Raises:
+            ParamChangedError: One would.
+        """
+        for key, value in values.items():
+            known = self.params.get(key)
+            if known is not None and known != (types[key], value):
+                raise ParamChangedError(
+                    f"param {key!r} of run {run_id} is {known[1]!r} and cannot become {value!r}; a param is written "
+                    "once (use a metric or a tag for what changes)"
+                )
 
     @classmethod
     def of(cls, directory: Path) -> Past:

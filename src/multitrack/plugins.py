@@ -49,7 +49,7 @@ class Backend:
         names = implemented(plugin)
         if "open_run" not in names:
             raise PluginError(
-                f"{origin} is no backend: it has no open_run hook (found {_listed(names)}); see docs/writing-a-plugin.md"
+                f"{origin} is no backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
             )
 
     def options_type(self) -> type[msgspec.Struct]:
@@ -63,29 +63,29 @@ class Backend:
             raise PluginError(f"backend {self.name}: open_run must return multitrack.hookspecs.Opened, got {opened!r}")
         return opened
 
-    def log_params(self, run: RunInfo, records: Sequence[Params]) -> None:
+    def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str]:
         """Hook ``log_params``."""
-        self._hook.log_params(run=run, records=records)
+        return self._hook.log_params(run=run, records=records) or ()
 
-    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> None:
+    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str]:
         """Hook ``log_metric``."""
-        self._hook.log_metric(run=run, records=records)
+        return self._hook.log_metric(run=run, records=records) or ()
 
-    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> None:
+    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str]:
         """Hook ``log_list_metric``."""
-        self._hook.log_list_metric(run=run, records=records)
+        return self._hook.log_list_metric(run=run, records=records) or ()
 
-    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
+    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> Sequence[str]:
         """Hook ``log_artifact_ref``."""
-        self._hook.log_artifact_ref(run=run, records=records)
+        return self._hook.log_artifact_ref(run=run, records=records) or ()
 
-    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
+    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str]:
         """Hook ``log_lines``."""
-        self._hook.log_lines(run=run, records=records)
+        return self._hook.log_lines(run=run, records=records) or ()
 
-    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> None:
+    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> Sequence[str]:
         """Hook ``set_tags``."""
-        self._hook.set_tags(run=run, records=records)
+        return self._hook.set_tags(run=run, records=records) or ()
 
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Hook ``link_parent``."""

@@ -118,7 +118,7 @@ def _at_exit() -> None:
 
 
 def _in_forked_child() -> None:
-    global _lock  # noqa: PLW0603 - the parent's lock may be held by a thread that does not exist here
+    global _lock
     _lock = threading.RLock()
     for host in _hosts.values():
         if isinstance(host, ProcessHost):

@@ -9,16 +9,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, RunError
 from multitrack.journal import Cursor
-from multitrack.lane import LaneState, state_of
+from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Context, Manifest, context_of, read_manifest, run_directories, runs_directory
-from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Mistake, Params, Record, Status, Tags, typed_params
+from multitrack.records import (
+    DATA,
+    ArtifactRef,
+    Lines,
+    ListMetric,
+    Metric,
+    Mistake,
+    Params,
+    Record,
+    Status,
+    Tags,
+    typed_params,
+)
 from multitrack.report import DeliveryReport, report_run
 
 log = logging.getLogger("multitrack")
@@ -147,7 +159,6 @@ class Summary(msgspec.Struct, frozen=True):
     records: int
     mistakes: int
     damaged: int
-    complete: bool
 
     @classmethod
     def of(cls, run: RecordedRun) -> Summary:
@@ -188,8 +199,11 @@ class Summary(msgspec.Struct, frozen=True):
         elif cursor.at_end():
             status = "killed"  # nobody writes it any more, and it never said that it ended
         ended = cursor.ended.time if cursor.ended is not None else cursor.last_time
-        return cls(status, ended, params, sources, {**last, **simple}, lengths, tags, artifacts, lines, records, mistakes,
-                   len(cursor.damaged), cursor.at_end())  # fmt: skip
+        return cls(
+            status=status, ended=ended, params=params, sources=sources, metrics={**last, **simple}, lengths=lengths,
+            tags=tags, artifacts=artifacts, lines=lines, records=records, mistakes=mistakes,
+            damaged=len(cursor.damaged),
+        )  # fmt: skip
 
 
 class JournalReader:

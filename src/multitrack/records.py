@@ -1,8 +1,8 @@
 """The records of a journal: typed, immutable, one JSON line each.
 
-What stands in the journal is exactly these structs, tagged by ``"record"``. Three fields never stand there,
+What stands in the journal is exactly these structs, tagged by ``"record"``. A few fields never stand there,
 because they follow from the records before and are filled in by whoever reads the journal from its start:
-``ordinal`` (every record), ``index`` (list metrics) and ``earlier`` (simple metrics).
+``ordinal`` (every record), ``index`` (list metrics, lines), ``earlier`` and ``beside`` (simple metrics).
 
 Times are integer milliseconds since the epoch. Metric values are ``int`` or ``float``; on disk NaN, ±inf and
 integers beyond 2⁵³ are JSON strings, because jq and JavaScript would turn them into null and a neighbour.
@@ -76,11 +76,13 @@ class Metric(Record, frozen=True, kw_only=True, tag="metric"):
         values: One number a key.
         step: The step all of them stand at, or ``None`` for simple metrics.
         earlier: For simple metrics, how often each key was written before in this run. Not on disk.
+        beside: For simple metrics, those keys that are series or list metrics by now. Not on disk.
     """
 
     values: dict[str, int | float | str]
     step: int | None = None
-    earlier: dict[str, int] | None = None
+    earlier: dict[str, int] = {}
+    beside: frozenset[str] = frozenset()
 
     @property
     def numbers(self) -> dict[str, int | float]:
@@ -137,10 +139,12 @@ class Lines(Record, frozen=True, kw_only=True, tag="lines"):
     Attributes:
         lines: In order; any Unicode, any length.
         stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
+        index: How many lines the run had before. Not on disk.
     """
 
     lines: list[str]
     stream: str = "log"
+    index: int = -1
 
 
 class Tags(Record, frozen=True, kw_only=True, tag="tags"):

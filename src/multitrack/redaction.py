@@ -38,7 +38,9 @@ def without_credentials(uri: str) -> str:
         netloc = host if ":" in user or parts.scheme in {"http", "https"} else netloc
     pairs = parse_qsl(query, keep_blank_values=True)
     if any(_QUERY_SECRETS.match(key) for key, _ in pairs):
-        query = urlencode([(key, REDACTED if _QUERY_SECRETS.match(key) else value) for key, value in pairs], safe="[]/:")
+        query = urlencode(
+            [(key, REDACTED if _QUERY_SECRETS.match(key) else value) for key, value in pairs], safe="[]/:"
+        )
     if (netloc, query) == (parts.netloc, parts.query):
         return uri
     return urlunsplit(parts._replace(netloc=netloc, query=query))

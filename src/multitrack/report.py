@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from multitrack.lane import LaneState
+from multitrack.lanestate import LaneState
 
 
 class LaneReport(msgspec.Struct, frozen=True):
@@ -19,6 +19,7 @@ class LaneReport(msgspec.Struct, frozen=True):
         reasons: Why records were set aside, with how many each.
         problem: What hinders delivery, if something does.
         complete: Nothing is pending, and an ended run is ended in the tracker too.
+        stand_ins: What the tracker could not hold as it is, and where it stands instead.
         id: The tracker's id for the run.
         url: Where a browser shows it.
     """
@@ -29,6 +30,7 @@ class LaneReport(msgspec.Struct, frozen=True):
     reasons: dict[str, int]
     problem: str | None
     complete: bool
+    stand_ins: list[str] = []
     id: str | None = None
     url: str | None = None
 
@@ -81,6 +83,7 @@ class DeliveryReport(Mapping[str, LaneReport]):
                 set_aside=sum(lane.set_aside for lane in both), reasons=reasons,
                 problem=next((lane.problem for lane in both if lane.problem), None),
                 complete=all(lane.complete for lane in both),
+                stand_ins=[text for lane in both for text in lane.stand_ins],
             )  # fmt: skip
         return DeliveryReport(
             lanes, lost=self.lost + other.lost, mistakes=self.mistakes + other.mistakes,
@@ -112,7 +115,8 @@ def report_lane(state: LaneState, total: int, *, ended: bool) -> LaneReport:
     pending = max(0, total - state.delivered - state.set_aside)
     return LaneReport(
         delivered=state.delivered, pending=pending, set_aside=state.set_aside, reasons=dict(state.reasons),
-        problem=state.problem, complete=pending == 0 and (state.settled or not ended), id=state.id, url=state.url,
+        problem=state.problem, complete=pending == 0 and (state.settled or not ended),
+        stand_ins=list(state.stand_ins), id=state.id, url=state.url,
     )  # fmt: skip
 
 

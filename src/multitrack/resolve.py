@@ -1,4 +1,4 @@
-"""What follows from the records before: ordinals, list indexes, repeats.
+"""What follows from the records before: ordinals, indexes, repeats.
 
 None of this stands in the journal, because forked processes write segments of their own without knowing
 each other's counts. It is decided from the journal alone, in its one order, so every reader and every
@@ -11,14 +11,14 @@ from typing import Final
 
 from msgspec.structs import force_setattr
 
-from multitrack.records import ListMetric, Metric, Record
+from multitrack.records import Lines, ListMetric, Metric, Record
 
 #: Points remembered to tell repeats; a repeat has the same millisecond, so it is never far behind.
 WINDOW: Final = 1 << 16
 
 
 class Resolver:
-    """Fills in ``ordinal``, ``index`` and ``earlier``, and tells true repeats of a point apart.
+    """Fills in the fields that do not stand on disk, and tells true repeats of a point apart.
 
     MLflow keeps a point under (key, step, ms, value) and merges equal ones. Where all four repeat, the
     later record's time moves on by a millisecond, here, so that every tracker sees the same times.
@@ -26,6 +26,8 @@ class Resolver:
 
     def __init__(self) -> None:
         self._lengths: dict[str, int] = {}
+        self._series: set[str] = set()
+        self._lines = 0
         self._written: dict[str, int] = {}
         self._seen: dict[tuple[str, int, object], int] = {}
 
@@ -35,12 +37,18 @@ class Resolver:
         if type(record) is Metric:
             if record.step is None:
                 force_setattr(record, "earlier", {key: self._count(key) for key in record.values})
+                force_setattr(record, "beside", frozenset(key for key in record.values if key in self._series))
             else:
+                self._series.update(record.values)
                 self._part_repeats(record, record.step)
         elif type(record) is ListMetric:
+            self._series.add(record.name)
             index = self._lengths.get(record.name, 0)
             force_setattr(record, "index", index)
             self._lengths[record.name] = index + len(record.values)
+        elif type(record) is Lines:
+            force_setattr(record, "index", self._lines)
+            self._lines += len(record.lines)
         return record
 
     def _count(self, key: str) -> int:

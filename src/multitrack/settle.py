@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from multitrack.lane import LaneState, state_of
+from multitrack.lanestate import LaneState, state_of
 
 #: Seconds that an open lane may move nothing before it is left to ``multitrack sync``.
 STALL: Final = 30.0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,25 +11,31 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack import plugins, process, values
+from multitrack import plugins, process, ranks, values
 from multitrack import run as runs
-from multitrack.capture import Capture
 from multitrack.config import Config, load_config
 from multitrack.context import quick_context
 from multitrack.errors import ConfigError, JournalError, RunError
-from multitrack.journal import Writer, opening
-from multitrack.manifest import BackendEntry, Manifest, check_run_id, new_run_id, read_manifest, runs_directory, write_manifest
+from multitrack.inputs import prepare_params, prepare_tags
+from multitrack.journal import Writer
+from multitrack.manifest import (
+    BackendEntry,
+    Manifest,
+    check_run_id,
+    new_run_id,
+    read_manifest,
+    runs_directory,
+    write_manifest,
+)
+from multitrack.naming import random_name
 from multitrack.past import Past
 from multitrack.redaction import Redactor, without_credentials
-from multitrack.run import Run
+from multitrack.run import Delivery, Run
+from multitrack.segments import opening
 
 log = logging.getLogger("multitrack")
 
 _CAPTURES: Final = ("stdout", "stderr", "logging")
-_ADJECTIVES: Final = ("amber", "brisk", "calm", "deft", "eager", "fair", "glad", "hardy", "keen", "light", "mild", "nimble",
-                      "open", "plain", "quick", "rapid", "sharp", "still", "tidy", "vivid", "warm", "young")  # fmt: skip
-_NOUNS: Final = ("acorn", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor", "island", "juniper", "knoll",
-                 "lagoon", "meadow", "north", "orchard", "pine", "quartz", "river", "stone", "tide", "valley", "willow")  # fmt: skip
 
 
 def start_run(
@@ -76,7 +80,10 @@ def start_run(
         JournalError: The journal's directory cannot be written.
         RunInUseError: A live process writes the run of this id.
     """
-    captures = _captures(capture)
+    request = Request(
+        project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
+        backends=backends, run_id=run_id, captures=_captures(capture),
+    )  # fmt: skip
     for what, value in (("run", name), ("project", project), ("group", group)):
         if value is not None:
             values.check_name(value, what)
@@ -85,110 +92,132 @@ def start_run(
     if disabled or (disabled is None and _switched_off()):
         return _disabled(project, name)
     loaded = load_config(config, arguments={"project": project})
-    rank, size = _rank()
+    rank, size = ranks.this_rank()
     if size > 1:
         if loaded.settings.ranks == "zero" and rank > 0:
             return _disabled(project, name)
         if loaded.settings.ranks == "all" and parent is None:
-            return _ranked(rank, locals())
-    return _Start(loaded, parent, backends).open(
-        project=project, name=name, params=params, tags=tags, notes=notes, group=group, run_id=run_id, captures=captures
-    )
+            return _start_rank(loaded, request, rank, size)
+    return _Start(loaded, request).open()
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What ``start_run`` was asked for; the fields are its arguments."""
+
+    project: str | None
+    name: str | None
+    params: Any
+    tags: Mapping[str, Any] | None
+    notes: str | None
+    group: str | None
+    parent: Any
+    backends: Any
+    run_id: str | None
+    captures: tuple[str, ...]
+
+
+def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
+    """With ``ranks = "all"``: a child run for each rank, of a parent that rank 0 opens and ends."""
+    base = request.run_id or ranks.shared_id(size)
+    whole = _Start(loaded, msgspec.structs.replace(request, run_id=base, params=None, tags=None, captures=()))
+    parent = whole.open() if rank == 0 else None
+    name = f"{request.name or base}-rank{rank}"
+    own = msgspec.structs.replace(request, run_id=f"{base}-rank{rank}", name=name, parent=parent)
+    # the other ranks do not wait until rank 0 has written its manifest
+    run = _Start(loaded, own, inherited=whole.manifest(base)).open()
+    run.owns(parent)
+    return run
 
 
 class _Start:
-    """The steps of starting one run; nothing is written before everything is checked."""
+    """The steps of starting one run; nothing is written before everything is checked.
 
-    def __init__(self, loaded: Config, parent: Run | str | None, backends: Sequence[object] | object | None) -> None:
-        self.parent = parent if isinstance(parent, Run) else None
-        self.settings = self.parent._settings if self.parent is not None else loaded.settings
-        self.parent_manifest = self._find_parent(parent)
-        if backends is None and self.parent is not None:
-            self.entries, self.options, self.objects = self.parent._delivery
-        else:
-            self._choose(loaded, self.settings.backends if backends is None else _several(backends))
+    Args:
+        loaded: The config that holds.
+        request: What ``start_run`` was asked for.
+        inherited: The parent's manifest, where it may not be on disk yet.
+    """
+
+    def __init__(self, loaded: Config, request: Request, *, inherited: Manifest | None = None) -> None:
+        self.request = request
+        self.parent: Run | None = request.parent if isinstance(request.parent, Run) else None
+        self.settings = self.parent.settings if self.parent is not None else loaded.settings
+        self.inherited = inherited or self._find_parent()
         self.extensions = plugins.extensions(self.settings.plugins)
+        if request.backends is None and self.parent is not None:
+            self.delivery = self.parent.delivery
+        else:
+            chosen = self.settings.backends if request.backends is None else _several(request.backends)
+            self.delivery = _choose(loaded, chosen)
 
-    def _find_parent(self, parent: Run | str | None) -> Manifest | None:
-        if parent is None:
+    def _find_parent(self) -> Manifest | None:
+        if self.parent is not None:
+            return self.parent.manifest
+        if self.request.parent is None:
             return None
-        if isinstance(parent, Run):
-            return parent._manifest
-        directory = runs_directory(Path(self.settings.journal)) / check_run_id(parent)
+        directory = runs_directory(Path(self.settings.journal)) / check_run_id(self.request.parent)
         try:
             return read_manifest(directory)
         except JournalError as error:
-            raise RunError(f"parent={parent!r}: {error}") from error
+            raise RunError(f"parent={self.request.parent!r}: {error}") from error
 
-    def _choose(self, loaded: Config, backends: Sequence[object]) -> None:
-        self.entries: list[BackendEntry] = []
-        self.options: dict[str, dict[str, Any]] = {}
-        self.objects: dict[str, object] = {}
-        for given in backends:
-            backend = plugins.load_backend(given)
-            if backend.name in self.options:
-                raise ConfigError(f"backends: {backend.name!r} is named twice")
-            options, _ = loaded.options(backend)
-            plain = msgspec.to_builtins(options)
-            self.options[backend.name] = plain
-            self.entries.append(BackendEntry(name=backend.name, load=backend.load, options=_without_secrets(plain)))
-            if backend.local:
-                if self.settings.delivery == "process":
-                    raise ConfigError(
-                        f"backend {backend.name!r} is an object of this process, which a courier process cannot reach: "
-                        'set delivery = "thread", or name it by import path, "package.module:attribute"'
-                    )
-                self.objects[backend.name] = backend.plugin
-
-    def open(
-        self, *, project: str | None, name: str | None, params: Any, tags: Mapping[str, Any] | None, notes: str | None,
-        group: str | None, run_id: str | None, captures: tuple[str, ...],
-    ) -> Run:  # fmt: skip
-        """Write the journal's first records and give back the run."""
-        host = process.host_for(self.settings)
-        journal = Path(self.settings.journal)
-        directory = runs_directory(journal) / (new_run_id() if run_id is None else check_run_id(run_id))
-        _make_directory(directory)
-        inherited = self.parent_manifest
-        manifest = Manifest(
-            id=directory.name,
-            project=project or (inherited.project if inherited else self.settings.project) or Path.cwd().name or "project",
-            name=name or _random_name(), created=int(time.time() * 1000),
-            context=None if inherited is not None else quick_context(),
-            parent=inherited.id if inherited else None, group=group or (inherited.group if inherited else None),
-            notes=notes, backends=self.entries,
+    def manifest(self, run_id: str) -> Manifest:
+        """What the run will be."""
+        request, inherited = self.request, self.inherited
+        project = request.project or (inherited.project if inherited else self.settings.project)
+        return Manifest(
+            id=run_id, project=project or Path.cwd().name or "project", name=request.name or random_name(),
+            created=int(time.time() * 1000), context=None if inherited else quick_context(),
+            parent=inherited.id if inherited else None,
+            group=request.group or (inherited.group if inherited else None),
+            notes=request.notes, backends=self.delivery.entries,
         )  # fmt: skip
+
+    def open(self) -> Run:
+        """Write the journal's first records and give back the run."""
+        request, redactor = self.request, Redactor(self.extensions)
+        params = None if request.params is None else prepare_params(request.params, None, redactor)
+        tags = prepare_tags(request.tags or {}, redactor)
+        directory = runs_directory(Path(self.settings.journal))
+        directory /= new_run_id() if request.run_id is None else check_run_id(request.run_id)
+        _make_directory(directory)
+        manifest = self.manifest(directory.name)
+        past = Past()
         with opening(directory):
-            past = Past()
             if (directory / "manifest.json").exists():
+                manifest = self._continued(read_manifest(directory))
                 past = Past.of(directory)
-                manifest = self._continued(read_manifest(directory), name)
+                if params is not None:
+                    past.check_params(directory.name, params.values, params.types)
             writer = Writer(directory, not_before=past.last_time)
             write_manifest(directory, manifest)
+        host = process.host_for(self.settings)
         run = Run(
             manifest, directory, self.settings, writer=writer, past=past, parent=self.parent, host=host,
-            redactor=Redactor(self.extensions), delivery=(self.entries, self.options, self.objects),
+            redactor=redactor, delivery=self.delivery,
         )  # fmt: skip
         process.remember(run)
         if self.parent is not None:
             self.parent.adopt(run)
-        try:
-            self._first_records(run, tags, params)
-        except BaseException:
-            run.end("failed")
-            raise
+        self._add_context(run)
+        if tags:
+            run.set_tags(tags)
+        if params is not None:
+            run.log_params(request.params)
         process.gather_context(directory, manifest)
-        if host is not None and self.entries:
-            host.add(directory, self.options, self.objects)
-        run.start_capture(captures)
+        if host is not None and manifest.backends:
+            host.add(directory, self.delivery.options, self.delivery.objects)
+        run.start_capture(request.captures)
         return run
 
-    def _continued(self, manifest: Manifest, name: str | None) -> Manifest:
+    def _continued(self, manifest: Manifest) -> Manifest:
         """The manifest of a resumed run: what it was, delivered where this process wants it as well."""
-        chosen = {entry.name: entry for entry in manifest.backends} | {entry.name: entry for entry in self.entries}
-        return msgspec.structs.replace(manifest, backends=list(chosen.values()), name=name or manifest.name)
+        chosen = {entry.name: entry for entry in (*manifest.backends, *self.delivery.entries)}
+        return msgspec.structs.replace(
+            manifest, backends=list(chosen.values()), name=self.request.name or manifest.name
+        )
 
-    def _first_records(self, run: Run, tags: Mapping[str, Any] | None, params: Any) -> None:
+    def _add_context(self, run: Run) -> None:
         for extension in self.extensions:
             if not extension.adds_context:
                 continue
@@ -197,11 +226,29 @@ class _Start:
                 run.set_tags(added.get("tags", {}))
                 run.log_params(added.get("params", {}), source=extension.origin)
             except Exception as error:  # noqa: BLE001 - a plugin must not keep a run from starting
-                log.warning("multitrack: %s raised in run_context: %s; the run starts without it", extension.origin, error)
-        if tags:
-            run.set_tags(tags)
-        if params is not None:
-            run.log_params(params)
+                log.warning("multitrack: %s raised in run_context: %s; left out", extension.origin, error)
+
+
+def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
+    """Load and check the backends and their options."""
+    delivery = Delivery()
+    for given in backends:
+        backend = plugins.load_backend(given)
+        if backend.name in delivery.options:
+            raise ConfigError(f"backends: {backend.name!r} is named twice")
+        options, _ = loaded.options(backend)
+        plain = msgspec.to_builtins(options)
+        delivery.options[backend.name] = plain
+        kept = {key: without_credentials(v) if isinstance(v, str) else v for key, v in plain.items()}
+        delivery.entries.append(BackendEntry(name=backend.name, load=backend.load, options=kept))
+        if backend.local:
+            if loaded.settings.delivery == "process":
+                raise ConfigError(
+                    f"backend {backend.name!r} is an object of this process, which a courier process cannot reach: "
+                    'set delivery = "thread", or name it by import path, "package.module:attribute"'
+                )
+            delivery.objects[backend.name] = backend.plugin
+    return delivery
 
 
 def _several(backends: object) -> list[object]:
@@ -228,51 +275,6 @@ def _disabled(project: str | None, name: str | None) -> Run:
     return run
 
 
-def _rank() -> tuple[int, int]:
-    """This process's rank and how many there are, as torchrun and its like say."""
-    try:
-        return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    except (KeyError, ValueError):
-        return 0, 1
-
-
-def _ranked(rank: int, given: dict[str, Any]) -> Run:
-    """With ``ranks = "all"``: a child run for each rank, of a parent that rank 0 opens and ends."""
-    base = given["run_id"] or _shared_id(given["project"], given["name"])
-    loaded: Config = given["loaded"]
-    start = _Start(loaded, None, given["backends"])
-    parent = None
-    if rank == 0:
-        parent = start.open(
-            project=given["project"], name=given["name"], params=None, tags=None, notes=given["notes"],
-            group=given["group"], run_id=base, captures=(),
-        )  # fmt: skip
-    child = _Start(loaded, parent, given["backends"])
-    child.parent_manifest = child.parent_manifest or Manifest(
-        id=base, project=start.settings.project or given["project"] or Path.cwd().name, name=base, created=0, group=given["group"]
-    )
-    run = child.open(
-        project=given["project"], name=f"{given['name'] or base}-rank{rank}", params=given["params"], tags=given["tags"],
-        notes=given["notes"], group=given["group"], run_id=f"{base}-rank{rank}", captures=given["captures"],
-    )  # fmt: skip
-    run.owns(parent)
-    return run
-
-
-def _shared_id(project: str | None, name: str | None) -> str:
-    """An id that every rank of one launch arrives at by itself."""
-    launch = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    if launch == "none":
-        launch = "{MASTER_ADDR}:{MASTER_PORT}".format_map({"MASTER_ADDR": "", "MASTER_PORT": "", **os.environ})
-    if launch == ":":
-        raise ConfigError(
-            'ranks = "all" needs an id that all ranks share: pass run_id=, or start with torchrun (TORCHELASTIC_RUN_ID, '
-            "or MASTER_ADDR and MASTER_PORT)"
-        )
-    digest = hashlib.sha256(f"{launch}\0{project}\0{name}".encode()).hexdigest()[:12]
-    return time.strftime("%Y%m%d-", time.gmtime()) + digest
-
-
 def _make_directory(directory: Path) -> None:
     journal = directory.parent.parent
     try:
@@ -284,12 +286,3 @@ def _make_directory(directory: Path) -> None:
             error.errno, f"cannot write the journal: {error.strerror}; choose another place with journal = "
             f'"…" in the config or MULTITRACK_JOURNAL', str(journal)
         ) from error  # fmt: skip
-
-
-def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: without_credentials(value) if isinstance(value, str) else value for key, value in options.items()}
-
-
-def _random_name() -> str:
-    fresh = random.SystemRandom()  # training's seed neither decides the name nor is moved by it
-    return f"{fresh.choice(_ADJECTIVES)}-{fresh.choice(_NOUNS)}-{fresh.randrange(1000):03}"

@@ -46,10 +46,9 @@ def to_number(value: Any, name: str) -> Number:
         plain = _scalar_of(value, name)
         if plain is not None:
             return plain
-    raise TypeError(
-        f"metric {name!r} must be one real number, got {_shown(value)}"
-        + (" (use log_list_metric for several)" if hasattr(value, "__len__") and kind is not str else "")
-    )
+    several = isinstance(value, (list, tuple)) or getattr(value, "shape", ()) not in ((), None)
+    hint = " (log_list_metric takes several)" if several else ""
+    raise TypeError(f"metric {name!r} must be one real number, got {_shown(value)}{hint}")
 
 
 def _scalar_of(value: Any, name: str) -> Number | None:
@@ -58,7 +57,7 @@ def _scalar_of(value: Any, name: str) -> Number | None:
         if hasattr(value, "numpy"):  # TensorFlow tensors and variables, torch, Keras variables
             value = value.detach().cpu() if hasattr(value, "detach") else value.numpy()
         plain = value.item() if hasattr(value, "item") else value
-    except Exception as error:  # noqa: BLE001 - a symbolic or traced tensor raises whatever its library chose
+    except Exception as error:
         raise TypeError(f"metric {name!r} has no value yet: {_shown(value)} ({error})") from error
     if isinstance(plain, bool):
         return int(plain)
@@ -232,7 +231,7 @@ def _mapping_or_none(value: Any) -> Mapping[Any, Any] | None:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if type(value).__name__ == "Namespace" and hasattr(value, "__dict__"):
-        return vars(value)
+        return dict(vars(value))
     for fields in ("model_fields", "__attrs_attrs__", "__struct_fields__"):  # pydantic, attrs, msgspec
         names = getattr(type(value), fields, None)
         if names is not None:

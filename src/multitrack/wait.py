@@ -97,7 +97,8 @@ class _Progress:
                 opening.add(name)
         names = {name for _, name in waiting}
         return [
-            f"{name}: " + ("done" if name not in names else "opening" if name in opening and not done else f"{done}/{total}")
+            f"{name}: "
+            + ("done" if name not in names else "opening" if name in opening and not done else f"{done}/{total}")
             for name, (done, total) in totals.items()
         ]
 

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import pytest
 
 import multitrack
-from multitrack.lane import lane_file
+from multitrack.lanestate import lane_file
 from multitrack.manifest import runs_directory
 from multitrack.report import DeliveryReport
 from multitrack.run import Run
@@ -195,7 +195,11 @@ class BackendContract:
         run = self.start(tmp_path)
         for step, value in enumerate((math.inf, -math.inf, 0.25)):
             run.log_metric("loss", value, step=step)
-        assert self.points(self.delivered(tmp_path, run), "loss") == [(0, math.inf), (1, -math.inf), (2, 0.25)]
+        assert self.points(self.delivered(tmp_path, run), "loss") == [
+            (0, math.inf),
+            (1, -math.inf),
+            (2, 0.25),
+        ]
 
     def test_points_beside_one_that_is_not_finite_are_kept(self, tmp_path: Path) -> None:
         """Whatever becomes of NaN and ±inf, their neighbours are whole and nothing is set aside."""
@@ -300,8 +304,18 @@ class BackendContract:
 
     def test_hostile_names(self, tmp_path: Path) -> None:
         """Names that some tracker refuses arrive readable, distinct, and with their values."""
-        names = ["f1@0.5", "f1_0.5", "acc[top 5]", "läss/🚀", "../up", "a//b", "x" * 300, "quote'\"`", "tab\there"]
-        run = self.start(tmp_path, name="../../etc/passwd 🚀", params={name: "v" for name in names})
+        names = [
+            "f1@0.5",
+            "f1_0.5",
+            "acc[top 5]",
+            "läss/🚀",
+            "../up",
+            "a//b",
+            "x" * 300,
+            "quote'\"`",
+            "tab\there",
+        ]
+        run = self.start(tmp_path, name="../../etc/passwd 🚀", params=dict.fromkeys(names, "v"))
         for i, name in enumerate(names):
             run.log_metric(name, float(i), step=i)
         native = self.delivered(tmp_path, run)

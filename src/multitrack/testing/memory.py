@@ -32,7 +32,11 @@ class MemoryBackend:
         native = self.runs.setdefault(run.id, NativeRun())
         native.name, native.started, native.status = run.name, run.created, "running"
         if run.context is not None:
-            native.identity = {"user": run.context.user, "host": run.context.host, "program": run.context.program}
+            native.identity = {
+                "user": run.context.user,
+                "host": run.context.host,
+                "program": run.context.program,
+            }
         self._held.setdefault(run.id, set())
         return Opened(run.id)
 

@@ -1,0 +1,34 @@
+"""Names that MLflow accepts, from names of any Unicode.
+
+MLflow takes letters, digits, ``_ - . space : /`` in at most 250 characters, and no path parts that are empty, ``.`` or
+``..`` (mlflow/utils/validation.py). Everything else is written as ``_x<hex>_``; longer names are cut
+and end in a digest. The full name of a changed one is kept in a tag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+LONGEST: Final = 250
+_REFUSED: Final = re.compile(r"[^\w\-. :/]")
+
+
+def native_name(name: str) -> str:
+    """The name as MLflow holds it; the same for names that it accepts."""
+    native = "/".join(_part(part) for part in _REFUSED.sub(_hex, name).split("/"))
+    if len(native) > LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        native = f"{native[: LONGEST - 40]}~{digest}".replace("~", "_x7e_").rstrip("/")
+    return native
+
+
+def _part(part: str) -> str:
+    if part == "":
+        return "_x_"
+    return part.replace(".", "_x2e_") if part in {".", ".."} else part
+
+
+def _hex(match: re.Match[str]) -> str:
+    return f"_x{ord(match[0]):x}_"

@@ -1,0 +1,42 @@
+"""The ``[mlflow]`` table of the config."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from multitrack.config import UriOption
+
+
+class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of the MLflow backend.
+
+    Attributes:
+        tracking_uri: ``sqlite:///…``, another SQL store, or ``http(s)://`` of a server. Default: MLflow's own
+            ``MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db`` in the current directory, as MLflow does.
+        experiment: The experiment; default: the run's project.
+        upload: Kinds of local artifacts whose file is uploaded as well, such as ``["figure", "text"]``.
+        upload_limit: Largest file that is uploaded, in bytes.
+        timeout: Seconds that one request to a server may take.
+    """
+
+    tracking_uri: UriOption | None = None
+    experiment: str | None = None
+    upload: list[str] = []
+    upload_limit: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+
+    def __post_init__(self) -> None:
+        if self.tracking_uri is None:
+            default = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+            force_setattr(self, "tracking_uri", default)
+        uri = str(self.tracking_uri)
+        if uri.startswith(("file:", "/")):
+            raise ValueError(
+                f"tracking_uri = {uri!r} is a file store, which MLflow no longer maintains; "
+                "use sqlite:///path/mlflow.db or a server"
+            )

@@ -1,0 +1,77 @@
+"""Text in MLflow's artifacts: values too long for their place, and log lines.
+
+MLflow can only write a text artifact whole. So lines go to files of :data:`CHUNK` lines each, and only the last
+file is written again; where a courier restarts in the middle of one, it reads the file back first.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from multitrack.records import Lines
+
+CHUNK: Final = 1000
+"""Lines a file."""
+
+
+def pointer(path: str, text: str) -> str:
+    """What stands in the place of a text that is too long for it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{len(text)} characters, sha256 {digest}: artifact {path}"
+
+
+def shown_line(time: int, stream: str, text: str) -> str:
+    """A line as the artifact holds it: UTC time, stream, text."""
+    stamp = datetime.datetime.fromtimestamp(time / 1000, datetime.UTC).isoformat(timespec="milliseconds")
+    return f"{stamp.replace('+00:00', 'Z')} {stream} {text}"
+
+
+class LineFiles:
+    """The line files of one run.
+
+    Args:
+        client: MLflow's client.
+        run_id: MLflow's id of the run.
+    """
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._number = -1
+        self._lines: list[str] = []
+
+    def write(self, records: Sequence[Lines]) -> None:
+        """Add the lines of these records; those that are there already are written over with themselves."""
+        for record in records:
+            for i, text in enumerate(record.lines):
+                number, place = divmod(record.index + i, CHUNK)
+                if number != self._number or place > len(self._lines):
+                    self._go_to(number, place)
+                del self._lines[place:]
+                self._lines.append(shown_line(record.time, record.stream, text))
+        self._save()
+
+    def _go_to(self, number: int, place: int) -> None:
+        self._save()
+        self._number = number
+        self._lines = self._read_back(place) if place else []
+
+    def _save(self) -> None:
+        if self._number >= 0 and self._lines:
+            self._client.log_text(self._run_id, "\n".join(self._lines) + "\n", line_file(self._number))
+
+    def _read_back(self, count: int) -> list[str]:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
+            with Path(path).open(encoding="utf-8", newline="") as file:  # a lone carriage return stays what it is
+                return file.read().split("\n")[:count]
+
+
+def line_file(number: int) -> str:
+    """The artifact that holds the lines from ``number`` × :data:`CHUNK` on."""
+    return f"logs/lines-{number * CHUNK:08}.txt"

@@ -1,0 +1,236 @@
+"""What is particular to MLflow."""
+
+import concurrent.futures
+import json
+import math
+import multiprocessing
+import re
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+from mlflow_reader import read_run
+
+import multitrack
+from multitrack.run import Run
+from multitrack_mlflow import store
+from multitrack_mlflow.names import native_name
+
+
+def start(tmp_path: Path, options: dict[str, Any] | None = None, **arguments: Any) -> Run:
+    table = {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", **(options or {})}
+    config = {"journal": str(tmp_path / "journal"), "delivery": "off", "mlflow": table}
+    return multitrack.start_run("digits", backends=["mlflow"], config=config, **arguments)
+
+
+def deliver(tmp_path: Path, run: Run) -> MlflowClient:
+    run.end()
+    multitrack.sync(tmp_path / "journal")
+    assert run.flush().complete, run.flush()
+    return MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_the_experiment_is_the_project_and_its_artifacts_lie_beside_the_store(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    client = deliver(tmp_path, run)
+    native = client.get_run(run.backend_ids["mlflow"])
+    experiment = client.get_experiment(native.info.experiment_id)
+    assert experiment.name == "digits"
+    assert experiment.artifact_location == f"file://{tmp_path}/mlruns/digits"
+
+
+def test_infinity_and_large_integers_have_stand_ins_that_the_report_names(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.log_metric("loss", math.inf, step=3)
+    run.log_metric("tokens", 2**60 + 1, step=4)
+    client = deliver(tmp_path, run)
+    native = client.get_run(run.backend_ids["mlflow"])
+    assert native.data.metrics["loss"] == 1.7976931348623157e308
+    assert "±inf" in native.data.tags["multitrack.infinity"]
+    exact = [json.loads(value) for key, value in native.data.tags.items() if key.startswith("multitrack.exact.")]
+    assert exact == [{"metric": "tokens", "step": 4, "value": str(2**60 + 1)}]
+    stand_ins = " ".join(run.flush()["mlflow"].stand_ins)
+    assert "metric loss" in stand_ins
+    assert "metric tokens" in stand_ins
+
+
+def test_a_long_param_is_an_artifact_that_the_report_names(tmp_path: Path) -> None:
+    run = start(tmp_path, params={"prompt": "x" * 9000})
+    client = deliver(tmp_path, run)
+    shown = client.get_run(run.backend_ids["mlflow"]).data.params["prompt"]
+    assert shown.endswith("artifact params/prompt.txt")
+    assert run.flush()["mlflow"].stand_ins == ["param prompt: 9000 characters, kept as artifact params/prompt.txt"]
+
+
+def test_inputs_are_datasets(tmp_path: Path) -> None:
+    data = tmp_path / "train.csv"
+    data.write_text("a,b\n1,2\n")
+    run = start(tmp_path)
+    run.log_artifact_ref("train", data, kind="training", role="input")
+    run.log_artifact_ref("weights", "s3://bucket/w", kind="model")
+    client = deliver(tmp_path, run)
+    native = client.get_run(run.backend_ids["mlflow"])
+    (found,) = native.inputs.dataset_inputs
+    assert (found.dataset.name, json.loads(found.dataset.source)) == ("train", {"uri": data.as_uri()})
+    assert [(tag.key, tag.value) for tag in found.tags] == [("mlflow.data.context", "training")]
+    told = json.loads(native.data.tags["multitrack.artifact.train"])
+    assert told["digest"].startswith("sha256:")
+    assert told["size"] == 8
+    assert client.list_artifacts(run.backend_ids["mlflow"]) == []
+
+
+def test_upload_copies_the_kinds_that_the_config_names(tmp_path: Path) -> None:
+    figure = tmp_path / "roc.svg"
+    figure.write_text("<svg/>")
+    run = start(tmp_path, {"upload": ["figure"], "upload_limit": 100})
+    run.log_artifact_ref("roc", figure, kind="figure")
+    large = tmp_path / "large.svg"
+    large.write_text(" " * 101)
+    run.log_artifact_ref("large", large, kind="figure")
+    client = deliver(tmp_path, run)
+    assert [found.path for found in client.list_artifacts(run.backend_ids["mlflow"], "figure")] == ["figure/roc.svg"]
+
+
+def test_the_identity_tags(tmp_path: Path) -> None:
+    run = start(tmp_path, notes="a *note*", group="study")
+    tags = deliver(tmp_path, run).get_run(run.backend_ids["mlflow"]).data.tags
+    context = multitrack.open_journal(tmp_path / "journal").run(run.id).context
+    assert context is not None
+    assert tags["mlflow.user"] == context.user
+    assert tags["mlflow.source.name"] == context.program
+    assert tags["multitrack.run_id"] == run.id
+    assert tags["mlflow.note.content"] == "a *note*"
+    assert tags["multitrack.group"] == "study"
+    if context.git is not None:
+        assert tags["mlflow.source.git.commit"] == context.git.commit
+
+
+def test_the_lines_carry_time_and_stream(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.log_lines("hello", stream="stdout")
+    for i in range(1500):
+        run.log_lines(f"line {i}")
+    client = deliver(tmp_path, run)
+    paths = [found.path for found in client.list_artifacts(run.backend_ids["mlflow"], "logs")]
+    assert paths == ["logs/lines-00000000.txt", "logs/lines-00001000.txt"]
+    first = Path(client.download_artifacts(run.backend_ids["mlflow"], paths[0])).read_text().splitlines()
+    assert len(first) == 1000
+    assert first[0].split(" ", 1)[1] == "stdout hello"
+    assert first[0].startswith(time.strftime("%Y-", time.gmtime()))
+    assert read_run(f"sqlite:///{tmp_path}/mlflow.db", run.backend_ids["mlflow"]).lines[-1] == "line 1499"
+
+
+def test_beside_autologging_nothing_collides(tmp_path: Path) -> None:
+    """A native MLflow run is open under our id: its points, params and end leave ours as they are, and ours its."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    store.prepare(tmp_path / "mlflow.db", mlflow.__version__)
+    run = start(tmp_path, params={"lr": 0.1})
+    run.log_metric("loss", 0.5, step=0)
+    multitrack.sync(tmp_path / "journal")
+    mlflow.set_tracking_uri(uri)
+    try:
+        with mlflow.start_run(run_id=run.backend_ids["mlflow"]):
+            mlflow.log_metric("native", 1.0, step=0)
+            mlflow.log_params({"batch_size": "32", "shared": "theirs"})
+        run.log_params({"fit/batch_size": 32, "shared": "ours"})
+        run.log_metric("loss", 0.25, step=1)
+        run.log_lines("still here")
+        client = deliver(tmp_path, run)
+    finally:
+        mlflow.set_tracking_uri(None)
+    native = client.get_run(run.backend_ids["mlflow"])
+    assert native.info.status == "FINISHED"
+    assert [(p.step, p.value) for p in client.get_metric_history(native.info.run_id, "loss")] == [
+        (0, 0.5),
+        (1, 0.25),
+    ]
+    assert native.data.metrics["native"] == 1.0
+    params = native.data.params
+    assert (params["lr"], params["batch_size"], params["fit/batch_size"], params["shared"]) == (
+        "0.1",
+        "32",
+        "32",
+        "theirs",
+    )
+    assert native.data.tags["multitrack.param.shared"] == "ours"
+    assert any("param shared" in text for text in run.flush()["mlflow"].stand_ins)
+
+
+def test_names_are_what_mlflow_accepts() -> None:
+    for name in ("loss", "val/loss", "läss 1", "a.b-c:d_e"):
+        assert native_name(name) == name
+    odd = [
+        "a@b",
+        "a[b]",
+        "/lead",
+        "a//b",
+        "../up",
+        ".",
+        "trail/",
+        "🚀",
+        "x" * 251,
+        "y" * 2000,
+        "a\nb",
+        "é" * 249 + "@",
+    ]
+    natives = [native_name(name) for name in odd]
+    assert len(set(natives)) == len(odd)
+    from mlflow.utils.validation import _validate_metric_name
+
+    for native in natives:
+        _validate_metric_name(native)
+
+
+def _open_fresh(path: str) -> int:
+    store.prepare(Path(path), mlflow.__version__)
+    return len(MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments())
+
+
+@pytest.mark.slow
+def test_several_processes_may_open_a_fresh_store_at_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "fresh" / "mlflow.db")
+    with concurrent.futures.ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(_open_fresh, [path] * 3))
+    assert all(count >= 1 for count in found)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+def test_a_prepared_store_is_like_one_that_mlflow_made(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.db", tmp_path / "theirs.db"
+    store.prepare(ours, mlflow.__version__)
+    MlflowClient(tracking_uri=f"sqlite:///{theirs}").search_experiments()
+    MlflowClient(tracking_uri=f"sqlite:///{ours}").search_experiments()
+
+    def schema(path: Path) -> list[object]:
+        with sqlite3.connect(path) as connection:
+            rows = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+            version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        # the migrations write a table's constraints in no fixed order
+        return [*((kind, name, sorted(re.findall(r"\w+", sql or ""))) for kind, name, sql in rows), version]
+
+    assert schema(ours) == schema(theirs)
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/x", "/tmp/mlruns"])
+def test_a_file_store_is_refused_at_start(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(multitrack.ConfigError, match="file store"):
+        start(tmp_path, {"tracking_uri": uri})
+
+
+def test_a_deleted_experiment_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    client = deliver(tmp_path, run)
+    client.delete_experiment(client.get_experiment_by_name("digits").experiment_id)
+    other = start(tmp_path)
+    other.log_metric("x", 1.0, step=0)
+    other.end()
+    report = multitrack.sync(tmp_path / "journal")[other.id]["mlflow"]
+    assert (report.pending, report.delivered) == (1, 0)
+    assert "deleted" in str(report.problem)
+    client.restore_experiment(client.get_experiment_by_name("digits").experiment_id)
+    assert multitrack.sync(tmp_path / "journal")[other.id].complete

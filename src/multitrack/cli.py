@@ -1,0 +1,185 @@
+"""The ``multitrack`` command.
+
+Exit status: 0 done, 1 something is left undelivered or failed, 2 wrong usage or config.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from multitrack import __version__, plugins, shown
+from multitrack.config import Settings, load_config
+from multitrack.errors import ConfigError, MultitrackError
+from multitrack.reader import open_journal
+
+_JOURNAL = click.option(
+    "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="For machines: JSON on standard output.")
+
+
+class _Command(click.Group):
+    """Turns our errors into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(f"multitrack: {error}", err=True)
+            ctx.exit(2)
+        except MultitrackError as error:
+            click.echo(f"multitrack: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="multitrack %(version)s")
+def main() -> None:
+    """Look at what was recorded, and deliver it to trackers.
+
+    Runs are recorded in a journal (.multitrack), and delivered from there to MLflow, W&B, Neptune and others. Nothing
+    here needs a tracker but `sync`.
+    """
+    # force: a click runner in tests swaps stderr between invocations
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+
+
+@main.command()
+@_JSON
+def backends(as_json: bool) -> None:
+    """List the backends: installed, and known but not installed."""
+    installed = plugins.installed()
+    selected = load_config().settings.backends
+    rows = []
+    for name in sorted({*installed, *plugins.KNOWN, *selected}):
+        row = {"name": name, "distribution": installed.get(name), "selected": name in selected, "problem": None}
+        if name in installed or name in selected:
+            try:
+                plugins.load_backend(name)
+            except MultitrackError as error:
+                row["problem"] = str(error)
+        rows.append(row)
+    if as_json:
+        shown.print_json(rows)
+    else:
+        shown.print_backends(rows)
+
+
+@main.command()
+@_JSON
+def config(as_json: bool) -> None:
+    """Show the config that holds here, and where each value came from."""
+    loaded = load_config()
+    rows: list[tuple[str, str, Any, str]] = [
+        ("", field.name, getattr(loaded.settings, field.name), loaded.origins[field.name])
+        for field in msgspec.structs.fields(Settings)
+    ]
+    for name in loaded.settings.backends:
+        backend = plugins.load_backend(name)
+        options, origins = loaded.options(backend)
+        for field in msgspec.structs.fields(options):
+            value = shown.without_secret(getattr(options, field.name))
+            rows.append((backend.name, field.encode_name, value, origins[field.encode_name]))
+    if as_json:
+        keys = ("section", "key", "value", "origin")
+        shown.print_json(
+            {"file": loaded.file and str(loaded.file), "values": [dict(zip(keys, r, strict=True)) for r in rows]}
+        )
+    else:
+        shown.print_config(loaded.place() if loaded.file else None, rows)
+
+
+@main.command()
+@_JOURNAL
+@click.option("--project", help="Only runs of this project.")
+@click.option(
+    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest N runs.")
+@_JSON
+def runs(journal: Path | None, project: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
+    """List the runs of a journal, oldest first, and how far each backend is."""
+    reader = open_journal(journal)
+    found = [run for run in reader.runs(project) if status is None or run.summary().status == status]
+    found = found[-limit:] if limit else found
+    if as_json:
+        shown.print_json([shown.run_as_json(run) for run in found])
+    else:
+        shown.print_runs(found)
+
+
+@main.command()
+@click.argument("run")
+@_JOURNAL
+@_JSON
+def show(run: str, journal: Path | None, as_json: bool) -> None:
+    """Show one run: params, metrics, references, where it came from, and its delivery.
+
+    RUN is a run's id, the beginning of one, or a name that only one run has.
+    """
+    found = open_journal(journal).run(run)
+    if as_json:
+        shown.print_json(shown.run_as_json(found, full=True))
+    else:
+        shown.print_run(found)
+
+
+@main.command()
+@click.argument("run")
+@_JOURNAL
+@click.option("--from", "from_", metavar="TIME", help="Lines from this time on (ISO 8601; UTC without an offset).")
+@click.option("--to", metavar="TIME", help="Lines up to this time.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most N lines.")
+@_JSON
+def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
+    """Print a run's log lines, with time and stream."""
+    found = open_journal(journal).run(run)
+    lines = found.get_lines(_time(from_, "--from"), _time(to, "--to"), limit)
+    if as_json:
+        for line in lines:
+            click.echo(msgspec.json.encode(line))
+    else:
+        for line in lines:
+            click.echo(shown.line_text(line))
+
+
+@main.command()
+@click.argument("run", nargs=-1)
+@_JOURNAL
+@_JSON
+def sync(run: tuple[str, ...], journal: Path | None, as_json: bool) -> None:
+    """Deliver what is pending, of all runs or of each RUN.
+
+    Goes on as long as records move. A run that another process is delivering is left to it; a run whose process died is
+    ended as killed. Secrets come from the environment, as each tracker wants them.
+    """
+    from multitrack.sync import sync as deliver  # noqa: PLC0415 - not for the listings
+
+    with shown.SyncProgress() as progress:
+        reports = deliver(journal, run, show=progress.show, notice=progress.notice)
+    if as_json:
+        shown.print_json({run_id: shown.report_as_json(report) for run_id, report in reports.items()})
+    else:
+        shown.print_reports(reports)
+    if not all(report.complete for report in reports.values()):
+        sys.exit(1)
+
+
+def _time(text: str | None, option: str) -> int | None:
+    """A time from the command line, in milliseconds since the epoch."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no ISO 8601 time, such as 2026-11-21T09:30:00", param_hint=option
+        ) from None
+    return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)

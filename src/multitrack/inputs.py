@@ -1,0 +1,89 @@
+"""From a caller's arguments to what the journal will hold: read, flattened, checked and redacted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from multitrack import values
+from multitrack.paramfile import read_params
+from multitrack.records import ParamType
+from multitrack.redaction import Redactor
+
+_LARGEST_STEP: Final = 2**63 - 1
+
+
+class PreparedParams(NamedTuple):
+    """Params as the journal will hold them."""
+
+    values: dict[str, Any]
+    types: dict[str, ParamType]
+    source: str
+
+
+def prepare_params(params: Any, source: str | None, redactor: Redactor) -> PreparedParams:
+    """Read, flatten, check and redact params; records nothing.
+
+    Args:
+        params: As for :meth:`Recorder.log_params`.
+        source: Where they came from, if the caller says.
+        redactor: What keeps secrets out.
+    """
+    if isinstance(params, (str, os.PathLike)):
+        path = Path(params)
+        params, source = read_params(path), source or str(path.absolute())
+    elif source is None:
+        source = "command line" if type(params).__name__ == "Namespace" else "code"
+    flat, types = values.flatten_params(params)
+    if redactor.active:
+        flat = {key: _redacted(redactor, value, key) for key, value in flat.items()}
+    return PreparedParams(flat, types, source)
+
+
+def prepare_tags(tags: Mapping[str, Any], redactor: Redactor) -> dict[str, str]:
+    """Check tags and make them text; records nothing."""
+    plain = {}
+    for key, value in tags.items():
+        values.check_name(key, "tag")
+        if not isinstance(value, (str, int, float)):
+            raise TypeError(f"tag {key!r} must be a string, number or truth value, got {value!r}")
+        plain[key] = redactor.text(values.clean_text(str(value)), key)
+    return plain
+
+
+def _redacted(redactor: Redactor, value: Any, key: str) -> Any:
+    if isinstance(value, str):
+        return redactor.text(value, key)
+    if isinstance(value, list):
+        return [_redacted(redactor, item, key) for item in value]
+    return value
+
+
+def to_step(step: Any) -> int:
+    """A step of any integer type, or a whole float."""
+    if isinstance(step, bool):
+        raise TypeError("step must be a whole number, got a bool")
+    number = values.to_number(step, "step")
+    if not isfinite(number) or int(number) != number:
+        raise TypeError(f"step must be a whole number, got {step!r}")
+    if abs(number) > _LARGEST_STEP:
+        raise ValueError(f"step must fit 64 bits, got {step!r}")
+    return int(number)
+
+
+def split_lines(lines: str | Iterable[str]) -> list[str]:
+    """Texts as lines without their ends."""
+    if isinstance(lines, str):
+        lines = [lines]
+    elif isinstance(lines, (bytes, Mapping)) or not isinstance(lines, Iterable):
+        raise TypeError(f"lines must be a string or strings, got {type(lines).__qualname__}")
+    split: list[str] = []
+    for text in lines:
+        if not isinstance(text, str):
+            raise TypeError(f"lines must be strings, got {type(text).__qualname__}")
+        text = values.clean_text(text)
+        split.extend(line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
+    return split

@@ -1,0 +1,344 @@
+"""Recording: what every ``log_*`` call does.
+
+Each call checks, encodes one record and hands it to the kernel before it returns. A mistake of the caller raises at
+the call and changes nothing; a trouble of the machine is said once, counted, and never raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from multitrack import values
+from multitrack.artifacts import describe
+from multitrack.config import Settings
+from multitrack.errors import MetricKindError, MultitrackError, RunClosedError
+from multitrack.inputs import prepare_params, prepare_tags, split_lines, to_step
+from multitrack.journal import Writer
+from multitrack.past import Past
+from multitrack.records import (
+    ArtifactRef,
+    Lines,
+    ListMetric,
+    Metric,
+    Mistake,
+    Params,
+    Record,
+    Status,
+    Tags,
+    number_to_json,
+)
+from multitrack.redaction import Redactor, without_credentials
+
+log = logging.getLogger("multitrack")
+
+#: What a wrong call raises; anything else is a bug of ours.
+MISTAKES: Final = (TypeError, ValueError, MultitrackError, OSError)
+
+
+class Recorder:
+    """The recording half of a run; see :class:`multitrack.Run`.
+
+    Args:
+        run_id: The run's id.
+        name: Its name.
+        directory: Its directory; ``None`` records nothing.
+        settings: What holds.
+        writer: The open segment.
+        past: What the run holds already.
+        redactor: What keeps secrets out.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        name: str,
+        directory: Path | None,
+        settings: Settings,
+        *,
+        writer: Writer | None = None,
+        past: Past | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self.id = run_id
+        self.name = name
+        self.directory = directory
+        self.mistakes = 0
+        self.settings = settings
+        self._writer = writer
+        self._past = past or Past()
+        self._redactor = redactor or Redactor([])
+        self._lock = threading.RLock()
+        self._status: Status = "running"
+        self._lost = 0
+        self._warned: set[str] = set()
+
+    def log_params(self, params: Any, source: str | None = None) -> None:
+        """Record params, the run's inputs; nested ones are flattened with ``/``.
+
+        Args:
+            params: A mapping, a dataclass, an ``argparse.Namespace``, a pydantic, attrs or msgspec object, or the
+                path of a YAML, TOML or JSON file.
+            source: Where they came from; default: ``code``, ``command line`` for a ``Namespace``, or the file.
+
+        Raises:
+            ParamChangedError: One of them was recorded with another value; none of the call is recorded.
+            TypeError: A value has no plain form.
+            ValueError: A name is empty, or two flatten to one.
+        """
+        if self.directory is None:
+            return
+        try:
+            prepared = prepare_params(params, source, self._redactor)
+            with self._lock:
+                known = self._past.params
+                self._past.check_params(self.id, prepared.values, prepared.types)
+                new = {key: value for key, value in prepared.values.items() if key not in known}
+                if new:
+                    writer = self._ready()
+                    types = {key: prepared.types[key] for key in new}
+                    self._wrote(
+                        writer.append(Params(time=writer.now(), values=new, types=types, source=prepared.source))
+                    )
+                    known.update({key: (types[key], value) for key, value in new.items()})
+        except MISTAKES as error:
+            self._mistake("log_params", error)
+
+    def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
+        """Record one number.
+
+        Args:
+            name: The metric; any Unicode, ``/`` groups in most trackers.
+            value: A scalar of Python, numpy, TensorFlow, JAX or torch; NaN and ±inf are kept as such.
+            step: The step of a point of a series; without it, a simple metric, whose last value wins.
+
+        Raises:
+            TypeError: The value is not one number, or the step not a whole one.
+            MetricKindError: ``name`` is a list metric in this run.
+            RunClosedError: The run has ended.
+        """
+        self.log_metrics({name: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Record several numbers at one step (or several simple metrics), as one record.
+
+        Args:
+            metrics: Name and number each, as for :meth:`log_metric`.
+            step: The step all of them stand at.
+        """
+        if self.directory is None:
+            return
+        try:
+            kinds = self._past.kinds
+            numbers: dict[str, int | float | str] = {}
+            if step is not None and type(step) is not int:
+                step = to_step(step)
+            for name, value in metrics.items():
+                if type(value) is not float or not isfinite(value):
+                    value = number_to_json(values.to_number(value, name))
+                if kinds.get(name) != "series":
+                    self._check_kind(name, "series")
+                numbers[name] = value
+            if not numbers:
+                return
+            with self._lock:
+                writer = self._ready()
+                trouble = writer.append(Metric(time=writer.now(), values=numbers, step=step))
+                self._past.count += 1
+                if step is not None:
+                    for name in numbers:
+                        kinds[name] = "series"
+            if trouble is not None:
+                self._trouble(trouble)
+        except MISTAKES as error:
+            self._mistake("log_metric", error)
+
+    def log_list_metric(self, name: str, values_: Any) -> None:
+        """Append numbers to a list metric; their index goes on across calls and resumed runs.
+
+        Args:
+            name: The list metric.
+            values_: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one.
+
+        Raises:
+            TypeError: Something in it is no number, or it has several dimensions.
+            MetricKindError: ``name`` is a series with steps in this run.
+            RunClosedError: The run has ended.
+        """
+        if self.directory is None:
+            return
+        try:
+            if self._past.kinds.get(name) != "list":
+                self._check_kind(name, "list")
+            numbers = values.to_numbers(values_, name)
+            if not numbers:
+                return
+            with self._lock:
+                writer = self._ready()
+                before = writer.records
+                trouble = writer.append_list(ListMetric(time=writer.now(), name=name, values=numbers))
+                self._past.count += writer.records - before
+                self._past.kinds[name] = "list"
+            if trouble is not None:
+                self._trouble(trouble)
+        except MISTAKES as error:
+            self._mistake("log_list_metric", error)
+
+    def log_artifact_ref(
+        self,
+        name: str,
+        uri: str | os.PathLike[str],
+        kind: str = "file",
+        role: Literal["input", "output"] = "output",
+        *,
+        digest: bool | str = True,
+        size: int | None = None,
+    ) -> None:
+        """Record a reference to something kept elsewhere; nothing is copied or uploaded.
+
+        Args:
+            name: What to call it.
+            uri: A URI, or a local path (made an absolute ``file://`` URI). Credentials in it are left out.
+            kind: ``model``, ``dataset``, ``figure``, ``text`` or any word.
+            role: Whether the run read it (``input``) or wrote it (``output``).
+            digest: ``True``: the sha256 of a local file or directory is computed, on this thread; ``False``: not;
+                a string: the digest, as ``algorithm:hex``.
+            size: Bytes; computed together with the digest.
+
+        Raises:
+            FileNotFoundError: A local path does not exist (``digest=False`` records it all the same).
+            ValueError: The role is neither of the two.
+        """
+        if self.directory is None:
+            return
+        try:
+            values.check_name(name, "artifact")
+            values.check_name(kind, "artifact kind")
+            if role not in ("input", "output"):
+                raise ValueError(f"role must be 'input' or 'output', got {role!r}")
+            found = describe(uri, digest=digest, size=size)
+            address = without_credentials(values.clean_text(found.uri))
+            address = self._redactor.text(address, name)
+            self._append(
+                lambda now: ArtifactRef(
+                    time=now,
+                    name=name,
+                    uri=address,
+                    kind=kind,
+                    role=role,
+                    digest=found.digest,
+                    size=found.size,
+                )
+            )
+        except MISTAKES as error:
+            self._mistake("log_artifact_ref", error)
+
+    def log_lines(self, lines: str | Iterable[str], stream: str = "log") -> None:
+        """Record lines of text, with the time of the call.
+
+        Args:
+            lines: A text, split at its newlines, or several; any Unicode, any length.
+            stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
+
+        Raises:
+            TypeError: Something in it is no string.
+        """
+        if self.directory is None:
+            return
+        try:
+            split = split_lines(lines)
+            values.check_name(stream, "stream")
+            if self._redactor.active:
+                split = [self._redactor.text(line) for line in split]
+            if split:
+                self._append(lambda now: Lines(time=now, lines=split, stream=stream))
+        except MISTAKES as error:
+            self._mistake("log_lines", error)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags: short labels whose later value replaces an earlier one.
+
+        Raises:
+            TypeError: A value is not a string, number or truth value.
+        """
+        if self.directory is None:
+            return
+        try:
+            plain = prepare_tags(tags, self._redactor)
+            if plain:
+                self._append(lambda now: Tags(time=now, values=plain))
+        except MISTAKES as error:
+            self._mistake("set_tags", error)
+
+    def set_aside(self, call: str, error: BaseException) -> None:
+        """Keep a call that could not be recorded as a mistake: counted, written down, and warned of once a kind.
+
+        For integrations (the Keras callback, the tuners), which never raise into training.
+        """
+        self.mistakes += 1
+        reason = f"{type(error).__name__}: {error}"
+        if call not in self._warned:
+            self._warned.add(call)
+            log.warning("multitrack: run %s: %s was set aside: %s", self.id, call, reason)
+        if self._status == "running" and self.directory is not None:
+            with self._lock:
+                writer = self._ready()
+                writer.append(Mistake(time=writer.now(), call=call, reason=values.clean_text(reason)))
+
+    # -- inside ---------------------------------------------------------------------------------------------------------
+
+    def _append(self, make: Callable[[int], Record]) -> None:
+        with self._lock:
+            writer = self._ready()
+            record = make(writer.now())
+            self._wrote(writer.append(record))
+
+    def _wrote(self, trouble: OSError | None) -> None:
+        self._past.count += 1
+        self._trouble_or_nothing(trouble)
+
+    def _trouble_or_nothing(self, trouble: OSError | None) -> None:
+        if trouble is not None:
+            self._trouble(trouble)
+
+    def _trouble(self, trouble: OSError) -> None:
+        """The machine could not take a record: say so once; training goes on."""
+        self._past.count -= 1
+        if "machine" not in self._warned:
+            self._warned.add("machine")
+            log.warning(
+                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost until "
+                "it can, everything before is kept", self.id, self.directory, trouble.strerror or trouble,
+            )  # fmt: skip
+
+    def _ready(self) -> Writer:
+        """The writer; a forked child's first record opens a segment of its own."""
+        if self._writer is None:
+            if self._status != "running":
+                raise RunClosedError(
+                    f"run {self.id} ({self.name}) has ended; start_run(run_id={self.id!r}) continues it"
+                )
+            assert self.directory is not None  # noqa: S101 - a disabled run never comes here
+            self._writer = Writer(self.directory, not_before=self._past.last_time, fork=True)
+        return self._writer
+
+    def _check_kind(self, name: Any, kind: Literal["series", "list"]) -> None:
+        known = self._past.kinds.get(name)
+        if known is None:
+            values.check_name(name, "metric")
+        elif known != kind:
+            raise MetricKindError(
+                f"{name!r} is a {'list metric' if known == 'list' else 'series with steps'} in run {self.id}; "
+                "one name cannot be both"
+            )
+
+    def _mistake(self, call: str, error: BaseException) -> None:
+        """Called while ``error`` is handled: raises it on, or sets the call aside with ``mistakes = "warn"``."""
+        if self.settings.mistakes != "warn":
+            raise
+        self.set_aside(call, error)

@@ -1,0 +1,59 @@
+"""The files of one run's journal, and who holds them.
+
+A segment's file is held under an exclusive ``flock`` for as long as its writer lives. The lock belongs to the open
+file, so it goes with the process however that ends, and a forked child that closes its copy leaves it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from multitrack.errors import RunInUseError
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    """The file of segment ``number``, counted from 1, of the run in ``directory``."""
+    return directory / f"{number:06}.jsonl"
+
+
+def last_segment(directory: Path) -> int:
+    """The number of the newest segment, 0 where there is none."""
+    return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a live process holds this segment open for writing."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def is_live(directory: Path) -> bool:
+    """Whether a live process writes the run in ``directory``."""
+    return any(is_held(path) for path in directory.glob("[0-9]*.jsonl"))
+
+
+@contextlib.contextmanager
+def opening(directory: Path) -> Iterator[None]:
+    """Be the only one who opens a segment of this run just now.
+
+    Raises:
+        RunInUseError: A live process writes the run.
+    """
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if is_live(directory):
+            raise RunInUseError(f"run {directory.name} is being written by another live process ({directory})")
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,296 @@
+"""What the command prints: tables for people, JSON for machines.
+
+Names, params and lines may hold anything; whatever would move a terminal's cursor or colour is shown as an escape.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from multitrack.reader import Line, RecordedRun, report_of
+from multitrack.redaction import without_credentials
+from multitrack.report import DeliveryReport, LaneReport
+from multitrack.settle import Settling
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
+
+
+def safe(text: object) -> str:
+    """A text that cannot do anything to a terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
+
+
+def print_json(value: object) -> None:
+    """One JSON document; NaN and ±inf as strings, as in the journal."""
+    click.echo(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2))
+
+
+def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table of ``multitrack backends``."""
+    table = _table("backend", "distribution", "selected", "")
+    for row in rows:
+        hint = row["problem"] or ("" if row["distribution"] else f"pip install 'multitrack[{row['name']}]'")
+        table.add_row(
+            safe(row["name"]), row["distribution"] or "not installed", "yes" if row["selected"] else "", safe(hint)
+        )
+    _console().print(table)
+
+
+def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
+    """The table of ``multitrack config``."""
+    console = _console()
+    console.print(f"config file: {safe(place)}" if place else "no config file found: defaults", highlight=False)
+    table = _table("key", "value", "from")
+    for section, key, value, origin in rows:
+        table.add_row(f"[{section}] {key}" if section else key, safe(_value_text(value)), safe(origin))
+    console.print(table)
+
+
+def print_runs(runs: Sequence[RecordedRun]) -> None:
+    """The table of ``multitrack runs``."""
+    table = _table("run", "name", "project", "status", "started", "took", "records", "delivery")
+    for run in runs:
+        summary = run.summary()
+        name = ("└ " if run.manifest.parent else "") + safe(run.manifest.name)
+        table.add_row(
+            run.id, Text(name), safe(run.manifest.project), _status(summary.status), _moment(run.manifest.created),
+            _took(summary.ended - run.manifest.created), str(summary.records), _delivery(report_of(run)),
+        )  # fmt: skip
+    _console().print(table)
+
+
+def print_run(run: RecordedRun) -> None:
+    """All of ``multitrack show``."""
+    console, summary, manifest = _console(), run.summary(), run.manifest
+    facts = _table("", "", header=False)
+    told: tuple[tuple[str, str | Text | None], ...] = (
+        ("run", run.id), ("name", safe(manifest.name)), ("project", safe(manifest.project)),
+        ("status", _status(summary.status)), ("parent", manifest.parent),
+        ("group", manifest.group and safe(manifest.group)),
+        ("notes", manifest.notes and safe(manifest.notes)), ("started", _moment(manifest.created)),
+        ("took", _took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
+        ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
+        ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
+        *_origin(run),
+    )  # fmt: skip
+    for label, value in told:
+        if value:
+            facts.add_row(label, value)
+    console.print(facts)
+    _section(
+        console,
+        "param",
+        ("value", "from"),
+        [(k, (_value_text(v), summary.sources[k])) for k, v in summary.params.items()],
+    )
+    lengths = summary.lengths
+    _section(
+        console,
+        "metric",
+        ("value", "points"),
+        [(k, (_value_text(v), str(lengths.get(k, "")))) for k, v in summary.metrics.items()],
+    )
+    _section(console, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
+    _section(
+        console, "reference", ("role", "kind", "uri", "digest"),
+        [(ref.name, (ref.role, ref.kind, ref.uri, (ref.digest or "")[:19])) for ref in summary.artifacts],
+    )  # fmt: skip
+    report = report_of(run)
+    table = _table("backend", "id", "delivery", "url")
+    for name, lane in report.items():
+        table.add_row(name, safe(lane.id or ""), _lane_text(lane), safe(lane.url or ""))
+        for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
+            table.add_row("", "", Text(safe(text), style="yellow"), "")
+        if lane.problem:
+            table.add_row("", "", Text(safe(lane.problem), style="red"), "")
+    if report:
+        console.print(table)
+
+
+def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
+    """What ``multitrack sync`` did."""
+    if not reports:
+        click.echo("nothing is pending")
+    for run_id, report in reports.items():
+        click.echo(f"{run_id}  {safe(report)}")
+
+
+def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
+    """A run for machines; with params, metrics, references and context where ``full``."""
+    summary, manifest = run.summary(), run.manifest
+    told: dict[str, Any] = {
+        "id": run.id, "name": manifest.name, "project": manifest.project, "status": summary.status,
+        "parent": manifest.parent, "group": manifest.group, "notes": manifest.notes, "created": manifest.created,
+        "ended": None if summary.status == "running" else summary.ended, "records": summary.records,
+        "lines": summary.lines, "mistakes": summary.mistakes, "damaged": summary.damaged,
+        "directory": str(run.directory), "backends": report_as_json(report_of(run)),
+    }  # fmt: skip
+    if full:
+        told |= {
+            "params": summary.params, "sources": summary.sources, "metrics": summary.metrics,
+            "points": summary.lengths, "tags": summary.tags,
+            "artifacts": [msgspec.structs.asdict(ref) for ref in summary.artifacts],
+            "context": None if run.context is None else msgspec.to_builtins(run.context),
+        }  # fmt: skip
+    return told
+
+
+def report_as_json(report: DeliveryReport) -> dict[str, Any]:
+    """A delivery report for machines."""
+    return {name: msgspec.structs.asdict(lane) for name, lane in report.items()}
+
+
+def line_text(line: Line) -> str:
+    """A log line for people: local time, stream, text."""
+    stamp = datetime.datetime.fromtimestamp(line.time / 1000).astimezone().isoformat(sep=" ", timespec="milliseconds")
+    return f"{stamp[:23]} {safe(line.stream):6} {safe(line.text)}"
+
+
+def without_secret(value: Any) -> Any:
+    """An option's value without credentials."""
+    return without_credentials(value) if isinstance(value, str) else value
+
+
+class SyncProgress:
+    """What ``multitrack sync`` shows while it works: a line on a terminal, notices anywhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, settling: Settling) -> None:
+        """Called again and again with what is waited for."""
+        now = time.monotonic()
+        if self._status is None or now < self._next:
+            return
+        self._next = now + 0.2
+        waiting: dict[str, int] = {}
+        for _, backend in settling.waiting:
+            waiting[backend] = waiting.get(backend, 0) + 1
+        runs = ", ".join(f"{backend}: {count} runs" for backend, count in waiting.items())
+        delivered = sum(state.delivered for state in settling.states.values())
+        self._status.update(f"delivering {runs or 'the rest'} · {delivered} records there")
+
+    def notice(self, text: str) -> None:
+        """A sentence for the user."""
+        self._console.print(f"multitrack: {safe(text)}", markup=False, soft_wrap=True)
+
+
+def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
+    context = run.context
+    if context is None:
+        return []
+    git = context.git
+    commit = None
+    if git is not None:
+        commit = git.commit[:12] + (f" ({git.branch})" if git.branch else "") + (", changed since" if git.dirty else "")
+    return [
+        ("where", f"{safe(context.user)} on {safe(context.host)}, Python {context.python}"),
+        ("command", safe(" ".join(context.command))), ("program", context.program and safe(context.program)),
+        ("git commit", commit),
+    ]  # fmt: skip
+
+
+def _section(console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+    if not rows:
+        return
+    table = _table(title, *columns)
+    for name, values in rows:
+        table.add_row(Text(safe(name)), *(Text(safe(value)) for value in values))
+    console.print(table)
+
+
+def _table(*columns: str, header: bool = True) -> Table:
+    table = Table(box=None, show_header=header, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(
+            column,
+            no_wrap=column in {"run", "status", "started"},
+            overflow="fold",
+            style="dim" if not header and i == 0 else "",
+        )
+    return table
+
+
+def _console() -> Console:
+    """Standard output; as wide as it takes where it is no terminal, so that nothing is cut for a pipe."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=1000, file=sys.stdout)
+
+
+def _status(status: str) -> Text:
+    return Text(status, style=_COLOURS.get(status, ""))
+
+
+def _delivery(report: DeliveryReport) -> Text:
+    text = Text()
+    for name, lane in report.items():
+        text.append(f"{name} ", style="dim").append(_lane_text(lane)).append("  ")
+    return text
+
+
+def _lane_text(lane: LaneReport) -> Text:
+    if lane.complete:
+        text = Text("delivered", style="green")
+    else:
+        text = Text(f"{lane.pending} pending" if lane.pending else "open", style="yellow")
+    if lane.set_aside:
+        text.append(f", {lane.set_aside} set aside", style="yellow")
+    return text
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _took(milliseconds: int) -> str:
+    seconds = max(0, milliseconds) / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {seconds:02} s"
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, dict)):
+        return msgspec.json.encode(value).decode()
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:197]}... ({len(text)} characters)"
+
+
+def _plain(value: Any) -> Any:
+    """With NaN and ±inf as strings: JSON has none, and null would lose them."""
+    if isinstance(value, float) and value - value != 0.0:
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value

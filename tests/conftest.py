@@ -1,0 +1,20 @@
+"""Every test: a directory of its own as the current one, no settings from outside, no run left open."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith("MULTITRACK_") or name in {"RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+    from multitrack import process
+
+    while (run := process.last_open()) is not None:
+        run.end()
