@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +49,6 @@ def test_a_line_reads_as_a_person_expects(tmp_path: Path) -> None:
     writer.append(Metric(time=5, values={"a": 0.5, "n": "NaN", "big": str(2**53 + 1)}, step=3))
     line = segment_path(tmp_path, 1).read_bytes().splitlines()[1]
     assert json.loads(line) == {"record": "metric", "time": 5, "values": {"a": 0.5, "n": "NaN", "big": str(2**53 + 1)}, "step": 3}
-    jq = subprocess.run(["jq", "-c", ".values"], input=line, capture_output=True, check=False)
-    assert jq.returncode or jq.stdout.decode().strip() == '{"a":0.5,"n":"NaN","big":"9007199254740993"}'
     back = records.decode(line)
     assert isinstance(back, Metric)
     assert back.numbers["big"] == 2**53 + 1

@@ -81,8 +81,9 @@ def config(as_json: bool) -> None:
         ("", field.name, getattr(loaded.settings, field.name), loaded.origins[field.name])
         for field in msgspec.structs.fields(Settings)
     ]
-    for name in loaded.settings.backends:
-        backend = plugins.load_backend(name)
+    selected = [plugins.load_backend(name) for name in loaded.settings.backends]
+    loaded.check_tables([backend.name for backend in selected])
+    for backend in selected:
         options, origins = loaded.options(backend)
         for field in msgspec.structs.fields(options):
             value = shown.without_secret(getattr(options, field.name))

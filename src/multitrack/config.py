@@ -112,6 +112,22 @@ class Config:
             raise ConfigError(f"{', '.join(places)}: [{backend.name}] {error}") from error
         return options, origins
 
+    def check_tables(self, loaded: Iterable[str]) -> None:
+        """Check that every table belongs to a backend: one of ``loaded``, or one that is known or installed.
+
+        Raises:
+            ConfigError: One does not.
+        """
+        unknown = [name for name in self._tables if name not in {*loaded, *plugins.KNOWN}]
+        # what is installed is looked up last, as that takes a scan of all distributions
+        if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
+            origin = next((where for _, where in self._tables[rest[0]].values()), None)
+            hint = "" if self.file else " For hyperparameters, did you mean params=?"
+            raise ConfigError(
+                f"{origin.place if origin else self.place()}: [{rest[0]}] is neither a setting nor a backend; "
+                f"{_closest(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
+            )
+
     def place(self) -> str:
         """Where one would write a setting: the file in use, or the one to create."""
         return str(self.file) if self.file else FILE
@@ -149,20 +165,8 @@ def load_config(
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
     values.setdefault("journal", _absolute_path(Settings().journal, origin.base))
     settings = Settings(**values)
-    _check_tables(tables, settings.backends, origin, config is not None and not file)
     origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
     return Config(settings, origins, tables, file)
-
-
-def _check_tables(tables: Iterable[str], selected: list[str], origin: Origin, is_mapping: bool) -> None:
-    """A table must belong to a backend: selected, known, or installed (looked up last, as that is slow)."""
-    unknown = [name for name in tables if name not in {*selected, *plugins.KNOWN} and ":" not in name]
-    if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
-        hint = " For hyperparameters, did you mean params=?" if is_mapping else ""
-        choices = [*selected, *plugins.KNOWN, *plugins.available()]
-        raise ConfigError(
-            f"{origin.place}: [{rest[0]}] is neither a setting nor a backend; {_closest(rest[0], choices)}{hint}"
-        )
 
 
 def _read(config: object, start: Path) -> tuple[dict[str, Any], Origin, Path | None]:

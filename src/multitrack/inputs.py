@@ -13,7 +13,8 @@ from multitrack.paramfile import read_params
 from multitrack.records import ParamType
 from multitrack.redaction import Redactor
 
-_LARGEST_STEP: Final = 2**63 - 1
+LARGEST_STEP: Final = 2**63 - 1
+"""What every tracker's 64-bit steps hold."""
 
 
 class PreparedParams(NamedTuple):
@@ -69,7 +70,7 @@ def to_step(step: Any) -> int:
     number = values.to_number(step, "step")
     if not isfinite(number) or int(number) != number:
         raise TypeError(f"step must be a whole number, got {step!r}")
-    if abs(number) > _LARGEST_STEP:
+    if abs(number) > LARGEST_STEP:
         raise ValueError(f"step must fit 64 bits, got {step!r}")
     return int(number)
 

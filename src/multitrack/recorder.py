@@ -18,7 +18,7 @@ from multitrack import values
 from multitrack.artifacts import describe
 from multitrack.config import Settings
 from multitrack.errors import MetricKindError, MultitrackError, RunClosedError
-from multitrack.inputs import prepare_params, prepare_tags, split_lines, to_step
+from multitrack.inputs import LARGEST_STEP, prepare_params, prepare_tags, split_lines, to_step
 from multitrack.journal import Writer
 from multitrack.past import Past
 from multitrack.records import (
@@ -136,7 +136,7 @@ class Recorder:
         try:
             kinds = self._past.kinds
             numbers: dict[str, int | float | str] = {}
-            if step is not None and type(step) is not int:
+            if step is not None and (type(step) is not int or not -LARGEST_STEP <= step <= LARGEST_STEP):
                 step = to_step(step)
             for name, value in metrics.items():
                 if type(value) is not float or not isfinite(value):

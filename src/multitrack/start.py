@@ -248,6 +248,7 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
                     'set delivery = "thread", or name it by import path, "package.module:attribute"'
                 )
             delivery.objects[backend.name] = backend.plugin
+    loaded.check_tables(delivery.options)
     return delivery
 
 
