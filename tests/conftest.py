@@ -18,3 +18,4 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
     while (run := process.last_open()) is not None:
         run.end()
+    process.stop_couriers()

@@ -34,7 +34,13 @@ class FileBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        self.write(run, "open", context_pid=run.context and run.context.pid, pid=os.getpid(), options=msgspec.to_builtins(run.options))
+        self.write(
+            run,
+            "open",
+            context_pid=run.context and run.context.pid,
+            pid=os.getpid(),
+            options=msgspec.to_builtins(run.options),
+        )
         return Opened(f"file-{run.id}", url=f"file://{run.options.path}")
 
     @hookimpl

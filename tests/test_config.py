@@ -138,7 +138,9 @@ def test_a_known_backend_that_is_not_installed_is_not_unknown(monkeypatch: pytes
         ("http://localhost:5000", "http://localhost:5000"), ("postgresql://u@h/db", "postgresql://u@h/db"),
     ],
 )  # fmt: skip
-def test_relative_uris_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, absolute: str) -> None:
+def test_relative_uris_are_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, absolute: str
+) -> None:
     write(tmp_path / "conf" / "multitrack.toml", f'[mlflow]\ntracking_uri = "{uri}"\n')
     found = options("mlflow", config=tmp_path / "conf" / "multitrack.toml")
     assert found.tracking_uri == absolute.format(base=tmp_path / "conf")

@@ -48,7 +48,12 @@ def test_a_line_reads_as_a_person_expects(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append(Metric(time=5, values={"a": 0.5, "n": "NaN", "big": str(2**53 + 1)}, step=3))
     line = segment_path(tmp_path, 1).read_bytes().splitlines()[1]
-    assert json.loads(line) == {"record": "metric", "time": 5, "values": {"a": 0.5, "n": "NaN", "big": str(2**53 + 1)}, "step": 3}
+    assert json.loads(line) == {
+        "record": "metric",
+        "time": 5,
+        "values": {"a": 0.5, "n": "NaN", "big": str(2**53 + 1)},
+        "step": 3,
+    }
     back = records.decode(line)
     assert isinstance(back, Metric)
     assert back.numbers["big"] == 2**53 + 1
@@ -244,7 +249,12 @@ def test_what_follows_from_the_records_before(tmp_path: Path) -> None:
     assert [r.index for r in found if isinstance(r, Lines)] == [0, 2]
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([0.5, 1.0, math.nan]), st.integers(0, 2)), max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([0.5, 1.0, math.nan]), st.integers(0, 2)),
+        max_size=40,
+    )
+)
 def test_true_repeats_of_a_point_differ_in_time(tmp_path_factory: pytest.TempPathFactory, points: Any) -> None:
     """MLflow keeps a point under (key, step, ms, value): no two of a run may agree in all four."""
     directory = tmp_path_factory.mktemp("run")

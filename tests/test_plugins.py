@@ -139,7 +139,9 @@ class Raising:
         raise RuntimeError("no idea")
 
 
-def test_an_extension_that_raises_keeps_no_run_from_starting_and_no_text_unwithheld(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_extension_that_raises_keeps_no_run_from_starting_and_no_text_unwithheld(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     multitrack.register(Raising())
     run = multitrack.start_run(config={"delivery": "off"}, params={"secret": "x"})
     assert multitrack.open_journal().run(run.id).summary().params == {"secret": "[redacted]"}
@@ -147,7 +149,9 @@ def test_an_extension_that_raises_keeps_no_run_from_starting_and_no_text_unwithh
 
 
 def test_plugins_named_in_the_config_are_loaded(distribution: Any) -> None:
-    distribution("class E:\n    @hookimpl\n    def run_context(self):\n        return {'tags': {'from': 'dist'}}\nbackend = E()\n")
+    distribution(
+        "class E:\n    @hookimpl\n    def run_context(self):\n        return {'tags': {'from': 'dist'}}\nbackend = E()\n"
+    )
     run = multitrack.start_run(config={"delivery": "off", "plugins": ["broken"]})
     assert multitrack.open_journal().run(run.id).summary().tags == {"from": "dist"}
 

@@ -228,7 +228,9 @@ def test_threads_may_log_to_one_run_at_once() -> None:
         thread.join()
     run.end()
     series = recorded(run).get_metrics()
-    assert {name: [p.step for p in points] for name, points in series.items()} == {f"t{i}": list(range(200)) for i in range(8)}
+    assert {name: [p.step for p in points] for name, points in series.items()} == {
+        f"t{i}": list(range(200)) for i in range(8)
+    }
     assert len(recorded(run).get_list_metrics("list")["list"]) == 1600
     times = [record.time for record in recorded(run).records()]
     assert times == sorted(times)
@@ -243,7 +245,9 @@ def test_names_are_only_names(tmp_path: Path, name: str) -> None:
     assert (recorded(run).manifest.name, recorded(run).manifest.project) == (name, name)
 
 
-@pytest.mark.parametrize("arguments", [{"name": "a\0b"}, {"project": ""}, {"run_id": "../x"}, {"run_id": "a/b"}, {"run_id": "ä"}])
+@pytest.mark.parametrize(
+    "arguments", [{"name": "a\0b"}, {"project": ""}, {"run_id": "../x"}, {"run_id": "a/b"}, {"run_id": "ä"}]
+)
 def test_names_that_cannot_be(tmp_path: Path, arguments: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="must"):
         start(**arguments)
@@ -352,7 +356,9 @@ def test_the_active_run_is_the_innermost_open_one() -> None:
 
 
 @pytest.mark.parametrize("how", ["argument", "variable", "rank"])
-def test_a_disabled_run_takes_every_call_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_a_disabled_run_takes_every_call_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     if how == "variable":
         monkeypatch.setenv("MULTITRACK_DISABLED", "1")
     if how == "rank":
@@ -554,7 +560,18 @@ def test_a_log_handler_follows_the_active_run() -> None:
 def test_importing_multitrack_imports_no_tracker_and_no_keras() -> None:
     script = "import multitrack, sys, json; print(json.dumps(sorted(sys.modules)))"
     modules = set(json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout))
-    for module in ("mlflow", "wandb", "neptune", "keras", "keras_tuner", "tensorflow", "numpy", "rich", "click", "multitrack.courier"):
+    for module in (
+        "mlflow",
+        "wandb",
+        "neptune",
+        "keras",
+        "keras_tuner",
+        "tensorflow",
+        "numpy",
+        "rich",
+        "click",
+        "multitrack.courier",
+    ):
         assert module not in modules
 
 

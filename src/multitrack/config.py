@@ -105,10 +105,14 @@ class Config:
                 raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {_closest(key, fields)}")
             values[key] = _converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
             origins[key] = origin.place
+        here = Origin(DEFAULT, Path.cwd())
+        for key, field in fields.items():
+            if key not in values and isinstance(field.default, str) and _role(field.type):
+                values[key] = _converted(field.default, field.type, here, key)
         try:
             options = kind(**values)
         except (ValueError, TypeError) as error:
-            places = sorted({origin for key, origin in origins.items() if key in values}) or [self.place()]
+            places = sorted({origin for key, origin in origins.items() if origin != DEFAULT}) or [self.place()]
             raise ConfigError(f"{', '.join(places)}: [{backend.name}] {error}") from error
         return options, origins
 

@@ -129,9 +129,10 @@ class ProcessHost:
             try:
                 os.set_blocking(process.stdin.fileno(), True)
                 process.stdin.write(self._backlog)
-                process.stdin.close()
             except OSError:
                 log.debug("the courier was gone before it was stopped")
+            finally:
+                process.stdin.close()
             process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
 
     def after_fork(self) -> None:
@@ -151,7 +152,8 @@ class ProcessHost:
             return True
         if self._starts > RESTARTS:
             return False
-        if self._starts:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
             log.warning("multitrack: the courier process died; starting it again")
         self._starts += 1
         self._backlog.clear()

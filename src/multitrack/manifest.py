@@ -26,6 +26,7 @@ import msgspec
 
 from multitrack.errors import JournalError
 
+_last_id_time = 0
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -127,8 +128,11 @@ def check_run_id(run_id: Any) -> str:
 
 
 def new_run_id() -> str:
-    """A run id that sorts by time and is unique: ``20261121-025828-5f3a9c1e``."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + os.urandom(4).hex()
+    """A run id that is unique and sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
+    global _last_id_time  # noqa: PLW0603 - ids of one process sort in their order even within a millisecond
+    _last_id_time = max(_last_id_time + 1, time.time_ns() // 1_000_000)
+    seconds, milliseconds = divmod(_last_id_time, 1000)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}-{os.urandom(3).hex()}"
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:

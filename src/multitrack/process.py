@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from multitrack.run import Run
 
 log = logging.getLogger("multitrack")
+
+#: Seconds a courier has left after the wait at a run's end is over.
+EXIT_LIMIT: Final = 5.0
 
 _open: list[Run] = []
 _all: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -111,10 +114,16 @@ def _at_exit() -> None:
         status = ended_by(error)
     for run in reversed(list(_open)):
         run.end(status)  # type: ignore[arg-type]
+    stop_couriers()
+
+
+def stop_couriers() -> None:
+    """Let the process's couriers finish and go; the next run starts another."""
     with _lock:
         for host in _hosts.values():
-            host.stop(max(_detach_limit, default=5.0))
+            host.stop(max(_detach_limit, default=EXIT_LIMIT))
         _hosts.clear()
+        _detach_limit.clear()
 
 
 def _in_forked_child() -> None:

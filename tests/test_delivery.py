@@ -1,0 +1,448 @@
+"""Lanes and the courier: everything arrives, once and in order, whatever a tracker does, and training never notices."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recording_backends import delivered
+
+import multitrack
+from multitrack.lanestate import lane_file, read_state
+from multitrack.run import Run
+from multitrack.settle import Settling
+from multitrack.testing import MemoryBackend
+
+TESTS = Path(__file__).parent
+
+
+def start(*backends: object, **config: Any) -> Run:
+    return multitrack.start_run("p", backends=list(backends), config={"interval": 0.05, **config})
+
+
+def steps(path: Path) -> list[int]:
+    return [line["record"]["step"] for line in delivered(path, "metric")]
+
+
+def script(tmp_path: Path, body: str, **environment: str) -> "subprocess.Popen[str]":
+    """A training process of its own, in ``tmp_path``."""
+    (tmp_path / "train.py").write_text("import multitrack, os, signal, sys, time\n" + body)
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "train.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def couriers() -> list[int]:
+    """Pids of the courier processes that run on this machine for this test's directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (
+                    b"multitrack.courier" in (entry / "cmdline").read_bytes()
+                    and (entry / "cwd").readlink() == Path.cwd()
+                ):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def wait_until(condition: Any, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+# -- the process host -----------------------------------------------------------------------------------------
+
+
+def test_the_courier_delivers_from_a_process_of_its_own(tmp_path: Path) -> None:
+    with start("recording_backends:file") as run:
+        run.log_params({"a": 1})
+        for step in range(100):
+            run.log_metric("x", float(step), step=step)
+        report = run.flush(timeout=20)
+        assert (report["file"].delivered, report["file"].pending) == (101, 0)
+        assert run.backend_ids == {"file": f"file-{run.id}"}
+        assert run.urls["file"].startswith("file://")
+    (opened,) = delivered(tmp_path / "delivered.jsonl", "open")
+    assert opened["pid"] != os.getpid()
+    assert opened["context_pid"] == os.getpid()
+    assert steps(tmp_path / "delivered.jsonl") == list(range(100))
+    (closed,) = delivered(tmp_path / "delivered.jsonl", "close")
+    assert closed["status"] == "finished"
+    assert run.end().complete
+
+
+def test_one_courier_serves_all_runs_of_a_process(tmp_path: Path) -> None:
+    runs = [start("recording_backends:file") for _ in range(5)]
+    for run in runs:
+        run.log_metric("x", 1.0, step=0)
+    for run in runs:
+        run.end()
+    assert len({line["pid"] for line in delivered(tmp_path / "delivered.jsonl", "open")}) == 1
+    assert len(delivered(tmp_path / "delivered.jsonl", "close")) == 5
+
+
+def test_a_child_does_not_wait_and_its_parent_is_linked(tmp_path: Path) -> None:
+    with start("recording_backends:file") as parent:
+        child = multitrack.start_run(parent=parent)
+        child.log_metric("x", 1.0, step=0)
+        before = time.monotonic()
+        child.end()
+        assert time.monotonic() - before < 0.5
+    (link,) = delivered(tmp_path / "delivered.jsonl", "link")
+    assert (link["run"], link["parent"]) == (child.id, f"file-{parent.id}")
+    assert {line["run"] for line in delivered(tmp_path / "delivered.jsonl", "close")} == {parent.id, child.id}
+
+
+def test_secrets_reach_the_courier_but_no_file(tmp_path: Path) -> None:
+    uri = "https://user:hunter2@host/x"
+    with start("recording_backends:file", file={"secret": uri}) as run:
+        run.log_metric("x", 1.0, step=0)
+    (opened,) = delivered(tmp_path / "delivered.jsonl", "open")
+    assert opened["options"]["secret"] == uri
+    assert b"hunter2" not in b"".join(
+        path.read_bytes() for path in (tmp_path / ".multitrack").rglob("*") if path.is_file()
+    )
+
+
+def test_a_run_may_end_without_a_word_and_the_courier_goes(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "run = multitrack.start_run(backends=['recording_backends:file'])\n"
+        "for i in range(50): run.log_metric('x', 1.0, step=i)\n",
+    )
+    _, errors = training.communicate(timeout=60)
+    assert (training.returncode, errors) == (0, "")
+    assert steps(tmp_path / "delivered.jsonl") == list(range(50))
+    assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "finished"
+    wait_until(lambda: couriers() == [])
+
+
+def test_when_training_is_killed_the_courier_delivers_the_rest_and_goes(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\n"
+        "for i in range(500): run.log_metric('x', 1.0, step=i)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+    )
+    training.communicate(timeout=60)
+    path = tmp_path / "delivered.jsonl"
+    wait_until(lambda: delivered(path, "close"))
+    assert steps(path) == list(range(500))
+    (closed,) = delivered(path, "close")
+    assert closed["status"] == "killed"
+    assert closed["time"] == delivered(path, "metric")[-1]["time"]  # its last sign of life
+    wait_until(lambda: couriers() == [])
+    (run,) = multitrack.open_journal().runs()
+    assert run.summary().status == "killed"
+
+
+def test_a_courier_that_dies_is_started_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = start("recording_backends:file")
+    run.log_metric("x", 1.0, step=0)
+    run.flush(timeout=20)
+    for pid in couriers():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: couriers() == [])
+    run.log_metric("x", 1.0, step=1)
+    assert run.end().complete
+    assert sorted(set(steps(tmp_path / "delivered.jsonl"))) == [0, 1]
+    assert "the courier process died; starting it again" in caplog.text
+
+
+def test_detach_returns_at_once_and_the_courier_goes_on(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "with multitrack.start_run(backends=['recording_backends:file'], config={'exit': 'detach'}) as run:\n"
+        "    for i in range(50): run.log_metric('x', 1.0, step=i)\n",
+    )
+    _, errors = training.communicate(timeout=60)
+    assert training.returncode == 0
+    wait_until(lambda: delivered(tmp_path / "delivered.jsonl", "close"))
+    assert steps(tmp_path / "delivered.jsonl") == list(range(50))
+    assert "the courier goes on" in errors or errors == ""
+    wait_until(lambda: couriers() == [])
+
+
+def test_the_courier_is_not_led_to_other_runs_or_gpus(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\nprint('ready', flush=True)\n"
+        "sys.stdin.readline()\n",
+        WANDB_RUN_ID="somebody", MLFLOW_RUN_ID="else", CUDA_VISIBLE_DEVICES="0",
+    )  # fmt: skip
+    assert training.stdout is not None
+    assert training.stdout.readline() == "ready\n"
+    (pid,) = couriers()
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    training.kill()
+    training.communicate()
+    assert not [entry for entry in environment if entry.startswith((b"WANDB_RUN_ID", b"MLFLOW_RUN_ID"))]
+    assert b"CUDA_VISIBLE_DEVICES=-1" in environment
+    wait_until(lambda: couriers() == [])
+
+
+def test_ctrl_c_reaches_training_alone_and_the_run_ends_as_killed(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "with multitrack.start_run(backends=['recording_backends:file']) as run:\n"
+        "    run.log_metric('x', 1.0, step=0)\n    print('ready', flush=True)\n    time.sleep(60)\n",
+    )
+    assert training.stdout is not None
+    assert training.stdout.readline() == "ready\n"
+    training.send_signal(signal.SIGINT)
+    training.communicate(timeout=60)
+    assert training.returncode == -signal.SIGINT
+    assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "killed"
+
+
+# -- trackers in trouble --------------------------------------------------------------------------------------
+
+
+def test_a_tracker_that_raises_in_every_call_changes_nothing_for_the_others(tmp_path: Path) -> None:
+    with start("recording_backends:raising", "recording_backends:file", "recording_backends:closed") as run:
+        result = 0.0
+        for step in range(200):
+            result += step / 2
+            run.log_metric("x", result, step=step)
+        run.log_lines("done")
+    assert result == sum(range(200)) / 2
+    report = run.end()
+    assert report["file"].complete
+    assert (report["file"].delivered, report["file"].set_aside) == (201, 0)
+    assert (report["raising"].set_aside, report["raising"].delivered, report["raising"].pending) == (201, 0, 0)
+    assert set(report["raising"].reasons) == {"PermanentError: no metric today", "PermanentError: no lines today"}
+    assert (report["closed"].pending, report["closed"].problem) == (201, "ZeroDivisionError: the door is closed")
+    assert steps(tmp_path / "delivered.jsonl") == list(range(200))
+    assert run.directory is not None
+    kept = lane_file(run.directory, "raising", ".aside.jsonl").read_text().splitlines()
+    assert len(kept) == 201
+
+
+def test_one_bad_record_is_set_aside_alone(tmp_path: Path) -> None:
+    run = start("recording_backends:picky", delivery="off")
+    for step in range(10):
+        run.log_metric("bad" if step == 4 else "x", 1.0, step=step)
+    run.end()
+    report = multitrack.sync()[run.id]["picky"]
+    assert (report.delivered, report.set_aside, report.reasons) == (9, 1, {"ValueError: a bad metric": 1})
+    assert sorted(set(steps(tmp_path / "delivered.jsonl"))) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert report.complete
+
+
+def test_a_tracker_that_is_down_for_a_moment_is_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with start("recording_backends:flaky") as run:
+        for step in range(10):
+            run.log_metric("x", 1.0, step=step)
+    assert run.end().complete
+    assert steps(tmp_path / "delivered.jsonl") == list(range(10))
+    said = capfd.readouterr().err
+    assert said.count("down for a moment (training goes on, delivery is tried again)") == 1
+    assert "flaky: delivering again" in said
+
+
+def test_a_hung_tracker_is_left_to_sync_and_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    before = time.monotonic()
+    with start("recording_backends:hung", "recording_backends:file") as run:
+        run.log_metric("x", 1.0, step=0)
+    assert time.monotonic() - before < 15
+    report = run.end()
+    assert report["file"].complete
+    assert report["hung"].pending == 1
+    assert "send the rest with: multitrack sync" in caplog.text
+    assert str(tmp_path / ".multitrack") in caplog.text
+
+
+def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "with multitrack.start_run(backends=['recording_backends:hung']) as run:\n    run.log_metric('x', 1.0, step=0)\n"
+        "    run.wait_open()\n    print('ready', flush=True)\nprint('went on', flush=True)\n",
+    )
+    assert training.stdout is not None
+    assert training.stdout.readline() == "ready\n"
+    time.sleep(1.5)
+    training.send_signal(signal.SIGINT)
+    out, errors = training.communicate(timeout=30)
+    assert (out, training.returncode) == ("went on\n", 0)
+    assert "multitrack: delivering hung: 0/1" in errors  # there was progress
+    assert "ended by Ctrl-C" in errors
+    assert "1 pending" in errors
+    wait_until(lambda: couriers() == [])
+
+
+# -- positions and sync ---------------------------------------------------------------------------------------
+
+
+def test_delivery_off_then_sync(tmp_path: Path) -> None:
+    with start("recording_backends:file", delivery="off") as run:
+        run.log_metric("x", 1.0, step=0)
+    assert delivered(tmp_path / "delivered.jsonl") == []
+    assert run.flush()["file"].pending == 1
+    assert multitrack.sync()[run.id].complete
+    assert steps(tmp_path / "delivered.jsonl") == [0]
+    assert multitrack.sync() == {}
+    assert steps(tmp_path / "delivered.jsonl") == [0]
+
+
+def test_a_run_still_being_written_is_synced_as_far_as_it_goes(tmp_path: Path) -> None:
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    report = multitrack.sync()[run.id]["file"]
+    assert (report.delivered, report.pending, report.complete) == (1, 0, True)
+    run.log_metric("x", 1.0, step=1)
+    run.end()
+    assert multitrack.sync()[run.id].complete
+    assert steps(tmp_path / "delivered.jsonl") == [0, 1]
+
+
+def test_a_lane_goes_on_where_it_saved_its_position(tmp_path: Path) -> None:
+    run = start("recording_backends:file", delivery="off")
+    for step in range(3):
+        run.log_metric("x", 1.0, step=step)
+        multitrack.sync()
+        assert run.directory is not None
+        assert read_state(run.directory, "file").position == step + 2
+    run.end()
+    multitrack.sync()
+    ordinals = [line["ordinal"] for line in delivered(tmp_path / "delivered.jsonl", "metric")]
+    assert ordinals == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b'{"backend": 3}'])
+def test_a_damaged_position_file_redelivers_and_harms_nothing(tmp_path: Path, content: bytes) -> None:
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    multitrack.sync()
+    assert run.directory is not None
+    lane_file(run.directory, "file").write_bytes(content)
+    run.end()
+    assert multitrack.sync()[run.id].complete
+    assert steps(tmp_path / "delivered.jsonl") == [0, 0]
+
+
+def test_two_couriers_do_not_drive_one_lane(tmp_path: Path) -> None:
+    run = start("recording_backends:file")
+    run.log_metric("x", 1.0, step=0)
+    run.flush(timeout=20)
+    assert multitrack.sync()[run.id]["file"].delivered == 1  # the live courier has the lane: left to it
+    run.log_metric("x", 1.0, step=1)
+    run.end()
+    assert steps(tmp_path / "delivered.jsonl") == [0, 1]
+
+
+def test_a_damaged_line_is_reported_and_the_rest_delivered(tmp_path: Path) -> None:
+    run = start("recording_backends:file", delivery="off")
+    for step in range(4):
+        run.log_metric("x", 1.0, step=step)
+    run.end()
+    assert run.directory is not None
+    path = run.directory / "000001.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = b"#" + lines[2][1:]
+    path.write_bytes(b"".join(lines))
+    report = multitrack.sync()[run.id]
+    assert (report.damaged, report.complete) == (1, True)
+    assert steps(tmp_path / "delivered.jsonl") == [0, 2, 3]
+
+
+def test_a_tracker_may_be_added_to_a_finished_run(tmp_path: Path) -> None:
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    run.end()
+    multitrack.sync()
+    again = multitrack.start_run(run_id=run.id, backends=["recording_backends:picky"],
+                                 config={"delivery": "off", "picky": {"path": "picky.jsonl"}})  # fmt: skip
+    again.end()
+    assert multitrack.sync()[run.id].complete
+    assert steps(tmp_path / "picky.jsonl") == [0]
+    assert steps(tmp_path / "delivered.jsonl") == [0]
+
+
+# -- the thread host ------------------------------------------------------------------------------------------
+
+
+def test_the_thread_host_delivers_to_an_object_of_this_process() -> None:
+    memory = MemoryBackend()
+    with start(memory, delivery="thread") as run:
+        for step in range(100):
+            run.log_metric("x", float(step), step=step)
+        assert run.flush(timeout=20)["memory"].delivered == 100
+    assert [point.step for point in memory.runs[run.id].series["x"]] == list(range(100))
+    assert memory.runs[run.id].status == "finished"
+
+
+def test_the_thread_host_delivers_at_the_interpreters_exit(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "run = multitrack.start_run(backends=['recording_backends:file'], config={'delivery': 'thread'})\n"
+        "for i in range(50): run.log_metric('x', 1.0, step=i)\n",
+    )
+    _, errors = training.communicate(timeout=60)
+    assert (training.returncode, errors) == (0, "")
+    assert steps(tmp_path / "delivered.jsonl") == list(range(50))
+    assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "finished"
+
+
+def test_many_runs_open_at_once_have_a_bounded_pool(tmp_path: Path) -> None:
+    import threading
+
+    memory = MemoryBackend()
+    before = threading.active_count()
+    with start(memory, delivery="thread") as parent:
+        children = [multitrack.start_run(parent=parent) for _ in range(150)]
+        for child in children:
+            child.log_metric("x", 1.0, step=0)
+        parent.flush(timeout=20)
+        assert threading.active_count() - before < 20
+        for child in children:
+            child.end()
+    assert len(memory.runs) == 151
+    assert {native.status for native in memory.runs.values()} == {"finished"}
+    assert {native.parent for run_id, native in memory.runs.items() if run_id != parent.id} == {parent.id}
+
+
+def test_a_forked_childs_records_are_delivered_in_their_order(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "with multitrack.start_run(backends=['recording_backends:file']) as run:\n"
+        "    run.log_metric('x', 1.0, step=0)\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n        run.log_metric('x', 1.0, step=2)\n        os._exit(0)\n"
+        "    os.waitpid(pid, 0)\n    run.log_metric('x', 1.0, step=1)\n",
+    )
+    _, errors = training.communicate(timeout=60)
+    assert training.returncode == 0, errors
+    assert steps(tmp_path / "delivered.jsonl") == [0, 1, 2]
+    wait_until(lambda: couriers() == [])
+
+
+def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    multitrack.sync()
+    assert run.directory is not None
+    settling = Settling([(run.directory, "file")])
+    state = read_state(run.directory, "file")
+    for delivered_by_now in range(2, 6):
+        time.sleep(0.15)
+        state.delivered = delivered_by_now
+        multitrack.manifest.write_json(lane_file(run.directory, "file"), state)
+        assert not settling.look()
+    time.sleep(0.4)
+    assert settling.look()
+    assert settling.stalled == {(run.directory, "file")}
