@@ -119,7 +119,7 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("config", [{"lr": 0.1, "epochs": 3}, {"model": {"units": 3}}, [1], 3])
 def test_hyperparameters_as_config_get_a_hint(config: object) -> None:
-    with pytest.raises(ConfigError, match="did you mean params=?"):
+    with pytest.raises(ConfigError, match=r"did you mean params=\?"):
         multitrack.start_run(config=config)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recording_backends import delivered
 
 import multitrack
 from multitrack.lanestate import lane_file, read_state
 from multitrack.run import Run
 from multitrack.settle import Settling
 from multitrack.testing import MemoryBackend
+from recording_backends import delivered
 
 TESTS = Path(__file__).parent
 

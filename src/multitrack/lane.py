@@ -99,7 +99,7 @@ class Lane:
         return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
 
     def _may_end(self) -> bool:
-        return self._cursor.at_end() if not self.state.closed else not self.state.linked
+        return not self.state.linked or (not self.state.closed and self._cursor.at_end())
 
     def step(self) -> bool:
         """Do the next piece of work; whether there is more to do at once. Never raises."""
@@ -115,9 +115,9 @@ class Lane:
 
     def release(self) -> None:
         """Give the lane up to other couriers."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        fd, self._lock_fd = self._lock_fd, -1  # in one step: a worker and the courier's end may both come here
+        if fd >= 0:
+            os.close(fd)
 
     def _step(self) -> bool:
         self.idle = False
@@ -133,12 +133,12 @@ class Lane:
         if self._stretch or self._cursor.position > self._handed:
             self._deliver()
             return True
-        if not self.state.closed and self._cursor.at_end():
-            return self._close()
-        if self.state.closed and not self.state.linked:
+        if not self.state.linked:
             self._link()
-            return False
-        self.idle = True
+        if not self.state.closed:
+            if self._cursor.at_end():
+                return self._close()
+            self.idle = True  # a live run: everything it has written is delivered
         return False
 
     def _take_lock(self) -> bool:
@@ -253,11 +253,16 @@ class Lane:
         except JournalError:
             expected = False
         parent_id = read_state(parent, self.name).id
-        if parent_id is not None:
-            self._backend.link_parent(self._run, parent_id)
-        elif expected:
+        if parent_id is None and expected:
             self.due = time.monotonic() + 0.5
             return
+        if parent_id is not None:
+            try:
+                self._backend.link_parent(self._run, parent_id)
+            except RetryableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a missing link must not hold the records up
+                self._note_stand_ins([f"the link to the parent run is missing: {type(error).__name__}: {error}"])
         self.state.linked = True
         self._succeeded()
 

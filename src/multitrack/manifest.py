@@ -129,7 +129,7 @@ def check_run_id(run_id: Any) -> str:
 
 def new_run_id() -> str:
     """A run id that is unique and sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
-    global _last_id_time  # noqa: PLW0603 - ids of one process sort in their order even within a millisecond
+    global _last_id_time  # ids of one process sort in their order even within a millisecond
     _last_id_time = max(_last_id_time + 1, time.time_ns() // 1_000_000)
     seconds, milliseconds = divmod(_last_id_time, 1000)
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}-{os.urandom(3).hex()}"

@@ -290,8 +290,6 @@ class Recorder:
                 writer = self._ready()
                 writer.append(Mistake(time=writer.now(), call=call, reason=values.clean_text(reason)))
 
-    # -- inside ---------------------------------------------------------------------------------------------------------
-
     def _append(self, make: Callable[[int], Record]) -> None:
         with self._lock:
             writer = self._ready()
@@ -312,8 +310,8 @@ class Recorder:
         if "machine" not in self._warned:
             self._warned.add("machine")
             log.warning(
-                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost until "
-                "it can, everything before is kept", self.id, self.directory, trouble.strerror or trouble,
+                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
+                "until it can, everything before is kept", self.id, self.directory, trouble.strerror or trouble,
             )  # fmt: skip
 
     def _ready(self) -> Writer:

@@ -102,8 +102,6 @@ class Run(Recorder):
         where = self.directory or "records nothing"
         return f"<multitrack.Run {self.id} {self.name!r} {self.status} ({where})>"
 
-    # -- what it is -------------------------------------------------------------------------------------------
-
     @property
     def disabled(self) -> bool:
         """Whether this run records nothing."""
@@ -123,8 +121,6 @@ class Run(Recorder):
     def urls(self) -> dict[str, str]:
         """Where a browser shows the run, for each tracker that has said so by now; never blocks."""
         return {name: state.url for name, state in self._states().items() if state.url is not None}
-
-    # -- delivery ---------------------------------------------------------------------------------------------
 
     def flush(self, timeout: float | None = None) -> DeliveryReport:
         """Wait until every tracker holds what was recorded so far, as durably as it can.
@@ -234,8 +230,6 @@ class Run(Recorder):
         if what:
             self._capture = Capture(self, what)
 
-    # -- context manager --------------------------------------------------------------------------------------
-
     def __enter__(self) -> Self:
         self._tokens.append(_active.set(self))
         return self
@@ -261,8 +255,6 @@ class Run(Recorder):
             self.log_lines("".join(traceback.format_exception(error)), stream="stderr")
         except MISTAKES as trouble:
             self.set_aside("log_lines", trouble)
-
-    # -- inside -----------------------------------------------------------------------------------------------
 
     def _lanes(self) -> list[tuple[Path, str]]:
         assert self.directory is not None  # noqa: S101 - a disabled run never comes here

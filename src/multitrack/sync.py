@@ -44,10 +44,10 @@ def sync(
         return {}
     courier = Courier(0.2, notice or (lambda text: log.warning("multitrack: %s", text)))
     lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
-    settling = Settling([(lane.directory, lane.name) for lane in lanes], since=time.time_ns() // 1_000_000)
+    settling = Settling([(lane.directory, lane.name) for lane in lanes], since=time.time_ns() // 1_000_000 + 1)
 
     def finished() -> bool:
-        over = settling.look() or all(lane.done or (lane.idle and not lane.busy) for lane in lanes)
+        over = settling.look() or all(not lane.busy and (lane.done or lane.idle) for lane in lanes)
         if show is not None:
             show(settling)
         return over

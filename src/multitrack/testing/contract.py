@@ -45,8 +45,6 @@ class BackendContract:
     backend: ClassVar[str]
     capabilities: ClassVar[Capabilities] = Capabilities()
 
-    # -- for the subclass -------------------------------------------------------------------------------------
-
     def options(self, tmp_path: Path) -> dict[str, Any]:
         """The backend's table of the config, into ``tmp_path``."""
         return {}
@@ -58,8 +56,6 @@ class BackendContract:
     def param(self, value: Any) -> Any:
         """A param's value as the tracker shows it."""
         return value if self.capabilities.typed_params else str(value)
-
-    # -- helpers ----------------------------------------------------------------------------------------------
 
     def start(self, tmp_path: Path, **arguments: Any) -> Run:
         """A run of this backend that is delivered by :meth:`deliver` only."""
@@ -99,8 +95,6 @@ class BackendContract:
         if not getattr(self.capabilities, capability):
             pytest.skip(f"{self.backend} declares {capability}=False; its README names the stand-in")
 
-    # -- params -----------------------------------------------------------------------------------------------
-
     def test_params_keep_their_values(self, tmp_path: Path) -> None:
         """Nested params flatten with ``/``; every scalar type arrives."""
         run = self.start(tmp_path, params={"model": {"units": 64, "dropout": 0.25}, "name": "bäse", "flag": True})
@@ -115,8 +109,6 @@ class BackendContract:
         native = self.delivered(tmp_path, self.start(tmp_path, params={"long": value, "short": "x"}))
         assert native.params["long"] == value
         assert native.params["short"] == "x"
-
-    # -- metrics ----------------------------------------------------------------------------------------------
 
     def test_a_series_keeps_every_point(self, tmp_path: Path) -> None:
         """Value, step and time of each point, in order."""
@@ -211,8 +203,6 @@ class BackendContract:
         assert finite == [(0, 0.5), (4, 0.25)]
         assert self.points(native, "other") == [(step, float(step)) for step in range(5)]
 
-    # -- list metrics -----------------------------------------------------------------------------------------
-
     def test_a_list_metric_is_appended_to(self, tmp_path: Path) -> None:
         """The index goes on across calls; a scalar counts as a list of one."""
         run = self.start(tmp_path)
@@ -228,8 +218,6 @@ class BackendContract:
         run = self.start(tmp_path)
         run.log_list_metric("signal", written)
         assert self.points(self.delivered(tmp_path, run), "signal") == list(enumerate(written))
-
-    # -- references, lines, tags ------------------------------------------------------------------------------
 
     def test_references_are_kept_without_copying(self, tmp_path: Path) -> None:
         """A remote and a local one, by name, without touching what they point to."""
@@ -259,8 +247,6 @@ class BackendContract:
         run.set_tags({"stage": "final"})
         native = self.delivered(tmp_path, run)
         assert (native.tags["team"], native.tags["stage"]) == ("vision", "final")
-
-    # -- the run ----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("status", ["finished", "failed", "killed"])
     def test_how_a_run_ended(self, tmp_path: Path, status: Any) -> None:
@@ -324,8 +310,6 @@ class BackendContract:
         if self.capabilities.any_names:
             assert set(names) <= set(native.series)
             assert set(names) <= set(native.params)
-
-    # -- delivery ---------------------------------------------------------------------------------------------
 
     def test_a_redelivery_doubles_nothing(self, tmp_path: Path) -> None:
         """A courier that died without saving its position: everything comes again, and is there once."""

@@ -214,8 +214,6 @@ class MlflowBackend:
         with translated(native.uri):
             native.client.set_terminated(native.id, _STATUS[status], end_time=time)
 
-    # -- inside -----------------------------------------------------------------------------------------------
-
     def _client(self, run: RunInfo) -> MlflowClient:
         options = run.options
         uri = str(options.tracking_uri)

@@ -1,0 +1,314 @@
+"""What becomes of each kind of record: the fields of one run.
+
+Importing this module imports Neptune's SDK. The README's tables are what is written here.
+
+Everything follows from the records in their journal's order: where a stretch was cut changes how points are grouped
+into operations, and nothing that can be read.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import math
+import os
+import shlex
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from multitrack.hookspecs import RunInfo
+from multitrack.manifest import Context
+from multitrack.records import (
+    ArtifactRef,
+    Lines,
+    ListMetric,
+    Metric,
+    Params,
+    Status,
+    Tags,
+    number_to_json,
+    typed_params,
+)
+from multitrack_neptune.names import Names, escaped
+from multitrack_neptune.offline import ENTRY_LENGTH, LARGEST_INT, STRING_LENGTH, Entry, OfflineRun
+
+#: Runs of one project and id have one Neptune id, however often they are built: a UUID made from these.
+_NAMESPACE: Final = uuid.UUID("6a1f4e0c-5b1d-5c5e-9d53-0d5f6f0b7a3e")
+#: What the parts of one long line are apart in step: exact in a double, and strictly growing for 2²⁰ parts.
+_PART: Final = 2.0**-20
+
+
+class Recording:
+    """One run on its way into Neptune's offline format; one thread at a time.
+
+    Args:
+        run: The run.
+
+    Attributes:
+        id: The run's id in Neptune.
+        target: Its directory, once it is whole.
+    """
+
+    def __init__(self, run: RunInfo) -> None:
+        self.id = str(uuid.uuid5(_NAMESPACE, f"{run.project}/{run.id}"))
+        # Two journals may hold runs of one id: the lane's directory tells them apart.
+        lane = hashlib.sha256(os.fsencode(run.directory)).hexdigest()[:8]
+        self._file = OfflineRun(Path(run.options.directory), f"{run.id}-{lane}", self.id)
+        self.target = self._file.target
+        self._params = Names("parameters")
+        self._series = Names("metrics")
+        self._summary = Names("summary")
+        self._lists = Names("lists")
+        self._artifacts = Names("artifacts")
+        self._tags = Names("tags")
+        self._tag_values: dict[str, str] = {}
+        self._present: set[str] = set()  # fields that a later value may have to take away
+        self._describe(run)
+        self._file.flush()
+
+    def log_params(self, records: Sequence[Params]) -> list[str]:
+        """Params under ``parameters/``; text and ``~type`` where Neptune has no such value."""
+        stand_ins = []
+        for record in records:
+            for key, value in typed_params(record).items():
+                path = self._params.path(key)
+                if _is_plain(value):
+                    stand_ins += self._assign(path, value, f"param {key}", record.time)
+                else:
+                    kind = record.types[key]
+                    text = _text_of(record.values[key])
+                    self._file.assign(f"{path}~type", kind)
+                    stand_ins += self._assign(path, text, f"param {key}", record.time)
+                    stand_ins.append(f"param {key}: Neptune holds no such {kind}, kept as text in {path}")
+        return stand_ins
+
+    def log_metric(self, records: Sequence[Metric]) -> list[str]:
+        """Points under ``metrics/``, simple metrics under ``summary/``."""
+        points: dict[str, list[Entry]] = {}
+        simple: dict[str, int | float] = {}
+        for record in records:
+            step, ms = record.step, record.time
+            if step is None:
+                simple.update(record.numbers)
+                continue
+            for name, value in record.numbers.items():
+                points.setdefault(name, []).append((value, step, ms))
+        stand_ins = []
+        for name, entries in points.items():
+            stand_ins += self._append_points(self._series.path(name), entries, f"series {name}")
+        for name, value in simple.items():
+            stand_ins += self._set_number(self._summary.path(name), value, f"metric {name}")
+        return stand_ins
+
+    def log_list_metric(self, records: Sequence[ListMetric]) -> list[str]:
+        """Values under ``lists/``, at their index."""
+        stand_ins = []
+        for record in records:
+            entries = [(value, record.index + i, record.time) for i, value in enumerate(record.numbers)]
+            stand_ins += self._append_points(self._lists.path(record.name), entries, f"list metric {record.name}")
+        return stand_ins
+
+    def log_artifact_ref(self, records: Sequence[ArtifactRef]) -> None:
+        """A tracked reference under ``artifacts/``, and what is known of it beside."""
+        for record in records:
+            path = self._artifacts.path(record.name)
+            self._file.track(path, record.uri)
+            self._file.assign(f"{path}~kind", record.kind)
+            self._file.assign(f"{path}~role", record.role)
+            self._assign_or_delete(f"{path}~digest", record.digest)
+            # Neptune's integers end at 2 GiB; a float is exact up to 8 PiB.
+            self._assign_or_delete(f"{path}~size", None if record.size is None else float(record.size))
+
+    def log_lines(self, records: Sequence[Lines]) -> list[str]:
+        """Lines under ``logs/<stream>``; the step is the line's number over all streams."""
+        entries: dict[str, list[Entry]] = {}
+        stand_ins = []
+        for record in records:
+            path = f"logs/{escaped(record.stream)}"
+            for number, line in enumerate(record.lines, record.index):
+                parts = list(_cut(line))
+                if len(parts) > 1:
+                    stand_ins.append(
+                        f"lines above {ENTRY_LENGTH} characters: cut into parts at steps n, n + 2⁻²⁰, … in {path}"
+                    )
+                entries.setdefault(path, []).extend(
+                    (part, number + i * _PART if i else number, record.time) for i, part in enumerate(parts)
+                )
+        for path, values in entries.items():
+            self._file.append_strings(path, values)
+        return stand_ins
+
+    def set_tags(self, records: Sequence[Tags]) -> list[str]:
+        """The last value under ``tags/``, and ``key:value`` in ``sys/tags``."""
+        stand_ins = []
+        for record in records:
+            for key, value in record.values.items():
+                before = self._tag_values.get(key)
+                if before == value:
+                    continue
+                stand_ins += self._assign(self._tags.path(key), value, f"tag {key}", record.time)
+                if before is not None:
+                    self._file.remove_label("sys/tags", _label(key, before))
+                self._file.add_label("sys/tags", _label(key, value))
+                self._tag_values[key] = value
+        return stand_ins
+
+    def flush(self) -> None:
+        """Hand what was written to the kernel.
+
+        Raises:
+            BackendError: Something could not be written since the run was opened.
+        """
+        self._file.flush()
+
+    def end(self, status: Status, time: int) -> None:
+        """Write how and when the run ended, and put it where Neptune's runs are.
+
+        Raises:
+            BackendError: Something could not be written.
+            OSError: It cannot be put there.
+        """
+        self._file.assign("multitrack/status", status)
+        self._file.assign("multitrack/ended", _utc(time))
+        self._file.assign("sys/failed", status != "finished")
+        self._file.publish()
+
+    def _describe(self, run: RunInfo) -> None:
+        texts = {
+            "sys/name": run.name,
+            "sys/description": run.notes,
+            "multitrack/run_id": run.id,
+            "multitrack/project": run.options.project or run.project,
+            "multitrack/group": run.group,
+            "multitrack/parent": run.parent,
+            "multitrack/parent_name": run.parent_name,
+            "multitrack/started": _utc(run.created),
+            **(_identity(run.context) if run.context is not None else {}),
+        }
+        for path, text in texts.items():
+            if text is not None:
+                self._assign(path, text, path, run.created)
+        if run.context is not None and run.context.git is not None and run.context.git.dirty is not None:
+            self._file.assign("source_code/dirty", run.context.git.dirty)
+        for label in (run.group, run.parent):
+            if label:
+                self._file.add_label("sys/group_tags", label)
+
+    def _assign(self, path: str, value: bool | float | str, what: str, ms: int) -> list[str]:
+        """Set a field; a text beyond Neptune's limit stands whole in ``<path>~whole``, in parts."""
+        whole = f"{path}~whole"
+        if not isinstance(value, str) or len(value) <= STRING_LENGTH:
+            self._file.assign(path, value)
+            self._take_away(whole)
+            return []
+        note = f"… ({len(value)} characters, whole in ~whole)"
+        self._file.assign(path, value[: STRING_LENGTH - len(note)] + note)
+        self._file.clear_strings(whole)
+        self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(_cut(value))])
+        self._present.add(whole)
+        return [f"{what}: {len(value)} characters, kept in parts in {whole}"]
+
+    def _assign_or_delete(self, path: str, value: float | str | None) -> None:
+        """Set a field, or take it away where what it told is no longer known."""
+        if value is None:
+            self._take_away(path)
+        else:
+            self._file.assign(path, value)
+            self._present.add(path)
+
+    def _take_away(self, path: str) -> None:
+        if path in self._present:
+            self._present.remove(path)
+            self._file.delete(path)
+
+    def _set_number(self, path: str, value: float, what: str) -> list[str]:
+        """Set a float, or its ``~exact`` text where no float of Neptune is this number; never both."""
+        number, exact = _exact_float(value), f"{path}~exact"
+        if number is not None:
+            self._take_away(exact)
+            self._assign_or_delete(path, number)
+            return []
+        self._take_away(path)
+        self._assign_or_delete(exact, str(number_to_json(value)))
+        return [_told(what, value, exact)]
+
+    def _append_points(self, path: str, entries: Iterable[Entry], what: str) -> list[str]:
+        """Append to a series; numbers that no float of Neptune is go to ``<path>~exact`` as text."""
+        floats: list[Entry] = []
+        texts: list[Entry] = []
+        for value, step, ms in entries:
+            number = _exact_float(value)
+            if number is None:
+                texts.append((str(number_to_json(value)), step, ms))
+            else:
+                floats.append((number, step, ms))
+        self._file.append_floats(path, floats)
+        self._file.append_strings(f"{path}~exact", texts)
+        return [_told(what, texts[0][0], f"{path}~exact")] if texts else []
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether Neptune has a field for a param's value as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -LARGEST_INT - 1 <= value <= LARGEST_INT
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (bool, str))
+
+
+def _text_of(value: Any) -> str:
+    """A param as the journal has it, as text: ``NaN``, ``None``, ``4294967296``, or a list's JSON."""
+    if isinstance(value, list):
+        return msgspec.json.encode(value).decode()
+    return str(value)
+
+
+def _exact_float(value: float) -> float | None:
+    """The finite float that is this very number, or ``None``."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number == value else None
+
+
+def _told(what: str, value: object, path: str) -> str:
+    return f"{what}: Neptune's floats hold no {value}; such values are kept as text in {path}"
+
+
+def _cut(text: str) -> Iterator[str]:
+    """``text`` in parts that fit an entry of a string series; an empty one is one part."""
+    for start in range(0, len(text) or 1, ENTRY_LENGTH):
+        yield text[start : start + ENTRY_LENGTH]
+
+
+def _label(key: str, value: str) -> str:
+    return f"{key}:{value}" if value else key
+
+
+def _utc(ms: int) -> str:
+    """A time as ISO 8601 text: Neptune's own date fields are a millisecond off for some values."""
+    moment = datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).replace(microsecond=ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _identity(context: Context) -> dict[str, str | None]:
+    """Who and where, by field: the training's, not the courier's."""
+    git = context.git
+    return {
+        "sys/hostname": context.host,
+        "source_code/entrypoint": context.program,
+        "source_code/commit": git.commit if git else None,
+        "source_code/branch": git.branch if git else None,
+        "source_code/remote": git.remote if git else None,
+        "multitrack/user": context.user,
+        "multitrack/command": shlex.join(context.command),
+        "multitrack/cwd": context.cwd,
+        "multitrack/executable": context.executable,
+        "multitrack/python": context.python,
+        "multitrack/platform": context.platform,
+    }
