@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Sequence
 from importlib import metadata
@@ -237,6 +238,22 @@ def _missing(name: str) -> Exception:
     return UnknownBackendError(
         f"unknown backend {name!r}; {hint} A plugin of your own is named by its import path, 'package.module:attribute'"
     )
+
+
+def require_sdk(backend: str, module: str) -> None:
+    """For ``backend_options``: refuse a run at its start where the tracker's SDK is missing; imports nothing.
+
+    Args:
+        backend: The backend's name, which is also its extra's.
+        module: The SDK's top-level module.
+
+    Raises:
+        BackendNotInstalledError: It is not installed; says what to type.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise BackendNotInstalledError(
+            f"backend {backend!r} needs the package {module!r}, which is not installed: pip install 'multitrack[{backend}]'"
+        )
 
 
 def implemented(plugin: object) -> set[str]:

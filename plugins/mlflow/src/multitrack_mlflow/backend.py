@@ -21,6 +21,7 @@ import msgspec
 
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
+from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
 from multitrack_mlflow import store
 from multitrack_mlflow.names import native_name
@@ -68,6 +69,7 @@ class MlflowBackend:
     @hookimpl
     def backend_options(self) -> type[msgspec.Struct]:
         """See :class:`MlflowOptions`."""
+        require_sdk("mlflow", "mlflow")
         return MlflowOptions
 
     @hookimpl

@@ -8,7 +8,6 @@ that is resumed is built whole once more, and then replaces the earlier one.
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import threading
 from collections.abc import Sequence
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.errors import BackendNotInstalledError
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.manifest import write_json
 from multitrack.markers import hookimpl
+from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 from multitrack_neptune.options import NeptuneOptions
 
@@ -50,10 +49,7 @@ class NeptuneBackend:
         Raises:
             BackendNotInstalledError: Neptune's SDK is missing.
         """
-        if importlib.util.find_spec("neptune") is None:
-            raise BackendNotInstalledError(
-                "backend 'neptune' needs Neptune's SDK, which is not installed: pip install 'multitrack[neptune]'"
-            )
+        require_sdk("neptune", "neptune")
         return NeptuneOptions
 
     @hookimpl

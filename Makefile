@@ -1,0 +1,39 @@
+# Sets up everything by itself; needs Python 3.11 or later with pip.
+#   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
+#   make test    formatting, linting, types and all tests
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
+
+.PHONY: demo test lint types clean
+
+demo: .venv/demo
+	$(BIN)/python examples/digits_search.py
+
+test: lint types
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+# Some Pythons come without venv's bootstrap; virtualenv, from pip, brings its own.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || ( rm -rf .venv && $(PYTHON) -m pip install --quiet --target .venv-bootstrap virtualenv \
+		&& PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet .venv && rm -rf .venv-bootstrap )
+
+.venv/demo: .venv/bin/python pyproject.toml plugins/*/pyproject.toml .ci/constraints.txt
+	@echo "installing multitrack, the trackers' SDKs, Keras and TensorFlow into .venv (a minute or two)"
+	$(PIP) --editable '.[keras-tuner,yaml]' $(PLUGINS) --requirement .ci/demo.txt
+	@touch $@
+
+.venv/dev: .venv/demo .ci/dev.txt
+	$(PIP) --requirement .ci/dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,122 @@
+"""The main job: a KerasTuner search on real handwritten digits, every trial a run in MLflow, W&B and Neptune at once.
+
+    python examples/digits_search.py [--trials 6] [--epochs 5] [--out digits-run]
+
+Needs no account and no server. Takes about a minute on two cores, and writes everything below ``digits-run/``.
+"""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import multitrack
+from multitrack.keras_tuner import RandomSearch
+
+
+def build(hp: Any) -> keras.Model:
+    """A small CNN for images of 8 × 8 pixels; learning rate, width and dropout are searched."""
+    width = hp.Choice("width", [8, 16, 32])
+    dropout = hp.Float("dropout", 0.0, 0.5, step=0.1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(width, 3, activation="relu"),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    rate = hp.Float("learning_rate", 1e-3, 3e-2, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=6, help="how many sets of hyperparameters to try")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs a trial")
+    parser.add_argument("--out", type=Path, default=Path("digits-run"), help="where everything goes; emptied first")
+    arguments = parser.parse_args()
+    out = arguments.out.absolute()
+    shutil.rmtree(out, ignore_errors=True)
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16.0).reshape(-1, 8, 8, 1).astype("float32")
+    x, x_val, y, y_val = train_test_split(images, labels, test_size=0.25, random_state=0)
+
+    config = {
+        "backends": ["mlflow", "wandb", "neptune"],
+        "journal": str(out / ".multitrack"),
+        "mlflow": {"tracking_uri": f"sqlite:///{out}/mlflow.db"},
+        "wandb": {"mode": "offline", "dir": str(out)},
+        "neptune": {"directory": str(out / ".neptune")},
+    }
+    with multitrack.start_run("digits", "digits-search", params=arguments, config=config) as search:
+        tuner = RandomSearch(
+            build,
+            objective="val_accuracy",
+            max_trials=arguments.trials,
+            seed=1,
+            directory=out / "tuner",
+            project_name="digits",
+        )
+        tuner.search(x, y, validation_data=(x_val, y_val), epochs=arguments.epochs, batch_size=64, verbose=0)
+
+    print_trials(tuner)
+    print_views(search, out)
+
+
+def print_trials(tuner: Any) -> None:
+    """Every trial: hyperparameters, score, status, and its id in each tracker."""
+    trackers = ["mlflow", "wandb", "neptune"]
+    table = Table(title="trials", title_justify="left", box=None, pad_edge=False)
+    for column in ("trial", "learning_rate", "width", "dropout", "score", "status", *trackers):
+        table.add_column(column, no_wrap=True, justify="right" if column in {"score", "width"} else "left")
+    best = tuner.oracle.get_best_trials(1)[0].trial_id
+    for trial_id, run in sorted(tuner.runs.items()):
+        trial = tuner.oracle.get_trial(trial_id)
+        values = trial.hyperparameters.values
+        ids = [run.backend_ids.get(tracker, "-") for tracker in trackers]
+        table.add_row(
+            trial_id,
+            f"{values['learning_rate']:.4f}",
+            str(values["width"]),
+            f"{values['dropout']:.1f}",
+            f"{trial.score:.4f}" + (" *" if trial_id == best else "  "),
+            run.status,
+            *ids,
+            style="bold" if trial_id == best else "",
+        )
+    console = Console()
+    console = console if console.width >= 170 else Console(width=170)  # ids are never cut
+    console.print(table)
+    console.print("* best", style="dim")
+
+
+def print_views(search: multitrack.Run, out: Path) -> None:
+    """How to look at it in each tracker, and without any."""
+    shown = os.path.relpath(out)
+    print(f"""
+look at it:
+  mlflow      mlflow ui --backend-store-uri sqlite:///{shown}/mlflow.db
+  wandb       wandb beta leet {shown}/wandb        (or send it: wandb sync {shown}/wandb/offline-run-*)
+  neptune     ls {shown}/.neptune/offline        (its offline format; the hosted service is gone)
+  multitrack  multitrack runs --journal {shown}/.multitrack
+              multitrack show {search.id} --journal {shown}/.multitrack""")
+
+
+if __name__ == "__main__":
+    main()
