@@ -16,9 +16,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
+import sklearn.datasets
 from rich.console import Console
 from rich.table import Table
-from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import multitrack
@@ -53,7 +53,7 @@ def main() -> None:
     out = arguments.out.absolute()
     shutil.rmtree(out, ignore_errors=True)
 
-    images, labels = load_digits(return_X_y=True)
+    images, labels = sklearn.datasets.load_digits(return_X_y=True)
     images = (images / 16.0).reshape(-1, 8, 8, 1).astype("float32")
     x, x_val, y, y_val = train_test_split(images, labels, test_size=0.25, random_state=0)
 
@@ -65,6 +65,8 @@ def main() -> None:
         "neptune": {"directory": str(out / ".neptune")},
     }
     with multitrack.start_run("digits", "digits-search", params=arguments, config=config) as search:
+        data = Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"
+        search.log_artifact_ref("digits", data, kind="dataset", role="input")
         tuner = RandomSearch(
             build,
             objective="val_accuracy",

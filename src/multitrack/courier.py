@@ -200,11 +200,16 @@ def main(arguments: list[str] | None = None) -> None:
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # a hung SDK's thread or exit hook must not keep the process
+    # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
+    guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
+    guard.daemon = True
+    guard.start()
+    if settling.stalled or settling.waiting:
+        os._exit(0)
 
 
+#: Seconds that the SDKs' exit hooks have.
+EXIT_LIMIT: Final = 10.0
 #: Seconds that a courier goes on after its training process died.
 DEAD_LIMIT: Final = 300.0
 

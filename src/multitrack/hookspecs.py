@@ -125,7 +125,8 @@ class Hooks:
         ``log_metrics`` call, and each to become the same rows however it is batched. Steps may repeat and go back;
         numbers may be NaN, ±inf, or integers beyond 2⁵³. For simple metrics the last record wins, and
         ``record.earlier`` says how often each key was written before. A simple metric beside a series of
-        the same name is its summary; where the tracker has one slot for both, it goes to ``<name>/summary``.
+        the same name (``record.beside``) is its summary; where the tracker has one slot for both, it goes to
+        ``<name>/summary``.
         """
 
     @hookspec(firstresult=True)
@@ -144,7 +145,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str] | None:
-        """Lines of text without line ends, in order; of any length; with ``record.stream``.
+        """Lines of text without line ends, in order; of any length; ``record.index`` is the first one's number in the run.
 
         Called at most once a stretch. Text may hold terminal escapes and any other character.
         """

@@ -1,0 +1,56 @@
+"""Makes ``docs/hooks.md`` out of the hook specifications: ``python tests/hooks_page.py > docs/hooks.md``."""
+
+import inspect
+import re
+import sys
+from typing import Any
+
+from multitrack import hookspecs
+
+HEAD = """\
+# Hooks
+
+Why pluggy, although the fan-out is by lane: plugins of other distributions are found by entry point, their signatures are checked
+when they are loaded, and a hook can grow an argument without breaking the plugins that do not take it. Its own fan-out is not used,
+because one plugin that raises would stop the others. Each plugin has a manager of its own, and only the typed façade in
+`multitrack/plugins.py` calls hooks.
+"""
+
+
+def page() -> str:
+    parts = [HEAD, _markdown(str(hookspecs.__doc__).split("\n", 2)[2])]
+    for name, hook in vars(hookspecs.Hooks).items():
+        if not name.startswith("_"):
+            parts.append(f"## {name}\n\n```python\n{signature(name, hook)}\n```\n\n{_markdown(hook.__doc__)}")
+    for struct in (hookspecs.RunInfo, hookspecs.Opened):
+        head, attributes = inspect.cleandoc(str(struct.__doc__)).split("Attributes:\n")
+        parts.append(f"## The struct `{struct.__name__}`\n\n{_markdown(head)}\n\n{_items(attributes)}")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def signature(name: str, hook: Any) -> str:
+    text = str(inspect.signature(hook)).replace("(self, ", "(").replace("(self)", "()").replace("'", "")
+    return name + text
+
+
+def _markdown(doc: str) -> str:
+    text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"``\1``", inspect.cleandoc(doc))
+    text = re.sub(r"Args:\n((?:    .*\n)+)", lambda match: _items(match[1]) + "\n", text)
+    text = re.sub(r"Returns:\n((?:    .*\n?)+)", lambda match: "Returns: " + inspect.cleandoc(match[1]), text)
+    return text.replace("``", "`")
+
+
+def _items(block: str) -> str:
+    """A Google-style section as a list."""
+    lines = inspect.cleandoc(block).splitlines()
+    items: list[str] = []
+    for line in lines:
+        if line.startswith(" ") and items:
+            items[-1] += " " + line.strip()
+        else:
+            items.append(re.sub(r"^(\w+): ", r"- ``\1``: ", line))
+    return "\n".join(items).replace("``", "`")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,132 @@
+"""The command: listings for people and machines, exit statuses, and nothing that a name could do to a terminal."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from recording_backends import delivered
+
+import multitrack
+from multitrack.cli import main
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="multitrack")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> multitrack.Run:
+    """A finished run that is not delivered yet."""
+    with multitrack.start_run(
+        "digits", "baseline", params={"lr": 0.1, "text": "x" * 300}, tags={"team": "vision"}, notes="first try",
+        backends=["recording_backends:file"], config={"delivery": "off"},
+    ) as run:  # fmt: skip
+        run.log_metric("loss", 0.5, step=0)
+        run.log_metric("accuracy", float("nan"))
+        run.log_list_metric("l", [1, 2])
+        run.log_lines(["hello", "world"])
+        run.log_artifact_ref("data", "s3://bucket/data", kind="dataset", role="input")
+    return run
+
+
+def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Run) -> None:
+    text = invoke("runs").output
+    assert re.search(rf"{run.id} +baseline +digits +finished .* file 7 pending", text)
+    (found,) = json.loads(invoke("runs", "--json").output)
+    assert (found["id"], found["status"], found["backends"]["file"]["pending"]) == (run.id, "finished", 7)
+    assert json.loads(invoke("runs", "--project", "other", "--json").output) == []
+    assert json.loads(invoke("runs", "--status", "failed", "--json").output) == []
+    assert len(json.loads(invoke("runs", "--limit", "1", "--json").output)) == 1
+
+
+def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
+    text = invoke("show", "baseline").output
+    for part in (run.id, "lr", "0.1", "(300 characters)", "accuracy", "nan", "vision", "s3://bucket/data", "first try", "7 pending"):
+        assert part in text
+    found = json.loads(invoke("show", run.id[:12], "--json").output)
+    assert found["params"]["text"] == "x" * 300
+    assert found["metrics"] == {"loss": 0.5, "accuracy": "NaN", "l": 2}
+    assert found["points"] == {"loss": 1, "l": 2}
+    assert found["context"]["python"]
+
+
+def test_show_of_what_is_not_there() -> None:
+    result = invoke("show", "x")
+    assert result.exit_code == 1
+    assert "no journal in" in result.output
+    multitrack.start_run(config={"delivery": "off"}, name="a").end()
+    result = invoke("show", "x")
+    assert result.exit_code == 1
+    assert "no run is called 'x'" in result.output
+    multitrack.start_run(config={"delivery": "off"}, name="a").end()
+    assert "several runs are called 'a'" in invoke("show", "a").output
+
+
+def test_logs_prints_lines_with_time_and_stream(run: multitrack.Run) -> None:
+    lines = invoke("logs", run.id).output.splitlines()
+    assert [line.split(maxsplit=3)[2:] for line in lines] == [["log", "hello"], ["log", "world"]]
+    assert len(invoke("logs", run.id, "--limit", "1").output.splitlines()) == 1
+    assert invoke("logs", run.id, "--from", "2100-01-01").output == ""
+    assert len(invoke("logs", run.id, "--to", "2100-01-01T00:00:00+02:00").output.splitlines()) == 2
+    found = [json.loads(line) for line in invoke("logs", run.id, "--json").output.splitlines()]
+    assert [line["text"] for line in found] == ["hello", "world"]
+    wrong = invoke("logs", run.id, "--from", "yesterday")
+    assert wrong.exit_code == 2
+    assert "ISO 8601" in wrong.output
+
+
+def test_sync_delivers_and_says_so(run: multitrack.Run, tmp_path: Path) -> None:
+    result = invoke("sync")
+    assert (result.exit_code, result.output) == (0, f"{run.id}  file: 7 delivered\n")
+    assert len(delivered(tmp_path / "delivered.jsonl", "metric")) == 2
+    result = invoke("sync", "--journal", str(tmp_path / ".multitrack"))
+    assert (result.exit_code, result.output) == (0, "nothing is pending\n")
+
+
+def test_sync_that_leaves_something_exits_with_1(tmp_path: Path) -> None:
+    run = multitrack.start_run(backends=["recording_backends:closed"], config={"delivery": "off"})
+    run.log_metric("x", 1.0)
+    run.end()
+    result = invoke("sync", run.id, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report[run.id]["closed"]["pending"] == 1
+    assert "the door is closed" in report[run.id]["closed"]["problem"]
+    assert "the door is closed" in result.stderr
+
+
+def test_backends_lists_installed_and_known_ones() -> None:
+    found = {row["name"]: row for row in json.loads(invoke("backends", "--json").output)}
+    assert set(found) >= {"mlflow", "wandb", "neptune"}
+    assert found["mlflow"]["distribution"].startswith("multitrack-mlflow ")
+    assert found["mlflow"]["problem"] is None
+    assert "multitrack-mlflow" in invoke("backends").output
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("sync", "--help"), ("--version",)])
+def test_help(arguments: tuple[str, ...]) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code in (0, 2)  # a group without a command shows its help; click 8.2 made that a usage error
+    assert "multitrack" in result.output.lower()
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("runs", "--nonsense"), ("runs", "--status", "odd"), ("show",)])
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_nothing_recorded_can_do_anything_to_a_terminal(tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202e [bold red]x[/] \\"
+    run: Any = multitrack.start_run(evil, evil, params={evil: evil}, tags={evil: evil}, notes=evil, group=evil,
+                                    config={"delivery": "off"})  # fmt: skip
+    run.log_metric(evil, 1.0, step=0)
+    run.log_lines(evil, stream=evil)
+    run.log_artifact_ref(evil, "s3://x/" + evil, kind=evil)
+    run.end()
+    for arguments in (("runs",), ("show", run.id), ("logs", run.id)):
+        text = invoke(*arguments).output
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), arguments
+        assert "[bold red]x[/]" in text

@@ -1,0 +1,133 @@
+"""README and docs are true: their code runs, their tables are complete, their links lead somewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hooks_page import page
+
+import multitrack
+from multitrack import errors
+from multitrack.cli import main
+from multitrack.config import Settings
+from multitrack.hookspecs import Hooks
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "plugins").glob("*/README.md")])
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def execute(code: str, tmp_path: Path) -> str:
+    (tmp_path / "example.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+                   "WANDB_ERROR_REPORTING": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_loop_with_the_readme_config_reaches_three_trackers(tmp_path: Path) -> None:
+    loop = blocks(ROOT / "README.md", "python")[0]
+    (tmp_path / "multitrack.toml").write_text(blocks(ROOT / "README.md", "toml")[0])
+    execute(loop, tmp_path)
+    (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()
+    assert run.get_params() == {"lr": 0.001, "model/units": 64}
+    assert [point.value for point in run.get_metrics()["loss"]] == [1 / (epoch + 1) for epoch in range(5)]
+    lanes = run.lanes()
+    assert set(lanes) == {"mlflow", "wandb", "neptune"}
+    assert all(lane.settled and not lane.set_aside for lane in lanes.values())
+    assert (tmp_path / "mlflow.db").exists()
+    assert list((tmp_path / "wandb").glob("offline-run-*"))
+    assert list((tmp_path / ".neptune" / "offline").iterdir())
+
+
+@pytest.mark.slow
+def test_the_readme_keras_example(tmp_path: Path) -> None:
+    execute(blocks(ROOT / "README.md", "python")[1], tmp_path)
+    (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()
+    assert [point.step for point in run.get_metrics()["loss"]] == [0, 1, 2]
+
+
+def test_the_readme_begins_as_it_should() -> None:
+    text = (ROOT / "README.md").read_text()
+    order = ["**Record an experiment once", "```python", "```diff", "```toml", "```text", "make demo", "make test", "**What it is not.**", "## Backends"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    first = blocks(ROOT / "README.md", "python")[0].strip().splitlines()
+    assert len([line for line in first if line.strip()]) <= 10
+
+
+def test_the_readme_tables_are_complete() -> None:
+    text = (ROOT / "README.md").read_text()
+    listed = re.findall(r"^multitrack (\w+)", text, re.MULTILINE)
+    assert sorted(listed) == sorted(main.commands)
+    documented = set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE))
+    assert {field.name for field in msgspec.structs.fields(Settings)} - documented == {"detach_limit"}
+    assert "`detach_limit` = 600" in text
+    for call in ("log_params", "log_metric", "log_metrics", "log_list_metric", "log_artifact_ref", "log_lines", "set_tags"):
+        assert f"`run.{call}(" in text
+
+
+def test_the_plugin_that_the_docs_write(tmp_path: Path) -> None:
+    plugin, use, _contract = blocks(ROOT / "docs" / "writing-a-plugin.md", "python")
+    (tmp_path / "tsv_tracker.py").write_text(plugin)
+    url = execute(use, tmp_path).strip()
+    (written,) = (tmp_path / "tsv").glob("*.tsv")
+    assert written.as_uri() in url
+    rows = [line.split("\t")[1:] for line in written.read_text().splitlines()]
+    assert rows == [["loss", "0", "0.5"], ["accuracy", "", "0.9"]]
+
+
+def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
+    (tmp_path / "test_memory.py").write_text(blocks(ROOT / "docs" / "writing-a-plugin.md", "python")[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "26 passed" in done.stdout
+
+
+def test_the_page_of_hooks_is_the_specification() -> None:
+    assert (ROOT / "docs" / "hooks.md").read_text() == page(), "run: python tests/hooks_page.py > docs/hooks.md"
+    assert {name for name in vars(Hooks) if not name.startswith("_")} == {
+        "backend_options", "open_run", "log_params", "log_metric", "log_list_metric", "log_artifact_ref", "log_lines",
+        "set_tags", "link_parent", "flush", "close_run", "run_context", "redact",
+    }  # fmt: skip
+
+
+def test_the_drawing_of_errors_is_complete() -> None:
+    drawn = dict(re.findall(r"(\w+Error)(?: \((\w+)\))?", str(errors.__doc__)))
+    classes = {name: cls for name, cls in vars(errors).items() if isinstance(cls, type)}
+    assert set(drawn) - {"TypeError", "ValueError"} == set(classes)
+    for name, builtin in drawn.items():
+        if builtin:
+            assert builtin in {base.__name__ for base in classes[name].__mro__}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_design_names_every_module() -> None:
+    text = (ROOT / "docs" / "design.md").read_text()
+    modules = {path.stem for path in (ROOT / "src" / "multitrack").glob("*.py")} | {"testing"}
+    missing = {module for module in modules if not module.startswith("_") and f"`{module}`" not in text}
+    assert missing == set()
+
+
+def test_public_names_are_listed_once_and_sorted() -> None:
+    assert multitrack.__all__ == sorted(multitrack.__all__)
+    assert len(set(multitrack.__all__)) == len(multitrack.__all__)
+    assert all(hasattr(multitrack, name) for name in multitrack.__all__)
