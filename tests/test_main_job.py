@@ -48,7 +48,7 @@ def reader(out: Path, tracker: str) -> Callable[[RecordedRun], NativeRun]:
     if tracker == "mlflow":
         return lambda run: read_mlflow(f"sqlite:///{out}/mlflow.db", str(run.lanes()["mlflow"].id))
     if tracker == "wandb":
-        return lambda run: read_wandb(out / "wandb", run.id)
+        return lambda run: read_wandb(out, run.id)
     return lambda run: read_neptune(find_run(out / ".neptune", run.id))
 
 
