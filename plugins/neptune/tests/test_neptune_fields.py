@@ -61,7 +61,7 @@ def test_params_without_a_neptune_type_stand_as_text_with_their_type(tmp_path: P
     assert read == {key: value for key, value in params.items() if key != "nan"}
     assert type(read["one"]) is float
     told = stand_ins(tmp_path, run)
-    assert "param huge: Neptune holds no such int, kept as text in parameters/huge" in told
+    assert "param huge: Neptune cannot hold this int, kept as text in parameters/huge" in told
     assert len(told) == 6
 
 

@@ -83,7 +83,7 @@ class Recording:
                     text = _text_of(record.values[key])
                     self._file.assign(f"{path}~type", kind)
                     stand_ins += self._assign(path, text, f"param {key}", record.time)
-                    stand_ins.append(f"param {key}: Neptune holds no such {kind}, kept as text in {path}")
+                    stand_ins.append(f"param {key}: Neptune cannot hold this {kind}, kept as text in {path}")
         return stand_ins
 
     def log_metric(self, records: Sequence[Metric]) -> list[str]:

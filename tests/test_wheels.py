@@ -1,0 +1,41 @@
+"""What is shipped: the wheels, built and installed somewhere else, run a job."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+
+def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
+    sources = [ROOT, *(ROOT / "plugins" / name for name in ("mlflow", "neptune", "wandb"))]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    wheels = tmp_path / "wheels"
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", wheels, *sources], check=True)
+    files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
+    assert set(files) == {"multitrack", "multitrack_mlflow", "multitrack_neptune", "multitrack_wandb"}
+    for name, names in files.items():
+        assert f"{name}/py.typed" in names
+        assert not [path for path in names if "test_" in path]
+        if name != "multitrack":
+            assert any(path.endswith("entry_points.txt") for path in names)
+    assert "multitrack/testing/contract.py" in files["multitrack"]
+    assert any(path.endswith("licenses/LICENSE") for path in files["multitrack"])
+
+    target = tmp_path / "installed"
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)
+    job = (
+        "import multitrack, multitrack_mlflow\n"
+        f"assert multitrack.__file__.startswith({str(target)!r}), multitrack.__file__\n"
+        f"assert multitrack_mlflow.__file__.startswith({str(target)!r})\n"
+        "with multitrack.start_run(backends=['mlflow']) as run:\n    run.log_metric('x', 1.0, step=0)\n"
+        "assert run.end().complete, run.end()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(target), "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}
+    (tmp_path / "job.py").write_text(job)
+    subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environment, check=True, timeout=200)

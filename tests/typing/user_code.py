@@ -1,0 +1,59 @@
+"""What users write, for the type checker: this file must check strictly; it is not run."""
+
+from pathlib import Path
+from typing import assert_type
+
+import multitrack
+from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
+from multitrack.hookspecs import Opened, RunInfo
+from multitrack.reader import JournalReader, Line, Point
+
+
+def training() -> None:
+    with multitrack.start_run(
+        project="digits",
+        name="baseline",
+        params={"lr": 1e-3},
+        tags={"team": "vision", "seed": 3},
+        backends=["mlflow", "my_pkg.tracker:backend"],
+        config={"delivery": "thread"},
+        capture=("stdout", "logging"),
+    ) as run:
+        assert_type(run, Run)
+        run.log_params({"model": {"units": 64}}, source="sweep")
+        run.log_params(Path("params.yaml"))
+        run.log_metric("accuracy", 0.93)
+        run.log_metrics({"loss": 0.29, "val_loss": 0.35}, step=5)
+        run.log_list_metric("epoch_loss", [0.9, 0.5, 0.3])
+        run.log_artifact_ref("weights", Path("model.keras"), kind="model", role="output", digest=False)
+        run.log_lines(["one", "two"], stream="stdout")
+        assert_type(run.flush(timeout=3), DeliveryReport)
+        assert_type(run.flush()["mlflow"], LaneReport)
+        assert_type(run.backend_ids, dict[str, str])
+        with multitrack.start_run(parent=run) as child:
+            assert_type(child.directory, Path | None)
+    assert_type(active_run(), Run)
+    LogHandler(run)
+    run.log_artifact_ref("weights", "s3://b", role="sideways")  # type: ignore[arg-type]
+    run.end("done")  # type: ignore[arg-type]
+
+
+def reading() -> None:
+    journal = multitrack.open_journal(".multitrack")
+    assert_type(journal, JournalReader)
+    for run in journal.runs(project="digits"):
+        assert_type(run.get_metrics(), dict[str, list[Point]])
+        for line in run.get_lines(limit=3):
+            assert_type(line, Line)
+    assert_type(multitrack.sync(), dict[str, DeliveryReport])
+
+
+class Backend:
+    name = "mine"
+
+    @hookimpl
+    def open_run(self, run: RunInfo) -> Opened:
+        return Opened(id=run.id, url=None)
+
+
+multitrack.register(Backend())
