@@ -8,6 +8,7 @@ Needs no account and no server. Takes about a minute on two cores, and writes ev
 import argparse
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def main() -> None:
     out = arguments.out.absolute()
     shutil.rmtree(out, ignore_errors=True)
 
+    keras.utils.set_random_seed(1)
     images, labels = sklearn.datasets.load_digits(return_X_y=True)
     images = (images / 16.0).reshape(-1, 8, 8, 1).astype("float32")
     x, x_val, y, y_val = train_test_split(images, labels, test_size=0.25, random_state=0)
@@ -113,11 +115,17 @@ def print_views(search: multitrack.Run, out: Path) -> None:
     shown = os.path.relpath(out)
     print(f"""
 look at it:
-  mlflow      mlflow ui --backend-store-uri sqlite:///{shown}/mlflow.db
-  wandb       wandb beta leet {shown}/wandb        (or send it: wandb sync {shown}/wandb/offline-run-*)
+  mlflow      {command("mlflow")} ui --backend-store-uri sqlite:///{shown}/mlflow.db
+  wandb       {command("wandb")} beta leet {shown}/wandb
+              or send it: {command("wandb")} sync {shown}/wandb/offline-run-*
   neptune     ls {shown}/.neptune/offline        (its offline format; the hosted service is gone)
-  multitrack  multitrack runs --journal {shown}/.multitrack
-              multitrack show {search.id} --journal {shown}/.multitrack""")
+  multitrack  {command("multitrack")} runs --journal {shown}/.multitrack
+              {command("multitrack")} show {search.id} --journal {shown}/.multitrack""")
+
+
+def command(name: str) -> str:
+    """A command as one types it here: by name, or by its path where the environment is not activated."""
+    return name if shutil.which(name) else os.path.relpath(Path(sys.executable).parent / name)
 
 
 if __name__ == "__main__":

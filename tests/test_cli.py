@@ -44,7 +44,18 @@ def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Ru
 
 def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
     text = invoke("show", "baseline").output
-    for part in (run.id, "lr", "0.1", "(300 characters)", "accuracy", "nan", "vision", "s3://bucket/data", "first try", "7 pending"):
+    for part in (
+        run.id,
+        "lr",
+        "0.1",
+        "(300 characters)",
+        "accuracy",
+        "nan",
+        "vision",
+        "s3://bucket/data",
+        "first try",
+        "7 pending",
+    ):
         assert part in text
     found = json.loads(invoke("show", run.id[:12], "--json").output)
     assert found["params"]["text"] == "x" * 300

@@ -29,7 +29,13 @@ def execute(code: str, tmp_path: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
                    "WANDB_ERROR_REPORTING": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -60,7 +66,17 @@ def test_the_readme_keras_example(tmp_path: Path) -> None:
 
 def test_the_readme_begins_as_it_should() -> None:
     text = (ROOT / "README.md").read_text()
-    order = ["**Record an experiment once", "```python", "```diff", "```toml", "```text", "make demo", "make test", "**What it is not.**", "## Backends"]
+    order = [
+        "**Record an experiment once",
+        "```python",
+        "```diff",
+        "```toml",
+        "```text",
+        "make demo",
+        "make test",
+        "**What it is not.**",
+        "## Backends",
+    ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     first = blocks(ROOT / "README.md", "python")[0].strip().splitlines()
@@ -74,7 +90,15 @@ def test_the_readme_tables_are_complete() -> None:
     documented = set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE))
     assert {field.name for field in msgspec.structs.fields(Settings)} - documented == {"detach_limit"}
     assert "`detach_limit` = 600" in text
-    for call in ("log_params", "log_metric", "log_metrics", "log_list_metric", "log_artifact_ref", "log_lines", "set_tags"):
+    for call in (
+        "log_params",
+        "log_metric",
+        "log_metrics",
+        "log_list_metric",
+        "log_artifact_ref",
+        "log_lines",
+        "set_tags",
+    ):
         assert f"`run.{call}(" in text
 
 
@@ -91,7 +115,11 @@ def test_the_plugin_that_the_docs_write(tmp_path: Path) -> None:
 def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
     (tmp_path / "test_memory.py").write_text(blocks(ROOT / "docs" / "writing-a-plugin.md", "python")[2])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert "26 passed" in done.stdout

@@ -105,7 +105,9 @@ def test_every_value_is_in_the_tracker(job: tuple[Path, str], runs: dict[str, Re
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
-def test_nesting_and_identity_show_in_the_tracker(job: tuple[Path, str], runs: dict[str, RecordedRun], tracker: str) -> None:
+def test_nesting_and_identity_show_in_the_tracker(
+    job: tuple[Path, str], runs: dict[str, RecordedRun], tracker: str
+) -> None:
     read = reader(job[0], tracker)
     parent = runs["digits-search"]
     for name, run in runs.items():
@@ -126,7 +128,9 @@ def test_the_data_is_a_reference_and_not_a_copy(job: tuple[Path, str], runs: dic
     assert not [path for path in job[0].rglob("digits.csv*")]
 
 
-def test_it_ends_with_a_table_and_the_commands_to_look_at_it(job: tuple[Path, str], runs: dict[str, RecordedRun]) -> None:
+def test_it_ends_with_a_table_and_the_commands_to_look_at_it(
+    job: tuple[Path, str], runs: dict[str, RecordedRun]
+) -> None:
     out, printed = job
     for number in range(4):
         run = runs[f"trial-{number}"]
@@ -135,6 +139,9 @@ def test_it_ends_with_a_table_and_the_commands_to_look_at_it(job: tuple[Path, st
             assert part in row
     for command in ("mlflow ui --backend-store-uri", "wandb beta leet", "multitrack runs --journal"):
         assert command in printed
+    listing = next(line for line in printed.splitlines() if "multitrack runs" in line).split(maxsplit=1)[1]
+    shown = subprocess.run(listing, shell=True, cwd=out.parent, check=True, capture_output=True, text=True).stdout
+    assert all(run.id in shown for run in runs.values())
     assert out.is_dir()
 
 
@@ -144,8 +151,15 @@ def test_the_same_script_goes_where_one_line_of_config_says(tmp_path: Path, trac
     texts = {name: (EXAMPLES / "config" / f"{name}.toml").read_text().splitlines() for name in TRACKERS}
     assert {tuple(lines[1:]) for lines in texts.values()} == {tuple(texts[tracker][1:])}
     (tmp_path / "multitrack.toml").write_text("\n".join(texts[tracker]))
-    environment: dict[str, Any] = {**os.environ, "HOME": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
-    subprocess.run([sys.executable, str(EXAMPLES / "plain_loop.py")], cwd=tmp_path, env=environment, check=True, timeout=200)
+    environment: dict[str, Any] = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    subprocess.run(
+        [sys.executable, str(EXAMPLES / "plain_loop.py")], cwd=tmp_path, env=environment, check=True, timeout=200
+    )
     (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()
     assert set(run.lanes()) == {tracker}
     native = reader(tmp_path, tracker)(run)
@@ -160,7 +174,13 @@ def test_the_same_script_goes_where_one_line_of_config_says(tmp_path: Path, trac
 def test_autologging_beside_ours(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true"}
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "mlflow_autolog.py")], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
+        [sys.executable, str(EXAMPLES / "mlflow_autolog.py")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()

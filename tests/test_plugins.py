@@ -175,12 +175,16 @@ def test_a_hook_that_returns_nonsense_stops_its_lane_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["mlflow", "neptune", "wandb"])
-def test_an_sdk_that_is_not_installed_is_said_at_start(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_sdk_that_is_not_installed_is_said_at_start(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The distribution is there, its tracker's SDK is not."""
     import importlib.util
 
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda module, *rest: None if module == name else real(module, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda module, *rest: None if module == name else real(module, *rest)
+    )
     with pytest.raises(multitrack.BackendNotInstalledError, match=rf"pip install 'multitrack\[{name}\]'"):
         multitrack.start_run(backends=[name])
     assert not (tmp_path / ".multitrack").exists()

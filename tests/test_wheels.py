@@ -16,7 +16,9 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     sources = [ROOT, *(ROOT / "plugins" / name for name in ("mlflow", "neptune", "wandb"))]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     wheels = tmp_path / "wheels"
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", wheels, *sources], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", wheels, *sources], check=True
+    )
     files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
     assert set(files) == {"multitrack", "multitrack_mlflow", "multitrack_neptune", "multitrack_wandb"}
     for name, names in files.items():

@@ -39,7 +39,9 @@ class _Command(click.Group):
             ctx.exit(1)
 
 
-@click.group("multitrack", cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    "multitrack", cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="multitrack %(version)s")
 def main() -> None:
     """Look at what was recorded, and deliver it to trackers.

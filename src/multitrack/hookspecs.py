@@ -145,7 +145,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str] | None:
-        """Lines of text without line ends, in order; of any length; ``record.index`` is the first one's number in the run.
+        """Lines of text without line ends, in order, of any length; ``record.index`` is the number of the first.
 
         Called at most once a stretch. Text may hold terminal escapes and any other character.
         """

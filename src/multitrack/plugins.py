@@ -252,7 +252,8 @@ def require_sdk(backend: str, module: str) -> None:
     """
     if importlib.util.find_spec(module) is None:
         raise BackendNotInstalledError(
-            f"backend {backend!r} needs the package {module!r}, which is not installed: pip install 'multitrack[{backend}]'"
+            f"backend {backend!r} needs the package {module!r}, which is not installed: "
+            f"pip install 'multitrack[{backend}]'"
         )
 
 

@@ -1,0 +1,96 @@
+"""What a Keras model, its optimizers and its loss say of themselves, on every Keras backend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def optimizers_of(model: Any) -> list[Any]:
+    """The optimizers a model was compiled with: none, one, or those of a ``MultiOptimizer``."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return []
+    several = getattr(optimizer, "optimizers", None)
+    return list(several) if several else [optimizer]
+
+
+def learning_rates(model: Any) -> dict[str, float]:
+    """The learning rate as it is now: a float, a variable, or a schedule at the optimizer's iteration.
+
+    Returns:
+        ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
+    """
+    found = optimizers_of(model)
+    rates = [float(optimizer.learning_rate) for optimizer in found]
+    if len(rates) == 1:
+        return {"learning_rate": rates[0]}
+    return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
+
+
+def batches_trained(model: Any) -> int:
+    """How many batches the optimizer has seen, counting each of those it accumulates gradients over."""
+    optimizer = getattr(model, "optimizer", None)
+    iterations = getattr(optimizer, "iterations", None)
+    if iterations is None:
+        return 0
+    accumulated = getattr(optimizer, "gradient_accumulation_steps", None) or 1
+    return int(iterations) * int(accumulated)
+
+
+def optimizer_params(model: Any) -> dict[str, Any]:
+    """The config of the optimizer; of several, each under its number."""
+    configs = [
+        {**optimizer.get_config(), "class": type(optimizer).__name__, "name": _name(optimizer)}
+        for optimizer in optimizers_of(model)
+    ]
+    if len(configs) == 1:
+        return configs[0]
+    return {str(i): config for i, config in enumerate(configs)}
+
+
+def model_params(model: Any) -> dict[str, Any]:
+    """Name and class of a built model, and how many parameters it has."""
+    trainable = _count(model.trainable_weights)
+    frozen = _count(model.non_trainable_weights)
+    return {
+        "name": _name(model),
+        "class": type(model).__name__,
+        "params": trainable + frozen,
+        "trainable_params": trainable,
+        "non_trainable_params": frozen,
+    }
+
+
+def summary_lines(model: Any) -> list[str]:
+    """``model.summary()`` as plain text, 100 columns wide whatever the terminal."""
+    parts: list[str] = []
+    model.summary(print_fn=parts.append, line_length=100)
+    return "\n".join(parts).rstrip().split("\n")
+
+
+def loss_names(loss: Any) -> Any:
+    """The loss, or the losses by output, as names."""
+    if loss is None or isinstance(loss, str):
+        return loss
+    if isinstance(loss, Mapping):
+        return {str(key): loss_names(inner) for key, inner in loss.items()}
+    if isinstance(loss, (list, tuple)):
+        return [loss_names(inner) for inner in loss]
+    return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+
+
+def _name(named: Any) -> str:
+    """The name of a model or optimizer, without the number that Keras adds to a name that it chose itself.
+
+    ``adam_7`` is the process's seventh Adam, which says nothing of the run and would differ between equal ones.
+    """
+    name = str(named.name)
+    chosen, _, number = name.rpartition("_")
+    by_keras = number.isdecimal() and chosen.replace("_", "") == type(named).__name__.lower()
+    return chosen if by_keras else name
+
+
+def _count(weights: Any) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)

@@ -1,0 +1,236 @@
+"""One search as runs: a parent, a child for each attempt of a trial, below it one for each of several executions.
+
+Everything happens on the thread that searches. Only :meth:`Search.begin` raises (a config that cannot hold, before
+any trial); all else is set aside in the parent run, for KerasTuner would count it as the trial's failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
+
+from multitrack import process
+from multitrack._guard import guarded, put_aside
+from multitrack._sections import log_section
+from multitrack._sidecar import FILE, Sidecar
+from multitrack._trial import OpenRun, best_epoch, log_hyperparameters, log_result
+from multitrack.errors import RunInUseError
+from multitrack.keras import TrackingCallback
+from multitrack.manifest import new_run_id
+from multitrack.records import Status
+from multitrack.run import Run, active_run, disabled_run
+from multitrack.start import start_run
+
+_STATUS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
+#: Settings of KerasTuner's oracles that say how the search goes; each oracle has some of them.
+_SETTINGS: Final = (
+    "max_trials", "max_retries_per_trial", "max_consecutive_failed_trials", "seed", "tune_new_entries",
+    "allow_new_entries", "num_initial_points", "alpha", "beta", "max_epochs", "factor", "hyperband_iterations",
+)  # fmt: skip
+
+
+class Search:
+    """The runs of one tuner; made at its first ``search()`` and used again by later ones.
+
+    Args:
+        tuner: The KerasTuner tuner.
+
+    Attributes:
+        parent: The search's run: the active one, or one of its own.
+        runs: The run of each trial's last attempt in this process, by trial id.
+    """
+
+    def __init__(self, tuner: Any) -> None:
+        self._tuner = tuner
+        self.parent = disabled_run()
+        self.runs: dict[str, Run] = {}
+        self._owned = False
+        self._trial: OpenRun | None = None
+        self._execution: OpenRun | None = None
+        self._sidecar = Sidecar.fresh()
+        self._best: tuple[str, float] | None = None
+
+    @property
+    def guarding_run(self) -> Run:
+        """Where a trouble is set aside."""
+        return self.parent
+
+    # -- the search -------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Find the search's run, or start it.
+
+        Raises:
+            ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
+        """
+        self._best = None
+        trouble: Exception | None = None
+        try:
+            self._sidecar = Sidecar.read(self._path()) or self._sidecar
+        except (ValueError, OSError) as error:
+            trouble = error
+        if process.last_open() is not None:
+            self.parent, self._owned = active_run(), False
+        else:
+            try:
+                self.parent = self._start_parent(self._sidecar.parent)
+            except RunInUseError as error:  # another process searches in the same directory
+                trouble = error
+                self.parent = self._start_parent(None)
+            self._owned = True
+        if trouble is not None:
+            put_aside(self.parent, "the search's multitrack.json", trouble)
+        if not self.parent.disabled:
+            self._sidecar.parent, self._sidecar.owned = self.parent.id, self._owned
+            self._write_sidecar()
+        self._describe()
+
+    def _start_parent(self, known: str | None) -> Run:
+        # A run that somebody else opened, and that is continued here, keeps its name.
+        name = self._tuner.project_name if known is None or self._sidecar.owned else None
+        return start_run(name=name, group=self._sidecar.search, run_id=known)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End what is open; the search's run too, unless it was there before."""
+        for unfinished in (self._execution, self._trial):
+            if unfinished is not None:
+                self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
+        self._execution = self._trial = None
+        self._describe()
+        self._name_best()
+        if self._owned:
+            self._close(OpenRun(self.parent), error)
+
+    @guarded
+    def _close(self, unfinished: OpenRun, error: BaseException | None) -> None:
+        unfinished.close(error)
+
+    @guarded
+    def _describe(self) -> None:
+        """What is searched, and how; the space grows while trials find new hyperparameters."""
+        tuner, oracle = self._tuner, self._tuner.oracle
+        objective = oracle.objective
+        params: dict[str, Any] = {
+            "tuner": type(tuner).__name__,
+            "oracle": type(oracle).__name__,
+            "project_name": tuner.project_name,
+            "objective": objective.name,
+            "direction": objective.direction,
+            "executions_per_trial": getattr(tuner, "executions_per_trial", 1),
+        }
+        for name, direction in getattr(objective, "name_to_direction", {}).items():
+            params[f"objectives/{name}"] = direction
+        params.update({name: getattr(oracle, name) for name in _SETTINGS if getattr(oracle, name, None) is not None})
+        spaces: dict[str, list[Any]] = {}
+        for entry in oracle.get_space().get_config()["space"]:
+            spaces.setdefault(entry["config"]["name"], []).append(entry)
+        for name, entries in spaces.items():  # several: one name under several conditions
+            params[f"space/{name}"] = json.dumps(entries[0] if len(entries) == 1 else entries, sort_keys=True)
+        log_section(self.parent, "search", params)
+
+    @guarded
+    def _name_best(self) -> None:
+        best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
+        if best is None or best.status != "COMPLETED" or best.score is None:
+            return
+        if self._best == (best.trial_id, best.score):
+            return
+        self._best = (best.trial_id, best.score)
+        attempts = self._sidecar.trials.get(best.trial_id)
+        self.parent.set_tags({"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})})
+        self.parent.log_metric("best_score", best.score)
+
+    # -- a trial ----------------------------------------------------------------------------------------------
+
+    @guarded
+    def begin_trial(self, trial: Any) -> None:
+        """Start the run of one attempt."""
+        attempts = self._sidecar.trials.setdefault(trial.trial_id, [])
+        attempts.append(new_run_id())
+        self._write_sidecar()  # before the run: a run that nobody knows of would come twice
+        number = len(attempts)
+        name = f"trial-{trial.trial_id}" + (f"-a{number}" if number > 1 else "")
+        tags = {"keras_tuner/trial": trial.trial_id, "keras_tuner/attempt": number}
+        run = self._start(name, self.parent, attempts[-1], tags)
+        self.runs[trial.trial_id] = run
+        self._trial = OpenRun(run)
+        steering = log_hyperparameters(run, trial.hyperparameters.values)
+        earlier = self._sidecar.trials.get(steering.get("tuner/trial_id", ""))
+        if earlier:  # Hyperband goes on with a trial as a new one
+            run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
+
+    @guarded
+    def end_trial(self, trial: Any) -> None:
+        """Record what came of the attempt, and end its run."""
+        current, self._trial = self._trial, None
+        if current is None:
+            return
+        final = trial
+        try:
+            # The oracle's own, for in a distributed search ``trial`` is a copy without score.
+            final = self._tuner.oracle.get_trial(trial.trial_id)
+            log_hyperparameters(current.run, final.hyperparameters.values)
+            log_result(current, final)
+            # Absent from the oracle's own in a distributed search.
+            message = trial.message or final.message
+            if message and final.status != "COMPLETED":
+                current.run.log_lines(message, stream="stderr")
+        finally:
+            current.close(status=_STATUS.get(final.status, "killed"))
+        self._name_best()
+
+    # -- an execution -----------------------------------------------------------------------------------------
+
+    @guarded
+    def begin_execution(self, callbacks: Iterable[Any]) -> list[Any] | None:
+        """One training of the trial begins; gives back its callbacks with one more, that records it."""
+        current = self._trial
+        if current is None:
+            return None
+        current.executions += 1
+        run = current.run
+        if getattr(self._tuner, "executions_per_trial", 1) > 1:
+            tags = {"keras_tuner/execution": current.executions}
+            run = self._start(f"{run.name}-e{current.executions}", run, new_run_id(), tags)
+            self._execution = OpenRun(run)
+        given = list(callbacks)
+        if any(isinstance(callback, TrackingCallback) and callback.will_record_into(run) for callback in given):
+            return given  # the user's own, for its options
+        return [*given, TrackingCallback(run)]
+
+    @guarded
+    def end_execution(self, result: Any, error: BaseException | None = None) -> None:
+        """The training has ended, with a result or an error."""
+        own, self._execution = self._execution, None
+        try:
+            if error is None and self._trial is not None:
+                objective = self._tuner.oracle.objective
+                best = best_epoch(result, objective)
+                self._trial.best_epochs += [] if best is None else [best]
+                if own is not None:
+                    numbers = tuner_utils.convert_to_metrics_dict(result, objective)
+                    numbers = {**numbers, "score": numbers[objective.name]}
+                    own.run.log_metrics(numbers if best is None else {**numbers, "best_epoch": best})
+        finally:
+            if own is not None:
+                own.close(error)
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
+        return start_run(name=name, parent=parent, group=self._sidecar.search, run_id=run_id, tags=tags)
+
+    def _path(self) -> Path:
+        # Workers of a distributed search share the directory; each is a search of its own so far.
+        worker = os.environ.get("KERASTUNER_TUNER_ID") if "KERASTUNER_ORACLE_IP" in os.environ else None
+        return Path(self._tuner.project_dir) / (f"multitrack-{worker}.json" if worker else FILE)
+
+    @guarded
+    def _write_sidecar(self) -> None:
+        if not self.parent.disabled:
+            self._sidecar.write(self._path())

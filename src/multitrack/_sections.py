@@ -1,0 +1,51 @@
+"""Params that an integration states again: a second ``fit``, a search resumed with more trials.
+
+A param is written once, so a later statement must not touch the first. One rule holds for ``fit/``,
+``optimizer/``, ``model/`` and ``search/``: what is as before is not written again, and what differs goes
+to ``fit/2/…``, the next time to ``fit/3/…``. Such a numbered section holds the differences only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from multitrack.inputs import prepare_params
+from multitrack.run import Run
+
+
+def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
+    """Record params under ``section/``, or what differs from there under the first ``section/<n>/`` that is free.
+
+    Args:
+        run: Where to.
+        section: ``fit``, ``optimizer`` and so on.
+        params: By name; a nested mapping moves to a numbered section as a whole.
+
+    Returns:
+        Whether anything was new.
+
+    Raises:
+        TypeError: A value has no plain form.
+        RunClosedError: The run has ended.
+    """
+    if run.disabled:
+        return False
+    same = {key: value for key, value in params.items() if not _differs(run, f"{section}/{key}", value)}
+    before = len(run._past.params)
+    if same:
+        run.log_params({section: same})
+    changed = {key: value for key, value in params.items() if key not in same}
+    number = 2
+    while any(_differs(run, f"{section}/{number}/{key}", value) for key, value in changed.items()):
+        number += 1
+    if changed:
+        run.log_params({f"{section}/{number}": changed})
+    return len(run._past.params) > before
+
+
+def _differs(run: Run, name: str, value: Any) -> bool:
+    """Whether a param of this name, or one below it, was recorded with another value."""
+    prepared = prepare_params({name: value}, None, run._redactor)
+    known = run._past.params
+    return any(key in known and known[key] != (prepared.types[key], plain) for key, plain in prepared.values.items())

@@ -1,0 +1,284 @@
+"""The Keras callback: a training's epochs, batches, params and model summary go into a run.
+
+    with multitrack.start_run(project="digits"):
+        model.fit(x, y, epochs=10, callbacks=[TrackingCallback()])
+
+Works with TensorFlow, JAX and torch, and imports none of them. Whatever goes wrong in here is set aside in
+the run, counted and warned of once; training never sees it.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+
+from multitrack import process, values
+from multitrack._guard import guarded, put_aside
+from multitrack._sections import log_section
+from multitrack.errors import MetricKindError
+from multitrack.run import Run, active_run
+
+try:
+    import keras
+except ImportError as error:
+    if error.name != "keras":  # Keras is there, and says itself which of its own needs is not
+        raise
+    raise ImportError('multitrack.keras needs Keras: pip install "multitrack[keras]"', name="keras") from error
+
+from multitrack import _model
+
+__all__ = ["BatchTrackingCallback", "TrackingCallback"]
+
+log = logging.getLogger("multitrack")
+
+#: Shared, not copied, when KerasTuner copies a callback for each of its executions.
+_SHARED: Final = frozenset({"_given", "_run", "_model"})
+
+
+class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Records a ``fit`` into a run; all hooks run on the training thread.
+
+    - **Each epoch**, one record at step = epoch (so from ``initial_epoch`` on): every metric under the name Keras
+      gives it, ``val_*`` included; ``learning_rate`` at the epoch's end (``learning_rate/0``, … of several
+      optimizers); ``epoch_seconds``, validation included. Where Keras' logs hold ``learning_rate``, theirs counts.
+    - **As the first epoch begins**, params under ``fit/``, ``optimizer/`` and ``model/``, and the model's summary as
+      log lines. A later ``fit`` into the same run writes what differs to ``fit/2/`` and so on, and
+      goes on in the same series.
+    - **evaluate()** outside of ``fit``: its metrics as simple metrics ``test_*``. ``predict()``: nothing.
+    - Logs that are no numbers are set aside; the numbers beside them are kept.
+
+    ``TrackingCallback(log_freq=N)`` gives a :class:`BatchTrackingCallback`. This class itself overrides no batch
+    hook, so that Keras keeps dispatching batches asynchronously on JAX and torch.
+
+    Args:
+        run: Where to; default: :func:`multitrack.active_run` when ``fit`` or ``evaluate`` begins.
+        log_freq: ``"epoch"``, or N: also every N batches.
+        log_summary: Whether the model's summary becomes log lines.
+
+    Raises:
+        TypeError: ``run`` is no run, or a subclass that is no :class:`BatchTrackingCallback` is given a number.
+        ValueError: ``log_freq`` is neither ``"epoch"`` nor a positive number.
+    """
+
+    def __new__(cls, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", **kwargs: Any) -> Self:  # noqa: ARG004, D102 - __init__'s
+        wants_batches = cls is TrackingCallback and log_freq != "epoch"
+        return super().__new__(BatchTrackingCallback if wants_batches else cls)  # type: ignore[no-any-return]
+
+    def __init__(
+        self, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", *, log_summary: bool = True
+    ) -> None:
+        super().__init__()
+        if run is not None and not isinstance(run, Run):
+            raise TypeError(f"run must be a multitrack.Run, got {type(run).__name__} (batches: log_freq=N)")
+        if log_freq != "epoch" or isinstance(self, BatchTrackingCallback):
+            if isinstance(log_freq, bool) or not isinstance(log_freq, int) or log_freq < 1:
+                raise ValueError(f'log_freq must be "epoch" or a positive number of batches, got {log_freq!r}')
+            if not isinstance(self, BatchTrackingCallback):
+                raise TypeError(
+                    f"{type(self).__name__} must derive from BatchTrackingCallback to take log_freq={log_freq}"
+                )
+        self.log_freq = log_freq
+        self.log_summary = log_summary
+        self._given = run
+        self._run: Run | None = run
+        self._fit: dict[str, Any] = {}
+        self._in_fit = False
+        self._begun = False  # whether this fit has come to its first epoch
+        self._described = False  # whether this fit's model is
+        self._fresh = False  # whether Keras has put the callback into a list of its own since fit began
+        self._epoch_began = 0.0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy that records into the same run."""
+        clone = copy.copy(self)
+        memo[id(self)] = clone
+        for name, value in vars(self).items():
+            setattr(clone, name, value if name in _SHARED else copy.deepcopy(value, memo))
+        return clone
+
+    @property
+    def run(self) -> Run:
+        """The run it records into; outside of ``fit`` and ``evaluate``, the one it did last or would."""
+        return self._run or active_run()
+
+    def will_record_into(self, run: Run) -> bool:
+        """Whether a ``fit`` that begins while ``run`` is the active one goes there."""
+        return self._given is None or self._given is run
+
+    @property
+    def guarding_run(self) -> Run:
+        """Where a trouble is set aside."""
+        return self.run
+
+    # -- what Keras calls -------------------------------------------------------------------------------------
+
+    def set_params(self, params: Any) -> None:
+        """Keras has put the callback into a new list: for ``fit``, or for an ``evaluate`` of its own."""
+        super().set_params(params)
+        self._fresh = True
+
+    @guarded
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """A ``fit`` begins."""
+        self._find_run()
+        # Kept, because an evaluate() inside the fit would bring params of its own.
+        self._fit = dict(self.params or {})
+        self._in_fit, self._fresh = True, False
+        self._begun = self._described = False
+
+    @guarded
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """An epoch begins; with the first, what the training is made of is known."""
+        self._epoch_began = time.perf_counter()
+        if not self._begun:
+            self._begun = True
+            if not self.run.disabled:
+                self._log_fit(epoch)
+                self._describe()
+
+    @guarded
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """An epoch has ended, its validation included."""
+        if self.run.disabled:
+            return
+        seconds = time.perf_counter() - self._epoch_began
+        added = {**self._learning_rates(), "epoch_seconds": seconds}
+        self._log({**added, **(logs or {})}, step=epoch)
+        self._describe()  # a model that is built by its first batch
+
+    @guarded
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """The ``fit`` has ended as it should; Keras does not call this when it raised."""
+        self._in_fit = False
+
+    @guarded
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """An ``evaluate`` has ended; validation inside ``fit`` comes again with ``on_epoch_end``."""
+        if self._in_fit and not self._fresh:
+            return
+        self._fresh = False
+        if not self._in_fit:
+            self._find_run()
+        self._log({f"test_{name}": value for name, value in (logs or {}).items()}, step=None)
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _find_run(self) -> None:
+        self._run = self._given or active_run()
+        if self._run.disabled and self._given is None and process.last_open() is None:
+            log.warning(
+                "multitrack: TrackingCallback: no run is open, nothing is recorded; "
+                "call multitrack.start_run() before, or pass run="
+            )
+
+    def _log(self, logs: Mapping[str, Any], step: int | None) -> None:
+        """Record the numbers among ``logs`` as one record, and set the others aside."""
+        numbers: dict[str, Any] = {}
+        for name, value in logs.items():
+            try:
+                numbers[name] = values.to_number(value, name)
+            except TypeError as error:
+                put_aside(self.run, "TrackingCallback", error)
+        try:
+            self.run.log_metrics(numbers, step)
+        except MetricKindError:  # one of them is a list metric in this run: the others must not go with it
+            for name, number in numbers.items():
+                try:
+                    self.run.log_metric(name, number, step)
+                except MetricKindError as error:
+                    put_aside(self.run, "TrackingCallback", error)
+
+    def _log_fit(self, epoch: int) -> None:
+        model = self.model
+        params = {
+            "epochs": self._fit.get("epochs"),
+            "initial_epoch": epoch,
+            "steps": self._fit.get("steps"),
+            "steps_per_execution": getattr(model, "steps_per_execution", None),
+            "loss": _model.loss_names(getattr(model, "loss", None)),
+        }
+        self._section("fit", {name: value for name, value in params.items() if value is not None})
+        self._section("optimizer", _model.optimizer_params(model))
+
+    def _describe(self) -> None:
+        """Record the model once it is built; its summary with it, unless the run knows the model already."""
+        if self._described or not self.model.built:
+            return
+        self._described = True
+        if self._section("model", _model.model_params(self.model)) and self.log_summary:
+            self.run.log_lines(_model.summary_lines(self.model))
+
+    @guarded
+    def _section(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Guarded by itself, so that a config without a plain form costs its own section only."""
+        return log_section(self.run, name, params)
+
+    def _learning_rates(self) -> dict[str, float]:
+        try:
+            return _model.learning_rates(self.model)
+        except Exception as error:  # noqa: BLE001 - an optimizer of the user's own must not cost the epoch's metrics
+            put_aside(self.run, "TrackingCallback: learning_rate", error)
+            return {}
+
+
+class BatchTrackingCallback(TrackingCallback):
+    """What ``TrackingCallback(log_freq=N)`` makes: records every N batches as well.
+
+    Under ``batch/``: the metrics so far in the epoch, as Keras gives them, and ``batch/learning_rate``. The step is
+    the number of batches the optimizer has seen, over all epochs and fits. With ``steps_per_execution`` Keras
+    reports several batches at once: a point is recorded whenever a multiple of N is reached or passed, at the true
+    number. Between two points neither the model nor the run is touched.
+
+    Overriding the batch hook makes Keras give up asynchronous dispatch on JAX and torch, for the values
+    are wanted in order.
+
+    Args:
+        run: As for :class:`TrackingCallback`.
+        log_freq: N.
+        log_summary: As for :class:`TrackingCallback`.
+    """
+
+    def __init__(
+        self, run: Run | None = None, log_freq: Literal["epoch"] | int = 1, *, log_summary: bool = True
+    ) -> None:
+        super().__init__(run, log_freq, log_summary=log_summary)
+        self._every = 1 if log_freq == "epoch" else log_freq
+        self._before = 0  # batches before this epoch
+        self._batches = 0
+
+    @guarded
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """An epoch begins; the first is where the optimizer's count is right, also after ``BackupAndRestore``."""
+        if not self._begun:
+            self._batches = _model.batches_trained(self.model)
+        else:
+            self._correct()
+        self._before = self._batches
+        super().on_epoch_begin(epoch, logs)
+
+    @guarded
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Batches up to ``batch``, counted from 0 in this epoch, were trained."""
+        done, steps = batch + 1, self._fit.get("steps")
+        if steps is not None and done > steps:
+            done = steps  # steps_per_execution reports a whole execution even where the data ended within it
+        earlier, self._batches = self._batches, self._before + done
+        if self._batches // self._every == earlier // self._every or self.run.disabled:
+            return
+        self._correct()
+        if self._batches // self._every == earlier // self._every:
+            return
+        seen = {**self._learning_rates(), **(logs or {})}
+        self._log({f"batch/{name}": value for name, value in seen.items()}, step=self._batches)
+
+    def _correct(self) -> None:
+        """Where Keras does not know how long an epoch is, its last execution may be reported past the end.
+
+        The optimizer knows better, but for one too many: on TensorFlow it counts the end of the data as a batch.
+        """
+        if self._fit.get("steps") is None:
+            trained = _model.batches_trained(self.model)
+            self._batches = trained if self._before < trained < self._batches else self._batches

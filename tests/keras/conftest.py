@@ -1,0 +1,64 @@
+"""Small models on random data, on the CPU; a journal of its own for each test, delivered nowhere."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras
+import multitrack
+from multitrack.reader import RecordedRun
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a config, the current one."""
+    (tmp_path / "multitrack.toml").write_text('project = "digits"\ndelivery = "off"\n')
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(7)
+    return tmp_path
+
+
+@pytest.fixture
+def data() -> Data:
+    """50 rows: 5 batches of 10."""
+    random = np.random.default_rng(0)
+    return random.normal(size=(50, 4)).astype("float32"), random.integers(0, 2, size=(50, 1)).astype("float32")
+
+
+@pytest.fixture
+def model() -> Any:
+    """A compiled model of one layer."""
+    return make_model()
+
+
+def make_model(**compile_args: Any) -> Any:
+    """A model of one layer, compiled with SGD unless told otherwise."""
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    net.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", "metrics": ["accuracy"], **compile_args})
+    return net
+
+
+@pytest.fixture
+def compiled() -> Callable[..., Any]:
+    """``make_model``, for tests that choose how to compile."""
+    return make_model
+
+
+@pytest.fixture
+def recorded(project: Path) -> Callable[..., RecordedRun]:
+    """Read a run back out of the journal, by run, id or name."""
+
+    def read(run: Any) -> RecordedRun:
+        return multitrack.open_journal(project / ".multitrack").run(getattr(run, "id", run))
+
+    return read
