@@ -126,6 +126,28 @@ class FlakyBackend(FileBackend):
         super().write_all(run, what, records)
 
 
+class LosingBackend(FileBackend):
+    """Loses what it had open, once, and begins anew at the journal's start."""
+
+    name = "losing"
+
+    def __init__(self) -> None:
+        self.losses = 1
+
+    @hookimpl
+    def open_run(self, run: RunInfo) -> Opened:
+        Path(run.options.path).unlink(missing_ok=True)
+        self.write(run, "open")
+        return Opened("lost-and-found", position=0)
+
+    @hookimpl
+    def flush(self, run: RunInfo, position: int) -> int:
+        if self.losses:
+            self.losses -= 1
+            raise RetryableError("the session is gone", reopen=True)
+        return 0
+
+
 class HungBackend(FileBackend):
     """Never comes back from a delivery."""
 
@@ -140,6 +162,7 @@ raising = RaisingBackend()
 closed = ClosedDoorBackend()
 picky = PickyBackend()
 flaky = FlakyBackend()
+losing = LosingBackend()
 hung = HungBackend()
 
 

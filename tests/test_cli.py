@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from recording_backends import delivered
 
 import multitrack
 from multitrack.cli import main
+from recording_backends import delivered
 
 
 def invoke(*arguments: str) -> Result:

@@ -251,6 +251,17 @@ def test_a_tracker_that_is_down_for_a_moment_is_tried_again(tmp_path: Path, capf
     assert "flaky: delivering again" in said
 
 
+def test_a_run_that_a_backend_lost_is_opened_again_and_comes_whole(tmp_path: Path) -> None:
+    run = start("recording_backends:losing", delivery="off")
+    for step in range(10):
+        run.log_metric("x", 1.0, step=step)
+    run.end()
+    report = multitrack.sync()[run.id]["losing"]
+    assert (report.delivered, report.complete) == (10, True)
+    assert len(delivered(tmp_path / "delivered.jsonl", "open")) == 1
+    assert steps(tmp_path / "delivered.jsonl") == list(range(10))
+
+
 def test_a_hung_tracker_is_left_to_sync_and_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

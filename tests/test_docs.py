@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hooks_page import page
 
 import multitrack
+from hooks_page import page
 from multitrack import errors
 from multitrack.cli import main
 from multitrack.config import Settings

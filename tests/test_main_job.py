@@ -125,7 +125,7 @@ def test_the_data_is_a_reference_and_not_a_copy(job: tuple[Path, str], runs: dic
     (ref,) = runs["digits-search"].summary().artifacts
     assert (ref.name, ref.kind, ref.role) == ("digits", "dataset", "input")
     assert str(ref.digest).startswith("sha256:")
-    assert not [path for path in job[0].rglob("digits.csv*")]
+    assert not list(job[0].rglob("digits.csv*"))
 
 
 def test_it_ends_with_a_table_and_the_commands_to_look_at_it(

@@ -74,15 +74,18 @@ class BackendError(MultitrackError):
 class RetryableError(BackendError):
     """The tracker may take the same records later: the lane waits and hands them over again."""
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
+    def __init__(self, message: str, *, after: float | None = None, reopen: bool = False) -> None:
         """Say what went wrong and, where the tracker said so, when to come back.
 
         Args:
             message: What the tracker answered.
             after: Seconds the tracker asked to be left alone (an HTTP ``Retry-After``).
+            reopen: What the backend had open is lost: the lane calls ``open_run`` again, and goes on from the
+                position that it gives.
         """
         super().__init__(message)
         self.after = after
+        self.reopen = reopen
 
 
 class PermanentError(BackendError):

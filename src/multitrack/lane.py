@@ -76,16 +76,20 @@ class Lane:
         self._notice = notice
         self._lock_fd = -1
         self._backend: plugins.Backend | None = None
+        self._start_over()
+        self._tries = 0
+        self._born = time.monotonic()
+        self._told: str | None = None
+
+    def _start_over(self) -> None:
+        """Forget how far the lane is: the run is opened anew, which says where to go on."""
         self._run: RunInfo | None = None
-        self._cursor = Cursor(directory)
+        self._cursor = Cursor(self.directory)
         self._start = 0
         self._passed = 0  # data records below the cursor
         self._handed = 0  # where the cursor stood after the last stretch
         self._stretch: list[Record] = []  # read, not yet taken by the tracker
         self._aside: dict[int, str] = {}  # of this stretch
-        self._tries = 0
-        self._born = time.monotonic()
-        self._told: str | None = None
 
     @property
     def done(self) -> bool:
@@ -106,6 +110,8 @@ class Lane:
         try:
             again = self._step()
         except RetryableError as error:
+            if error.reopen:
+                self._start_over()
             self._pause(str(error) or type(error).__name__, error.after)
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported

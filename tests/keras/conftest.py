@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-import keras
 import multitrack
 from multitrack.reader import RecordedRun
 

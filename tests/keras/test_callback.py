@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-import keras
 import multitrack
 from multitrack.keras import BatchTrackingCallback, TrackingCallback
 

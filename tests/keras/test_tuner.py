@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
 
-import keras
 import multitrack
 from multitrack import keras_tuner as tuners
 from multitrack._trial import best_epoch
