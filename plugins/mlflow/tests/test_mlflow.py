@@ -216,7 +216,7 @@ def test_a_prepared_store_is_like_one_that_mlflow_made(tmp_path: Path) -> None:
     assert schema(ours) == schema(theirs)
 
 
-@pytest.mark.parametrize("uri", ["file:///tmp/x", "/tmp/mlruns"])
+@pytest.mark.parametrize("uri", ["file:///data/x", "/data/mlruns"])
 def test_a_file_store_is_refused_at_start(tmp_path: Path, uri: str) -> None:
     with pytest.raises(multitrack.ConfigError, match="file store"):
         start(tmp_path, {"tracking_uri": uri})

@@ -1,0 +1,113 @@
+"""The hooks: records are translated as they come, and written when their stretch is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from multitrack.hookspecs import Opened, RunInfo
+from multitrack.markers import hookimpl
+from multitrack.plugins import require_sdk
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+from multitrack_wandb import files
+from multitrack_wandb.options import WandbOptions
+from multitrack_wandb.sdk import SessionLostError
+from multitrack_wandb.session import OpenRun
+from multitrack_wandb.translate import DataRecord, translate
+
+
+class WandbBackend:
+    """Delivers runs to W&B.
+
+    Nothing that W&B was given is durable before the run is finished there, so a lane always begins at the journal's
+    start; what W&B holds is passed over. The open runs of this process are kept by their lane's directory, which is
+    unique where an id need not be.
+    """
+
+    name = "wandb"
+
+    def __init__(self) -> None:
+        self._open: dict[Path, OpenRun] = {}
+
+    @hookimpl
+    def backend_options(self) -> type[WandbOptions]:
+        """The options; see :class:`~multitrack_wandb.options.WandbOptions`."""
+        require_sdk("wandb", "wandb")
+        return WandbOptions
+
+    @hookimpl
+    def open_run(self, run: RunInfo) -> Opened:
+        """Start the run in W&B, resume it, or go on with the one that this process has open."""
+        opened = self._open.get(run.directory)
+        if opened is None:
+            opened = OpenRun(run, files.clear_unfinished(run.directory))
+            self._open[run.directory] = opened
+        return Opened(run.id, opened.url, opened.position)
+
+    @hookimpl
+    def log_params(self, run: RunInfo, records: Sequence[Params]) -> list[str]:
+        """Params become config."""
+        return self._take(run, records)
+
+    @hookimpl
+    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> list[str]:
+        """Points become one history row a record, simple metrics the summary."""
+        return self._take(run, records)
+
+    @hookimpl
+    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> list[str]:
+        """Each value becomes a history row."""
+        return self._take(run, records)
+
+    @hookimpl
+    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
+        """References become artifacts without files."""
+        return self._take(run, records)
+
+    @hookimpl
+    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> list[str]:
+        """Lines go to the run's logs."""
+        return self._take(run, records)
+
+    @hookimpl
+    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> list[str]:
+        """Tags become ``key:value`` tags and config."""
+        return self._take(run, records)
+
+    @hookimpl
+    def flush(self, run: RunInfo, position: int) -> int:
+        """Write the stretch. There is no way to make it durable yet."""
+        opened = self._opened(run)
+        try:
+            opened.write(position)
+        except SessionLostError:
+            del self._open[run.directory]
+            raise
+        return 0
+
+    @hookimpl
+    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
+        """Finish the run in W&B."""
+        try:
+            self._opened(run).close(status, time)
+        finally:
+            # Finished, or lost, or timed out: in each case this session is over.
+            self._open.pop(run.directory, None)
+
+    def _take(self, run: RunInfo, records: Sequence[DataRecord]) -> list[str]:
+        opened = self._opened(run)
+        stand_ins: list[str] = []
+        for record in records:
+            write = translate(record)
+            opened.take(record.ordinal, write)
+            stand_ins += write.stand_ins
+        return stand_ins
+
+    def _opened(self, run: RunInfo) -> OpenRun:
+        try:
+            return self._open[run.directory]
+        except KeyError:
+            raise SessionLostError("the run is no longer open in W&B") from None
+
+
+backend = WandbBackend()

@@ -1,0 +1,199 @@
+"""W&B's directories of a run: which ones are ours, which are whole, and what is in them.
+
+A directory's ``.wandb`` file is only whole once the SDK has finished the run: before, it is written in its own
+good time, and killed, it is dropped. So a directory that was not finished is thrown away and written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from multitrack.errors import PermanentError, RetryableError
+from multitrack.manifest import write_json
+
+_HEADER_LENGTH: Final = 7
+_BLOCK: Final = 32 * 1024
+_FRAME: Final = 7
+_WHOLE, _FIRST, _LAST = 1, 2, 4
+#: How long a helper process may take to write its last records, or to notice that its process died, in seconds.
+_FAREWELL: Final = 10.0
+
+
+class Session(msgspec.Struct, omit_defaults=True):
+    """One time that the run was open in W&B.
+
+    Attributes:
+        directory: Where the SDK wrote it.
+        mode: ``online`` or ``offline``.
+        pid: The process that held it open.
+        end: Every record with a lower ordinal is in W&B; ``None`` while it was not finished.
+        url: Where a browser shows the run.
+    """
+
+    directory: str
+    mode: str
+    pid: int
+    end: int | None = None
+    url: str | None = None
+
+
+class Sessions(msgspec.Struct):
+    """The sessions of a run, oldest first, kept in the lane's own directory."""
+
+    sessions: list[Session] = []
+
+    @property
+    def held(self) -> int:
+        """The position up to which W&B holds everything."""
+        return max((session.end for session in self.sessions if session.end is not None), default=0)
+
+    @property
+    def url(self) -> str | None:
+        """Where a browser shows the run, as far as is known."""
+        return next((session.url for session in reversed(self.sessions) if session.url), None)
+
+
+def read_sessions(notes: Path) -> Sessions:
+    """What was noted; nothing, where there is no note yet."""
+    try:
+        return msgspec.json.decode((notes / "sessions.json").read_bytes(), type=Sessions)
+    except FileNotFoundError:
+        return Sessions()
+
+
+def write_sessions(notes: Path, sessions: Sessions) -> None:
+    """Note them."""
+    write_json(notes / "sessions.json", sessions)
+
+
+def clear_unfinished(notes: Path) -> Sessions:
+    """Throw away what was begun and never finished, so that it can be written anew.
+
+    Raises:
+        RetryableError: The helper process of a dead courier still writes there.
+        PermanentError: An unfinished directory was uploaded by hand: W&B holds a part, nobody knows which.
+    """
+    noted = read_sessions(notes)
+    whole = []
+    for session in noted.sessions:
+        if session.end is not None:
+            whole.append(session)
+            continue
+        _wait_for_core(session.pid)
+        if session.mode == "offline":
+            _discard(Path(session.directory))
+    if len(whole) < len(noted.sessions):
+        noted = Sessions(whole)
+        write_sessions(notes, noted)
+    return noted
+
+
+def _discard(directory: Path) -> None:
+    synced = next(directory.glob("*.wandb.synced"), None)
+    if synced is not None:
+        raise PermanentError(
+            f"{directory} was uploaded with `wandb sync` before the run was whole: delete the run in W&B and this "
+            "directory, then run `multitrack sync`"
+        )
+    # Deleted, not renamed: `wandb sync` takes every .wandb file that it finds.
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        raise RetryableError(f"cannot delete the unfinished {directory}")
+    for link in directory.parent.glob("*"):  # latest-run and its like; the SDK makes them anew
+        if link.is_symlink() and link.readlink().parts[:1] == (directory.name,):
+            link.unlink()
+
+
+def _wait_for_core(pid: int) -> None:
+    """Wait until the helper process of a process that is gone is gone as well."""
+    deadline = time.monotonic() + _FAREWELL
+    while pid != os.getpid() and not _is_alive(pid) and _has_core(pid):
+        if time.monotonic() > deadline:
+            raise RetryableError(f"the wandb-core of process {pid}, which is gone, still runs")
+        time.sleep(0.05)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def _has_core(pid: int) -> bool:
+    """Whether a wandb-core started by ``pid`` runs; where there is no /proc, it is taken to be gone."""
+    wanted = b"--pid\0%d\0" % pid
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # ended just now, or another user's
+            command = path.read_bytes()
+            if b"wandb-core" in command and wanted in command:
+                return True
+    return False
+
+
+class Tally(NamedTuple):
+    """What a ``.wandb`` file holds."""
+
+    rows: int
+    texts: int
+    exit_code: int | None
+
+
+def tally_finished(directory: Path) -> Tally:
+    """Count what a finished run's file holds: the SDK does not say when its disk was full.
+
+    Its helper process writes the last records a moment after ``finish`` has returned; that is waited for.
+    """
+    deadline = time.monotonic() + _FAREWELL
+    while (found := tally(directory)).exit_code is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
+
+
+def tally(directory: Path) -> Tally:
+    """Count what the ``.wandb`` file in ``directory`` holds so far."""
+    # Not "from": which generated module it is depends on the installed protobuf, and mypy sees none of them.
+    protocol: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
+
+    rows = texts = 0
+    exit_code = None
+    for path in directory.glob("*.wandb"):
+        for body in _records(path):
+            record = protocol.Record.FromString(body)
+            kind = record.WhichOneof("record_type")
+            rows += kind == "history"
+            texts += kind == "output_logger"
+            if kind == "exit":
+                exit_code = record.exit.exit_code
+    return Tally(rows, texts, exit_code)
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """The records of LevelDB's log format, up to the first that is damaged or cut off."""
+    pieces: list[bytes] = []
+    with path.open("rb") as file:
+        position = _HEADER_LENGTH  # of W&B's own, once, in the first block
+        while block := file.read(_BLOCK):
+            while position + _FRAME <= len(block):
+                checksum = int.from_bytes(block[position : position + 4], "little")
+                end = position + _FRAME + int.from_bytes(block[position + 4 : position + 6], "little")
+                kind, body = block[position + 6], block[position + _FRAME : end]
+                if zlib.crc32(block[position + 6 : position + _FRAME] + body) != checksum:
+                    return
+                position = end
+                pieces = [body] if kind in (_WHOLE, _FIRST) else [*pieces, body]
+                if kind in (_WHOLE, _LAST):
+                    yield b"".join(pieces)
+            position = 0

@@ -1,0 +1,303 @@
+"""The W&B SDK: imported here and nowhere else, its runs started as the training's, its failures told apart.
+
+All runs of a process share one helper process of the SDK, ``wandb-core``. When that dies, every open run is
+lost, and the SDK is started afresh, once.
+
+Four things have no public way in the SDK, and are why the plugin names the release it was tested with: giving
+up an id after a failed start, burying a dead helper process, asking the server how much it holds, and a reference
+that nobody looks up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from multitrack.errors import PermanentError, RetryableError
+from multitrack.hookspecs import RunInfo
+from multitrack.manifest import Context
+from multitrack.records import ArtifactRef
+from multitrack_wandb.names import display_name, project_name
+from multitrack_wandb.options import WandbOptions
+from multitrack_wandb.translate import artifact_facts
+
+if TYPE_CHECKING:
+    import wandb
+
+_INIT_TIMEOUT: Final = 60.0
+_FINISH_TIMEOUT: Final = 300.0
+_FREE_TIMEOUT: Final = 5.0
+_ANSWER_TIMEOUT: Final = 30.0
+_COUNT_TIMEOUT: Final = 10.0
+_HELD: Final = """
+query Held($project: String, $entity: String, $name: String!) {
+  model(name: $project, entityName: $entity) {
+    bucket(name: $name, missingOk: true) { historyLineCount logLineCount }
+  }
+}
+"""
+
+# One at a time: the SDK takes the command line from sys.argv while it starts a run.
+_starting = threading.Lock()
+# How many helper processes of this process have died.
+_cores = 0
+
+
+class SessionLostError(RetryableError):
+    """What W&B was given of an open run is gone or unknown; it is opened again and gets everything anew."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reopen=True)
+
+
+def start(
+    run: RunInfo, *, config: Mapping[str, Any], tags: tuple[str, ...], group: str | None
+) -> tuple[wandb.Run, int]:
+    """Start or resume a W&B run, with the training's identity.
+
+    Returns:
+        The run, and the number of the helper process that serves it, for :func:`lost`.
+
+    Raises:
+        RetryableError: The server cannot be reached, or the helper process died.
+        PermanentError: W&B refuses the credentials or the run.
+    """
+    options: WandbOptions = run.options
+    if not _is_writable(options.dir):
+        # The SDK would go on in the system's temporary directory, where nobody looks for it.
+        raise PermanentError(f"cannot write W&B's files in {options.dir}: set the option dir, or WANDB_DIR")
+    with _starting, _troubles(), _command_line(run.context):
+        sdk = _imported()
+        number = _cores
+        before = _directories(run)
+        try:
+            started = sdk.init(
+                id=run.id,
+                project=project_name(options.project or run.project),
+                entity=options.entity,
+                name=display_name(run.name),
+                notes=run.notes,
+                group=group,
+                job_type=options.job_type,
+                tags=tags,
+                config=dict(config),
+                mode=options.mode,
+                resume="allow",
+                reinit="create_new",
+                settings=_settings(sdk, options, run.context),
+            )
+        except Exception as error:
+            if is_loss(error):
+                _restart(number)
+            elif isinstance(error, (sdk.Error, TimeoutError)):
+                _free(run.id)
+            for directory in _directories(run) - before:
+                shutil.rmtree(directory, ignore_errors=True)  # else each new try would leave one
+            raise
+        return started, number
+
+
+def lost(number: int) -> None:
+    """Start afresh at the next run, unless another run has seen to it already."""
+    with _starting:
+        _restart(number)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether the helper process died."""
+    return isinstance(error, ConnectionError) or type(error).__name__ in {"MailboxClosedError", "HandleAbandonedError"}
+
+
+@contextlib.contextmanager
+def _troubles() -> Iterator[None]:
+    """Turn what the SDK raises when it starts a run into what a lane understands."""
+    try:
+        yield
+    except Exception as error:
+        text = f"W&B did not start the run: {type(error).__name__}: {error}".rstrip(": ")
+        if is_loss(error):
+            raise RetryableError(f"{text} (its helper process died)") from error
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if "AuthenticationError" in kinds or _is_denied(str(error)):
+            raise PermanentError(f"{text}; check WANDB_API_KEY or run `wandb login`") from error
+        if kinds & {"CommError", "TimeoutError"}:
+            raise RetryableError(text) from error
+        raise PermanentError(text) from error
+
+
+def reference(name: str, kind: str, record: ArtifactRef) -> wandb.Artifact:
+    """An artifact that only refers to something."""
+    artifact: wandb.Artifact = _imported().Artifact(name, kind, metadata=artifact_facts(record))
+    # What add_reference(checksum=False) would add, had it not to import a cloud's SDK and look for its credentials,
+    # and did it not insist that a local file is still there.
+    entry = importlib.import_module("wandb.sdk.artifacts.artifact_manifest_entry").ArtifactManifestEntry(
+        path=name, ref=record.uri, digest=record.digest or record.uri, size=record.size
+    )
+    artifact.manifest.add_entry(entry)
+    return artifact
+
+
+class Held(NamedTuple):
+    """How much a server holds of a run."""
+
+    rows: int
+    lines: int
+
+
+def held(run: wandb.Run) -> Held:
+    """Ask the server how much of the run it holds."""
+    service_api = importlib.import_module("wandb.apis.public.service_api")
+    answer = service_api.ServiceApi(run.settings).execute_graphql(
+        _HELD, {"project": run.project, "entity": run.entity, "name": run.id}, timeout=_ANSWER_TIMEOUT
+    )
+    bucket = ((answer or {}).get("model") or {}).get("bucket") or {}
+    return Held(bucket.get("historyLineCount") or 0, bucket.get("logLineCount") or 0)
+
+
+def held_finished(run: wandb.Run, expected: Held) -> Held:
+    """Ask the server how much it holds of a run that was finished, until it is what was ``expected``, for a while."""
+    deadline = time.monotonic() + _COUNT_TIMEOUT
+    while (found := held(run)) != expected and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def _imported() -> Any:
+    # The SDK reports its own errors to its makers, at import already, unless this is set before.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    if "wandb" not in sys.modules:
+        # Inherited from a training that uses W&B itself: its helper process would be ours, and die with it.
+        os.environ.pop("WANDB_SERVICE", None)
+    import wandb  # noqa: PLC0415 - takes half a second, and belongs to the courier alone
+
+    return wandb
+
+
+def _settings(sdk: Any, options: WandbOptions, context: Context | None) -> Any:
+    given: dict[str, Any] = {
+        "root_dir": options.dir,
+        "console": "off",
+        "silent": True,
+        "save_code": False,
+        "disable_code": True,
+        "disable_git": True,  # git of the courier's directory; the training's is given below
+        "disable_job_creation": True,
+        "label_disable": True,
+        "x_save_requirements": False,  # those of the courier's interpreter
+        "x_disable_stats": not (options.system_metrics and context is not None),
+        "init_timeout": _INIT_TIMEOUT,
+        "finish_timeout": _FINISH_TIMEOUT,
+        "finish_timeout_raises": True,
+        "stop_fn": _ignore_stop,
+    }
+    if options.base_url is not None:
+        given["base_url"] = options.base_url
+    if context is not None:
+        given |= _identity(context)
+    return sdk.Settings(**given)
+
+
+def _identity(context: Context) -> dict[str, Any]:
+    program = context.program or "<python with no main file>"
+    identity = {
+        "program": program,
+        "program_relpath": _relative(program, context.git.root if context.git else context.cwd),
+        "host": context.host,
+        "username": context.user,
+        "x_executable": context.executable,
+        "x_stats_pid": context.pid,
+    }
+    if context.git is not None:
+        identity |= {"git_commit": context.git.commit, "git_remote_url": context.git.remote or ""}
+    return identity
+
+
+def _relative(program: str, root: str | None) -> str:
+    path = Path(program)
+    return str(path.relative_to(root)) if root is not None and path.is_relative_to(root) else path.name
+
+
+@contextlib.contextmanager
+def _command_line(context: Context | None) -> Iterator[None]:
+    """Let ``sys.argv`` be the training's. Its own thread host sees no change: there they are the same."""
+    arguments = None if context is None else arguments_of(context)
+    if arguments is None or sys.argv[1:] == arguments:
+        yield
+        return
+    before, sys.argv = sys.argv, [sys.argv[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def arguments_of(context: Context) -> list[str] | None:
+    """What followed the script's name on the training's command line, ``None`` where it cannot be told."""
+    for i, word in enumerate(context.command):
+        if word == "-m":
+            return context.command[i + 2 :]
+        if context.program is not None and os.path.join(context.cwd, word) == context.program:  # noqa: PTH118
+            return context.command[i + 1 :]
+    return None
+
+
+def _ignore_stop() -> None:
+    """W&B's stop button would interrupt the courier, not the training."""
+
+
+def _is_writable(directory: str) -> bool:
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK | os.R_OK)
+
+
+def _is_denied(text: str) -> bool:
+    return re.search(r"error 40[13]\b|API key", text) is not None
+
+
+def _directories(run: RunInfo) -> set[Path]:
+    """The run's directories. The name alone could also be that of a run whose id only begins like this one's."""
+    named = Path(run.options.dir).glob(f"*wandb/*run-*-{run.id}*")
+    return {path for path in named if all(file.stem == f"run-{run.id}" for file in path.glob("*.wandb"))}
+
+
+def _free(run_id: str) -> None:
+    """Let the helper process forget a run that did not start; it would call the id taken for ever after."""
+    connection = _singleton()._connection
+    if connection is None:
+        return
+    interface = importlib.import_module("wandb.sdk.interface.interface_sock")
+    stream = interface.InterfaceSock(connection._asyncer, connection._client, stream_id=run_id)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # what the start said is what matters
+        stream.deliver_exit(1).wait_or(timeout=_FREE_TIMEOUT)
+        connection.inform_finish(run_id=run_id)
+
+
+def _restart(number: int) -> None:
+    """Bury the helper process, so that the next run starts another one."""
+    global _cores
+    if number != _cores:
+        return
+    _cores += 1
+    connection = _singleton()._connection
+    with contextlib.suppress(Exception):  # a dead process does not answer its farewell
+        _imported().teardown()
+    process = getattr(getattr(connection, "_proc", None), "_process", None)
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def _singleton() -> Any:
+    return importlib.import_module("wandb.sdk.wandb_setup").singleton()

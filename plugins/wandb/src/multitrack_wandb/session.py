@@ -1,0 +1,236 @@
+"""A run that is open in W&B: what it was given, what is still to be written, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from multitrack.hookspecs import RunInfo
+from multitrack.records import ArtifactRef, Status
+from multitrack_wandb import files, sdk
+from multitrack_wandb.names import (
+    artifact_name,
+    artifact_type,
+    can_have_axis,
+    display_name,
+    exact_key,
+    project_name,
+    rule_name,
+    run_tag,
+    step_key,
+)
+from multitrack_wandb.translate import Write, artifact_facts
+
+if TYPE_CHECKING:
+    import wandb
+
+#: W&B shows a run as finished or failed by its exit code; 255 is what the SDK itself gives after Ctrl-C.
+EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 255}
+
+
+class OpenRun:
+    """One run, from the journal's start on.
+
+    What records become is kept until :meth:`write`, which writes it in the journal's order: a row's number is then the
+    count of rows before it in the journal, however the records were batched. What W&B holds from an earlier session is
+    passed over, but counted, and its config and summary are given again.
+
+    Args:
+        run: The run.
+        sessions: Its earlier sessions, all of them whole.
+
+    Attributes:
+        position: Every record with a lower ordinal was written.
+    """
+
+    def __init__(self, run: RunInfo, sessions: files.Sessions) -> None:
+        self.position = 0
+        self._info = run
+        self._sessions = sessions
+        self._held = sessions.held
+        self._pending: dict[int, Write] = {}
+        self._run: wandb.Run | None = None
+        self._core = 0
+        self._row = 0  # number of the next row
+        self._line = 0  # number of the next line
+        self._server = sdk.Held(0, 0)  # what the server has from a session that was cut off
+        self._rows = self._texts = 0  # written in this session
+        self._series: set[str] = set()
+        self._summary: dict[str, Any] = {}
+        self._tags: dict[str, str] = {}
+        self._config = _facts(run)
+        if not self._held:
+            self._start()  # at once, so that the URL is known and a refusal shows
+
+    @property
+    def url(self) -> str | None:
+        """Where a browser shows the run."""
+        return self._sessions.url
+
+    def take(self, ordinal: int, write: Write) -> None:
+        """Keep what a record becomes; one that was written before is passed over."""
+        if ordinal >= self.position:
+            self._pending[ordinal] = write
+
+    def write(self, position: int) -> None:
+        """Write what was kept: every record below ``position`` has come or was set aside.
+
+        Raises:
+            SessionLostError: W&B took none or a part of it, and what it was given before may be gone, too.
+        """
+        if position > self._held and self._run is None:
+            self._start()
+        with self._giving_up():
+            for ordinal, write in sorted(self._pending.items()):
+                self._write(write, is_held=ordinal < self._held)
+            self._write_summary(self._pending.values())
+        self._pending.clear()
+        self.position = position
+
+    def close(self, status: Status, time: int) -> None:
+        """End the run in W&B and make sure that everything is there.
+
+        Raises:
+            SessionLostError: It is not, and has to be written anew.
+        """
+        if self._run is None:
+            return  # W&B holds the whole run and its end
+        with self._giving_up():
+            self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": _moment(time)})
+            self._run.finish(exit_code=EXIT_CODES[status])
+            self._check(self._run, EXIT_CODES[status])
+        self._sessions.sessions[-1].end = self.position
+        files.write_sessions(self._info.directory, self._sessions)
+
+    def _check(self, run: wandb.Run, exit_code: int) -> None:
+        """The SDK says nothing when a disk was full, or when it gave up uploading: count what is there."""
+        session = self._sessions.sessions[-1]
+        there: tuple[object, object]
+        if session.mode == "offline":
+            there = files.tally_finished(Path(session.directory)), files.Tally(self._rows, self._texts, exit_code)
+        else:
+            there = sdk.held_finished(run, sdk.Held(self._row, self._line)), sdk.Held(self._row, self._line)
+        if there[0] != there[1]:
+            raise sdk.SessionLostError(f"{session.url or session.directory} holds {there[0]} instead of {there[1]}")
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Whatever goes wrong while writing, nobody knows how much W&B took: it is done anew."""
+        try:
+            yield
+        except sdk.SessionLostError:
+            raise
+        except Exception as error:
+            if sdk.is_loss(error):
+                sdk.lost(self._core)
+            elif self._run is not None:
+                with contextlib.suppress(Exception):  # only so that the id is free; what matters is raised below
+                    self._run.finish(exit_code=EXIT_CODES["killed"])
+            raise sdk.SessionLostError(f"W&B did not take the run: {type(error).__name__}: {error}") from error
+
+    def _start(self) -> None:
+        run = self._info
+        started, self._core = sdk.start(
+            run, config=self._config, tags=self._shown_tags(), group=display_name(run.group or run.parent or "") or None
+        )
+        self._run = started
+        directory = started.settings.sync_dir
+        session = files.Session(str(Path(directory)), run.options.mode, os.getpid(), url=started.url or None)
+        with self._giving_up():
+            # Noted before the first row: what a crash leaves unnoted is an empty directory, which harms nothing.
+            self._sessions.sessions.append(session)
+            files.write_sessions(run.directory, self._sessions)
+            if started.resumed:
+                # Its first free step, not the count of rows, is what the SDK goes by.
+                self._server = sdk.held(started)._replace(rows=started.starting_step)
+            self._define(self._series)
+            started.summary.update(self._summary)
+
+    def _write(self, write: Write, *, is_held: bool) -> None:
+        self._config.update(write.config)
+        shown = self._shown_tags()
+        self._tags.update(write.tags)
+        fresh_series = [key for key in write.series if key not in self._series]
+        self._series.update(fresh_series)
+        if self._run is None:
+            self._row += len(write.rows)
+            self._line += len(write.lines)
+            return
+        self._define(fresh_series)
+        if write.config:
+            self._put_config(self._run, write.config)
+        if write.tags:
+            kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by hand, in the browser
+            self._run.tags = (*kept, *self._shown_tags())
+        for number, row in enumerate(write.rows, start=self._row):
+            if not is_held and number >= self._server.rows:
+                self._run.log(row, step=number, commit=True)
+                self._rows += 1
+        self._row += len(write.rows)
+        lines = write.lines[max(0, self._server.lines - self._line) :]
+        self._line += len(write.lines)
+        if lines and not is_held:
+            self._run.write_logs("".join(f"{line}\n" for line in lines))
+            self._texts += 1
+        if not is_held and write.artifact is not None:
+            self._log_artifact(self._run, write.artifact)
+
+    def _write_summary(self, writes: Iterable[Write]) -> None:
+        """Simple metrics, last: W&B puts the last value of a series in the place of its summary."""
+        changed: set[str] = set()
+        for write in writes:
+            for key, value in write.summary.items():
+                self._summary[key] = value
+                if exact_key(key) in self._summary and exact_key(key) not in write.summary:
+                    self._summary[exact_key(key)] = str(value)
+            changed.update(write.summary, self._summary.keys() & write.series)
+        if changed and self._run is not None:
+            self._run.summary.update(self._summary)
+
+    def _define(self, series: Iterable[str]) -> None:
+        """Give each series its own step column as its axis."""
+        assert self._run is not None  # noqa: S101 - called once it is open
+        for key in filter(can_have_axis, series):
+            axis = rule_name(step_key(key))
+            self._run.define_metric(axis, hidden=True, summary="none")
+            # Without step_sync=False the SDK repeats each axis's last value in every row.
+            self._run.define_metric(rule_name(key), step_metric=axis, step_sync=False)
+
+    def _put_config(self, run: wandb.Run, values: Mapping[str, Any]) -> None:
+        config: Any = run.config  # its update is untyped
+        config.update(dict(values), allow_val_change=True)
+
+    def _log_artifact(self, run: wandb.Run, record: ArtifactRef) -> None:
+        try:
+            run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
+        except ValueError as error:
+            # Refused for good, such as a name that the project knows with another type; the config holds the reference.
+            refused = {**artifact_facts(record), "refused": str(error)}
+            self._put_config(run, {f"multitrack/artifacts/{record.name}": refused})
+
+    def _shown_tags(self) -> tuple[str, ...]:
+        shown = [run_tag(key, value) for key, value in self._tags.items()]
+        return tuple(tag for tag in shown if tag is not None)
+
+
+def _facts(run: RunInfo) -> dict[str, Any]:
+    """What W&B has no field for, or would cut or overwrite: config keys under ``multitrack/``."""
+    facts: dict[str, Any] = {"multitrack/run": run.id, "multitrack/created": _moment(run.created)}
+    if run.parent is not None:
+        facts["multitrack/parent"] = run.parent
+    if display_name(run.name) != run.name:
+        facts["multitrack/name"] = run.name
+    if run.group is not None and display_name(run.group) != run.group:
+        facts["multitrack/group"] = run.group
+    if project_name(run.project) != run.project:
+        facts["multitrack/project"] = run.project
+    return facts
+
+
+def _moment(milliseconds: int) -> str:
+    moment = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
+    return moment.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec="milliseconds")

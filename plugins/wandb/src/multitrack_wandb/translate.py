@@ -1,0 +1,154 @@
+"""What one record becomes in W&B, decided by that record alone and without the SDK.
+
+Everything that could be wrong with a record is found here, while the lane can still set that one record aside;
+what is written later can fail for W&B's reasons only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags, typed_params
+from multitrack_wandb.names import (
+    EXACT,
+    artifact_name,
+    config_value,
+    exact_key,
+    metric_key,
+    param_key,
+    step_key,
+)
+
+DataRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """What one record becomes.
+
+    Attributes:
+        rows: History rows, in order.
+        series: Their value columns, each with a step column of its own.
+        summary: What to put in the summary.
+        config: What to put in the config.
+        tags: Tags, by key.
+        artifact: A reference to log.
+        lines: Lines for the logs.
+        stand_ins: A sentence for each thing that W&B cannot hold as it is.
+    """
+
+    rows: Sequence[dict[str, Any]] = ()
+    series: Sequence[str] = ()
+    summary: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    artifact: ArtifactRef | None = None
+    lines: Sequence[str] = ()
+    stand_ins: Sequence[str] = ()
+
+
+@functools.singledispatch
+def translate(record: DataRecord) -> Write:
+    """What ``record`` becomes in W&B."""
+    raise TypeError(f"no data record: {type(record).__name__}")
+
+
+@translate.register
+def _params(record: Params) -> Write:
+    values = typed_params(record)
+    config = {param_key(key): config_value(value) for key, value in values.items()}
+    stand_ins = [f"param {key}: called {param_key(key)!r}" for key in values if param_key(key) != key]
+    stand_ins += [
+        f"param {key}: {str(value)[:40]}, kept as text"
+        for key, value in values.items()
+        if config[param_key(key)] is not value and config[param_key(key)] != value
+    ]
+    return Write(config=config, stand_ins=stand_ins)
+
+
+@translate.register
+def _metric(record: Metric) -> Write:
+    keys = {metric_key(name): value for name, value in record.numbers.items()}
+    stand_ins = _metric_stand_ins(record.numbers)
+    if record.step is None:
+        # The SDK would turn a NaN in the summary into null; in a row it stays one.
+        summary = {key: "NaN" if value != value else _number(value) for key, value in keys.items()}
+        summary |= {exact_key(key): str(value) for key, value in keys.items() if _is_rounded(value)}
+        nans = [f"metric {name}: NaN, kept as text" for name, value in record.numbers.items() if value != value]
+        return Write(summary=summary, stand_ins=[*stand_ins, *nans])
+    row: dict[str, Any] = {"_timestamp": record.time / 1000}
+    for key, value in keys.items():
+        row |= _cells(key, value, record.step)
+    return Write(rows=[row], series=list(keys), stand_ins=stand_ins)
+
+
+@translate.register
+def _list_metric(record: ListMetric) -> Write:
+    key = metric_key(record.name)
+    time = record.time / 1000
+    rows = [{"_timestamp": time, **_cells(key, value, record.index + i)} for i, value in enumerate(record.numbers)]
+    stand_ins = _metric_stand_ins({record.name: max(record.numbers, key=_is_rounded, default=0)})
+    return Write(rows=rows, series=[key], stand_ins=stand_ins)
+
+
+@translate.register
+def _artifact(record: ArtifactRef) -> Write:
+    # In the config as well: W&B drops an artifact that it does not like without saying so.
+    name = artifact_name(record.name)
+    stand_ins = [] if name == record.name else [f"artifact {record.name}: called {name}"]
+    return Write(
+        artifact=record, config={f"multitrack/artifacts/{record.name}": artifact_facts(record)}, stand_ins=stand_ins
+    )
+
+
+@translate.register
+def _lines(record: Lines) -> Write:
+    return Write(lines=record.lines)
+
+
+@translate.register
+def _tags(record: Tags) -> Write:
+    config = {f"multitrack/tags/{key}": value for key, value in record.values.items()}
+    return Write(tags=record.values, config=config)
+
+
+def artifact_facts(record: ArtifactRef) -> dict[str, Any]:
+    """Everything that is known of a reference."""
+    facts = {
+        "name": record.name, "uri": record.uri, "kind": record.kind, "role": record.role,
+        "digest": record.digest, "size": record.size,
+    }  # fmt: skip
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _cells(key: str, value: float, step: int) -> dict[str, Any]:
+    cells: dict[str, Any] = {key: _number(value), step_key(key): step}
+    if _is_rounded(value):
+        cells[exact_key(key)] = str(value)
+    return cells
+
+
+def _is_rounded(value: float) -> bool:
+    return isinstance(value, int) and abs(value) > EXACT
+
+
+def _number(value: float) -> float:
+    """The number that W&B would make of it; a row with an integer that no double can hold would vanish."""
+    try:
+        return float(value) if _is_rounded(value) else value
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _metric_stand_ins(numbers: Mapping[str, float]) -> list[str]:
+    renamed = [f"metric {name}: called {metric_key(name)!r}" for name in numbers if metric_key(name) != name]
+    rounded = [
+        f"metric {name}: beyond 2⁵³, exact as text in {exact_key(metric_key(name))!r}"
+        for name, value in numbers.items()
+        if _is_rounded(value)
+    ]
+    return renamed + rounded

@@ -1,0 +1,237 @@
+"""A W&B server for tests: as much of its HTTP interface as the SDK and ``wandb sync`` use, on a loopback port.
+
+It keeps what it is sent as W&B documents it: history and logs are lines placed at an offset, the config and summary are
+the last that came.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import json
+import re
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+KEY = "local-" + "0" * 40
+
+
+@dataclasses.dataclass
+class ServedRun:
+    """A run as the server has it."""
+
+    name: str
+    project: str
+    display_name: str = ""
+    group: str | None = None
+    tags: list[str] = dataclasses.field(default_factory=list)
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    files: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    exit_code: int | None = None
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.files.get("wandb-history.jsonl", [])]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        lines = self.files.get("wandb-summary.json", [])
+        return json.loads(lines[-1]) if lines else {}
+
+    @property
+    def lines(self) -> list[str]:
+        return self.files.get("output.log", [])
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: wandb-core hangs up without a word when it is done, or killed."""
+
+
+class StandInServer:
+    """Serves while the ``with`` block runs.
+
+    Attributes:
+        url: Its address.
+        runs: What it holds, by run id.
+        artifacts: The input of each artifact that was created.
+        requests: Name or path of each request, in order.
+        artifact_types: Type of the artifacts that the project has already, by name.
+        denied: Whether it refuses every key.
+    """
+
+    def __init__(self) -> None:
+        self.runs: dict[str, ServedRun] = {}
+        self.artifacts: list[dict[str, Any]] = []
+        self.artifact_types: dict[str, str] = {}
+        self.requests: list[str] = []
+        self.denied = False
+        self.lock = threading.Lock()
+        self._http = _Http(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """The data of a GraphQL answer; every mutation needs its whole shape, or wandb-core dies of it."""
+        for field, reply in _ANSWERS.items():
+            if re.search(rf"\b{field}\b\s*[({{]", query):
+                return reply(self, variables)
+        if "__type" in query:
+            return dict.fromkeys(re.findall(r"(\w+)\s*:\s*__type", query))
+        return {}
+
+    def stream(self, run: ServedRun, sent: dict[str, Any]) -> None:
+        for name, chunk in (sent.get("files") or {}).items():
+            lines = run.files.setdefault(name, [])
+            offset = chunk.get("offset", 0)
+            lines += [""] * (offset - len(lines))
+            lines[offset : offset + len(chunk["content"])] = chunk["content"]
+        if sent.get("complete"):
+            run.exit_code = sent["exitcode"]
+
+
+def _viewer(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "viewer": {"id": _id("User"), "entity": "team", "username": "someone", "flags": "{}", "teams": {"edges": []}},
+        "serverInfo": _SERVER,
+    }
+
+
+def _upsert(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    name, project = variables["name"], variables.get("project") or "project"
+    is_new = name not in server.runs
+    run = server.runs.setdefault(name, ServedRun(name, project))
+    run.display_name = variables.get("displayName") or run.display_name
+    run.group = variables.get("groupName") or run.group
+    if variables.get("tags") is not None:
+        run.tags = variables["tags"]
+    if variables.get("config"):
+        run.config = {key: item["value"] for key, item in json.loads(variables["config"]).items()}
+    return {"upsertBucket": {"bucket": _bucket(run), "inserted": is_new}}
+
+
+def _resume_status(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    run = server.runs.get(variables["name"])
+    return {"model": {"id": _id("Project"), "name": variables.get("project"), "entity": _ENTITY,
+                      "bucket": _bucket(run) if run else None}}  # fmt: skip
+
+
+def _bucket(run: ServedRun) -> dict[str, Any]:
+    events = run.files.get("wandb-events.jsonl", [])
+    history = run.files.get("wandb-history.jsonl", [])
+    return {
+        "id": _id(f"Run:{run.name}"), "name": run.name, "displayName": run.display_name, "description": "",
+        "config": json.dumps({key: {"value": value} for key, value in run.config.items()}),
+        "summaryMetrics": json.dumps(run.summary), "tags": run.tags, "sweepName": None,
+        "historyLineCount": len(history), "eventsLineCount": len(events), "logLineCount": len(run.lines),
+        "historyTail": json.dumps(history[-1:]), "eventsTail": json.dumps(events[-1:]),
+        "wandbConfig": json.dumps({"t": 1}),
+        "project": {"id": _id("Project"), "name": run.project, "entity": _ENTITY},
+    }  # fmt: skip
+
+
+def _run_files(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    files = [{"name": name, "uploadUrl": f"{server.url}/upload/{name}"} for name in variables["files"]]
+    return {"createRunFiles": {"runID": "run", "uploadHeaders": [], "files": files}}
+
+
+def _artifact(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    server.artifacts.append(variables.get("input") or variables)
+    sequence = {"id": _id("Sequence"), "name": "sequence", "latestArtifact": None}
+    return {"createArtifact": {"artifact": {"id": _id("Artifact"), "state": "PENDING", "artifactSequence": sequence}}}
+
+
+def _artifact_type(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    kind = server.artifact_types.get(variables["name"].partition(":")[0])
+    return {"project": kind and {"artifact": {"artifactType": {"name": kind}}}}
+
+
+def _manifest(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    name = "wandb_manifest.json"
+    file = {"id": _id("File"), "name": name, "displayName": name, "uploadUrl": f"{server.url}/upload/{name}",
+            "uploadHeaders": []}  # fmt: skip
+    return {"createArtifactManifest": {"artifactManifest": {"id": _id("Manifest"), "file": file}}}
+
+
+def _commit(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    return {"commitArtifact": {"artifact": {"id": _id("Artifact"), "digest": "digest"}}}
+
+
+def _id(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+_ENTITY = {"id": _id("Entity"), "name": "team"}
+_SERVER = {"cliVersionInfo": {"max_cli_version": "99.0.0"}, "latestLocalVersionInfo": None, "features": []}
+_ANSWERS: dict[str, Callable[[StandInServer, dict[str, Any]], dict[str, Any]]] = {
+    "upsertBucket": _upsert,
+    "createRunFiles": _run_files,
+    "createArtifactManifest": _manifest,
+    "createArtifact": _artifact,
+    "commitArtifact": _commit,
+    "notifyScriptableRunAlert": lambda *_: {"notifyScriptableRunAlert": {"success": True}},
+    "bucket": _resume_status,
+    "artifactType": _artifact_type,
+    "viewer": _viewer,
+    "serverInfo": lambda *_: {"serverInfo": _SERVER},
+}
+
+
+def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *args: object) -> None:
+            """Nothing: the tests look at what was kept."""
+
+        def do_POST(self) -> None:
+            body = self._body()
+            if server.denied:
+                return self._reply({"errors": [{"message": "permission denied"}]}, 401)
+            if self.path.endswith("/graphql"):
+                sent = json.loads(body)
+                with server.lock:
+                    server.requests.append(sent.get("operationName") or sent["query"][:80])
+                    data = server.answer(sent["query"], sent.get("variables") or {})
+                return self._reply({"data": data})
+            with server.lock:
+                server.requests.append(self.path)
+                if match := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", self.path):
+                    server.stream(server.runs[match[1]], json.loads(body))
+            return self._reply({}, 200 if match else 404)
+
+        def do_PUT(self) -> None:
+            self._body()
+            self._reply({})
+
+        def do_GET(self) -> None:
+            self._reply({})
+
+        def _body(self) -> bytes:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            return gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body
+
+        def _reply(self, answer: dict[str, Any], status: int = 200) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -1,0 +1,444 @@
+"""Offline: the files hold exactly what the journal holds, whatever dies on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from stand_in_server import KEY, StandInServer
+from wandb_file import directories, milliseconds, native, read_native, read_wandb
+from wandb_lanes import cores, lane_of, step
+
+import multitrack
+from multitrack.lane import lane_file, read_state
+from multitrack.manifest import read_manifest
+from multitrack.run import Run
+from multitrack.testing import NativePoint
+from multitrack_wandb import backend, files
+
+
+def start(tmp_path: Path, **arguments: Any) -> Run:
+    options = {"mode": "offline", "dir": str(tmp_path), **arguments.pop("options", {})}
+    config = {"journal": str(tmp_path / "journal"), "delivery": "off", "wandb": options}
+    return multitrack.start_run(config=config, backends=["wandb"], **{"project": "tests", **arguments})
+
+
+def sync(tmp_path: Path) -> None:
+    multitrack.sync(tmp_path / "journal")
+
+
+def test_one_row_a_call_and_an_axis_a_series(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.log_metrics({"loss": 0.5, "f1@0.5": 0.25}, step=10)
+    run.log_list_metric("curve", [3.0, 4.0])
+    run.log_metrics({"loss": 0.25, "star*": 1.0}, step=11)
+    run.log_metric("best", 0.125)
+    run.end()
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    shown = [{key: value for key, value in row.items() if key not in ("_timestamp", "_runtime")} for row in held.rows]
+    assert shown == [
+        {"_step": 0, "loss": 0.5, "step of loss": 10, "f1@0.5": 0.25, "step of f1@0.5": 10},
+        {"_step": 1, "curve": 3.0, "step of curve": 0},
+        {"_step": 2, "curve": 4.0, "step of curve": 1},
+        {"_step": 3, "loss": 0.25, "step of loss": 11, "star*": 1.0, "step of star*": 11},
+    ]
+    assert held.axes == {name: f"step of {name}" for name in ("loss", "f1@0.5", "curve")}
+    assert held.hidden == set(held.axes.values())
+    assert {key: value for key, value in held.summary.items() if not key.startswith("_")} == {
+        "best": 0.125, "loss": 0.25, "f1@0.5": 0.25, "curve": 4.0, "star*": 1.0, "step of star*": 11,
+    }  # fmt: skip
+
+
+def test_rows_do_not_depend_on_how_the_journal_was_cut(tmp_path: Path) -> None:
+    """Delivered record by record, or all at once: the same rows under the same numbers."""
+    runs = [start(tmp_path), start(tmp_path)]
+    for i in range(6):
+        for run in runs:
+            run.log_list_metric("list", [float(i)] * i)
+            run.log_metric("loss", float(i), step=i)
+            run.log_metric("late", float(i))
+        sync_one(runs[0])
+    for run in runs:
+        run.end()
+    sync(tmp_path)
+    rows = [
+        [{key: value for key, value in row.items() if key not in ("_timestamp", "_runtime")} for row in held.rows]
+        for held in (read_wandb(tmp_path, run.id) for run in runs)
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 6 + sum(range(6))
+
+
+def sync_one(run: Run) -> None:
+    assert run.directory is not None
+    multitrack.sync(run.directory.parent.parent, [run.id])
+
+
+def test_a_simple_metric_wins_over_the_series_of_its_name(tmp_path: Path) -> None:
+    """Also where points come after it, and in a session that only has points."""
+    run = start(tmp_path)
+    run.log_metric("loss", 0.5, step=0)
+    run.log_metric("loss", 0.125)
+    sync(tmp_path)
+    run.log_metric("loss", 0.75, step=1)
+    run.end()
+    sync(tmp_path)
+    assert read_wandb(tmp_path, run.id).summary["loss"] == 0.125
+    again = start(tmp_path, run_id=run.id)
+    again.log_metric("loss", 0.9, step=2)
+    again.end()
+    sync(tmp_path)
+    assert len(directories(tmp_path, run.id)) == 2
+    assert read_wandb(tmp_path, run.id).summary["loss"] == 0.125
+
+
+def test_large_integers_and_nan_have_a_stand_in(tmp_path: Path) -> None:
+    big = 2**63 + 1
+    run = start(tmp_path, params={"seed": big, "nan": float("nan")})
+    run.log_metric("n", big, step=0)
+    run.log_metric("n", 1, step=1)
+    run.log_metric("total", big)
+    run.end()
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    assert (held.config["seed"], held.config["nan"]) == (str(big), "NaN")
+    assert [row.get("exact n") for row in held.rows] == [str(big), None]
+    assert held.rows[0]["n"] == float(big)
+    assert held.summary["exact total"] == str(big)
+
+
+def test_start_end_and_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = start(tmp_path, name="x" * 200, group="study", notes="why", project="a/b")
+    run.end("killed")
+    assert run.directory is not None
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    shown, manifest = native(held), read_manifest(run.directory)
+    assert manifest.context is not None
+    assert shown.status == held.config["multitrack/status"] == "killed"
+    assert shown.started == manifest.created
+    assert milliseconds(held.config["multitrack/ended"]) == shown.ended
+    assert (held.name, held.config["multitrack/name"]) == ("x" * 128, "x" * 200)
+    assert (held.project, held.config["multitrack/project"], held.group) == ("a-b", "a/b", "study")
+    assert held.environment.executable == sys.executable
+    if manifest.context.git is not None:
+        assert held.environment.git.commit == manifest.context.git.commit
+
+
+def test_a_tag_shows_its_last_value_only(tmp_path: Path) -> None:
+    run = start(tmp_path, tags={"stage:now": "draft", "team": "vision", "long": "x" * 100})
+    sync(tmp_path)
+    run.set_tags({"stage:now": "final"})
+    run.end()
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    assert sorted(held.tags) == ["stage:now:final", "team:vision"]
+    assert native(held).tags == {"stage:now": "final", "team": "vision", "long": "x" * 100}
+
+
+def test_a_searchs_trials_are_one_group(tmp_path: Path) -> None:
+    search = start(tmp_path)
+    trial = start(tmp_path, parent=search)
+    trial.end()
+    search.end()
+    sync(tmp_path)
+    held = read_wandb(tmp_path, trial.id)
+    assert (held.group, held.config["multitrack/parent"]) == (search.id, search.id)
+
+
+def test_the_command_line_is_the_trainings(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import multitrack, sys\n"
+        "with multitrack.start_run(project='p', run_id='script', config={'journal': sys.argv[1], 'delivery': 'off',\n"
+        "        'wandb': {'mode': 'offline', 'dir': sys.argv[2]}}, backends=['wandb']) as run:\n"
+        "    run.log_metric('x', 1.0, step=0)\n"
+    )
+    arguments = [str(tmp_path / "journal"), str(tmp_path)]
+    subprocess.run([sys.executable, str(script), *arguments], check=True)
+    before = list(sys.argv)
+    sync(tmp_path)
+    environment = read_wandb(tmp_path, "script").environment
+    assert (environment.program, list(environment.args)) == (str(script), arguments)
+    assert environment.code_path.endswith("train.py")
+    assert sys.argv == before
+
+
+def record(run: Run, first: int = 0) -> None:
+    """A bit of everything; ``expect`` knows it."""
+    run.log_params({"first": {str(first): True}})
+    for i in range(first, first + 40):
+        run.log_metric("loss", i / 8, step=i)
+        run.log_lines([f"line {i}", ""])
+    run.log_list_metric("list", [first + 0.5, first + 1.5])
+    run.log_artifact_ref(f"data {first}", f"s3://bucket/{first}")
+    run.log_metric("best", first)
+
+
+def expect(root: Path, run: Run, *firsts: int) -> None:
+    held = read_native(root, run.id)
+    loss = [NativePoint(i, i / 8, None) for first in firsts for i in range(first, first + 40)]
+    assert [point._replace(time=None) for point in held.series["loss"]] == loss
+    assert [point.value for point in held.series["list"]] == [first + part for first in firsts for part in (0.5, 1.5)]
+    assert held.lines == [line for first in firsts for i in range(first, first + 40) for line in (f"line {i}", "")]
+    assert held.artifacts == {f"data {first}": f"s3://bucket/{first}" for first in firsts}
+    assert held.params == {f"first/{first}": True for first in firsts}
+    assert held.metrics["best"] == firsts[-1]
+    assert held.status == "finished"
+
+
+def test_an_unfinished_directory_is_written_anew(tmp_path: Path) -> None:
+    """As after a courier's death: nothing of the first directory is left, nothing is missing in the second."""
+    run = start(tmp_path)
+    record(run)
+    sync(tmp_path)
+    (first,) = directories(tmp_path, run.id)
+    assert (tmp_path / "wandb" / "latest-run").resolve() == first
+    backend._open.clear()  # this process no longer knows of it
+    assert run.directory is not None
+    sessions = files.read_sessions(run.directory / "lanes" / "wandb")
+    assert [(session.directory, session.end) for session in sessions.sessions] == [(str(first), None)]
+    for pid in cores():
+        os.kill(pid, signal.SIGKILL)
+    run.end()
+    lane = lane_of(run)
+    step(lane)  # notices that the SDK's process is gone
+    step(lane)
+    lane.release()
+    assert lane.state.closed, lane.state.problem
+    (second,) = directories(tmp_path, run.id)
+    assert (tmp_path / "wandb" / "latest-run").resolve() == second
+    expect(tmp_path, run, 0)
+
+
+def test_when_wandb_core_dies_every_open_run_is_delivered_whole(tmp_path: Path) -> None:
+    runs = [start(tmp_path), start(tmp_path)]
+    lanes = [lane_of(run) for run in runs]
+    for run, lane in zip(runs, lanes, strict=True):
+        record(run)
+        step(lane)
+        assert lane.state.problem is None
+    for pid in cores():
+        os.kill(pid, signal.SIGKILL)
+    for run, lane in zip(runs, lanes, strict=True):
+        record(run, 100)
+        while lane.state.problem is None:  # what goes into the socket's buffer is taken for written at first
+            run.log_metric("beat", 1)
+            step(lane)
+        assert not lane.state.stopped
+        assert lane.state.set_aside == 0
+        lane.release()
+        run.end()
+    sync(tmp_path)
+    for run in runs:
+        assert run.flush().complete
+        expect(tmp_path, run, 0, 100)
+
+
+def test_when_wandb_core_dies_the_same_lane_goes_on(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    lane = lane_of(run)
+    record(run)
+    step(lane)
+    for pid in cores():
+        os.kill(pid, signal.SIGKILL)
+    record(run, 100)
+    run.end()
+    while not lane.done:
+        lane.step()
+    lane.release()
+    assert run.flush().complete
+    expect(tmp_path, run, 0, 100)
+
+
+def test_kill_9_of_training_and_courier(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import multitrack, pathlib, sys, time\n"
+        "config = {'journal': 'journal', 'interval': 0.1, 'wandb': {'mode': 'offline'}}\n"
+        "run = multitrack.start_run(project='p', run_id='killed', config=config, backends=['wandb'])\n"
+        "for i in range(100_000):\n"
+        "    run.log_metric('loss', i / 8, step=i)\n"
+        "    run.log_lines(f'line {i}')\n"
+        "    print(i, flush=True)\n"
+        "    time.sleep(0.001)\n"
+    )
+    # As from a training that uses W&B itself; the courier must not lean on that one's helper process.
+    environment = {**os.environ, "WANDB_SERVICE": "3-1-unix-/nowhere"}
+    training = subprocess.Popen(
+        [sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    directory = tmp_path / "journal" / "runs" / "killed"
+    deadline = time.monotonic() + 60
+    while read_state(directory, "wandb").delivered < 200 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (log,) = (tmp_path / "journal").glob("courier-*.log")
+    courier = int(log.stem.partition("-")[2])
+    os.kill(courier, signal.SIGSTOP)  # so that neither outlives the other and mends it
+    training.kill()
+    os.kill(courier, signal.SIGKILL)
+    returned = training.communicate()[0].splitlines()
+    assert len(directories(tmp_path, "killed")) == 1
+    deadline = time.monotonic() + 30
+    while not read_state(directory, "wandb").settled and time.monotonic() < deadline:
+        sync(tmp_path)  # leaves the lane alone for as long as the dying courier's lock is held
+    assert read_state(directory, "wandb").settled
+    held = read_native(tmp_path, "killed")
+    kept = len(held.series["loss"])
+    assert kept - len(returned) in (0, 1)  # a call that had not returned may be there or not
+    assert [(point.step, point.value) for point in held.series["loss"]] == [(i, i / 8) for i in range(kept)]
+    assert held.lines[: len(returned)] == [f"line {i}" for i in range(len(returned))]
+    assert held.status == "killed"
+    assert len(directories(tmp_path, "killed")) == 1
+
+
+def test_a_finished_directory_is_kept_and_a_resumed_run_gets_a_second(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    record(run)
+    run.end()
+    sync(tmp_path)
+    (first,) = directories(tmp_path, run.id)
+    before = next(first.glob("*.wandb")).read_bytes()
+    again = start(tmp_path, run_id=run.id)
+    record(again, 100)
+    again.end()
+    sync(tmp_path)
+    assert next(first.glob("*.wandb")).read_bytes() == before
+    assert len(directories(tmp_path, run.id)) == 2
+    expect(tmp_path, again, 0, 100)
+
+
+def test_a_courier_that_died_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    record(run)
+    run.end()
+    sync(tmp_path)
+    assert run.directory is not None
+    lane_file(run.directory, "wandb").unlink()
+    sync(tmp_path)
+    assert read_state(run.directory, "wandb").closed
+    assert len(directories(tmp_path, run.id)) == 1
+    expect(tmp_path, run, 0)
+
+
+def test_a_part_that_was_uploaded_by_hand_is_not_written_anew(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    record(run)
+    lane = lane_of(run)
+    step(lane)
+    lane.release()
+    backend._open.clear()
+    (first,) = directories(tmp_path, run.id)
+    (first / f"run-{run.id}.wandb.synced").touch()
+    run.end()
+    sync(tmp_path)
+    assert run.directory is not None
+    state = read_state(run.directory, "wandb")
+    assert state.stopped
+    assert str(first) in str(state.problem)
+    assert "multitrack sync" in str(state.problem)
+    assert first.exists()
+
+
+def test_a_file_that_lost_something_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, say: the SDK does not tell, the count does."""
+    run = start(tmp_path)
+    record(run)
+    run.end()
+    whole, seen = files.tally_finished, []
+
+    def short_once(directory: Path) -> files.Tally:
+        seen.append(directory)
+        found = whole(directory)
+        return found._replace(rows=found.rows - 1) if len(seen) == 1 else found
+
+    monkeypatch.setattr(files, "tally_finished", short_once)
+    lane = lane_of(run)
+    step(lane)
+    assert "instead of" in str(lane.state.problem)
+    lane.release()
+    sync(tmp_path)
+    expect(tmp_path, run, 0)
+
+
+def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    run = start(tmp_path, options={"dir": str(tmp_path / "file" / "x")})
+    run.end()
+    sync(tmp_path)
+    assert run.directory is not None
+    assert "set the option dir" in str(read_state(run.directory, "wandb").problem)
+
+
+def test_many_runs_at_once(tmp_path: Path) -> None:
+    runs = [start(tmp_path) for _ in range(8)]
+    for run in runs:
+        record(run)
+        run.end()
+    sync(tmp_path)
+    for run in runs:
+        expect(tmp_path, run, 0)
+
+
+def test_wandb_sync_uploads_what_the_files_hold(tmp_path: Path) -> None:
+    """Both sessions of a run, in one go: the server has each row, line and summary once."""
+    run = start(tmp_path, name="uploaded", tags={"team": "vision"})
+    record(run)
+    run.end()
+    sync(tmp_path)
+    again = start(tmp_path, run_id=run.id)
+    record(again, 100)
+    again.log_metric("loss", 0.0625)
+    again.end("failed")
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    with StandInServer() as server:
+        environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        environment.pop("WANDB_SERVICE", None)
+        for directory in directories(tmp_path, run.id):
+            command = [sys.executable, "-m", "wandb", "sync", str(directory)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+            assert done.returncode == 0, done.stdout + done.stderr
+        (served,) = server.runs.values()
+    assert served.rows == held.rows
+    assert [line.partition(" ")[2].rstrip("\n") for line in served.lines] == native(held).lines
+    assert (served.name, served.display_name, served.tags) == (run.id, "uploaded", ["team:vision"])
+    assert served.exit_code == 1
+    assert (served.summary["loss"], served.summary["best"]) == (0.0625, 100)
+    for key in ("first/0", "first/100", "multitrack/status", "multitrack/created"):
+        assert served.config[key] == held.config[key]
+    assert {artifact["artifactCollectionName"] for artifact in server.artifacts} == set(held.artifacts)
+
+
+def test_options_go_with_the_run(tmp_path: Path) -> None:
+    """The manifest holds all that a later ``sync`` needs, and no secret."""
+    run = start(tmp_path, options={"project": "other", "job_type": "eval"})
+    run.end()
+    assert run.directory is not None
+    (entry,) = read_manifest(run.directory).backends
+    assert entry.options["project"] == "other"
+    assert b"key" not in msgspec.json.encode(entry.options)
+    sync(tmp_path)
+    assert read_wandb(tmp_path, run.id).project == "other"
+
+
+@pytest.mark.parametrize("system_metrics", [False, True])
+def test_system_metrics_are_the_training_processs_if_asked_for(tmp_path: Path, system_metrics: bool) -> None:
+    run = start(tmp_path, options={"system_metrics": system_metrics})
+    lane = lane_of(run)
+    step(lane)
+    lane.release()
+    assert run.directory is not None
+    context = read_manifest(run.directory).context
+    settings = backend._open[run.directory / "lanes" / "wandb"]._run.settings
+    assert settings.x_disable_stats is not system_metrics
+    assert context is not None
+    assert settings.x_stats_pid == context.pid
+    run.end()
+    sync(tmp_path)

@@ -1,0 +1,97 @@
+"""What one record becomes, before the SDK sees it."""
+
+import math
+
+import pytest
+
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags
+from multitrack_wandb import names
+from multitrack_wandb.translate import translate
+
+
+def test_a_record_of_points_is_one_row_with_a_step_column_each() -> None:
+    write = translate(Metric(time=1500, values={"loss": 0.5, "val/loss": 1}, step=7))
+    assert write.rows == [{"_timestamp": 1.5, "loss": 0.5, "step of loss": 7, "val/loss": 1, "step of val/loss": 7}]
+    assert write.series == ["loss", "val/loss"]
+    assert write.stand_ins == []
+
+
+def test_a_list_is_one_row_a_value() -> None:
+    write = translate(ListMetric(time=1500, name="x", values=[1.0, 2.0], index=3))
+    assert write.rows == [
+        {"_timestamp": 1.5, "x": 1.0, "step of x": 3},
+        {"_timestamp": 1.5, "x": 2.0, "step of x": 4},
+    ]
+
+
+def test_an_empty_list_is_nothing() -> None:
+    assert translate(ListMetric(time=1500, name="x", values=[], index=0)).rows == []
+
+
+def test_a_simple_metric_goes_to_the_summary() -> None:
+    write = translate(Metric(time=0, values={"best": 0.5, "nan": math.nan, "inf": math.inf}))
+    assert write.rows == ()
+    assert write.summary == {"best": 0.5, "nan": "NaN", "inf": math.inf}
+    assert write.stand_ins == ["metric nan: NaN, kept as text"]
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**70), 10**400])
+def test_integers_that_w_and_b_would_round_are_there_as_text(value: int) -> None:
+    (row,) = translate(Metric(time=0, values={"n": value}, step=0)).rows
+    assert row["exact n"] == str(value)
+    assert isinstance(row["n"], float)
+    write = translate(Metric(time=0, values={"n": value}))
+    assert write.summary["exact n"] == str(value)
+    assert write.stand_ins == ["metric n: beyond 2⁵³, exact as text in 'exact n'"]
+    config = translate(Params(time=0, values={"n": str(value)}, types={"n": "int"}))
+    assert config.config == {"n": str(value)}
+
+
+def test_params_keep_their_types_and_what_json_cannot_hold_is_text() -> None:
+    values = {"i": 1, "f": 1.0, "b": True, "s": "x", "z": None, "nan": "NaN", "inf": "-Infinity"}
+    types = {"i": "int", "f": "float", "b": "bool", "s": "str", "z": "none", "nan": "float", "inf": "float"}
+    write = translate(Params(time=0, values=values, types=types))  # type: ignore[arg-type]
+    assert write.config == {"i": 1, "f": 1.0, "b": True, "s": "x", "z": None, "nan": "NaN", "inf": "-Infinity"}
+    assert write.stand_ins == ["param nan: nan, kept as text", "param inf: -inf, kept as text"]
+
+
+def test_lines_keep_their_ends_apart() -> None:
+    assert translate(Lines(time=0, lines=["a", "", "b"])).lines == ["a", "", "b"]
+
+
+def test_tags_are_config_as_well() -> None:
+    write = translate(Tags(time=0, values={"team": "vision"}))
+    assert (write.tags, write.config) == ({"team": "vision"}, {"multitrack/tags/team": "vision"})
+    assert names.run_tag("team", "vision") == "team:vision"
+    assert names.run_tag("team", "x" * 64) is None
+
+
+def test_a_reference_is_config_as_well() -> None:
+    write = translate(ArtifactRef(time=0, name="w w", uri="s3://b/k", kind="model", size=3))
+    facts = {"name": "w w", "uri": "s3://b/k", "kind": "model", "role": "output", "size": 3}
+    assert write.config == {"multitrack/artifacts/w w": facts}
+    assert write.stand_ins == [f"artifact w w: called {names.artifact_name('w w')}"]
+
+
+def test_taken_names_give_way_and_two_never_meet() -> None:
+    hostile = ["loss", "step of loss", "metric step of loss", "exact loss", "_step", "_timestamp", "_steps", "metric"]
+    keys = [names.metric_key(name) for name in hostile]
+    assert keys == ["loss", "metric step of loss", "metric metric step of loss", "metric exact loss", "metric _step",
+                    "metric _timestamp", "_steps", "metric"]  # fmt: skip
+    steps = [names.step_key(key) for key in keys]
+    assert len({*keys, *steps}) == 2 * len(hostile)
+    params = ["multitrack/run", "param multitrack/run", "_wandb", "multitracker", "param"]
+    assert [names.param_key(name) for name in params] == [
+        "param multitrack/run", "param param multitrack/run", "param _wandb", "multitracker", "param",
+    ]  # fmt: skip
+
+
+def test_names_of_artifacts_and_projects() -> None:
+    assert names.artifact_name("model-1.keras") == "model-1.keras"
+    assert names.artifact_name("a/b") != names.artifact_name("a:b")
+    assert len(names.artifact_name("x" * 300)) <= 128
+    assert [names.artifact_type(kind) for kind in ("model", "job", "a/b", "wandb-x")] == [
+        "model", "multitrack-job", "a-b", "multitrack-wandb-x",
+    ]  # fmt: skip
+    assert names.project_name("a/b: c?") == "a-b- c-"
+    assert names.project_name(" ") == "multitrack"
