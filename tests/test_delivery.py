@@ -1,6 +1,7 @@
 """Lanes and the courier: everything arrives, once and in order, whatever a tracker does, and training never notices."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,39 @@ def test_when_training_is_killed_the_courier_delivers_the_rest_and_goes(tmp_path
     wait_until(lambda: couriers() == [])
     (run,) = multitrack.open_journal().runs()
     assert run.summary().status == "killed"
+
+
+def test_a_pipe_that_somebody_else_holds_open_does_not_keep_the_courier(tmp_path: Path) -> None:
+    """As a process that C code forked does: training's death is seen by its children's new parent."""
+    training = script(
+        tmp_path,
+        "import subprocess\nfrom multitrack import process\n"
+        "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\n"
+        "pipe = process._hosts['process']._process.stdin.fileno()\n"
+        "holder = subprocess.Popen(['sleep', '60'], pass_fds=[pipe])\nprint(holder.pid, flush=True)\n"
+        "run.log_metric('x', 1.0, step=0)\nos.write(pipe, b'{\"add\": \"cut o')\nos.kill(os.getpid(), signal.SIGKILL)\n",
+    )
+    assert training.stdout is not None
+    holder = int(training.stdout.readline())
+    try:
+        wait_until(lambda: delivered(tmp_path / "delivered.jsonl", "close"))
+        wait_until(lambda: couriers() == [])
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        training.communicate()
+    assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "killed"
+
+
+def test_a_journal_that_is_taken_away_stops_its_lanes_alone(tmp_path: Path) -> None:
+    gone = start("recording_backends:file")
+    gone.log_metric("x", 1.0, step=0)
+    gone.flush(timeout=20)
+    assert gone.directory is not None
+    shutil.rmtree(gone.directory)
+    with start("recording_backends:file") as run:
+        run.log_metric("x", 1.0, step=1)
+    assert run.end().complete
+    assert steps(tmp_path / "delivered.jsonl") == [0, 1]
 
 
 def test_a_courier_that_dies_is_started_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -456,4 +490,22 @@ def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pyt
         assert not settling.look()
     time.sleep(0.4)
     assert settling.look()
+    assert settling.stalled == {(run.directory, "file")}
+
+
+def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    multitrack.sync()
+    assert run.directory is not None
+    settling = Settling([(run.directory, "file")])
+    state = read_state(run.directory, "file")
+    looks = 0
+    while not settling.look():
+        looks += 1
+        assert looks < 60
+        state.delivered = looks % 3
+        multitrack.manifest.write_json(lane_file(run.directory, "file"), state)
+        time.sleep(0.05)
     assert settling.stalled == {(run.directory, "file")}

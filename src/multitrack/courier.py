@@ -127,6 +127,9 @@ class Courier:
         for lane in self.lanes():
             if lane.done and not lane.busy:
                 lane.release()
+                with self._lock:
+                    if self._lanes.get((lane.directory, lane.name)) is lane:
+                        del self._lanes[lane.directory, lane.name]
             elif lane.wants(now):
                 lane.busy = True
                 self._pool(lane.name).put(lane)
@@ -159,21 +162,19 @@ class _Workers:
         self._work = work
         self._queue: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._lock = threading.Lock()
 
     def put(self, lane: Lane) -> None:
         self._queue.put(lane)
-        if self._idle == 0 and len(self._threads) < WORKERS:
-            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            if len(self._threads) < WORKERS:
+                name = f"{self._name}-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
+                self._threads[-1].start()
 
     def _serve(self) -> None:
         while True:
-            self._idle += 1
-            lane = self._queue.get()
-            self._idle -= 1
-            self._work(lane)
+            self._work(self._queue.get())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -196,7 +197,9 @@ def main(arguments: list[str] | None = None) -> None:
     ending = _Ending()
     signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
     threading.Thread(target=_listen, args=(courier, ending), name="multitrack-listen", daemon=True).start()
-    courier.run(lambda: ending.closed.is_set())
+    # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
+    parent = os.getppid()
+    courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
@@ -228,7 +231,10 @@ class _Ending:
 
 def _listen(courier: Courier, ending: _Ending) -> None:
     for line in sys.stdin:
-        order = json.loads(line)
+        try:
+            order = json.loads(line)
+        except ValueError:
+            continue  # cut off by the training process's death: its runs are found by `multitrack sync`
         if "path" in order:
             sys.path.extend(part for part in order["path"] if part not in sys.path)
         if "add" in order:

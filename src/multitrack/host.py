@@ -23,13 +23,8 @@ log = logging.getLogger("multitrack")
 RESTARTS: Final = 3
 #: Variables that would make a tracker's SDK attach the courier to a run of somebody else.
 _HIDDEN: Final = (
-    "WANDB_RUN_ID",
-    "WANDB_RESUME",
-    "WANDB_MODE",
-    "WANDB_NAME",
-    "WANDB_RUN_GROUP",
-    "MLFLOW_RUN_ID",
-)
+    "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_MODE", "WANDB_NAME", "WANDB_RUN_GROUP", "WANDB_SERVICE", "MLFLOW_RUN_ID",
+)  # fmt: skip
 
 
 class Host(Protocol):

@@ -100,7 +100,10 @@ class Lane:
         """Whether a step would do something; cheap, called each tick for every lane."""
         if self.busy or self.done or now < self.due:
             return False
-        return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
+        try:
+            return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
+        except OSError:
+            return True  # the journal was taken away: the step will say so, and stop this lane alone
 
     def _may_end(self) -> bool:
         return not self.state.linked or (not self.state.closed and self._cursor.at_end())
@@ -189,7 +192,7 @@ class Lane:
             self.name, position=self._start, id=opened.id, url=opened.url, set_aside=len(asides),
             reasons=_counted(asides.values()), stand_ins=self.state.stand_ins, linked=manifest.parent is None,
         )  # fmt: skip
-        self._succeeded()
+        self._save()  # no success yet: what opens and then fails must not be tried without a pause
         return True
 
     def _deliver(self) -> None:

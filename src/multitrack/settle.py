@@ -18,6 +18,8 @@ from multitrack.lanestate import LaneState, state_of
 STALL: Final = 30.0
 #: Seconds that opening may take: importing an SDK, migrating a store, finding a server.
 START: Final = 120.0
+#: How often a lane may begin anew and still count as moving.
+RESTARTS: Final = 3
 
 
 class Settling:
@@ -53,7 +55,7 @@ class Settling:
             state = self.states[lane] = state_of(*lane)
             if self._reached(lane, state) or (state.stopped and state.updated >= self._since):
                 del self._open[lane]
-            elif watched.stalled(state, now):
+            elif watched.stalled(state, now) or not lane[0].exists():
                 self.stalled.add(lane)
                 del self._open[lane]
         return not self._open
@@ -72,19 +74,28 @@ class Settling:
 
 
 class _Watched:
-    """One lane's last movement."""
+    """One lane's last movement.
+
+    A lane that begins anew (a courier that was killed, a tracker that lost what it had open) moves again; one
+    that does so more than :data:`RESTARTS` times goes round in circles, and only what is new counts.
+    """
 
     def __init__(self, state: LaneState, now: float) -> None:
         self.state = state
-        self._mark = self._movement(state)
         self._since = now
+        self._taken = self._most = state.delivered + state.set_aside
+        self._restarts = 0
+        self._phase = self._phase_of(state)
 
     @staticmethod
-    def _movement(state: LaneState) -> tuple[object, ...]:
-        return state.id, state.delivered, state.set_aside, state.closed, state.linked
+    def _phase_of(state: LaneState) -> tuple[bool, ...]:
+        return state.id is not None, state.closed, state.linked
 
     def stalled(self, state: LaneState, now: float) -> bool:
-        mark = self._movement(state)
-        if mark != self._mark:
-            self._mark, self._since = mark, now
+        taken, phase = state.delivered + state.set_aside, self._phase_of(state)
+        self._restarts += taken < self._taken
+        circling = self._restarts > RESTARTS
+        if taken > (self._most if circling else self._taken) or (phase != self._phase and not circling):
+            self._since = now
+        self._taken, self._most, self._phase = taken, max(self._most, taken), phase
         return now - self._since > (START if state.opening or state.id is None else STALL)

@@ -101,7 +101,7 @@ def test_the_identity_tags(tmp_path: Path) -> None:
     context = multitrack.open_journal(tmp_path / "journal").run(run.id).context
     assert context is not None
     assert tags["mlflow.user"] == context.user
-    assert tags["mlflow.source.name"] == context.program
+    assert tags["mlflow.source.name"] == (context.program or context.executable)
     assert tags["multitrack.run_id"] == run.id
     assert tags["mlflow.note.content"] == "a *note*"
     assert tags["multitrack.group"] == "study"

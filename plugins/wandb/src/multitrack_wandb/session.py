@@ -167,7 +167,7 @@ class OpenRun:
             kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by hand, in the browser
             self._run.tags = (*kept, *self._shown_tags())
         for number, row in enumerate(write.rows, start=self._row):
-            if not is_held and number >= self._server.rows:
+            if not is_held and number >= self._server.rows:  # the SDK drops those below, too, without a word
                 self._run.log(row, step=number, commit=True)
                 self._rows += 1
         self._row += len(write.rows)
@@ -197,8 +197,7 @@ class OpenRun:
         for key in filter(can_have_axis, series):
             axis = rule_name(step_key(key))
             self._run.define_metric(axis, hidden=True, summary="none")
-            # Without step_sync=False the SDK repeats each axis's last value in every row.
-            self._run.define_metric(rule_name(key), step_metric=axis, step_sync=False)
+            self._run.define_metric(rule_name(key), step_metric=axis)
 
     def _put_config(self, run: wandb.Run, values: Mapping[str, Any]) -> None:
         config: Any = run.config  # its update is untyped
