@@ -116,6 +116,19 @@ def test_secrets_reach_the_courier_but_no_file(tmp_path: Path) -> None:
     )
 
 
+def test_no_sdk_is_imported_into_the_training_process(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "config = {'wandb': {'mode': 'offline'}, 'delivery': 'process'}\n"
+        "with multitrack.start_run(backends=['mlflow', 'wandb', 'neptune'], config=config) as run:\n"
+        "    run.log_metric('x', 1.0, step=0)\n"
+        "print(sorted({'mlflow', 'wandb', 'neptune', 'numpy', 'sqlalchemy'} & set(sys.modules)), run.end().complete)\n",
+        WANDB_ERROR_REPORTING="false", MLFLOW_DISABLE_TELEMETRY="true",
+    )  # fmt: skip
+    out, errors = training.communicate(timeout=200)
+    assert out == "[] True\n", errors
+
+
 def test_a_run_may_end_without_a_word_and_the_courier_goes(tmp_path: Path) -> None:
     training = script(
         tmp_path,

@@ -148,6 +148,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_exist(path: Path) -> None:
+    for name in re.findall(r"`((?:tests|examples|plugins|docs|src)/[\w./-]+)`", path.read_text()):
+        assert (ROOT / name).exists(), name
+
+
 def test_the_design_names_every_module() -> None:
     text = (ROOT / "docs" / "design.md").read_text()
     modules = {path.stem for path in (ROOT / "src" / "multitrack").glob("*.py")} | {"testing"}
