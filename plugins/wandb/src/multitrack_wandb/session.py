@@ -139,7 +139,12 @@ class OpenRun:
         )
         self._run = started
         directory = started.settings.sync_dir
-        session = files.Session(str(Path(directory)), run.options.mode, os.getpid(), url=started.url or None)
+        session = files.Session(
+            str(Path(directory)),
+            run.options.mode,
+            os.getpid(),
+            url=(started.url or None) if run.options.mode == "online" else None,
+        )
         with self._giving_up():
             # Noted before the first row: what a crash leaves unnoted is an empty directory, which harms nothing.
             self._sessions.sessions.append(session)
