@@ -1,7 +1,6 @@
 """Lanes and the courier: everything arrives, once and in order, whatever a tracker does, and training never notices."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -187,7 +186,7 @@ def test_a_journal_that_is_taken_away_stops_its_lanes_alone(tmp_path: Path) -> N
     gone.log_metric("x", 1.0, step=0)
     gone.flush(timeout=20)
     assert gone.directory is not None
-    shutil.rmtree(gone.directory)
+    gone.directory.rename(tmp_path / "elsewhere")
     with start("recording_backends:file") as run:
         run.log_metric("x", 1.0, step=1)
     assert run.end().complete
@@ -453,6 +452,26 @@ def test_the_thread_host_delivers_at_the_interpreters_exit(tmp_path: Path) -> No
     assert (training.returncode, errors) == (0, "")
     assert steps(tmp_path / "delivered.jsonl") == list(range(50))
     assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_the_thread_host_hands_over_what_it_cannot_open_at_exit(tmp_path: Path) -> None:
+    """A short script is over before the SDKs are imported, and then they cannot be any more in its process."""
+    training = script(
+        tmp_path,
+        "backends = ['mlflow', 'wandb', 'neptune']\n"
+        "config = {'delivery': 'thread', 'wandb': {'mode': 'offline'}}\n"
+        "run = multitrack.start_run(backends=backends, config=config)\n"
+        "for i in range(50): run.log_metric('x', 1.0, step=i)\n",
+        WANDB_ERROR_REPORTING="false", MLFLOW_DISABLE_TELEMETRY="true",
+    )  # fmt: skip
+    _, errors = training.communicate(timeout=200)
+    assert training.returncode == 0
+    assert "atexit" not in errors
+    (run,) = multitrack.open_journal().runs()
+    assert {name: (lane.delivered, lane.settled) for name, lane in run.lanes().items()} == dict.fromkeys(
+        ("mlflow", "wandb", "neptune"), (50, True)
+    ), errors
 
 
 def test_many_runs_open_at_once_have_a_bounded_pool(tmp_path: Path) -> None:

@@ -105,11 +105,19 @@ class Courier:
             self._wake.wait(self._pause())
             self._wake.clear()
 
+    def let_go(self) -> set[Path]:
+        """Give up the lanes that have not opened their run yet; the directories of those runs."""
+        with self._lock:
+            waiting = [key for key, lane in self._lanes.items() if not lane.opened and not lane.done]
+            for key in waiting:
+                self._lanes.pop(key).abandon()
+        return {directory for directory, _ in waiting}
+
     def close(self) -> None:
         """Give up all lanes; their SDKs are left to the process's end."""
         with self._lock:
             for lane in self._lanes.values():
-                lane.release()
+                lane.abandon()
             self._lanes.clear()
 
     def lanes(self) -> list[Lane]:

@@ -48,7 +48,8 @@ class ThreadHost:
         from multitrack.courier import Courier  # noqa: PLC0415
 
         self._stopped = threading.Event()
-        self._courier = Courier(interval, lambda text: log.warning("multitrack: %s", text), self._keep_last)
+        self._leaving = False
+        self._courier = Courier(interval, self._say, self._keep_last)
         self._thread = threading.Thread(
             target=self._courier.run, args=(self._stopped.is_set,), name="multitrack-courier", daemon=True
         )
@@ -63,6 +64,17 @@ class ThreadHost:
     def nudge(self) -> None:
         """Deliver now what is there."""
         self._courier.nudge()
+
+    def let_go(self) -> set[Path]:
+        """At the interpreter's exit: give up what is not open yet, and say whose runs that concerns.
+
+        No SDK can be imported any more then: the standard library's thread pools refuse to be.
+        """
+        self._leaving = True
+        return self._courier.let_go()
+
+    def _say(self, text: str) -> None:
+        log.log(logging.DEBUG if self._leaving else logging.WARNING, "multitrack: %s", text)
 
     def stop(self, limit: float) -> None:
         """End the loop; lanes still pending are left to ``multitrack sync``."""

@@ -70,6 +70,7 @@ class Lane:
         self.due = 0.0
         self.busy = False
         self.idle = False
+        self._abandoned = False
         self._entry = entry
         self._given_options = options
         self._plugin = plugin
@@ -92,6 +93,11 @@ class Lane:
         self._aside: dict[int, str] = {}  # of this stretch
 
     @property
+    def opened(self) -> bool:
+        """Whether this courier has opened the run in the tracker."""
+        return self._run is not None
+
+    @property
     def done(self) -> bool:
         """Whether this lane needs no courier any more."""
         return self.state.settled or self.state.stopped
@@ -110,6 +116,8 @@ class Lane:
 
     def step(self) -> bool:
         """Do the next piece of work; whether there is more to do at once. Never raises."""
+        if self._abandoned:
+            return False
         try:
             again = self._step()
         except RetryableError as error:
@@ -122,8 +130,13 @@ class Lane:
             return False
         return again
 
+    def abandon(self) -> None:
+        """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
+        self._abandoned = True
+        self.release()
+
     def release(self) -> None:
-        """Give the lane up to other couriers."""
+        """Give up the lock, until the next step."""
         fd, self._lock_fd = self._lock_fd, -1  # in one step: a worker and the courier's end may both come here
         if fd >= 0:
             os.close(fd)
@@ -160,6 +173,9 @@ class Lane:
             os.close(fd)
             return False
         self._lock_fd = fd
+        if self._abandoned:  # meanwhile
+            self.release()
+            return False
         self.state = state_of(self.directory, self.name)
         self.state.stopped, self.state.problem, self.state.opening = False, None, True
         self._save()
@@ -311,6 +327,8 @@ class Lane:
         self._save()
 
     def _save(self) -> None:
+        if self._lock_fd < 0:
+            return  # given up meanwhile: another courier may have the lane, and its state
         self.state.updated = time.time_ns() // 1_000_000
         path = lane_file(self.directory, self.name)
         try:

@@ -112,9 +112,22 @@ def _at_exit() -> None:
         from multitrack.run import ended_by  # noqa: PLC0415 - run imports this module
 
         status = ended_by(error)
+    _hand_over()
     for run in reversed(list(_open)):
         run.end(status)  # type: ignore[arg-type]
     stop_couriers()
+
+
+def _hand_over() -> None:
+    """Let a courier process open what the thread host has not opened before the interpreter's exit."""
+    thread = _hosts.get("thread")
+    if not isinstance(thread, ThreadHost):
+        return
+    waiting = thread.let_go()
+    for run in _open:
+        if run.directory in waiting and not run.delivery.objects:
+            host = _hosts.setdefault("process", ProcessHost(Path(run.settings.journal), run.settings.interval))
+            host.add(run.directory, run.delivery.options, {})
 
 
 def stop_couriers() -> None:
