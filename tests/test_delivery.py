@@ -38,6 +38,11 @@ def script(tmp_path: Path, body: str, **environment: str) -> "subprocess.Popen[s
     )  # fmt: skip
 
 
+def but_progress(errors: str) -> list[str]:
+    """What was said on stderr beside progress, which a slow machine shows."""
+    return [line for line in errors.splitlines() if not line.startswith("multitrack: delivering")]
+
+
 def couriers() -> list[int]:
     """Pids of the courier processes that run on this machine for this test's directory."""
     found = []
@@ -135,7 +140,7 @@ def test_a_run_may_end_without_a_word_and_the_courier_goes(tmp_path: Path) -> No
         "for i in range(50): run.log_metric('x', 1.0, step=i)\n",
     )
     _, errors = training.communicate(timeout=60)
-    assert (training.returncode, errors) == (0, "")
+    assert (training.returncode, but_progress(errors)) == (0, [])
     assert steps(tmp_path / "delivered.jsonl") == list(range(50))
     assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "finished"
     wait_until(lambda: couriers() == [])
@@ -216,7 +221,7 @@ def test_detach_returns_at_once_and_the_courier_goes_on(tmp_path: Path) -> None:
     assert training.returncode == 0
     wait_until(lambda: delivered(tmp_path / "delivered.jsonl", "close"))
     assert steps(tmp_path / "delivered.jsonl") == list(range(50))
-    assert "the courier goes on" in errors or errors == ""
+    assert "the courier goes on" in errors or but_progress(errors) == []
     wait_until(lambda: couriers() == [])
 
 
@@ -449,7 +454,7 @@ def test_the_thread_host_delivers_at_the_interpreters_exit(tmp_path: Path) -> No
         "for i in range(50): run.log_metric('x', 1.0, step=i)\n",
     )
     _, errors = training.communicate(timeout=60)
-    assert (training.returncode, errors) == (0, "")
+    assert (training.returncode, but_progress(errors)) == (0, [])
     assert steps(tmp_path / "delivered.jsonl") == list(range(50))
     assert delivered(tmp_path / "delivered.jsonl", "close")[0]["status"] == "finished"
 
