@@ -222,6 +222,12 @@ def test_a_file_store_is_refused_at_start(tmp_path: Path, uri: str) -> None:
         start(tmp_path, {"tracking_uri": uri})
 
 
+def test_a_mistyped_scheme_is_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(multitrack.ConfigError, match="'sqlit'; did you mean 'sqlite'"):
+        start(tmp_path, {"tracking_uri": "sqlit:///x.db"})
+    assert not (tmp_path / "journal").exists()
+
+
 def test_a_deleted_experiment_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     run = start(tmp_path)
     client = deliver(tmp_path, run)

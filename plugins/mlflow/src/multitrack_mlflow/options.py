@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from multitrack.config import UriOption
+
+#: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
+SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
 
 
 class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,3 +44,7 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"tracking_uri = {uri!r} is a file store, which MLflow no longer maintains; "
                 "use sqlite:///path/mlflow.db or a server"
             )
+        scheme = uri.partition(":")[0].partition("+")[0]
+        close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
+        if close and scheme not in SCHEMES:  # others may be a store plugin's, such as azureml
+            raise ValueError(f"tracking_uri = {uri!r}: MLflow does not know {scheme!r}; did you mean {close[0]!r}?")
