@@ -98,6 +98,8 @@ def test_the_callers_object_may_change_right_after() -> None:
         ("log_metric", ("loss", 0.5, math.nan), TypeError, "step"),
         ("log_metric", ("loss", 0.5, 2**63), ValueError, "step"),
         ("log_metrics", ({"a": 1.0, "b": "x"}, 1), TypeError, "'b'"),
+        ("log_metrics", ([1],), TypeError, "metrics must be a mapping"),
+        ("set_tags", (["a"],), TypeError, "tags must be a mapping"),
         ("log_list_metric", ("l", "123"), TypeError, "'l'"),
         ("log_list_metric", ("l", [1.0, None]), TypeError, "'l'"),
         ("log_list_metric", ("l", np.ones((2, 2))), TypeError, "one dimension"),

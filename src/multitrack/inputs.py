@@ -46,6 +46,8 @@ def prepare_params(params: Any, source: str | None, redactor: Redactor) -> Prepa
 
 def prepare_tags(tags: Mapping[str, Any], redactor: Redactor) -> dict[str, str]:
     """Check tags and make them text; records nothing."""
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags must be a mapping, got {type(tags).__qualname__}")
     plain = {}
     for key, value in tags.items():
         values.check_name(key, "tag")

@@ -234,7 +234,7 @@ def _missing(name: str) -> Exception:
         )
     choices = sorted({*KNOWN, *installed(), *_registered})
     close = difflib.get_close_matches(name, choices, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
     return UnknownBackendError(
         f"unknown backend {name!r}; {hint} A plugin of your own is named by its import path, 'package.module:attribute'"
     )

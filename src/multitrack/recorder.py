@@ -134,6 +134,8 @@ class Recorder:
         if self.directory is None:
             return
         try:
+            if not isinstance(metrics, Mapping):
+                raise TypeError(f"metrics must be a mapping of names to numbers, got {type(metrics).__qualname__}")
             kinds = self._past.kinds
             numbers: dict[str, int | float | str] = {}
             if step is not None and (type(step) is not int or not -LARGEST_STEP <= step <= LARGEST_STEP):
