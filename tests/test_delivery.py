@@ -111,6 +111,14 @@ def test_a_child_does_not_wait_and_its_parent_is_linked(tmp_path: Path, monkeypa
     assert {line["run"] for line in delivered(tmp_path / "delivered.jsonl", "close")} == {parent.id, child.id}
 
 
+def test_a_parent_waits_for_children_that_nobody_holds(tmp_path: Path) -> None:
+    with start("recording_backends:file") as parent:
+        for _ in range(20):
+            multitrack.start_run(parent=parent).end()
+    assert len(parent.family()) == 21
+    assert len(delivered(tmp_path / "delivered.jsonl", "close")) == 21
+
+
 def test_secrets_reach_the_courier_but_no_file(tmp_path: Path) -> None:
     uri = "https://user:hunter2@host/x"
     with start("recording_backends:file", file={"secret": uri}) as run:

@@ -10,7 +10,6 @@ import os
 import threading
 import time
 import traceback
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -90,7 +89,7 @@ class Run(Recorder):
         self.parent = parent
         self.manifest = manifest
         self._host = host
-        self._children: list[weakref.ref[Run]] = []
+        self._children: list[Run] = []  # held: a child that nobody else holds is waited for as well
         self._opened = int(time.time() * 1000)
         self._pid = os.getpid()
         self._capture: Capture | None = None
@@ -205,8 +204,7 @@ class Run(Recorder):
 
     def family(self) -> list[Run]:
         """This run and its descendants of this process."""
-        children = [run for ref in self._children if (run := ref()) is not None]
-        return [self, *(member for child in children for member in child.family())]
+        return [self, *(member for child in self._children for member in child.family())]
 
     @contextlib.contextmanager
     def activate(self) -> Iterator[Self]:
@@ -219,7 +217,7 @@ class Run(Recorder):
 
     def adopt(self, child: Run) -> None:
         """Count ``child`` to this run's family."""
-        self._children.append(weakref.ref(child))
+        self._children.append(child)
 
     def owns(self, parent: Run | None) -> None:
         """End ``parent`` together with this run, which opened it (``ranks = "all"``)."""
