@@ -6,6 +6,7 @@ stretch, lets the backend flush, and then saves its position. It shares nothing 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
@@ -18,10 +19,11 @@ import msgspec
 
 from multitrack import manifest as manifests
 from multitrack import plugins
+from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.errors import JournalError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal import Cursor, close_dead
-from multitrack.lanestate import Aside, LaneState, lane_file, read_state, state_of
+from multitrack.lanestate import LaneState, lane_file, read_state, state_of
 from multitrack.manifest import BackendEntry, Manifest
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
 from multitrack.segments import is_live, last_segment
@@ -30,9 +32,10 @@ from multitrack.segments import is_live, last_segment
 LONGEST_PAUSE: Final = 15.0
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0
-#: How many different reasons a lane's state spells out.
-_REASONS: Final = 10
 
+
+#: Troubles of this machine that pass: a full disk, out of file descriptors or memory.
+_PASSING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 _DataHook = Callable[[RunInfo, Any], Sequence[str]]
 
@@ -87,6 +90,7 @@ class Lane:
         self._run: RunInfo | None = None
         self._cursor = Cursor(self.directory)
         self._start = 0
+        self._saved_in: int | None = None  # the segment that the position to go on at lies in
         self._passed = 0  # data records below the cursor
         self._handed = 0  # where the cursor stood after the last stretch
         self._stretch: list[Record] = []  # read, not yet taken by the tracker
@@ -124,6 +128,12 @@ class Lane:
             if error.reopen:
                 self._start_over()
             self._pause(str(error) or type(error).__name__, error.after)
+            return False
+        except OSError as error:
+            if error.errno not in _PASSING:
+                self._stop(f"{type(error).__name__}: {error}")
+            else:
+                self._pause(f"{type(error).__name__}: {error}", None)
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
             self._stop(f"{type(error).__name__}: {error}")
@@ -202,17 +212,25 @@ class Lane:
         )  # fmt: skip
         opened = backend.open_run(run)
         self._start = self.state.position if opened.position is None else max(0, opened.position)
+        self._saved_in = self.state.segment if opened.position is None else None
         self._backend, self._run = backend, msgspec.structs.replace(run, backend_id=opened.id)
-        asides = {ordinal: why for ordinal, why in self._read_asides().items() if ordinal < self._start}
+        asides = {
+            ordinal: why for ordinal, why in read_asides(self.directory, self.name).items() if ordinal < self._start
+        }
         self.state = LaneState(
-            self.name, position=self._start, id=opened.id, url=opened.url, set_aside=len(asides),
-            reasons=_counted(asides.values()), stand_ins=self.state.stand_ins, linked=manifest.parent is None,
+            self.name, position=self._start, segment=self.state.segment, id=opened.id, url=opened.url,
+            set_aside=len(asides),
+            reasons=count_reasons(asides.values()), stand_ins=self.state.stand_ins, linked=manifest.parent is None,
         )  # fmt: skip
         self._save()  # no success yet: what opens and then fails must not be tried without a pause
         return True
 
     def _deliver(self) -> None:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
+        if self._saved_in is not None and self._cursor.segment > self._saved_in and self._stretch:
+            # A power cut may take the journal's newest lines after they were delivered: what a resumed run writes
+            # must not be taken for them.
+            self._start = min(self._start, self._stretch[0].ordinal)
         fresh = [record for record in self._stretch if record.ordinal >= self._start]
         hooks: tuple[tuple[type[Record], _DataHook], ...] = (
             (Params, self._backend.log_params),
@@ -228,6 +246,7 @@ class Lane:
                 self._hand_over(hook, records)
         if fresh:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
+        self.state.segment = self._cursor.segment
         self._passed += sum(isinstance(record, DATA) for record in self._stretch)
         self._keep_asides()
         self.state.delivered = self._passed - self.state.set_aside
@@ -255,8 +274,8 @@ class Lane:
     def _note_stand_ins(self, stand_ins: Sequence[str]) -> None:
         known = self.state.stand_ins
         for text in stand_ins:
-            if text not in known and len(known) <= _REASONS:
-                known.append(text if len(known) < _REASONS else "and more")
+            if text not in known and len(known) <= REASONS:
+                known.append(text if len(known) < REASONS else "and more")
 
     def _close(self) -> bool:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
@@ -341,27 +360,9 @@ class Lane:
     def _keep_asides(self) -> None:
         if not self._aside:
             return
-        lines = b"".join(msgspec.json.encode(Aside(*item)) + b"\n" for item in sorted(self._aside.items()))
-        with lane_file(self.directory, self.name, ".aside.jsonl").open("ab") as file:
-            file.write(lines)
+        keep_asides(self.directory, self.name, self._aside)
         self.state.set_aside += len(self._aside)
-        self.state.reasons = _counted(self._aside.values(), self.state.reasons)
+        self.state.reasons = count_reasons(self._aside.values(), self.state.reasons)
         first = next(iter(self._aside.values()))
         self._notice(f"{self.name}: {len(self._aside)} records set aside: {first} (kept in the journal)")
         self._aside = {}
-
-    def _read_asides(self) -> dict[int, str]:
-        try:
-            lines = lane_file(self.directory, self.name, ".aside.jsonl").read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        asides = [msgspec.json.decode(line, type=Aside) for line in lines]
-        return {aside.ordinal: aside.reason for aside in asides}
-
-
-def _counted(reasons: Any, before: dict[str, int] | None = None) -> dict[str, int]:
-    counts = dict(before or {})
-    for reason in reasons:
-        key = reason if reason in counts or len(counts) < _REASONS else "other reasons"
-        counts[key] = counts.get(key, 0) + 1
-    return counts

@@ -26,7 +26,7 @@ class LaneState(msgspec.Struct, omit_defaults=True):
         id: The tracker's id for the run.
         url: Where a browser shows it.
         closed: The run is ended in the tracker.
-        segment: The journal's last segment when it was closed; a later one is a resumed run.
+        segment: The journal's segment that was read last. When the lane is closed, a later one is a resumed run.
         linked: Its parent is shown there, or it has none.
         opening: A courier is about to open the run in the tracker.
         stopped: The lane gave up until ``multitrack sync``; ``problem`` says why.
@@ -56,13 +56,6 @@ class LaneState(msgspec.Struct, omit_defaults=True):
     def settled(self) -> bool:
         """Whether there is nothing left to do for the lane."""
         return self.closed and self.linked
-
-
-class Aside(msgspec.Struct, frozen=True):
-    """A record that a tracker will never take, by its place in the journal."""
-
-    ordinal: int
-    reason: str
 
 
 def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
