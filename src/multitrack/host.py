@@ -33,8 +33,11 @@ class Host(Protocol):
     def add(self, directory: Path, options: dict[str, dict[str, Any]], objects: dict[str, object]) -> None:
         """Take on a run."""
 
-    def nudge(self) -> None:
-        """Deliver now what is there."""
+    def nudge(self) -> bool:
+        """Deliver now what is there; whether anybody will."""
+
+    def look(self) -> None:
+        """See that the courier lives."""
 
     def stop(self, limit: float) -> None:
         """Finish within ``limit`` seconds and go."""
@@ -61,9 +64,13 @@ class ThreadHost:
         """Take on a run."""
         self._courier.add(directory, options, objects)
 
-    def nudge(self) -> None:
+    def nudge(self) -> bool:
         """Deliver now what is there."""
         self._courier.nudge()
+        return True
+
+    def look(self) -> None:
+        """Nothing: a thread does not die alone."""
 
     def let_go(self) -> set[Path]:
         """At the interpreter's exit: give up what is not open yet, and say whose runs that concerns.
@@ -120,11 +127,19 @@ class ProcessHost:
             if self._alive():
                 self._send(order)
 
-    def nudge(self) -> None:
-        """Deliver now what is there; starts the process again if it died."""
+    def nudge(self) -> bool:
+        """Deliver now what is there; starts the process again if it died, and says whether there is one."""
         with self._lock:
-            if self._alive():
+            alive = self._alive()
+            if alive:
                 self._send({"nudge": True})
+            return alive
+
+    def look(self) -> None:
+        """Start the process again if it died. A look costs a ``waitpid``, some microseconds."""
+        with self._lock:
+            if self._process is not None:
+                self._alive()
 
     def stop(self, limit: float) -> None:
         """Let the process finish within ``limit`` seconds and go; it is not waited for."""
@@ -155,13 +170,19 @@ class ProcessHost:
         """Whether there is a courier to talk to; starts one where it is due."""
         if self._pid != os.getpid():
             return False
-        if self._process is not None and self._process.poll() is None:
-            return True
+        if self._process is not None:
+            if self._process.poll() is None:
+                return True
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process = None
+            again = self._starts <= RESTARTS
+            log.warning(
+                "multitrack: the courier process died%s",
+                "; starting it again" if again else f" {self._starts} times; run `multitrack sync` later",
+            )
         if self._starts > RESTARTS:
             return False
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            log.warning("multitrack: the courier process died; starting it again")
         self._starts += 1
         self._backlog.clear()
         try:

@@ -9,20 +9,24 @@ how many lines of the run were read.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import itertools
+import logging
 import os
 import socket
 import time
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from multitrack import records
 from multitrack.errors import JournalError, RunInUseError
-from multitrack.records import End, ListMetric, Record, Segment
+from multitrack.records import End, ListMetric, Lost, Record, Segment
 from multitrack.resolve import Resolver
 from multitrack.segments import is_held, last_segment, opening, segment_path
+
+log = logging.getLogger("multitrack")
 
 #: A list metric longer than this many bytes of JSON is written in parts.
 PART_BYTES: Final = 1 << 20
@@ -31,29 +35,42 @@ PART_BYTES: Final = 1 << 20
 class Writer:
     """Appends to one segment, from one process; the caller holds a lock around each call.
 
+    A trouble of the machine (a full disk) is no mistake of the caller: it is said once, what is lost is counted, and
+    as soon as the machine takes records again that is said too, and written down as :class:`~multitrack.records.Lost`.
+
     Args:
         directory: The run's directory.
         not_before: No record will be stamped earlier than this (ms), so that a resumed run's times go on.
         fork: Whether this process is a forked child of the run's writer.
+        manifest: What the run is, to be read from here should its own file be damaged.
 
     Attributes:
         number: The segment's number.
-        records: How many records were written, the segment's own first one included.
-        lost: How many the machine did not take.
+        lost: How many records the machine did not take.
 
     Raises:
         JournalError: The directory cannot be written.
     """
 
-    def __init__(self, directory: Path, *, not_before: int = 0, fork: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, not_before: int = 0, fork: bool = False, manifest: dict[str, Any] | None = None
+    ) -> None:
         self._last = not_before
-        self._torn = False
+        self._directory = directory
+        self._torn = False  # the last write was a short one: its line has no end
+        self._losing = 0  # records lost since the last one that was written
+        self._losing_since = 0
         self.lost = 0
-        self.records = 0
         self.number, self._fd = self._create(directory)
-        self.append(
-            Segment(time=self.now(), segment=self.number, pid=os.getpid(), host=socket.gethostname(), fork=fork)
-        )
+        first = Segment(
+            time=self.now(), segment=self.number, pid=os.getpid(), host=socket.gethostname(), fork=fork,
+            manifest=manifest,
+        )  # fmt: skip
+        trouble = self._put(records.encode(first))
+        if trouble is not None:
+            segment_path(directory, self.number).unlink()
+            self.close()
+            raise _cannot_write(directory, trouble) from trouble
 
     def _create(self, directory: Path) -> tuple[int, int]:
         # Locked under a name no reader looks at, then linked: nobody ever sees a segment without its lock.
@@ -70,15 +87,13 @@ class Writer:
                     break
                 except FileExistsError:
                     continue
-            draft.unlink()
         except OSError as error:
             if fd >= 0:
                 os.close(fd)
-            raise JournalError(
-                error.errno,
-                f"cannot write the journal of run {directory.name}: {error.strerror}",
-                str(directory),
-            ) from error
+            raise _cannot_write(directory, error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink()
         return number, fd
 
     def now(self) -> int:
@@ -88,16 +103,12 @@ class Writer:
             self._last = now
         return self._last
 
-    def append(self, record: Record) -> OSError | None:
-        """Write one record; gives back the trouble where the machine could not take it.
-
-        A full disk is no mistake of the caller: the error is handed back, counted in ``lost``, and what
-        follows starts on a line of its own.
-        """
+    def append(self, record: Record) -> int:
+        """Write one record; gives back how many were written: 1, or 0 where the machine did not take it."""
         return self._write(records.encode(record))
 
-    def append_list(self, record: ListMetric) -> OSError | None:
-        """Write a list metric, in parts where it is longer than :data:`PART_BYTES`."""
+    def append_list(self, record: ListMetric) -> int:
+        """Write a list metric, in parts where it is longer than :data:`PART_BYTES`; gives back how many records."""
         line = records.encode(record)
         if len(line) <= PART_BYTES:
             return self._write(line)
@@ -106,36 +117,61 @@ class Writer:
         stretches = [record.values[i : i + size] for i in range(0, len(record.values), size)]
         for i, values in enumerate(stretches, start=1):
             part = ListMetric(time=record.time, name=record.name, values=values, part=i, parts=len(stretches))
-            trouble = self._write(records.encode(part))
-            if trouble is not None:
-                return trouble
-        return None
+            if not self._write(records.encode(part)):
+                return 0  # the parts before it count for nothing
+        return len(stretches)
 
-    def _write(self, line: bytes) -> OSError | None:
-        if self._torn:
-            line = b"\n" + line
+    def _write(self, line: bytes) -> int:
+        if self._losing:
+            # One write with the record, so that a nearly full disk does not say so again and again; the total, so that
+            # it may stand there twice.
+            lost = Lost(time=self._last, total=self.lost, since=self._losing_since)
+            line = records.encode(lost) + line
+        trouble = self._put(line)
+        if trouble is not None:
+            self._lose(trouble)
+            return 0
+        if self._losing:
+            log.warning(
+                "multitrack: run %s: the journal can be written again; %d records were lost",
+                self._directory.name, self._losing,
+            )  # fmt: skip
+            self._losing = 0
+        return 1
+
+    def _put(self, line: bytes) -> OSError | None:
         try:
-            written = os.write(self._fd, line)
+            written = os.write(self._fd, b"\n" + line if self._torn else line)
         except OSError as error:
-            self.lost += 1
             return error
-        if written != len(line):
-            self._torn = True
-            self.lost += 1
+        if written < len(line):
+            # what follows begins on a line of its own
+            self._torn = self._torn or written > 0
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._torn = False
-        self.records += 1
         return None
 
-    def sync(self) -> None:
-        """Ask the kernel to put what was written on the medium."""
-        os.fsync(self._fd)
+    def _lose(self, trouble: OSError) -> None:
+        self.lost += 1
+        if not self._losing:
+            self._losing_since = self._last
+            log.warning(
+                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
+                "until it can, everything before is kept",
+                self._directory.name, self._directory, trouble.strerror or trouble,
+            )  # fmt: skip
+        self._losing += 1
 
     def close(self) -> None:
         """Give up the segment; from now on it is closed for readers."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _cannot_write(directory: Path, trouble: OSError) -> JournalError:
+    reason = f"cannot write the journal of run {directory.name}: {trouble.strerror}"
+    return JournalError(trouble.errno, reason, str(directory))
 
 
 def close_dead(directory: Path, last_time: int) -> bool:
@@ -155,8 +191,10 @@ def close_dead(directory: Path, last_time: int) -> bool:
                 pass
             if cursor.ended is None:
                 writer = Writer(directory, not_before=last_time, fork=True)
-                writer.append(End(time=last_time, status="killed"))
-                writer.close()
+                try:
+                    return bool(writer.append(End(time=last_time, status="killed")))
+                finally:
+                    writer.close()
     except RunInUseError:
         return False
     return True

@@ -15,6 +15,7 @@ A directory without a manifest is no run yet. Everything is readable by its owne
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -25,6 +26,9 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.errors import JournalError
+from multitrack.records import Segment, decode_or_none
+
+log = logging.getLogger("multitrack")
 
 _last_id_time = 0
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -154,18 +158,37 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of the run in ``directory``.
+    """The manifest of the run in ``directory``; from its journal, where the file is damaged.
 
     Raises:
-        JournalError: It is missing or damaged.
+        JournalError: It is missing, cannot be read, or is damaged like the journal's segments.
     """
     path = directory / "manifest.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise JournalError(f"no run in {directory}: manifest.json is missing") from None
-    except (OSError, ValueError) as error:
-        raise JournalError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise JournalError(error.errno, f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        kept = _kept_in_journal(directory)
+        if kept is None:
+            raise JournalError(f"cannot read {path}: {error}") from error
+        log.warning("multitrack: %s is damaged (%s); what it said is taken from the run's journal", path, error)
+        return kept
+
+
+def _kept_in_journal(directory: Path) -> Manifest | None:
+    """The manifest as the newest segment that can be read says it: without what was gathered after the start."""
+    for path in sorted(directory.glob("[0-9]*.jsonl"), reverse=True):
+        with path.open("rb") as file:
+            first = decode_or_none(file.readline())
+        if isinstance(first, Segment) and first.manifest is not None:
+            try:
+                return msgspec.convert(first.manifest, Manifest)
+            except msgspec.ValidationError:
+                continue
+    return None
 
 
 def run_directories(journal: Path) -> Iterator[Path]:

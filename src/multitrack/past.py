@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from multitrack.errors import ParamChangedError
 from multitrack.journal import Cursor
-from multitrack.records import DATA, ListMetric, Metric, Params
+from multitrack.records import DATA, ListMetric, Lost, Metric, Params
 
 
 class Past:
@@ -18,6 +18,7 @@ class Past:
         params: Type and JSON value of each param, by key.
         kinds: Which metrics are series and which are lists.
         count: Data records so far.
+        lost: How many more the machine did not take.
         last_time: Time of the last record (ms).
     """
 
@@ -25,6 +26,7 @@ class Past:
         self.params: dict[str, tuple[str, Any]] = {}
         self.kinds: dict[str, Literal["series", "list"]] = {}
         self.count = 0
+        self.lost = 0
         self.last_time = 0
 
     def check_params(self, run_id: str, values: Mapping[str, Any], types: Mapping[str, str]) -> None:
@@ -46,6 +48,7 @@ class Past:
         """What the run in ``directory`` holds; reads its whole journal."""
         past = cls()
         cursor = Cursor(directory)
+        lost: dict[int, int] = {}
         while stretch := cursor.read():
             for record in stretch:
                 if isinstance(record, Params):
@@ -56,6 +59,9 @@ class Past:
                     past.kinds.update(dict.fromkeys(record.values, "series"))
                 elif isinstance(record, ListMetric):
                     past.kinds[record.name] = "list"
+                elif isinstance(record, Lost):
+                    lost[cursor.segment] = record.total
                 past.count += isinstance(record, DATA)
+        past.lost = sum(lost.values())
         past.last_time = cursor.last_time
         return past

@@ -23,6 +23,7 @@ from multitrack.records import (
     ArtifactRef,
     Lines,
     ListMetric,
+    Lost,
     Metric,
     Mistake,
     Params,
@@ -144,6 +145,7 @@ class Summary(msgspec.Struct, frozen=True):
         lines: How many log lines.
         records: How many data records.
         mistakes: Wrong calls set aside.
+        lost: Records that the machine did not take (a full disk).
         damaged: Journal lines that are no records.
     """
 
@@ -158,6 +160,7 @@ class Summary(msgspec.Struct, frozen=True):
     lines: int
     records: int
     mistakes: int
+    lost: int
     damaged: int
 
     @classmethod
@@ -171,6 +174,7 @@ class Summary(msgspec.Struct, frozen=True):
         tags: dict[str, str] = {}
         artifacts: list[ArtifactRef] = []
         lines = records = mistakes = 0
+        lost: dict[int, int] = {}
         cursor = Cursor(run.directory)
         while stretch := cursor.read():
             for record in stretch:
@@ -193,6 +197,8 @@ class Summary(msgspec.Struct, frozen=True):
                     lines += len(record.lines)
                 elif isinstance(record, Mistake):
                     mistakes += 1
+                elif isinstance(record, Lost):
+                    lost[cursor.segment] = record.total
         status: Status = "running"
         if cursor.ended is not None:
             status = cursor.ended.status
@@ -202,7 +208,7 @@ class Summary(msgspec.Struct, frozen=True):
         return cls(
             status=status, ended=ended, params=params, sources=sources, metrics={**last, **simple}, lengths=lengths,
             tags=tags, artifacts=artifacts, lines=lines, records=records, mistakes=mistakes,
-            damaged=len(cursor.damaged),
+            lost=sum(lost.values()), damaged=len(cursor.damaged),
         )  # fmt: skip
 
 
@@ -257,4 +263,6 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
 def report_of(run: RecordedRun) -> DeliveryReport:
     """What each backend of a recorded run holds, and what is pending."""
     summary = run.summary()
-    return report_run(run.lanes(), summary.records, ended=summary.status != "running", mistakes=summary.mistakes)
+    return report_run(
+        run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes
+    )

@@ -6,18 +6,19 @@ the call and changes nothing; a trouble of the machine is said once, counted, an
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from multitrack import values
 from multitrack.artifacts import describe
 from multitrack.config import Settings
-from multitrack.errors import MetricKindError, MultitrackError, RunClosedError
+from multitrack.errors import JournalError, MetricKindError, MultitrackError, RunClosedError
 from multitrack.inputs import LARGEST_STEP, prepare_params, prepare_tags, split_lines, to_step
 from multitrack.journal import Writer
 from multitrack.past import Past
@@ -75,7 +76,7 @@ class Recorder:
         self._redactor = redactor or Redactor([])
         self._lock = threading.RLock()
         self._status: Status = "running"
-        self._lost = 0
+        self._look_at: float = inf
         self._warned: set[str] = set()
 
     def log_params(self, params: Any, source: str | None = None) -> None:
@@ -99,12 +100,8 @@ class Recorder:
                 known = self._past.params
                 self._past.check_params(self.id, prepared.values, prepared.types)
                 new = {key: value for key, value in prepared.values.items() if key not in known}
-                if new:
-                    writer = self._ready()
-                    types = {key: prepared.types[key] for key in new}
-                    self._wrote(
-                        writer.append(Params(time=writer.now(), values=new, types=types, source=prepared.source))
-                    )
+                types = {key: prepared.types[key] for key in new}
+                if new and self._append(lambda now: Params(time=now, values=new, types=types, source=prepared.source)):
                     known.update({key: (types[key], value) for key, value in new.items()})
         except MISTAKES as error:
             self._mistake("log_params", error)
@@ -150,13 +147,13 @@ class Recorder:
                 return
             with self._lock:
                 writer = self._ready()
-                trouble = writer.append(Metric(time=writer.now(), values=numbers, step=step))
-                self._past.count += 1
+                now = writer.now()
+                self._past.count += writer.append(Metric(time=now, values=numbers, step=step))
                 if step is not None:
                     for name in numbers:
                         kinds[name] = "series"
-            if trouble is not None:
-                self._trouble(trouble)
+                if now >= self._look_at:
+                    self._look(now)
         except MISTAKES as error:
             self._mistake("log_metric", error)
 
@@ -182,12 +179,11 @@ class Recorder:
                 return
             with self._lock:
                 writer = self._ready()
-                before = writer.records
-                trouble = writer.append_list(ListMetric(time=writer.now(), name=name, values=numbers))
-                self._past.count += writer.records - before
+                now = writer.now()
+                self._past.count += writer.append_list(ListMetric(time=now, name=name, values=numbers))
                 self._past.kinds[name] = "list"
-            if trouble is not None:
-                self._trouble(trouble)
+                if now >= self._look_at:
+                    self._look(now)
         except MISTAKES as error:
             self._mistake("log_list_metric", error)
 
@@ -288,33 +284,23 @@ class Recorder:
             self._warned.add(call)
             log.warning("multitrack: run %s: %s was set aside: %s", self.id, call, reason)
         if self._status == "running" and self.directory is not None:
-            with self._lock:
+            with self._lock, contextlib.suppress(JournalError):
                 writer = self._ready()
                 writer.append(Mistake(time=writer.now(), call=call, reason=values.clean_text(reason)))
 
-    def _append(self, make: Callable[[int], Record]) -> None:
+    def _append(self, make: Callable[[int], Record]) -> bool:
+        """Write the record made for the time of now; whether the machine took it."""
         with self._lock:
             writer = self._ready()
-            record = make(writer.now())
-            self._wrote(writer.append(record))
+            now = writer.now()
+            written = writer.append(make(now))
+            self._past.count += written
+            if now >= self._look_at:
+                self._look(now)
+        return bool(written)
 
-    def _wrote(self, trouble: OSError | None) -> None:
-        self._past.count += 1
-        self._trouble_or_nothing(trouble)
-
-    def _trouble_or_nothing(self, trouble: OSError | None) -> None:
-        if trouble is not None:
-            self._trouble(trouble)
-
-    def _trouble(self, trouble: OSError) -> None:
-        """The machine could not take a record: say so once; training goes on."""
-        self._past.count -= 1
-        if "machine" not in self._warned:
-            self._warned.add("machine")
-            log.warning(
-                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
-                "until it can, everything before is kept", self.id, self.directory, trouble.strerror or trouble,
-            )  # fmt: skip
+    def _look(self, now: int) -> None:
+        """Called from a recording call every few seconds, see :meth:`Run._look`."""
 
     def _ready(self) -> Writer:
         """The writer; a forked child's first record opens a segment of its own."""
@@ -339,6 +325,12 @@ class Recorder:
 
     def _mistake(self, call: str, error: BaseException) -> None:
         """Called while ``error`` is handled: raises it on, or sets the call aside with ``mistakes = "warn"``."""
+        if isinstance(error, JournalError):  # a forked child that cannot open a segment: no mistake of the caller
+            self._past.lost += 1
+            if "journal" not in self._warned:
+                self._warned.add("journal")
+                log.warning("multitrack: run %s: %s; what this process logs is lost", self.id, error)
+            return
         if self.settings.mistakes != "warn":
             raise
         self.set_aside(call, error)

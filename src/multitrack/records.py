@@ -46,6 +46,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
         host: Where that process runs.
         fork: Whether it is a forked child of the run's writer: its end is not the run's end.
         format: Version of the journal's format.
+        manifest: What the run is, as ``manifest.json`` says it, should that file be damaged one day.
     """
 
     segment: int
@@ -53,6 +54,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     host: str
     fork: bool = False
     format: int = FORMAT
+    manifest: dict[str, Any] | None = None
 
 
 class Params(Record, frozen=True, kw_only=True, tag="params"):
@@ -160,13 +162,25 @@ class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
     reason: str
 
 
+class Lost(Record, frozen=True, kw_only=True, tag="lost"):
+    """What the machine did not take (a full disk), written as soon as it takes records again.
+
+    Attributes:
+        total: How many records of this segment, so far.
+        since: Time of the first of the latest ones (ms).
+    """
+
+    total: int
+    since: int
+
+
 class End(Record, frozen=True, kw_only=True, tag="end"):
     """How the run ended, and when. A later segment that is no fork's is a resumed run."""
 
     status: Status
 
 
-AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | End
+AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Lost | End
 """Everything that can stand in a journal."""
 
 DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)

@@ -8,12 +8,12 @@ import dataclasses
 import logging
 import os
 import threading
-import time
 import traceback
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from multitrack import process
 from multitrack.capture import Capture
@@ -34,6 +34,9 @@ from multitrack.settle import Settling
 from multitrack.wait import pending_statement, wait
 
 log = logging.getLogger("multitrack")
+
+#: Milliseconds between looks whether the courier lives.
+_LOOK_EVERY: Final = 5000
 
 _active: contextvars.ContextVar[Run | None] = contextvars.ContextVar("multitrack_run", default=None)
 
@@ -90,7 +93,8 @@ class Run(Recorder):
         self.manifest = manifest
         self._host = host
         self._children: list[Run] = []  # held: a child that nobody else holds is waited for as well
-        self._opened = int(time.time() * 1000)
+        self._gave_up = {lane: state.updated for lane in self._lanes() if (state := state_of(*lane)).stopped}
+        self._look_at = 0.0 if host is not None else inf
         self._pid = os.getpid()
         self._capture: Capture | None = None
         self._tokens: list[contextvars.Token[Run | None]] = []
@@ -131,8 +135,7 @@ class Run(Recorder):
             What is delivered, pending and set aside, for each backend. Never raises for a tracker's trouble.
         """
         if self.directory is not None and self._host is not None and self._pid == os.getpid():
-            self._host.nudge()
-            settling = Settling(self._lanes(), {self.directory: self._past.count}, since=self._opened)
+            settling = Settling(self._lanes(), {self.directory: self._past.count}, gave_up=self._gave_up)
             wait(settling, {self.directory: self._past.count}, timeout, nudge=self._host.nudge, quiet=True)
         return self._report()
 
@@ -143,8 +146,7 @@ class Run(Recorder):
             timeout: Seconds to wait at most; default: as long as opening may take.
         """
         if self._host is not None and self.directory is not None:
-            self._host.nudge()
-            settling = Settling(self._lanes(), since=self._opened, opening=True)
+            settling = Settling(self._lanes(), gave_up=self._gave_up, opening=True)
             wait(settling, {}, timeout, nudge=self._host.nudge, quiet=True)
         return self.backend_ids
 
@@ -173,8 +175,9 @@ class Run(Recorder):
         process.join_context(self)
         with self._lock:
             writer = self._ready()
-            self._trouble_or_nothing(writer.append(End(time=writer.now(), status=status)))
-            self._lost += writer.lost
+            if not writer.append(End(time=writer.now(), status=status)):
+                log.warning("multitrack: run %s: its end could not be written; it will count as killed", self.id)
+            self._past.lost += writer.lost
             writer.close()
             self._writer = None
             self._status = status
@@ -189,12 +192,14 @@ class Run(Recorder):
         parent_open = self.parent is not None and self.parent.status == "running"
         if self._host is None or parent_open:
             return
-        self._host.nudge()
         family = [run for run in self.family() if run.status != "running" and run.directory is not None]
-        if self.settings.exit == "wait":
+        if self.settings.exit == "detach":
+            self._host.nudge()
+        else:
             counts = {run.directory: run._past.count for run in family if run.directory is not None}
             lanes = [lane for run in family for lane in run._lanes()]
-            wait(Settling(lanes, since=self._opened), counts, None, nudge=self._host.nudge)
+            gave_up = {lane: when for run in family for lane, when in run._gave_up.items()}
+            wait(Settling(lanes, gave_up=gave_up), counts, None, nudge=self._host.nudge)
         report = DeliveryReport({})
         for run in family:
             report += run._report()
@@ -254,19 +259,24 @@ class Run(Recorder):
         except MISTAKES as trouble:
             self.set_aside("log_lines", trouble)
 
+    def _look(self, now: int) -> None:
+        """Now and then from a recording call: a courier that died is started again."""
+        self._look_at = now + _LOOK_EVERY
+        if self._host is not None:
+            self._host.look()
+
     def _lanes(self) -> list[tuple[Path, str]]:
-        assert self.directory is not None  # noqa: S101 - a disabled run never comes here
+        if self.directory is None:
+            return []
         return [(self.directory, entry.name) for entry in self.manifest.backends]
 
     def _states(self) -> dict[str, LaneState]:
-        if self.directory is None:
-            return {}
         return {name: state_of(directory, name) for directory, name in self._lanes()}
 
     def _report(self) -> DeliveryReport:
         if self.directory is None:
             return DeliveryReport({})
-        lost = self._lost + (self._writer.lost if self._writer is not None else 0)
+        lost = self._past.lost + (self._writer.lost if self._writer is not None else 0)
         return report_run(
             self._states(),
             self._past.count,
@@ -289,7 +299,7 @@ class Run(Recorder):
             self._writer.close()
             self._writer = None
         self._capture = None
-        self._host = None
+        self._host, self._look_at = None, inf
 
 
 def ended_by(error: BaseException) -> Status:

@@ -8,7 +8,7 @@ is gone): a lane is waited for until it is settled, gave up, or has moved nothin
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,8 @@ class Settling:
     Args:
         lanes: Run directory and backend of each.
         targets: Data records to wait for in each run, by run directory; default: until the lane is settled.
-        since: A lane that gave up earlier than this (ms since the epoch) is being tried again.
+        gave_up: Lanes that had given up before, with the time their state then bore: they are being tried again, and
+            have given up anew only when it bears another. (No clock is compared: clocks are set back.)
         opening: Wait only until each lane has opened its run.
     """
 
@@ -36,12 +37,12 @@ class Settling:
         self,
         lanes: Sequence[tuple[Path, str]],
         targets: dict[Path, int] | None = None,
-        since: int = 0,
+        gave_up: Mapping[tuple[Path, str], int] | None = None,
         *,
         opening: bool = False,
     ) -> None:
         now = time.monotonic()
-        self._since = since
+        self._gave_up = gave_up or {}
         self._opening = opening
         self._targets = targets
         self._open = {lane: _Watched(state_of(*lane), now) for lane in lanes}
@@ -53,7 +54,7 @@ class Settling:
         now = time.monotonic()
         for lane, watched in list(self._open.items()):
             state = self.states[lane] = state_of(*lane)
-            if self._reached(lane, state) or (state.stopped and state.updated >= self._since):
+            if self._reached(lane, state) or (state.stopped and state.updated != self._gave_up.get(lane)):
                 del self._open[lane]
             elif watched.stalled(state, now) or not lane[0].exists():
                 self.stalled.add(lane)

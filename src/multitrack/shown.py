@@ -83,6 +83,7 @@ def print_run(run: RecordedRun) -> None:
         ("notes", manifest.notes and safe(manifest.notes)), ("started", _moment(manifest.created)),
         ("took", _took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
+        ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
         ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
         *_origin(run),
     )  # fmt: skip
@@ -135,7 +136,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
         "id": run.id, "name": manifest.name, "project": manifest.project, "status": summary.status,
         "parent": manifest.parent, "group": manifest.group, "notes": manifest.notes, "created": manifest.created,
         "ended": None if summary.status == "running" else summary.ended, "records": summary.records,
-        "lines": summary.lines, "mistakes": summary.mistakes, "damaged": summary.damaged,
+        "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
         "directory": str(run.directory), "backends": report_as_json(report_of(run)),
     }  # fmt: skip
     if full:

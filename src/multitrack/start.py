@@ -189,8 +189,14 @@ class _Start:
                 past = Past.of(directory)
                 if params is not None:
                     past.check_params(directory.name, params.values, params.types)
-            writer = Writer(directory, not_before=past.last_time)
-            write_manifest(directory, manifest)
+            writer = Writer(directory, not_before=past.last_time, manifest=msgspec.to_builtins(manifest))
+            try:
+                write_manifest(directory, manifest)
+            except OSError as error:
+                writer.close()
+                raise JournalError(
+                    error.errno, f"cannot write the journal of run {manifest.id}: {error.strerror}", str(directory)
+                ) from error
         host = process.host_for(self.settings)
         run = Run(
             manifest, directory, self.settings, writer=writer, past=past, parent=self.parent, host=host,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,12 +38,17 @@ def sync(
 
     reader = open_journal(journal)
     chosen = [reader.run(run) for run in runs] if runs else list(reader.runs())
-    open_runs = [run for run in chosen if any(not state.settled for state in run.lanes().values())]
+    states = {run: run.lanes() for run in chosen}
+    open_runs = [run for run, lanes in states.items() if any(not state.settled for state in lanes.values())]
     if not open_runs:
         return {}
     courier = Courier(0.2, notice or (lambda text: log.warning("multitrack: %s", text)))
     lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
-    settling = Settling([(lane.directory, lane.name) for lane in lanes], since=time.time_ns() // 1_000_000 + 1)
+    gave_up = {
+        (run.directory, name): state.updated
+        for run in open_runs for name, state in states[run].items() if state.stopped
+    }  # fmt: skip
+    settling = Settling([(lane.directory, lane.name) for lane in lanes], gave_up=gave_up)
 
     def finished() -> bool:
         over = settling.look() or all(not lane.busy and (lane.done or lane.idle) for lane in lanes)

@@ -28,7 +28,7 @@ def wait(
     counts: Mapping[Path, int],
     timeout: float | None,
     *,
-    nudge: Callable[[], None],
+    nudge: Callable[[], bool],
     quiet: bool = False,
 ) -> None:
     """Wait until ``settling`` is over; Ctrl-C ends the wait.
@@ -37,19 +37,20 @@ def wait(
         settling: What to wait for.
         counts: Data records of each run, to show how far delivery is.
         timeout: Seconds to wait at most.
-        nudge: Called now and then, so that a courier that died is started again.
+        nudge: Called now and then, so that a courier that died is started again; whether there is one.
         quiet: Show nothing.
     """
     start = time.monotonic()
     progress = _Progress(counts)
-    nudged, pause = start, 0.005
+    nudged, pause = start - _NUDGE_EVERY, 0.005
     try:
         while not settling.look():
             now = time.monotonic()
             if timeout is not None and now - start >= timeout:
                 break
-            if now - nudged > _NUDGE_EVERY:
-                nudge()
+            if now - nudged >= _NUDGE_EVERY:
+                if not nudge():
+                    break
                 nudged = now
             if not quiet and now - start > _SHOW_AFTER:
                 progress.show(settling)
