@@ -74,6 +74,8 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ('backends = "mlflow"', r"multitrack\.toml: backends = 'mlflow' cannot hold: Expected `array`"),
         ('delivery = "fast"', r"delivery = 'fast' cannot hold.*one of 'off', 'process', 'thread'"),
         ("interval = 0", "interval = 0 cannot hold"),
+        ("fsync = true", "fsync = true does not say how often"),
+        ("fsync = -1", "fsync = -1 cannot hold"),
         ("[mlfow]\nx = 1", r"\[mlfow\] is neither a setting nor a backend; did you mean 'mlflow'"),
         ("project = ", r"cannot read config file .*multitrack\.toml"),
         ("backends = ['nope']", "unknown backend 'nope'"),

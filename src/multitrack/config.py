@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         mistakes: What a wrong call does: ``raise``, or ``warn`` and set the record aside, counted.
         plugins: Plugins that are no backends, by entry point or import path.
         interval: Seconds between deliveries while training runs.
+        fsync: Seconds after which a record is on the medium and outlives a power cut; ``false``: as the kernel likes.
     """
 
     project: str | None = None
@@ -58,6 +59,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mistakes: Literal["raise", "warn"] = "raise"
     plugins: list[str] = []
     interval: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    fsync: Annotated[float, msgspec.Meta(gt=0)] | bool = False
+
+    def __post_init__(self) -> None:
+        if self.fsync is True:
+            raise ValueError("fsync = true does not say how often; false, or seconds such as 1.0")
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -168,8 +174,11 @@ def load_config(
     given.update({key: (value, here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
     values.setdefault("journal", _absolute_path(Settings().journal, origin.base))
-    settings = Settings(**values)
     origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
+    try:
+        settings = Settings(**values)
+    except ValueError as error:
+        raise ConfigError(f"{origins['fsync']}: {error}") from error
     return Config(settings, origins, tables, file)
 
 

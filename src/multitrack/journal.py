@@ -45,6 +45,7 @@ class Writer:
         manifest: What the run is, to be read from here should its own file be damaged.
 
     Attributes:
+        directory: The run's directory.
         number: The segment's number.
         lost: How many records the machine did not take.
 
@@ -56,10 +57,11 @@ class Writer:
         self, directory: Path, *, not_before: int = 0, fork: bool = False, manifest: dict[str, Any] | None = None
     ) -> None:
         self._last = not_before
-        self._directory = directory
+        self.directory = directory
         self._torn = False  # the last write was a short one: its line has no end
         self._losing = 0  # records lost since the last one that was written
         self._losing_since = 0
+        self._durable = 0  # bytes that are on the medium
         self.lost = 0
         self.number, self._fd = self._create(directory)
         first = Segment(
@@ -134,7 +136,7 @@ class Writer:
         if self._losing:
             log.warning(
                 "multitrack: run %s: the journal can be written again; %d records were lost",
-                self._directory.name, self._losing,
+                self.directory.name, self._losing,
             )  # fmt: skip
             self._losing = 0
         return 1
@@ -158,9 +160,27 @@ class Writer:
             log.warning(
                 "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
                 "until it can, everything before is kept",
-                self._directory.name, self._directory, trouble.strerror or trouble,
+                self.directory.name, self.directory, trouble.strerror or trouble,
             )  # fmt: skip
         self._losing += 1
+
+    def put_on_medium(self) -> None:
+        """``fsync`` what was written, from any thread; what goes wrong is said once."""
+        try:
+            fd = os.dup(self._fd)  # a number that nobody closes and reuses meanwhile
+        except OSError:
+            return  # closed, by an end that did this itself
+        try:
+            size = os.fstat(fd).st_size
+            if size != self._durable:
+                os.fsync(fd)
+                self._durable = size
+        except OSError as error:
+            if self._durable >= 0:
+                log.warning("multitrack: run %s: fsync failed: %s", self.directory.name, error)
+            self._durable = -1
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Give up the segment; from now on it is closed for readers."""

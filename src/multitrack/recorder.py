@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from multitrack import values
 from multitrack.artifacts import describe
 from multitrack.config import Settings
+from multitrack.durability import keep_durable
 from multitrack.errors import JournalError, MetricKindError, MultitrackError, RunClosedError
 from multitrack.inputs import LARGEST_STEP, prepare_params, prepare_tags, split_lines, to_step
 from multitrack.journal import Writer
@@ -311,6 +312,8 @@ class Recorder:
                 )
             assert self.directory is not None  # noqa: S101 - a disabled run never comes here
             self._writer = Writer(self.directory, not_before=self._past.last_time, fork=True)
+            if self.settings.fsync:
+                keep_durable(self._writer, self.settings.fsync)
         return self._writer
 
     def _check_kind(self, name: Any, kind: Literal["series", "list"]) -> None:

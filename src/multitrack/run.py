@@ -178,6 +178,8 @@ class Run(Recorder):
             if not writer.append(End(time=writer.now(), status=status)):
                 log.warning("multitrack: run %s: its end could not be written; it will count as killed", self.id)
             self._past.lost += writer.lost
+            if self.settings.fsync:
+                writer.put_on_medium()
             writer.close()
             self._writer = None
             self._status = status

@@ -15,6 +15,7 @@ from multitrack import plugins, process, ranks, values
 from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.context import quick_context
+from multitrack.durability import keep_durable, put_on_medium
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs import prepare_params, prepare_tags
 from multitrack.journal import Writer
@@ -197,6 +198,9 @@ class _Start:
                 raise JournalError(
                     error.errno, f"cannot write the journal of run {manifest.id}: {error.strerror}", str(directory)
                 ) from error
+        if self.settings.fsync:
+            put_on_medium(directory / "manifest.json")
+            keep_durable(writer, self.settings.fsync)
         host = process.host_for(self.settings)
         run = Run(
             manifest, directory, self.settings, writer=writer, past=past, parent=self.parent, host=host,
