@@ -262,7 +262,9 @@ class Lane:
             stand_ins = hook(self._run, records)
         except RetryableError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is kept as the reason
+        except Exception as error:  # whatever a backend raises is kept as the reason
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                raise
             if len(records) > 1:
                 for record in records:
                     self._hand_over(hook, [record])

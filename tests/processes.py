@@ -1,0 +1,48 @@
+"""Training processes for tests, and the couriers they leave."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent
+
+
+def script(tmp_path: Path, body: str, **environment: str) -> "subprocess.Popen[str]":
+    """A training process of its own, in ``tmp_path``."""
+    (tmp_path / "train.py").write_text("import multitrack, os, signal, sys, time\n" + body)
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "train.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def but_progress(errors: str) -> list[str]:
+    """What was said on stderr beside progress, which a slow machine shows."""
+    return [line for line in errors.splitlines() if not line.startswith("multitrack: delivering")]
+
+
+def couriers() -> list[int]:
+    """Pids of the courier processes that run on this machine for this test's directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (
+                    b"multitrack.courier" in (entry / "cmdline").read_bytes()
+                    and (entry / "cwd").readlink() == Path.cwd()
+                ):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def wait_until(condition: Any, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
