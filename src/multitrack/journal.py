@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from multitrack import records
-from multitrack.errors import JournalError, RunInUseError
+from multitrack.errors import RunInUseError
 from multitrack.records import End, ListMetric, Lost, Record, Segment
 from multitrack.resolve import Resolver
-from multitrack.segments import is_held, last_segment, opening, segment_path
+from multitrack.segments import cannot_write, is_held, last_segment, opening, segment_path
 
 log = logging.getLogger("multitrack")
 
@@ -72,7 +72,7 @@ class Writer:
         if trouble is not None:
             segment_path(directory, self.number).unlink()
             self.close()
-            raise _cannot_write(directory, trouble) from trouble
+            raise cannot_write(directory, trouble) from trouble
 
     def _create(self, directory: Path) -> tuple[int, int]:
         # Locked under a name no reader looks at, then linked: nobody ever sees a segment without its lock.
@@ -92,7 +92,7 @@ class Writer:
         except OSError as error:
             if fd >= 0:
                 os.close(fd)
-            raise _cannot_write(directory, error) from error
+            raise cannot_write(directory, error) from error
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink()
@@ -187,11 +187,6 @@ class Writer:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _cannot_write(directory: Path, trouble: OSError) -> JournalError:
-    reason = f"cannot write the journal of run {directory.name}: {trouble.strerror}"
-    return JournalError(trouble.errno, reason, str(directory))
 
 
 def close_dead(directory: Path, last_time: int) -> bool:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from multitrack.errors import RunInUseError
+from multitrack.errors import JournalError, RunInUseError
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -42,18 +42,31 @@ def is_live(directory: Path) -> bool:
     return any(is_held(path) for path in directory.glob("[0-9]*.jsonl"))
 
 
+def cannot_write(directory: Path, trouble: OSError) -> JournalError:
+    """A trouble of the machine, with the run that it befell."""
+    reason = f"cannot write the journal of run {directory.name}: {trouble.strerror}"
+    return JournalError(trouble.errno, reason, str(directory))
+
+
 @contextlib.contextmanager
 def opening(directory: Path) -> Iterator[None]:
     """Be the only one who opens a segment of this run just now.
 
     Raises:
         RunInUseError: A live process writes the run.
+        JournalError: The directory cannot be read or written.
     """
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = -1
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if is_live(directory):
+        try:
+            fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            live = is_live(directory)
+        except OSError as error:
+            raise cannot_write(directory, error) from error
+        if live:
             raise RunInUseError(f"run {directory.name} is being written by another live process ({directory})")
         yield
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)

@@ -32,7 +32,7 @@ from multitrack.naming import random_name
 from multitrack.past import Past
 from multitrack.redaction import Redactor, without_credentials
 from multitrack.run import Delivery, Run
-from multitrack.segments import opening
+from multitrack.segments import cannot_write, opening
 
 log = logging.getLogger("multitrack")
 
@@ -195,9 +195,7 @@ class _Start:
                 write_manifest(directory, manifest)
             except OSError as error:
                 writer.close()
-                raise JournalError(
-                    error.errno, f"cannot write the journal of run {manifest.id}: {error.strerror}", str(directory)
-                ) from error
+                raise cannot_write(directory, error) from error
         if self.settings.fsync:
             put_on_medium(directory / "manifest.json")
             keep_durable(writer, self.settings.fsync)
