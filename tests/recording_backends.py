@@ -157,7 +157,17 @@ class HungBackend(FileBackend):
         time.sleep(10_000)
 
 
+class CountingBackend(FileBackend):
+    """Only counts."""
+
+    name = "counting"
+
+    def write_all(self, run: RunInfo, what: str, records: Sequence[Record]) -> None:
+        pass
+
+
 file = FileBackend()
+counting = CountingBackend()
 raising = RaisingBackend()
 closed = ClosedDoorBackend()
 picky = PickyBackend()
