@@ -487,7 +487,7 @@ def test_a_resumed_run_goes_on_and_knows_its_params() -> None:
     first = start(run_id="my-run", name="n", params={"lr": 0.1})
     first.log_list_metric("l", [1.0, 2.0])
     first.log_metric("s", 1.0, step=5)
-    with pytest.raises(RunInUseError, match="my-run"):
+    with pytest.raises(RunInUseError, match=f"my-run is being written by process {os.getpid()} on "):
         start(run_id="my-run")
     first.end()
     before = summary(first).records

@@ -6,6 +6,7 @@ stretch, lets the backend flush, and then saves its position. It shares nothing 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -55,6 +56,7 @@ class Lane:
         busy: Set by the courier while a worker has the lane.
         idle: The last step found nothing to do: everything is delivered of a run that goes on, or another
             courier drives this lane.
+        holder: The pid of that courier's process.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Lane:
         self.due = 0.0
         self.busy = False
         self.idle = False
+        self.holder: str | None = None
         self._abandoned = False
         self._entry = entry
         self._given_options = options
@@ -180,9 +183,13 @@ class Lane:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "another process"
             os.close(fd)
             return False
-        self._lock_fd = fd
+        self._lock_fd, self.holder = fd, None
+        with contextlib.suppress(OSError):  # a full disk; it is only told to people
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         if self._abandoned:  # meanwhile
             self.release()
             return False

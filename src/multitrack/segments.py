@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from multitrack.errors import JournalError, RunInUseError
+from multitrack.records import Segment, decode_or_none
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -39,7 +40,18 @@ def is_held(path: Path) -> bool:
 
 def is_live(directory: Path) -> bool:
     """Whether a live process writes the run in ``directory``."""
-    return any(is_held(path) for path in directory.glob("[0-9]*.jsonl"))
+    return _held(directory) is not None
+
+
+def _held(directory: Path) -> Path | None:
+    return next((path for path in sorted(directory.glob("[0-9]*.jsonl")) if is_held(path)), None)
+
+
+def _writer_of(path: Path) -> str:
+    """Who writes a segment, as its first record says."""
+    with path.open("rb") as file:
+        first = decode_or_none(file.readline())
+    return f"process {first.pid} on {first.host}" if isinstance(first, Segment) else "another live process"
 
 
 def cannot_write(directory: Path, trouble: OSError) -> JournalError:
@@ -61,11 +73,12 @@ def opening(directory: Path) -> Iterator[None]:
         try:
             fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            live = is_live(directory)
+            held = _held(directory)
+            writer = held and _writer_of(held)
         except OSError as error:
             raise cannot_write(directory, error) from error
-        if live:
-            raise RunInUseError(f"run {directory.name} is being written by another live process ({directory})")
+        if writer:
+            raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")
         yield
     finally:
         if fd >= 0:

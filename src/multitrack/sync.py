@@ -42,7 +42,8 @@ def sync(
     open_runs = [run for run, lanes in states.items() if any(not state.settled for state in lanes.values())]
     if not open_runs:
         return {}
-    courier = Courier(0.2, notice or (lambda text: log.warning("multitrack: %s", text)))
+    notice = notice or (lambda text: log.warning("multitrack: %s", text))
+    courier = Courier(0.2, notice)
     lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
     gave_up = {
         (run.directory, name): state.updated
@@ -60,4 +61,7 @@ def sync(
         courier.run(finished)
     finally:
         courier.close()
+    for lane in lanes:
+        if lane.holder is not None and not lane.done:
+            notice(f"{lane.name}: run {lane.directory.name} is left to process {lane.holder}, which is delivering it")
     return {run.id: report_of(RecordedRun(run.directory)) for run in open_runs}

@@ -125,7 +125,9 @@ def test_the_lock_of_a_killed_sync_is_no_lock(tmp_path: Path) -> None:
         [sys.executable, "-m", "multitrack", "sync"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}
     )
     wait_until(lambda: read_state(run.directory or Path(), "hung").id is not None)
-    assert multitrack.sync()[run.id]["hung"].pending == 1  # returns at once: somebody alive has it
+    said: list[str] = []
+    assert multitrack.sync(notice=said.append)[run.id]["hung"].pending == 1  # returns at once: somebody alive has it
+    assert said == [f"hung: run {run.id} is left to process {holder.pid}, which is delivering it"]
     holder.kill()
     holder.wait()
     lane = Lane(run.directory, run.manifest.backends[0], notice=print)
