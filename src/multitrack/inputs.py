@@ -69,7 +69,10 @@ def to_step(step: Any) -> int:
     """A step of any integer type, or a whole float."""
     if isinstance(step, bool):
         raise TypeError("step must be a whole number, got a bool")
-    number = values.to_number(step, "step")
+    try:
+        number = values.to_number(step, "step")
+    except TypeError:
+        raise TypeError(f"step must be a whole number, got {step!r}") from None
     if not isfinite(number) or int(number) != number:
         raise TypeError(f"step must be a whole number, got {step!r}")
     if abs(number) > LARGEST_STEP:

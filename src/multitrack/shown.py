@@ -25,6 +25,8 @@ from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: Seconds between lines of progress where stderr is no terminal.
+_LINE_EVERY: Final = 10.0
 _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
 
 
@@ -166,12 +168,12 @@ def without_secret(value: Any) -> Any:
 
 
 class SyncProgress:
-    """What ``multitrack sync`` shows while it works: a line on a terminal, notices anywhere."""
+    """What ``multitrack sync`` shows while it works: a line that changes on a terminal, one now and then elsewhere."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
-        self._next = 0.0
+        self._next = 0.0 if self._status is not None else time.monotonic() + _LINE_EVERY
 
     def __enter__(self) -> Self:
         if self._status is not None:
@@ -187,15 +189,19 @@ class SyncProgress:
     def show(self, settling: Settling) -> None:
         """Called again and again with what is waited for."""
         now = time.monotonic()
-        if self._status is None or now < self._next:
+        if now < self._next:
             return
-        self._next = now + 0.2
+        self._next = now + (0.2 if self._status is not None else _LINE_EVERY)
         waiting: dict[str, int] = {}
         for _, backend in settling.waiting:
             waiting[backend] = waiting.get(backend, 0) + 1
         runs = ", ".join(f"{backend}: {count} runs" for backend, count in waiting.items())
         delivered = sum(state.delivered for state in settling.states.values())
-        self._status.update(f"delivering {runs or 'the rest'} · {delivered} records there")
+        text = f"delivering {runs or 'the rest'} · {delivered} records there"
+        if self._status is not None:
+            self._status.update(text)
+        else:
+            self.notice(text)
 
     def notice(self, text: str) -> None:
         """A sentence for the user."""

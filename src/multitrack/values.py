@@ -58,6 +58,8 @@ def _scalar_of(value: Any, name: str) -> Number | None:
             value = value.detach().cpu() if hasattr(value, "detach") else value.numpy()
         plain = value.item() if hasattr(value, "item") else value
     except Exception as error:
+        if getattr(value, "size", 1) not in (0, 1) and not callable(value.size):
+            return None  # an array of several: it has values, just not one
         raise TypeError(f"metric {name!r} has no value yet: {_shown(value)} ({error})") from error
     if isinstance(plain, bool):
         return int(plain)
