@@ -46,6 +46,6 @@ def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
 
 def _differs(run: Run, name: str, value: Any) -> bool:
     """Whether a param of this name, or one below it, was recorded with another value."""
-    prepared = prepare_params({name: value}, None, run._redactor)
+    prepared = prepare_params({name: value}, None, run._redactor.begin())
     known = run._past.params
     return any(key in known and known[key] != (prepared.types[key], plain) for key, plain in prepared.values.items())

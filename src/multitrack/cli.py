@@ -88,7 +88,7 @@ def config(as_json: bool) -> None:
     for backend in selected:
         options, origins = loaded.options(backend)
         for field in msgspec.structs.fields(options):
-            value = shown.without_secret(getattr(options, field.name))
+            value = shown.without_secret(field.encode_name, getattr(options, field.name))
             rows.append((backend.name, field.encode_name, value, origins[field.encode_name]))
     if as_json:
         keys = ("section", "key", "value", "origin")

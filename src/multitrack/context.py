@@ -19,27 +19,30 @@ from typing import Final
 import msgspec
 
 from multitrack.manifest import Context, GitState
-from multitrack.redaction import without_credentials
+from multitrack.redaction import Redaction
 
 #: Seconds that one git command may take.
 _GIT_TIMEOUT: Final = 5.0
 _DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
 
 
-def quick_context() -> Context:
+def quick_context(redaction: Redaction) -> Context:
     """What can be told at once, marked as not complete."""
     program = _program()
     return Context(
         user=_user(), host=socket.gethostname(), pid=os.getpid(), cwd=os.getcwd(),  # noqa: PTH109 - a string
-        program=None if program is None else str(program), command=list(sys.orig_argv or sys.argv),
+        program=None if program is None else str(program), command=redaction.command(sys.orig_argv or sys.argv),
         executable=sys.executable, python=platform.python_version(), platform=sys.platform, complete=False,
     )  # fmt: skip
 
 
-def full_context(quick: Context) -> Context:
+def full_context(quick: Context, redaction: Redaction) -> Context:
     """The same with git's state and the installed distributions; takes milliseconds to seconds."""
     start = Path(quick.program).parent if quick.program else Path(quick.cwd)
     git = git_state(start) or (git_state(Path(quick.cwd)) if str(start) != quick.cwd else None)
+    if git is not None:
+        remote, branch = redaction.text(git.remote or ""), redaction.text(git.branch or "")
+        git = msgspec.structs.replace(git, remote=remote or None, branch=branch or None)
     return msgspec.structs.replace(quick, git=git, packages=packages(), complete=True)
 
 
@@ -54,7 +57,7 @@ def git_state(directory: Path) -> GitState | None:
         commit=commit,
         branch=_git(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
         dirty=None if status is None else bool(status),
-        remote=without_credentials(remote) if remote else None,
+        remote=remote or None,
         root=_git(directory, "rev-parse", "--show-toplevel"),
     )
 

@@ -195,6 +195,7 @@ class Hooks:
     def redact(self, text: str, name: str) -> str | None:
         """A text as it may be kept, or ``None`` to leave it as it is.
 
-        Called on the training thread before a string value of a param, a tag, a line or a URI reaches
-        the journal. ``name`` is the param's or tag's key, or ``""``. What it raises withholds the text.
+        Called after the built-in rules (docs/security.md), before a string value of a param, a tag, a line, a
+        reference or a text of the manifest reaches the journal: on the training thread, and for git's remote and branch
+        on another. ``name`` is the param's or tag's key, or ``""``. What it raises withholds the text.
         """

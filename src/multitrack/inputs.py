@@ -11,27 +11,28 @@ from typing import Any, Final, NamedTuple
 from multitrack import values
 from multitrack.paramfile import read_params
 from multitrack.records import ParamType
-from multitrack.redaction import Redactor
+from multitrack.redaction import Redaction
 
 LARGEST_STEP: Final = 2**63 - 1
 """What every tracker's 64-bit steps hold."""
 
 
 class PreparedParams(NamedTuple):
-    """Params as the journal will hold them."""
+    """Params as the journal will hold them, and how many values of each were redacted."""
 
     values: dict[str, Any]
     types: dict[str, ParamType]
     source: str
+    redacted: dict[str, int]
 
 
-def prepare_params(params: Any, source: str | None, redactor: Redactor) -> PreparedParams:
+def prepare_params(params: Any, source: str | None, redaction: Redaction) -> PreparedParams:
     """Read, flatten, check and redact params; records nothing.
 
     Args:
         params: As for :meth:`Recorder.log_params`.
         source: Where they came from, if the caller says.
-        redactor: What keeps secrets out.
+        redaction: What keeps secrets out.
     """
     if isinstance(params, (str, os.PathLike)):
         path = Path(params)
@@ -39,12 +40,16 @@ def prepare_params(params: Any, source: str | None, redactor: Redactor) -> Prepa
     elif source is None:
         source = "command line" if type(params).__name__ == "Namespace" else "code"
     flat, types = values.flatten_params(params)
-    if redactor.active:
-        flat = {key: _redacted(redactor, value, key) for key, value in flat.items()}
-    return PreparedParams(flat, types, source)
+    redacted = {}
+    for key, value in flat.items():
+        if types[key] in ("str", "list"):  # a number beyond JSON's is a string as well, and stays
+            before = redaction.count
+            flat[key] = redaction.value(value, key)
+            redacted[key] = redaction.count - before
+    return PreparedParams(flat, types, redaction.text(source), redacted)
 
 
-def prepare_tags(tags: Mapping[str, Any], redactor: Redactor) -> dict[str, str]:
+def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str]:
     """Check tags and make them text; records nothing."""
     if not isinstance(tags, Mapping):
         raise TypeError(f"tags must be a mapping, got {type(tags).__qualname__}")
@@ -52,17 +57,9 @@ def prepare_tags(tags: Mapping[str, Any], redactor: Redactor) -> dict[str, str]:
     for key, value in tags.items():
         values.check_name(key, "tag")
         if not isinstance(value, (str, int, float)):
-            raise TypeError(f"tag {key!r} must be a string, number or truth value, got {value!r}")
-        plain[key] = redactor.text(values.clean_text(str(value)), key)
+            raise TypeError(f"tag {key!r} must be a string, number or truth value, got {values.shown(value, key)}")
+        plain[key] = redaction.text(values.clean_text(value), key) if isinstance(value, str) else str(value)
     return plain
-
-
-def _redacted(redactor: Redactor, value: Any, key: str) -> Any:
-    if isinstance(value, str):
-        return redactor.text(value, key)
-    if isinstance(value, list):
-        return [_redacted(redactor, item, key) for item in value]
-    return value
 
 
 def to_step(step: Any) -> int:

@@ -97,6 +97,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         group: Label that groups runs across parents.
         notes: Free text.
         backends: Where it is delivered, by backend name.
+        redacted: How many values were redacted here.
         format: Version of this file's format.
     """
 
@@ -109,6 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     group: str | None = None
     notes: str | None = None
     backends: list[BackendEntry] = []
+    redacted: int = 0
     format: int = 1
 
 

@@ -19,6 +19,7 @@ class Past:
         kinds: Which metrics are series and which are lists.
         count: Data records so far.
         lost: How many more the machine did not take.
+        redacted: Values that were redacted in them.
         last_time: Time of the last record (ms).
     """
 
@@ -27,6 +28,7 @@ class Past:
         self.kinds: dict[str, Literal["series", "list"]] = {}
         self.count = 0
         self.lost = 0
+        self.redacted = 0
         self.last_time = 0
 
     def check_params(self, run_id: str, values: Mapping[str, Any], types: Mapping[str, str]) -> None:
@@ -62,6 +64,7 @@ class Past:
                 elif isinstance(record, Lost):
                     lost[cursor.segment] = record.total
                 past.count += isinstance(record, DATA)
+                past.redacted += getattr(record, "redacted", 0)
         past.lost = sum(lost.values())
         past.last_time = cursor.last_time
         return past

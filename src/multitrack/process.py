@@ -16,7 +16,8 @@ import msgspec
 from multitrack.config import Settings
 from multitrack.context import full_context
 from multitrack.host import Host, ProcessHost, ThreadHost
-from multitrack.manifest import Manifest, write_manifest
+from multitrack.manifest import write_manifest
+from multitrack.redaction import Redactor
 
 if TYPE_CHECKING:
     from multitrack.run import Run
@@ -74,15 +75,18 @@ def last_open() -> Run | None:
         return _open[-1] if _open else None
 
 
-def gather_context(directory: Path, manifest: Manifest) -> None:
+def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
     """Complete the manifest's context in a thread, and write it again."""
-    context = manifest.context
+    manifest, context = run.manifest, run.manifest.context
     if context is None or context.complete:
         return
 
     def gather() -> None:
+        redaction = redactor.begin()
+        complete = full_context(context, redaction)
+        run.manifest = msgspec.structs.replace(manifest, context=complete, redacted=manifest.redacted + redaction.count)
         try:
-            write_manifest(directory, msgspec.structs.replace(manifest, context=full_context(context)))
+            write_manifest(directory, run.manifest)
         except OSError as error:
             log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
 

@@ -147,6 +147,7 @@ class Summary(msgspec.Struct, frozen=True):
         mistakes: Wrong calls set aside.
         lost: Records that the machine did not take (a full disk).
         damaged: Journal lines that are no records.
+        redacted: Values that were redacted before they reached the journal.
     """
 
     status: Status
@@ -162,6 +163,7 @@ class Summary(msgspec.Struct, frozen=True):
     mistakes: int
     lost: int
     damaged: int
+    redacted: int
 
     @classmethod
     def of(cls, run: RecordedRun) -> Summary:
@@ -175,10 +177,12 @@ class Summary(msgspec.Struct, frozen=True):
         artifacts: list[ArtifactRef] = []
         lines = records = mistakes = 0
         lost: dict[int, int] = {}
+        redacted = run.manifest.redacted
         cursor = Cursor(run.directory)
         while stretch := cursor.read():
             for record in stretch:
                 records += isinstance(record, DATA)
+                redacted += getattr(record, "redacted", 0)
                 if isinstance(record, Params):
                     params.update(typed_params(record))
                     sources.update(dict.fromkeys(record.values, record.source))
@@ -208,7 +212,7 @@ class Summary(msgspec.Struct, frozen=True):
         return cls(
             status=status, ended=ended, params=params, sources=sources, metrics={**last, **simple}, lengths=lengths,
             tags=tags, artifacts=artifacts, lines=lines, records=records, mistakes=mistakes,
-            lost=sum(lost.values()), damaged=len(cursor.damaged),
+            lost=sum(lost.values()), damaged=len(cursor.damaged), redacted=redacted,
         )  # fmt: skip
 
 
@@ -264,5 +268,6 @@ def report_of(run: RecordedRun) -> DeliveryReport:
     """What each backend of a recorded run holds, and what is pending."""
     summary = run.summary()
     return report_run(
-        run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes
-    )
+        run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
+        redacted=summary.redacted,
+    )  # fmt: skip

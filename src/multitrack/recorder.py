@@ -30,12 +30,11 @@ from multitrack.records import (
     Metric,
     Mistake,
     Params,
-    Record,
     Status,
     Tags,
     number_to_json,
 )
-from multitrack.redaction import Redactor, without_credentials
+from multitrack.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
@@ -74,7 +73,7 @@ class Recorder:
         self.settings = settings
         self._writer = writer
         self._past = past or Past()
-        self._redactor = redactor or Redactor([])
+        self._redactor = redactor or Redactor()
         self._lock = threading.RLock()
         self._status: Status = "running"
         self._look_at: float = inf
@@ -96,13 +95,16 @@ class Recorder:
         if self.directory is None:
             return
         try:
-            prepared = prepare_params(params, source, self._redactor)
+            prepared = prepare_params(params, source, self._redactor.begin())
             with self._lock:
                 known = self._past.params
                 self._past.check_params(self.id, prepared.values, prepared.types)
                 new = {key: value for key, value in prepared.values.items() if key not in known}
                 types = {key: prepared.types[key] for key in new}
-                if new and self._append(lambda now: Params(time=now, values=new, types=types, source=prepared.source)):
+                redacted = sum(prepared.redacted.get(key, 0) for key in new)
+                if new and self._append(
+                    lambda now: Params(time=now, values=new, types=types, source=prepared.source, redacted=redacted)
+                ):
                     known.update({key: (types[key], value) for key, value in new.items()})
         except MISTAKES as error:
             self._mistake("log_params", error)
@@ -221,8 +223,9 @@ class Recorder:
             if role not in ("input", "output"):
                 raise ValueError(f"role must be 'input' or 'output', got {role!r}")
             found = describe(uri, digest=digest, size=size)
-            address = without_credentials(values.clean_text(found.uri))
-            address = self._redactor.text(address, name)
+            redaction = self._redactor.begin()
+            address = redaction.text(values.clean_text(found.uri))
+            name, kind = redaction.text(name), redaction.text(kind)
             self._append(
                 lambda now: ArtifactRef(
                     time=now,
@@ -232,6 +235,7 @@ class Recorder:
                     role=role,
                     digest=found.digest,
                     size=found.size,
+                    redacted=redaction.count,
                 )
             )
         except MISTAKES as error:
@@ -252,10 +256,10 @@ class Recorder:
         try:
             split = split_lines(lines)
             values.check_name(stream, "stream")
-            if self._redactor.active:
-                split = [self._redactor.text(line) for line in split]
             if split:
-                self._append(lambda now: Lines(time=now, lines=split, stream=stream))
+                redaction = self._redactor.begin(lines=True)
+                kept = redaction.lines(split)
+                self._append(lambda now: Lines(time=now, lines=kept, stream=stream, redacted=redaction.count))
         except MISTAKES as error:
             self._mistake("log_lines", error)
 
@@ -268,9 +272,10 @@ class Recorder:
         if self.directory is None:
             return
         try:
-            plain = prepare_tags(tags, self._redactor)
+            redaction = self._redactor.begin()
+            plain = prepare_tags(tags, redaction)
             if plain:
-                self._append(lambda now: Tags(time=now, values=plain))
+                self._append(lambda now: Tags(time=now, values=plain, redacted=redaction.count))
         except MISTAKES as error:
             self._mistake("set_tags", error)
 
@@ -280,22 +285,26 @@ class Recorder:
         For integrations (the Keras callback, the tuners), which never raise into training.
         """
         self.mistakes += 1
-        reason = f"{type(error).__name__}: {error}"
+        redaction = self._redactor.begin()
+        reason = redaction.text(values.clean_text(f"{type(error).__name__}: {error}"))
         if call not in self._warned:
             self._warned.add(call)
             log.warning("multitrack: run %s: %s was set aside: %s", self.id, call, reason)
         if self._status == "running" and self.directory is not None:
             with self._lock, contextlib.suppress(JournalError):
                 writer = self._ready()
-                writer.append(Mistake(time=writer.now(), call=call, reason=values.clean_text(reason)))
+                writer.append(Mistake(time=writer.now(), call=call, reason=reason, redacted=redaction.count))
+                self._past.redacted += redaction.count
 
-    def _append(self, make: Callable[[int], Record]) -> bool:
+    def _append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags]) -> bool:
         """Write the record made for the time of now; whether the machine took it."""
         with self._lock:
             writer = self._ready()
             now = writer.now()
-            written = writer.append(make(now))
+            record = make(now)
+            written = writer.append(record)
             self._past.count += written
+            self._past.redacted += record.redacted
             if now >= self._look_at:
                 self._look(now)
         return bool(written)

@@ -64,11 +64,13 @@ class Params(Record, frozen=True, kw_only=True, tag="params"):
         values: Plain JSON values; read them typed with :func:`typed_params`.
         types: The Python type of each, by key.
         source: Where they came from: ``code``, ``command line``, or a file's path.
+        redacted: How many values were redacted; backends need not care, here and in the other kinds.
     """
 
     values: dict[str, Any]
     types: dict[str, ParamType]
     source: str = "code"
+    redacted: int = 0
 
 
 class Metric(Record, frozen=True, kw_only=True, tag="metric"):
@@ -125,6 +127,7 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
         role: Whether the run read it or wrote it.
         digest: ``sha256:<hex>`` of a local file's bytes, where it was computed or given.
         size: Bytes, where known.
+        redacted: How many of its texts were redacted.
     """
 
     name: str
@@ -133,6 +136,7 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
     role: Literal["input", "output"] = "output"
     digest: str | None = None
     size: int | None = None
+    redacted: int = 0
 
 
 class Lines(Record, frozen=True, kw_only=True, tag="lines"):
@@ -142,17 +146,20 @@ class Lines(Record, frozen=True, kw_only=True, tag="lines"):
         lines: In order; any Unicode, any length.
         stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
         index: How many lines the run had before. Not on disk.
+        redacted: How many lines were redacted.
     """
 
     lines: list[str]
     stream: str = "log"
     index: int = -1
+    redacted: int = 0
 
 
 class Tags(Record, frozen=True, kw_only=True, tag="tags"):
     """Short labels; a later value replaces an earlier one."""
 
     values: dict[str, str]
+    redacted: int = 0
 
 
 class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
@@ -160,6 +167,7 @@ class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
 
     call: str
     reason: str
+    redacted: int = 0
 
 
 class Lost(Record, frozen=True, kw_only=True, tag="lost"):

@@ -1,75 +1,132 @@
-"""Keeping secrets out of the journal: credentials in URIs, and what plugins withhold."""
+"""Keeping secrets out of the journal: the built-in rules, then what plugins withhold, each time counted."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Sequence
-from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+import os
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
+from multitrack.credentials import (
+    REDACTED,
+    forms_of,
+    is_secret_name,
+    key_values,
+    without_arguments,
+    without_credentials,
+)
 from multitrack.plugins import Extension
 
 log = logging.getLogger("multitrack")
 
-#: What stands in the place of a secret.
-REDACTED: Final = "[redacted]"
-_QUERY_SECRETS: Final = re.compile(
-    r"(?i)^(x-(amz|goog)-(signature|credential|security-token)|awsaccesskeyid|googleaccessid|signature|sig|"
-    r".*(token|secret|password|passwd|api_?key|access_?key|credential).*)$"
-)
-
-
-def without_credentials(uri: str) -> str:
-    """A URI without ``user:password@`` and without the secret parts of a signed query.
-
-    Parts that hold no secret stay letter for letter.
-    """
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return re.sub(r"//[^/@]*@", "//", uri)
-    if not parts.scheme or not (parts.netloc or parts.query):
-        return uri
-    netloc, query = parts.netloc, parts.query
-    if "@" in netloc:
-        user, host = netloc.rsplit("@", 1)
-        # ssh://git@host names an account, not a secret; a password or a token as the user does not stay
-        netloc = host if ":" in user or parts.scheme in {"http", "https"} else netloc
-    pairs = parse_qsl(query, keep_blank_values=True)
-    if any(_QUERY_SECRETS.match(key) for key, _ in pairs):
-        query = urlencode(
-            [(key, REDACTED if _QUERY_SECRETS.match(key) else value) for key, value in pairs], safe="[]/:"
-        )
-    if (netloc, query) == (parts.netloc, parts.query):
-        return uri
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+#: Log lines look at the environment again after so many seconds, or when its size has changed; all else, each time.
+_LOOK_AGAIN: Final = 1.0
 
 
 class Redactor:
-    """Passes texts through the ``redact`` hooks, and counts.
+    """What the texts of one run pass through on their way to the journal.
 
     Args:
         extensions: The plugins that count for this run.
+        secrets: Further values to take out, wherever they stand.
     """
 
-    def __init__(self, extensions: Sequence[Extension]) -> None:
-        self._extensions = [extension for extension in extensions if extension.redacts]
+    def __init__(self, extensions: Sequence[Extension] = (), secrets: Collection[str] = ()) -> None:
+        self.extensions = [extension for extension in extensions if extension.redacts]
+        self.values: tuple[str, ...] = ()
+        self._known = forms_of(secrets)
+        self._keys: list[str | None] = []
+        self._looked = (0, 0.0)
+        self._look()
+
+    def begin(self, *, lines: bool = False) -> Redaction:
+        """One call's way through; the trackers' keys are those of the environment as it is now.
+
+        Args:
+            lines: For log lines, which come often: a variable *changed* within the last second may be missed.
+        """
+        size, when = self._looked
+        if not lines or len(os.environ) != size or time.monotonic() - when > _LOOK_AGAIN:
+            self._look()
+        return Redaction(self)
+
+    def _look(self) -> None:
+        self._looked = (len(os.environ), time.monotonic())
+        keys = key_values()
+        if keys != self._keys:
+            self._keys = keys
+            self._known |= forms_of(filter(None, keys))  # what was a key once stays one
+            self.values = tuple(sorted(self._known, key=len, reverse=True))
+
+
+class Redaction:
+    """The redactions of one call.
+
+    Attributes:
+        count: How many values were redacted so far.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self.count = 0
 
-    @property
-    def active(self) -> bool:
-        """Whether any plugin redacts; without one, texts need not pass through here."""
-        return bool(self._extensions)
-
     def text(self, text: str, name: str = "") -> str:
-        """The text as it may be kept; withheld where a hook raises."""
-        before = text
-        for extension in self._extensions:
+        """A text as it may be kept.
+
+        Args:
+            text: Any text.
+            name: The param's, tag's or option's key, where it is the value of one.
+        """
+        if not text:
+            return text
+        after = REDACTED if name and is_secret_name(name) else self._hooked(self._clean(text), name)
+        self.count += after != text
+        return after
+
+    def value(self, value: Any, name: str) -> Any:
+        """A plain value as it may be kept: its strings, and those in its lists and mappings; numbers stay."""
+        if isinstance(value, str):
+            return self.text(value, name)
+        if isinstance(value, list):
+            return [self.value(item, name) for item in value]
+        if isinstance(value, dict):
+            secret = is_secret_name(name)  # then a mapping in a list of this name is so throughout
+            return {key: self.value(item, name if secret else f"{name}/{key}") for key, item in value.items()}
+        return value
+
+    def lines(self, lines: list[str]) -> list[str]:
+        """Log lines as they may be kept."""
+        if not self._redactor.extensions:
+            whole = "\n".join(lines)
+            if "://" not in whole and not any(value in whole for value in self._redactor.values):
+                return lines
+        return [self.text(line) for line in lines]
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """A command line as it may be kept."""
+        before = self.count
+        kept = [self.text(word) for word in without_arguments(words)]
+        self.count = before + sum(word != was for word, was in zip(kept, words, strict=True))
+        return kept
+
+    def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """A backend's options as the manifest may keep them: a secret one is left out, and is its default again."""
+        kept = {key: self.value(value, key) for key, value in options.items()}
+        return {key: value for key, value in kept.items() if value != REDACTED or not isinstance(value, str)}
+
+    def _clean(self, text: str) -> str:
+        for value in self._redactor.values:
+            if value in text:
+                text = text.replace(value, REDACTED)
+        return without_credentials(text)
+
+    def _hooked(self, text: str, name: str) -> str:
+        """The text as the plugins leave it; withheld where one raises."""
+        for extension in self._redactor.extensions:
             try:
                 text = extension.redact(text, name)
             except Exception:
                 log.exception("multitrack: %s raised in redact; the text was withheld", extension.origin)
                 text = REDACTED
-        self.count += text != before
         return text

@@ -42,13 +42,17 @@ class DeliveryReport(Mapping[str, LaneReport]):
         lost: Records the machine could not take (a full disk); they are in no journal.
         mistakes: Wrong calls set aside with ``mistakes = "warn"``.
         damaged: Journal lines that are no records.
+        redacted: Values that were redacted before they reached the journal.
     """
 
-    def __init__(self, lanes: Mapping[str, LaneReport], *, lost: int = 0, mistakes: int = 0, damaged: int = 0) -> None:
+    def __init__(
+        self, lanes: Mapping[str, LaneReport], *, lost: int = 0, mistakes: int = 0, damaged: int = 0, redacted: int = 0
+    ) -> None:
         self._lanes = dict(lanes)
         self.lost = lost
         self.mistakes = mistakes
         self.damaged = damaged
+        self.redacted = redacted
 
     def __getitem__(self, backend: str) -> LaneReport:
         return self._lanes[backend]
@@ -87,7 +91,7 @@ class DeliveryReport(Mapping[str, LaneReport]):
             )  # fmt: skip
         return DeliveryReport(
             lanes, lost=self.lost + other.lost, mistakes=self.mistakes + other.mistakes,
-            damaged=max(self.damaged, other.damaged),
+            damaged=max(self.damaged, other.damaged), redacted=self.redacted + other.redacted,
         )  # fmt: skip
 
     def __str__(self) -> str:
@@ -101,7 +105,8 @@ class DeliveryReport(Mapping[str, LaneReport]):
                 text += f" ({lane.problem})"
             parts.append(text)
         for count, what in ((self.lost, "lost: the disk did not take them"), (self.mistakes, "wrong calls set aside"),
-                            (self.damaged, "damaged journal lines passed over")):  # fmt: skip
+                            (self.damaged, "damaged journal lines passed over"),
+                            (self.redacted, "values redacted")):  # fmt: skip
             if count:
                 parts.append(f"{count} {what}")
         return "; ".join(parts) or "no backend"
@@ -121,9 +126,9 @@ def report_lane(state: LaneState, total: int, *, ended: bool) -> LaneReport:
 
 
 def report_run(
-    states: Mapping[str, LaneState], total: int, *, ended: bool, lost: int = 0, mistakes: int = 0
+    states: Mapping[str, LaneState], total: int, *, ended: bool, lost: int = 0, mistakes: int = 0, redacted: int = 0
 ) -> DeliveryReport:
     """The report of a run with ``total`` data records, from its lanes' states by backend."""
     lanes = {name: report_lane(state, total, ended=ended) for name, state in states.items()}
     damaged = max((state.damaged for state in states.values()), default=0)
-    return DeliveryReport(lanes, lost=lost, mistakes=mistakes, damaged=damaged)
+    return DeliveryReport(lanes, lost=lost, mistakes=mistakes, damaged=damaged, redacted=redacted)

@@ -285,6 +285,7 @@ class Run(Recorder):
             ended=self._status != "running",
             lost=lost,
             mistakes=self.mistakes,
+            redacted=self._past.redacted + self.manifest.redacted,
         )
 
     def _close_fork(self) -> None:

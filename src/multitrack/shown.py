@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.reader import Line, RecordedRun, report_of
-from multitrack.redaction import without_credentials
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
 
@@ -86,6 +86,7 @@ def print_run(run: RecordedRun) -> None:
         ("took", _took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
+        ("redacted values", str(summary.redacted) if summary.redacted else None),
         ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
         *_origin(run),
     )  # fmt: skip
@@ -139,6 +140,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
         "parent": manifest.parent, "group": manifest.group, "notes": manifest.notes, "created": manifest.created,
         "ended": None if summary.status == "running" else summary.ended, "records": summary.records,
         "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
+        "redacted": summary.redacted,
         "directory": str(run.directory), "backends": report_as_json(report_of(run)),
     }  # fmt: skip
     if full:
@@ -162,9 +164,11 @@ def line_text(line: Line) -> str:
     return f"{stamp[:23]} {safe(line.stream):6} {safe(line.text)}"
 
 
-def without_secret(value: Any) -> Any:
+def without_secret(name: str, value: Any) -> Any:
     """An option's value without credentials."""
-    return without_credentials(value) if isinstance(value, str) else value
+    if not isinstance(value, str) or not value:
+        return value
+    return REDACTED if is_secret_name(name) else without_credentials(value)
 
 
 class SyncProgress:

@@ -15,6 +15,7 @@ from multitrack import plugins, process, ranks, values
 from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.context import quick_context
+from multitrack.credentials import is_secret_name
 from multitrack.durability import keep_durable, put_on_medium
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs import prepare_params, prepare_tags
@@ -30,7 +31,7 @@ from multitrack.manifest import (
 )
 from multitrack.naming import random_name
 from multitrack.past import Past
-from multitrack.redaction import Redactor, without_credentials
+from multitrack.redaction import Redactor
 from multitrack.run import Delivery, Run
 from multitrack.segments import cannot_write, opening
 
@@ -150,6 +151,13 @@ class _Start:
         else:
             chosen = self.settings.backends if request.backends is None else _several(request.backends)
             self.delivery = _choose(loaded, chosen)
+        self.redactor = Redactor(self.extensions, _secrets(self.delivery.options))
+        redaction = Redactor(secrets=_secrets(self.delivery.options)).begin()  # no plugin's: sync goes by what is left
+        self.entries = [
+            msgspec.structs.replace(entry, options=redaction.options(self.delivery.options[entry.name]))
+            for entry in self.delivery.entries
+        ]
+        self.redacted = redaction.count
 
     def _find_parent(self) -> Manifest | None:
         if self.parent is not None:
@@ -164,21 +172,24 @@ class _Start:
 
     def manifest(self, run_id: str) -> Manifest:
         """What the run will be."""
-        request, inherited = self.request, self.inherited
+        request, inherited, redaction = self.request, self.inherited, self.redactor.begin()
         project = request.project or (inherited.project if inherited else self.settings.project)
-        return Manifest(
-            id=run_id, project=project or Path.cwd().name or "project", name=request.name or random_name(),
-            created=int(time.time() * 1000), context=None if inherited else quick_context(),
+        group = request.group or (inherited.group if inherited else None)
+        manifest = Manifest(
+            id=run_id, project=redaction.text(project or Path.cwd().name or "project"),
+            name=redaction.text(request.name or "") or random_name(),
+            created=int(time.time() * 1000), context=None if inherited else quick_context(redaction),
             parent=inherited.id if inherited else None,
-            group=request.group or (inherited.group if inherited else None),
-            notes=request.notes, backends=self.delivery.entries,
+            group=group and redaction.text(group), notes=request.notes and redaction.text(request.notes),
+            backends=self.entries,
         )  # fmt: skip
+        return msgspec.structs.replace(manifest, redacted=self.redacted + redaction.count)
 
     def open(self) -> Run:
         """Write the journal's first records and give back the run."""
-        request, redactor = self.request, Redactor(self.extensions)
-        params = None if request.params is None else prepare_params(request.params, None, redactor)
-        tags = prepare_tags(request.tags or {}, redactor)
+        request, redactor = self.request, self.redactor
+        params = None if request.params is None else prepare_params(request.params, None, redactor.begin())
+        tags = prepare_tags(request.tags or {}, redactor.begin())
         directory = runs_directory(Path(self.settings.journal))
         directory /= new_run_id() if request.run_id is None else check_run_id(request.run_id)
         _make_directory(directory)
@@ -186,7 +197,7 @@ class _Start:
         past = Past()
         with opening(directory):
             if (directory / "manifest.json").exists():
-                manifest = self._continued(read_manifest(directory))
+                manifest = self._continued(read_manifest(directory), manifest.name)
                 past = Past.of(directory)
                 if params is not None:
                     past.check_params(directory.name, params.values, params.types)
@@ -209,21 +220,22 @@ class _Start:
             self.parent.adopt(run)
         self._add_context(run)
         if tags:
-            run.set_tags(tags)
+            run.set_tags(request.tags or {})
         if params is not None:
             run.log_params(request.params)
-        process.gather_context(directory, manifest)
+        process.gather_context(run, directory, redactor)
         if host is not None and manifest.backends:
             host.add(directory, self.delivery.options, self.delivery.objects)
         run.start_capture(request.captures)
         return run
 
-    def _continued(self, manifest: Manifest) -> Manifest:
+    def _continued(self, manifest: Manifest, name: str) -> Manifest:
         """The manifest of a resumed run: what it was, delivered where this process wants it as well."""
-        chosen = {entry.name: entry for entry in (*manifest.backends, *self.delivery.entries)}
+        chosen = {entry.name: entry for entry in (*manifest.backends, *self.entries)}
         return msgspec.structs.replace(
-            manifest, backends=list(chosen.values()), name=self.request.name or manifest.name
-        )
+            manifest, backends=list(chosen.values()), name=name if self.request.name else manifest.name,
+            redacted=manifest.redacted + self.redacted,
+        )  # fmt: skip
 
     def _add_context(self, run: Run) -> None:
         for extension in self.extensions:
@@ -247,8 +259,7 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
         options, _ = loaded.options(backend)
         plain = msgspec.to_builtins(options)
         delivery.options[backend.name] = plain
-        kept = {key: without_credentials(v) if isinstance(v, str) else v for key, v in plain.items()}
-        delivery.entries.append(BackendEntry(name=backend.name, load=backend.load, options=kept))
+        delivery.entries.append(BackendEntry(name=backend.name, load=backend.load))
         if backend.local:
             if loaded.settings.delivery == "process":
                 raise ConfigError(
@@ -258,6 +269,16 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
             delivery.objects[backend.name] = backend.plugin
     loaded.check_tables(delivery.options)
     return delivery
+
+
+def _secrets(options: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The values of those options that are secrets by their name."""
+    return [
+        value
+        for some in options.values()
+        for key, value in some.items()
+        if isinstance(value, str) and is_secret_name(key)
+    ]
 
 
 def _several(backends: object) -> list[object]:

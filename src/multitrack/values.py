@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from multitrack.credentials import is_secret_name
 from multitrack.records import ParamType, number_to_json
 
 Number = int | float
@@ -48,7 +49,7 @@ def to_number(value: Any, name: str) -> Number:
             return plain
     several = isinstance(value, (list, tuple)) or getattr(value, "shape", ()) not in ((), None)
     hint = " (log_list_metric takes several)" if several else ""
-    raise TypeError(f"metric {name!r} must be one real number, got {_shown(value)}{hint}")
+    raise TypeError(f"metric {name!r} must be one real number, got {shown(value)}{hint}")
 
 
 def _scalar_of(value: Any, name: str) -> Number | None:
@@ -60,7 +61,7 @@ def _scalar_of(value: Any, name: str) -> Number | None:
     except Exception as error:
         if getattr(value, "size", 1) not in (0, 1) and not callable(value.size):
             return None  # an array of several: it has values, just not one
-        raise TypeError(f"metric {name!r} has no value yet: {_shown(value)} ({error})") from error
+        raise TypeError(f"metric {name!r} has no value yet: {shown(value)} ({error})") from error
     if isinstance(plain, bool):
         return int(plain)
     if isinstance(plain, (int, float)):
@@ -79,7 +80,7 @@ def to_numbers(values: Any, name: str) -> list[int | float | str]:
         TypeError: Something in it is no real number, or it has more than one dimension.
     """
     if isinstance(values, (str, bytes, Mapping)):
-        raise TypeError(f"list metric {name!r} must be numbers, got {_shown(values)}")
+        raise TypeError(f"list metric {name!r} must be numbers, got {shown(values)}")
     array = _array_of(values)
     if array is not None:
         if array.ndim > 1:
@@ -143,7 +144,7 @@ def flatten_params(params: Any, name: str = "params") -> tuple[dict[str, Any], d
 def _flatten(tree: Mapping[Any, Any], prefix: str, values: dict[str, Any], types: dict[str, ParamType]) -> None:
     for key, value in tree.items():
         if not isinstance(key, (str, int, float, bool)):
-            raise TypeError(f"param names must be strings, got {_shown(key)} under {prefix or 'the top'!r}")
+            raise TypeError(f"param names must be strings, got {shown(key)} under {prefix or 'the top'!r}")
         path = f"{prefix}{key}"
         check_name(path, "param")
         inner = _mapping_or_none(value)
@@ -193,7 +194,7 @@ def to_param(value: Any, name: str) -> tuple[Any, ParamType]:
         text = _item_text(value)
         if text is not None:
             return text, "str"
-        raise TypeError(f"param {name!r} has no plain form: {_shown(value)}; pass str() of it") from None
+        raise TypeError(f"param {name!r} has no plain form: {shown(value, name)}; pass str() of it") from None
     is_bool = str(getattr(value, "dtype", "")) in {"bool", "torch.bool", "<dtype: 'bool'>"}
     if is_bool:
         return bool(number), "bool"
@@ -219,7 +220,7 @@ def _mapping_of(params: Any, name: str) -> Mapping[Any, Any]:
     if found is None:
         raise TypeError(
             f"{name} must be a mapping, a dataclass, an argparse.Namespace, a pydantic, attrs or msgspec object, "
-            f"or the path of a YAML, TOML or JSON file, got {_shown(params)}"
+            f"or the path of a YAML, TOML or JSON file, got {shown(params)}"
         )
     return found
 
@@ -251,7 +252,7 @@ def check_name(name: Any, what: str) -> str:
         ValueError: It is empty, too long, or holds a NUL or a lone surrogate.
     """
     if not isinstance(name, str):
-        raise TypeError(f"a {what} name must be a string, got {_shown(name)}")
+        raise TypeError(f"a {what} name must be a string, got {shown(name)}")
     if not name or name.isspace():
         raise ValueError(f"a {what} name must not be empty")
     if "\0" in name:
@@ -278,6 +279,10 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any, name: str = "") -> str:
+    """A wrong value in a message: its type and what it looks like, unless its name says that it is a secret."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if is_secret_name(name):
+        return kind
     text = repr(value)
-    return f"{type(value).__module__}.{type(value).__qualname__} {text if len(text) <= 60 else text[:57] + '...'}"
+    return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
