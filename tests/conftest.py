@@ -19,3 +19,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     while (run := process.last_open()) is not None:
         run.end()
     process.stop_couriers()
+
+
+@pytest.fixture
+def trusted(isolated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A config that names the backends of ``recording_backends``, which ``multitrack sync`` then may import."""
+    names = ("file", "raising", "closed", "picky", "flaky", "losing", "hung")
+    monkeypatch.setenv("MULTITRACK_BACKENDS", ",".join(f"recording_backends:{name}" for name in names))

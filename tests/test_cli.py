@@ -12,6 +12,8 @@ import multitrack
 from multitrack.cli import main
 from recording_backends import delivered
 
+pytestmark = pytest.mark.usefixtures("trusted")
+
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, prog_name="multitrack")

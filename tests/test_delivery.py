@@ -16,6 +16,8 @@ from multitrack.testing import MemoryBackend
 from processes import but_progress, couriers, script, wait_until
 from recording_backends import delivered
 
+pytestmark = pytest.mark.usefixtures("trusted")
+
 
 def start(*backends: object, **config: Any) -> Run:
     return multitrack.start_run("p", backends=list(backends), config={"interval": 0.05, **config})

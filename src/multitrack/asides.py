@@ -26,7 +26,8 @@ class Aside(msgspec.Struct, frozen=True):
 def keep_asides(directory: Path, backend: str, asides: Mapping[int, str]) -> None:
     """Write down what the lane of ``backend`` set aside: reason by ordinal."""
     lines = b"".join(msgspec.json.encode(Aside(*item)) + b"\n" for item in sorted(asides.items()))
-    with lane_file(directory, backend, ".aside.jsonl").open("a+b") as file:
+    path = lane_file(directory, backend, ".aside.jsonl")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "a+b") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         cut = file.read() not in {b"", b"\n"}  # by a kill or a full disk

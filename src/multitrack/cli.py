@@ -156,8 +156,14 @@ def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limi
 @main.command()
 @click.argument("run", nargs=-1)
 @_JOURNAL
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="PATH",
+    help="A backend's import path that may be loaded, though only the journal names it.",
+)
 @_JSON
-def sync(run: tuple[str, ...], journal: Path | None, as_json: bool) -> None:
+def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_json: bool) -> None:
     """Deliver what is pending, of all runs or of each RUN.
 
     Goes on as long as records move. A run that another process is delivering is left to it; a run whose process died is
@@ -166,7 +172,7 @@ def sync(run: tuple[str, ...], journal: Path | None, as_json: bool) -> None:
     from multitrack.sync import sync as deliver  # noqa: PLC0415 - not for the listings
 
     with shown.SyncProgress() as progress:
-        reports = deliver(journal, run, show=progress.show, notice=progress.notice)
+        reports = deliver(journal, run, trust=trust, show=progress.show, notice=progress.notice)
     if as_json:
         shown.print_json({run_id: shown.report_as_json(report) for run_id, report in reports.items()})
     else:

@@ -23,6 +23,9 @@ from multitrack.errors import ConfigError
 PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
 #: A backend option that is a URI or a path; SQLite and file URIs, and bare paths, are made absolute.
 UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
+#: A backend option that has local files sent away: `multitrack sync` follows it only where the config there says the
+#: same, as a journal may have been sent by somebody else.
+FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 
 FILE: Final = "multitrack.toml"
 DEFAULT: Final = "default"
@@ -113,7 +116,7 @@ class Config:
             origins[key] = origin.place
         here = Origin(DEFAULT, Path.cwd())
         for key, field in fields.items():
-            if key not in values and isinstance(field.default, str) and _role(field.type):
+            if key not in values and isinstance(field.default, str) and role_of(field.type):
                 values[key] = _converted(field.default, field.type, here, key)
         try:
             options = kind(**values)
@@ -249,7 +252,7 @@ def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
         converted = _convert(value, kind, origin, key, strict=False)
     else:
         converted = _convert(value, kind, origin, key, strict=True)
-    role = _role(kind)
+    role = role_of(kind)
     if role == "path":
         return _absolute_path(converted, origin.base)
     return _absolute_uri(converted, origin.base) if role == "uri" else converted
@@ -267,8 +270,8 @@ def _choices(kind: Any) -> str:
     return f"; one of {', '.join(map(repr, options))}" if options else ""
 
 
-def _role(kind: Any) -> str | None:
-    """``path`` or ``uri`` for options annotated as such, also where they may be ``None``."""
+def role_of(kind: Any) -> str | None:
+    """``path``, ``uri`` or ``files`` for options annotated as such, also where they may be ``None``."""
     for part in (kind, *getattr(kind, "__args__", ())):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta) and meta.extra and "multitrack" in meta.extra:

@@ -28,6 +28,7 @@ from multitrack import manifest as manifests
 from multitrack.errors import JournalError
 from multitrack.lane import Lane
 from multitrack.settle import Settling
+from multitrack.trust import Trust
 
 #: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
 WORKERS: Final = 4
@@ -42,12 +43,20 @@ class Courier:
         interval: Seconds between looks at the journals.
         notice: Called, from a worker, with a sentence for the user.
         after_open: Called after each step of a lane, from its worker (the thread host keeps its exit hook last).
+        trust: What journals are believed, for lanes that no training process told of.
     """
 
-    def __init__(self, interval: float, notice: Notice, after_open: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        interval: float,
+        notice: Notice,
+        after_open: Callable[[], None] | None = None,
+        trust: Trust | None = None,
+    ) -> None:
         self._interval = interval
         self._notice = notice
         self._after_open = after_open
+        self._trust = trust
         self._lanes: dict[tuple[Path, str], Lane] = {}
         self._workers: dict[str, _Workers] = {}
         self._wake = threading.Event()
@@ -75,7 +84,7 @@ class Courier:
         for entry in manifest.backends:
             lane = Lane(
                 directory, entry, options=(options or {}).get(entry.name), plugin=(objects or {}).get(entry.name),
-                notice=self._notice,
+                notice=self._notice, trust=self._trust,
             )  # fmt: skip
             with self._lock:
                 before = self._lanes.get((directory, entry.name))

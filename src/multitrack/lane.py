@@ -27,7 +27,9 @@ from multitrack.journal import Cursor, close_dead
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
 from multitrack.manifest import BackendEntry, Manifest
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
+from multitrack.redaction import Redactor, secret_values
 from multitrack.segments import is_live, last_segment
+from multitrack.trust import Trust
 
 #: The longest pause between two tries, in seconds.
 LONGEST_PAUSE: Final = 15.0
@@ -50,6 +52,7 @@ class Lane:
         options: The options with their secrets, where the training process passed them on.
         plugin: The backend object, in the training process's own thread host.
         notice: Called with a sentence for the user, once a trouble.
+        trust: What the journal is believed, where the training process passed nothing on.
 
     Attributes:
         due: Monotonic time before which there is nothing to do.
@@ -67,6 +70,7 @@ class Lane:
         options: dict[str, Any] | None = None,
         plugin: object | None = None,
         notice: Callable[[str], None],
+        trust: Trust | None = None,
     ) -> None:
         self.directory = directory
         self.name = entry.name
@@ -81,6 +85,8 @@ class Lane:
         self._given_options = options
         self._plugin = plugin
         self._notice = notice
+        self._trust = trust or Trust()
+        self._redactor = Redactor(secrets=secret_values(options or {}))
         self._lock_fd = -1
         self._backend: plugins.Backend | None = None
         self._start_over()
@@ -130,18 +136,22 @@ class Lane:
         except RetryableError as error:
             if error.reopen:
                 self._start_over()
-            self._pause(str(error) or type(error).__name__, error.after)
+            self._pause(self._redactor.begin().text(str(error)) or type(error).__name__, error.after)
             return False
         except OSError as error:
             if error.errno not in _PASSING:
-                self._stop(f"{type(error).__name__}: {error}")
+                self._stop(self._worded(error))
             else:
-                self._pause(f"{type(error).__name__}: {error}", None)
+                self._pause(self._worded(error), None)
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
-            self._stop(f"{type(error).__name__}: {error}")
+            self._stop(self._worded(error))
             return False
         return again
+
+    def _worded(self, error: Exception) -> str:
+        """An error as files and messages may have it: a tracker's may quote a key."""
+        return self._redactor.begin().text(f"{type(error).__name__}: {error}")
 
     def abandon(self) -> None:
         """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
@@ -205,11 +215,14 @@ class Lane:
         if context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(self.directory):
             self.due = time.monotonic() + 0.05
             return False
+        if self._given_options is None:
+            self._trust.check(self._entry.load)
         backend = plugins.load_backend(self._plugin if self._plugin is not None else self._entry.load)
-        options = msgspec.convert(
-            self._entry.options if self._given_options is None else self._given_options,
-            backend.options_type(),
-        )
+        if self._given_options is None:
+            options, refused = self._trust.options(backend, self._entry.options)
+            self._note_stand_ins(refused)
+        else:
+            options = msgspec.convert(self._given_options, backend.options_type())
         notes = lane_file(self.directory, self.name, "")
         notes.mkdir(mode=0o700, exist_ok=True)
         run = RunInfo(
@@ -276,7 +289,7 @@ class Lane:
                 for record in records:
                     self._hand_over(hook, [record])
             else:
-                self._aside[records[0].ordinal] = f"{type(error).__name__}: {error}"
+                self._aside[records[0].ordinal] = self._worded(error)
         else:
             self._note_stand_ins(stand_ins)
 
@@ -315,7 +328,7 @@ class Lane:
             except RetryableError:
                 raise
             except Exception as error:  # noqa: BLE001 - a missing link must not hold the records up
-                self._note_stand_ins([f"the link to the parent run is missing: {type(error).__name__}: {error}"])
+                self._note_stand_ins([f"the link to the parent run is missing: {self._worded(error)}"])
         self.state.linked = True
         self._succeeded()
 

@@ -5,8 +5,8 @@ Nobody asks a courier anything: the end of a run, ``multitrack sync`` and every 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -59,8 +59,8 @@ class LaneState(msgspec.Struct, omit_defaults=True):
 
 
 def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
-    """A file of the lane of ``backend`` in the run at ``directory``."""
-    return directory / "lanes" / (backend.replace("/", "_").replace(os.sep, "_") + suffix)
+    """A file of the lane of ``backend`` in the run at ``directory``; a name of any letters stays inside it."""
+    return directory / "lanes" / (quote(backend, safe="").replace(".", "%2E") + suffix)
 
 
 def read_state(directory: Path, backend: str) -> LaneState:

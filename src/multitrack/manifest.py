@@ -113,10 +113,20 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     redacted: int = 0
     format: int = 1
 
+    def __post_init__(self) -> None:
+        # Both become parts of paths and of trackers' queries, and a manifest may have been sent by somebody else.
+        for run_id in filter(None, (self.id, self.parent)):
+            check_run_id(run_id)
+
 
 def runs_directory(journal: Path) -> Path:
     """Where the journal at ``journal`` keeps its runs."""
     return journal / "runs"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether this can be a run's id."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def check_run_id(run_id: Any) -> str:
@@ -128,7 +138,7 @@ def check_run_id(run_id: Any) -> str:
     """
     if not isinstance(run_id, str):
         raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
-    if not _RUN_ID.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise ValueError(f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit")
     return run_id
 

@@ -17,7 +17,7 @@ from multitrack.config import load_config
 from multitrack.errors import JournalError, RunError
 from multitrack.journal import Cursor
 from multitrack.lanestate import LaneState, state_of
-from multitrack.manifest import Context, Manifest, context_of, read_manifest, run_directories, runs_directory
+from multitrack.manifest import Context, Manifest, context_of, is_run_id, read_manifest, run_directories, runs_directory
 from multitrack.records import (
     DATA,
     ArtifactRef,
@@ -239,9 +239,10 @@ class JournalReader:
         Raises:
             RunError: There is none, or several.
         """
-        directory = runs_directory(self.directory) / run_id
-        if "/" not in run_id and (directory / "manifest.json").is_file():
-            return RecordedRun(directory)
+        if is_run_id(run_id):  # "..", say, is none
+            directory = runs_directory(self.directory) / run_id
+            if (directory / "manifest.json").is_file():
+                return RecordedRun(directory)
         found = [run for run in self.runs() if run.id.startswith(run_id) or run.manifest.name == run_id]
         if len(found) == 1:
             return found[0]

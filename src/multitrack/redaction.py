@@ -130,3 +130,8 @@ class Redaction:
                 log.exception("multitrack: %s raised in redact; the text was withheld", extension.origin)
                 text = REDACTED
         return text
+
+
+def secret_values(options: Mapping[str, Any]) -> list[str]:
+    """The values of those options that are secrets by their name."""
+    return [value for key, value in options.items() if isinstance(value, str) and is_secret_name(key)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,6 @@ from multitrack import plugins, process, ranks, values
 from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.context import quick_context
-from multitrack.credentials import is_secret_name
 from multitrack.durability import keep_durable, put_on_medium
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs import prepare_params, prepare_tags
@@ -31,7 +32,7 @@ from multitrack.manifest import (
 )
 from multitrack.naming import random_name
 from multitrack.past import Past
-from multitrack.redaction import Redactor
+from multitrack.redaction import Redactor, secret_values
 from multitrack.run import Delivery, Run
 from multitrack.segments import cannot_write, opening
 
@@ -151,8 +152,9 @@ class _Start:
         else:
             chosen = self.settings.backends if request.backends is None else _several(request.backends)
             self.delivery = _choose(loaded, chosen)
-        self.redactor = Redactor(self.extensions, _secrets(self.delivery.options))
-        redaction = Redactor(secrets=_secrets(self.delivery.options)).begin()  # no plugin's: sync goes by what is left
+        secrets = [value for some in self.delivery.options.values() for value in secret_values(some)]
+        self.redactor = Redactor(self.extensions, secrets)
+        redaction = Redactor(secrets=secrets).begin()  # no plugin's: sync goes by what is left
         self.entries = [
             msgspec.structs.replace(entry, options=redaction.options(self.delivery.options[entry.name]))
             for entry in self.delivery.entries
@@ -271,16 +273,6 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
     return delivery
 
 
-def _secrets(options: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The values of those options that are secrets by their name."""
-    return [
-        value
-        for some in options.values()
-        for key, value in some.items()
-        if isinstance(value, str) and is_secret_name(key)
-    ]
-
-
 def _several(backends: object) -> list[object]:
     if isinstance(backends, (list, tuple, set)):
         return list(backends)
@@ -306,13 +298,26 @@ def _disabled(project: str | None, name: str | None) -> Run:
 
 
 def _make_directory(directory: Path) -> None:
-    journal = directory.parent.parent
+    """Make a run's directory, and those above it that are missing, for their owner alone.
+
+    A directory that was there keeps its permissions: it may be one that the user shares, such as ``.`` or a home.
+    """
+    runs, journal = directory.parent, directory.parent.parent
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal.chmod(0o700)
-        (directory / "lanes").mkdir(mode=0o700, exist_ok=True)
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        for path in (journal, runs, directory, directory / "lanes"):
+            path.mkdir(mode=0o700, exist_ok=True)
+            if path != journal:
+                _check_owner(path)
     except OSError as error:
         raise JournalError(
             error.errno, f"cannot write the journal: {error.strerror}; choose another place with journal = "
             f'"…" in the config or MULTITRACK_JOURNAL', str(journal)
         ) from error  # fmt: skip
+
+
+def _check_owner(path: Path) -> None:
+    """In a directory that several users may write, another one may have put something in a run's place."""
+    found = path.lstat()
+    if found.st_uid != os.geteuid() and (os.geteuid() != 0 or stat.S_ISLNK(found.st_mode)):
+        raise PermissionError(errno.EPERM, f"{path} belongs to another user")

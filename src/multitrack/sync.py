@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from multitrack.config import load_config
 from multitrack.reader import RecordedRun, open_journal, report_of
 from multitrack.report import DeliveryReport
 from multitrack.settle import Settling
+from multitrack.trust import Trust
 
 log = logging.getLogger("multitrack")
 
@@ -17,6 +19,7 @@ def sync(
     journal: str | Path | None = None,
     runs: Sequence[str] = (),
     *,
+    trust: Sequence[str] = (),
     show: Callable[[Settling], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> dict[str, DeliveryReport]:
@@ -28,6 +31,8 @@ def sync(
     Args:
         journal: The journal's directory; default: the config's.
         runs: Ids of the runs to deliver; default: all.
+        trust: Import paths of backends that may be loaded, beside those that the config here names: a journal alone
+            has no code run.
         show: Called again and again with what is waited for.
         notice: Called with a sentence for the user; default: a warning in the log.
 
@@ -43,7 +48,7 @@ def sync(
     if not open_runs:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
-    courier = Courier(0.2, notice)
+    courier = Courier(0.2, notice, trust=Trust(trust, load_config))
     lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
     gave_up = {
         (run.directory, name): state.updated

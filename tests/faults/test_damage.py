@@ -19,6 +19,8 @@ from multitrack.run import Run
 from multitrack.segments import segment_path
 from recording_backends import delivered
 
+pytestmark = pytest.mark.usefixtures("trusted")
+
 
 def start(*backends: object, run_id: str | None = None, **more: Any) -> Run:
     return multitrack.start_run("p", run_id=run_id, backends=list(backends), config={"delivery": "off"}, **more)

@@ -27,6 +27,8 @@ from multitrack.segments import segment_path
 from processes import wait_until
 from recording_backends import delivered
 
+pytestmark = pytest.mark.usefixtures("trusted")
+
 
 def start(*backends: object, run_id: str | None = None, **config: Any) -> Run:
     settings = {"interval": 0.05, "delivery": "off", **config}

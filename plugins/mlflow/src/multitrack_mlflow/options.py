@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec.structs import force_setattr
 
-from multitrack.config import UriOption
+from multitrack.config import FilesOption, UriOption
 
 #: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
 SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
@@ -30,7 +30,7 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     tracking_uri: UriOption | None = None
     experiment: str | None = None
-    upload: list[str] = []
+    upload: FilesOption = []
     upload_limit: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
 
