@@ -115,7 +115,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         # Both become parts of paths and of trackers' queries, and a manifest may have been sent by somebody else.
-        for run_id in filter(None, (self.id, self.parent)):
+        for run_id in (self.id,) if self.parent is None else (self.id, self.parent):
             check_run_id(run_id)
 
 

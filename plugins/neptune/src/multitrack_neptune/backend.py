@@ -116,6 +116,7 @@ class NeptuneBackend:
         write_json(note, Published([*earlier, str(recording.target)]))
         recording.end(status, time)
         for directory in earlier:
-            if Path(directory).exists():
+            # only what bears this run's Neptune id: a journal may have been sent by somebody else
+            if Path(directory).name.startswith(f"run__{recording.id}__") and Path(directory).exists():
                 shutil.rmtree(directory)
         write_json(note, Published([str(recording.target)]))

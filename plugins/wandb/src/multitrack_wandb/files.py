@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import shutil
 import time
 import zlib
@@ -76,12 +77,17 @@ def write_sessions(notes: Path, sessions: Sessions) -> None:
     write_json(notes / "sessions.json", sessions)
 
 
-def clear_unfinished(notes: Path) -> Sessions:
+def clear_unfinished(notes: Path, run_id: str) -> Sessions:
     """Throw away what was begun and never finished, so that it can be written anew.
+
+    Args:
+        notes: The lane's own directory.
+        run_id: The run's id.
 
     Raises:
         RetryableError: The helper process of a dead courier still writes there.
-        PermanentError: An unfinished directory was uploaded by hand: W&B holds a part, nobody knows which.
+        PermanentError: An unfinished directory was uploaded by hand: W&B holds a part, nobody knows which. Or what is
+            noted is no directory of this run: a journal may have been sent by somebody else.
     """
     noted = read_sessions(notes)
     whole = []
@@ -91,7 +97,10 @@ def clear_unfinished(notes: Path) -> Sessions:
             continue
         _wait_for_core(session.pid)
         if session.mode == "offline":
-            _discard(Path(session.directory))
+            directory = Path(session.directory)
+            if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}", directory.name):
+                raise PermanentError(f"{directory} is no directory of this run: {notes / 'sessions.json'} is damaged")
+            _discard(directory)
     if len(whole) < len(noted.sessions):
         noted = Sessions(whole)
         write_sessions(notes, noted)
