@@ -8,6 +8,8 @@
 Importing this module imports neither a tracker nor Keras.
 """
 
+import logging
+
 from multitrack.capture import LogHandler
 from multitrack.errors import (
     BackendError,
@@ -32,8 +34,11 @@ from multitrack.report import DeliveryReport, LaneReport
 from multitrack.run import Run, active_run
 from multitrack.start import start_run
 from multitrack.sync import sync
+from multitrack.terminal import SafeFilter
 
 __version__ = "0.1.0"
+
+logging.getLogger("multitrack").addFilter(SafeFilter())
 
 __all__ = [
     "BackendError",

@@ -18,6 +18,7 @@ from multitrack import __version__, plugins, shown
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError
 from multitrack.reader import open_journal
+from multitrack.terminal import safe, safe_json
 
 _JOURNAL = click.option(
     "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
@@ -31,11 +32,13 @@ class _Command(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(safe(error.format_message()), error.ctx) from None
         except ConfigError as error:
-            click.echo(f"multitrack: {error}", err=True)
+            click.echo(f"multitrack: {safe(error)}", err=True)
             ctx.exit(2)
         except MultitrackError as error:
-            click.echo(f"multitrack: {error}", err=True)
+            click.echo(f"multitrack: {safe(error)}", err=True)
             ctx.exit(1)
 
 
@@ -147,7 +150,7 @@ def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limi
     lines = found.get_lines(_time(from_, "--from"), _time(to, "--to"), limit)
     if as_json:
         for line in lines:
-            click.echo(msgspec.json.encode(line))
+            click.echo(safe_json(msgspec.json.encode(line).decode()))
     else:
         for line in lines:
             click.echo(shown.line_text(line))

@@ -28,6 +28,7 @@ from multitrack import manifest as manifests
 from multitrack.errors import JournalError
 from multitrack.lane import Lane
 from multitrack.settle import Settling
+from multitrack.terminal import safe
 from multitrack.trust import Trust
 
 #: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
@@ -274,8 +275,8 @@ def _detach_output(journal: Path) -> Notice:
 
     def notice(text: str) -> None:
         with lock, contextlib.suppress(OSError, ValueError):
-            print(f"multitrack: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log
-            print(f"multitrack: {text}", file=stream)
+            print(f"multitrack: {safe(text)}", file=sys.stderr, flush=True)  # noqa: T201 - the log
+            print(f"multitrack: {safe(text)}", file=stream)
 
     return notice
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from multitrack.lanestate import LaneState
+from multitrack.terminal import safe
 
 
 class LaneReport(msgspec.Struct, frozen=True):
@@ -109,7 +110,7 @@ class DeliveryReport(Mapping[str, LaneReport]):
                             (self.redacted, "values redacted")):  # fmt: skip
             if count:
                 parts.append(f"{count} {what}")
-        return "; ".join(parts) or "no backend"
+        return safe("; ".join(parts) or "no backend")
 
     def __repr__(self) -> str:
         return f"<DeliveryReport {self}>"

@@ -6,7 +6,6 @@ Names, params and lines may hold anything; whatever would move a terminal's curs
 from __future__ import annotations
 
 import datetime
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,21 +22,18 @@ from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.reader import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
+from multitrack.terminal import safe, safe_json
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 #: Seconds between lines of progress where stderr is no terminal.
 _LINE_EVERY: Final = 10.0
+#: Characters of a name in ``multitrack runs``.
+_NAME: Final = 60
 _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
-
-
-def safe(text: object) -> str:
-    """A text that cannot do anything to a terminal."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
 
 
 def print_json(value: object) -> None:
     """One JSON document; NaN and ±inf as strings, as in the journal."""
-    click.echo(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2))
+    click.echo(safe_json(msgspec.json.format(msgspec.json.encode(_plain(value)).decode(), indent=2)))
 
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -45,9 +41,7 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
     table = _table("backend", "distribution", "selected", "")
     for row in rows:
         hint = row["problem"] or ("" if row["distribution"] else f"pip install 'multitrack[{row['name']}]'")
-        table.add_row(
-            safe(row["name"]), row["distribution"] or "not installed", "yes" if row["selected"] else "", safe(hint)
-        )
+        _add(table, row["name"], row["distribution"] or "not installed", "yes" if row["selected"] else "", hint)
     _console().print(table)
 
 
@@ -57,7 +51,7 @@ def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -
     console.print(f"config file: {safe(place)}" if place else "no config file found: defaults", highlight=False)
     table = _table("key", "value", "from")
     for section, key, value, origin in rows:
-        table.add_row(f"[{section}] {key}" if section else key, safe(_value_text(value)), safe(origin))
+        _add(table, f"[{section}] {key}" if section else key, _value_text(value), origin)
     console.print(table)
 
 
@@ -66,9 +60,10 @@ def print_runs(runs: Sequence[RecordedRun]) -> None:
     table = _table("run", "name", "project", "status", "started", "took", "records", "delivery")
     for run in runs:
         summary = run.summary()
-        name = ("└ " if run.manifest.parent else "") + safe(run.manifest.name)
-        table.add_row(
-            run.id, Text(name), safe(run.manifest.project), _status(summary.status), _moment(run.manifest.created),
+        name = ("└ " if run.manifest.parent else "") + run.manifest.name
+        _add(
+            table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
+            _moment(run.manifest.created),
             _took(summary.ended - run.manifest.created), str(summary.records), _delivery(report_of(run)),
         )  # fmt: skip
     _console().print(table)
@@ -79,10 +74,10 @@ def print_run(run: RecordedRun) -> None:
     console, summary, manifest = _console(), run.summary(), run.manifest
     facts = _table("", "", header=False)
     told: tuple[tuple[str, str | Text | None], ...] = (
-        ("run", run.id), ("name", safe(manifest.name)), ("project", safe(manifest.project)),
+        ("run", run.id), ("name", manifest.name), ("project", manifest.project),
         ("status", _status(summary.status)), ("parent", manifest.parent),
-        ("group", manifest.group and safe(manifest.group)),
-        ("notes", manifest.notes and safe(manifest.notes)), ("started", _moment(manifest.created)),
+        ("group", manifest.group), ("notes", Text(safe(manifest.notes or "", lines=True))),
+        ("started", _moment(manifest.created)),
         ("took", _took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
@@ -92,7 +87,7 @@ def print_run(run: RecordedRun) -> None:
     )  # fmt: skip
     for label, value in told:
         if value:
-            facts.add_row(label, value)
+            _add(facts, label, value)
     console.print(facts)
     _section(
         console,
@@ -115,7 +110,7 @@ def print_run(run: RecordedRun) -> None:
     report = report_of(run)
     table = _table("backend", "id", "delivery", "url")
     for name, lane in report.items():
-        table.add_row(name, safe(lane.id or ""), _lane_text(lane), safe(lane.url or ""))
+        _add(table, name, lane.id or "", _lane_text(lane), lane.url or "")
         for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
             table.add_row("", "", Text(safe(text), style="yellow"), "")
         if lane.problem:
@@ -129,7 +124,7 @@ def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
     if not reports:
         click.echo("nothing is pending")
     for run_id, report in reports.items():
-        click.echo(f"{run_id}  {safe(report)}")
+        click.echo(f"{run_id}  {report}")
 
 
 def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
@@ -160,8 +155,7 @@ def report_as_json(report: DeliveryReport) -> dict[str, Any]:
 
 def line_text(line: Line) -> str:
     """A log line for people: local time, stream, text."""
-    stamp = datetime.datetime.fromtimestamp(line.time / 1000).astimezone().isoformat(sep=" ", timespec="milliseconds")
-    return f"{stamp[:23]} {safe(line.stream):6} {safe(line.text)}"
+    return f"{_moment(line.time, 'milliseconds')} {safe(line.stream):6} {safe(line.text.expandtabs())}"
 
 
 def without_secret(name: str, value: Any) -> Any:
@@ -175,7 +169,7 @@ class SyncProgress:
     """What ``multitrack sync`` shows while it works: a line that changes on a terminal, one now and then elsewhere."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, emoji=False)
         self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
         self._next = 0.0 if self._status is not None else time.monotonic() + _LINE_EVERY
 
@@ -203,7 +197,7 @@ class SyncProgress:
         delivered = sum(state.delivered for state in settling.states.values())
         text = f"delivering {runs or 'the rest'} · {delivered} records there"
         if self._status is not None:
-            self._status.update(text)
+            self._status.update(Text(safe(text)))
         else:
             self.notice(text)
 
@@ -221,8 +215,8 @@ def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
     if git is not None:
         commit = git.commit[:12] + (f" ({git.branch})" if git.branch else "") + (", changed since" if git.dirty else "")
     return [
-        ("where", f"{safe(context.user)} on {safe(context.host)}, Python {context.python}"),
-        ("command", safe(" ".join(context.command))), ("program", context.program and safe(context.program)),
+        ("where", f"{context.user} on {context.host}, Python {context.python}"),
+        ("command", " ".join(context.command)), ("program", context.program),
         ("git commit", commit),
     ]  # fmt: skip
 
@@ -232,7 +226,7 @@ def _section(console: Console, title: str, columns: Sequence[str], rows: Sequenc
         return
     table = _table(title, *columns)
     for name, values in rows:
-        table.add_row(Text(safe(name)), *(Text(safe(value)) for value in values))
+        _add(table, name, *values)
     console.print(table)
 
 
@@ -250,8 +244,20 @@ def _table(*columns: str, header: bool = True) -> Table:
 
 def _console() -> Console:
     """Standard output; as wide as it takes where it is no terminal, so that nothing is cut for a pipe."""
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=1000, file=sys.stdout)
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, markup=False, emoji=False, width=1000, file=sys.stdout)
+
+
+def _add(table: Table, *cells: str | Text) -> None:
+    """A row of a table; a cell that is no ``Text`` of ours may hold anything."""
+    table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in cells))
+
+
+def _cut(name: str) -> str:
+    """A name in a listing of one line a run; ``show`` has all of it."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _status(status: str) -> Text:
@@ -261,7 +267,7 @@ def _status(status: str) -> Text:
 def _delivery(report: DeliveryReport) -> Text:
     text = Text()
     for name, lane in report.items():
-        text.append(f"{name} ", style="dim").append(_lane_text(lane)).append("  ")
+        text.append(f"{safe(name)} ", style="dim").append(_lane_text(lane)).append("  ")
     return text
 
 
@@ -275,8 +281,12 @@ def _lane_text(lane: LaneReport) -> Text:
     return text
 
 
-def _moment(milliseconds: int) -> str:
-    return datetime.datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _moment(milliseconds: int, precision: str = "seconds") -> str:
+    try:
+        local = datetime.datetime.fromtimestamp(milliseconds / 1000)
+    except (ValueError, OverflowError, OSError):
+        return "?"  # a damaged manifest's
+    return local.isoformat(sep=" ", timespec=precision)
 
 
 def _took(milliseconds: int) -> str:

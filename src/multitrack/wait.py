@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from multitrack.terminal import safe
+
 if TYPE_CHECKING:
     from multitrack.report import DeliveryReport
     from multitrack.run import Run
@@ -98,7 +100,7 @@ class _Progress:
                 opening.add(name)
         names = {name for _, name in waiting}
         return [
-            f"{name}: "
+            f"{safe(name)}: "
             + ("done" if name not in names else "opening" if name in opening and not done else f"{done}/{total}")
             for name, (done, total) in totals.items()
         ]
