@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import multitrack
 from multitrack import JournalError, RunError
+from multitrack.credentials import KEY_VARIABLES, is_secret_name
 from multitrack.lanestate import lane_file
 from multitrack.manifest import read_manifest
 from multitrack.reader import RecordedRun
@@ -347,3 +349,28 @@ def test_a_yaml_file_of_params_makes_no_objects(tmp_path: Path) -> None:
     assert not (tmp_path / "owned").exists()
     assert run.directory is not None
     assert RecordedRun(run.directory).get_params() == {}
+
+
+# -- the page -------------------------------------------------------------------------------------------------
+
+
+def test_the_plugin_that_the_page_writes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "no_mail.py").write_text(code)
+    done = subprocess.run([sys.executable, "no_mail.py"], capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n"
+    (run,) = multitrack.open_journal().runs()
+    assert run.get_params() == {"contact": "[mail]", "db/password": "[redacted]", "db/max_tokens": 5}
+    assert [line.text for line in run.get_lines()] == ["mail [mail]"]
+
+
+def test_the_page_names_what_is_secret() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    listed = re.search(r"is one of (.*?), without regard", page, re.DOTALL)
+    assert listed is not None
+    names = re.findall(r"`(\w+)`", listed[1])
+    assert len(names) == 9
+    assert all(is_secret_name(name) for name in names)
+    for variable in re.findall(r"`([A-Z_]+_(?:KEY|TOKEN|PASSWORD))`", page):
+        assert variable in KEY_VARIABLES

@@ -95,8 +95,10 @@ class Hooks:
         Called at ``start_run``, on the training thread, before anything is written, and again by each
         courier: it must not import the tracker's SDK. Field types are checked against the config. Annotate a
         path with :data:`multitrack.config.PathOption` and a URI that may be a local path with
-        :data:`multitrack.config.UriOption`: relative ones are made absolute from the file they stand in. A
-        ``__post_init__`` that raises ``ValueError`` rejects a combination (credentials missing, say).
+        :data:`multitrack.config.UriOption`: relative ones are made absolute from the file they stand in; and a list
+        that has local files sent away with :data:`multitrack.config.FilesOption`: a journal alone then cannot. A
+        ``__post_init__`` that raises ``ValueError`` rejects a combination (credentials missing, say). An option called
+        ``api_key`` or the like (docs/security.md) is not kept in the manifest: let its default be the environment's.
         """
 
     @hookspec(firstresult=True)
