@@ -300,6 +300,25 @@ def test_a_backends_secret_options_are_left_out_of_the_manifest(tmp_path: Path) 
     assert_clean(tmp_path / ".multitrack")
 
 
+def test_what_a_tracker_answers_is_kept_without_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", KEY)
+    (tmp_path / "chatty.py").write_text(
+        "import os\nfrom multitrack import RetryableError, hookimpl\nfrom recording_backends import FileBackend\n\n\n"
+        "class Chatty(FileBackend):\n    name = 'chatty'\n\n    def write_all(self, run, what, records):\n"
+        "        text = f\"401 for {os.environ['MLFLOW_TRACKING_TOKEN']}, {run.options.secret}\"\n"
+        "        raise (RetryableError if what == 'tags' else ValueError)(text)\n\n\nbackend = Chatty()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    options = {"interval": 0.05, "chatty": {"secret": "hunter2 and more"}}
+    run = multitrack.start_run(backends=["chatty:backend"], config=options)
+    run.log_metric("x", 1.0)
+    assert run.flush(timeout=20)["chatty"].reasons == {"ValueError: 401 for [redacted], [redacted]": 1}
+    run.set_tags({"a": "b"})
+    assert run.end()["chatty"].problem == "401 for [redacted], [redacted]"
+    assert_clean(tmp_path / ".multitrack")
+
+
 # -- plugins, and counting ------------------------------------------------------------------------------------
 
 
