@@ -27,7 +27,7 @@ def native_name(name: str) -> str:
 def _part(part: str) -> str:
     if part == "":
         return "_x_"
-    return part
+    return part.replace(".", "_x2e_") if part in {".", ".."} else part
 
 
 def _hex(match: re.Match[str]) -> str:
