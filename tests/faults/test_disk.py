@@ -171,7 +171,7 @@ def test_a_full_disk_does_not_stop_a_lane() -> None:
     run.end()
     assert run.directory is not None
     said: list[str] = []
-    lane = Lane(run.directory, run.manifest.backends[0], notice=said.append)
+    lane = Lane(run.directory, run.manifest.backends[0], options={}, notice=said.append)
     with no_space_beyond(0):
         while lane.step():
             pass
@@ -201,7 +201,7 @@ def as_nobody(body: str, directory: Path) -> "subprocess.CompletedProcess[str]":
     """Runs Python as a user whom permissions hold, also where the tests run as root."""
     become = "import os\nif os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
     return subprocess.run(
-        [sys.executable, "-c", "import multitrack, sys\n" + become + body], cwd=directory,
+        [sys.executable, "-c", "import multitrack, sys\n" + become + body], cwd=directory, env={"PATH": "/usr/bin"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

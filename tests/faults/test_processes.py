@@ -132,7 +132,7 @@ def test_the_lock_of_a_killed_sync_is_no_lock(tmp_path: Path) -> None:
     assert said == [f"hung: run {run.id} is left to process {holder.pid}, which is delivering it"]
     holder.kill()
     holder.wait()
-    lane = Lane(run.directory, run.manifest.backends[0], notice=print)
+    lane = Lane(run.directory, run.manifest.backends[0], options={}, notice=print)
     lane.step()
     assert lane.opened
     lane.release()
