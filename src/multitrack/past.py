@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec.json import encode
+
 from multitrack.errors import ParamChangedError
 from multitrack.journal import Cursor
 from multitrack.records import DATA, ListMetric, Lost, Metric, Params
@@ -32,14 +34,14 @@ class Past:
         self.last_time = 0
 
     def check_params(self, run_id: str, values: Mapping[str, Any], types: Mapping[str, str]) -> None:
-        """Check that no param becomes another one; compared as the journal holds them.
+        """Check that no param becomes another one; compared as they stand in the journal, where 1 is not ``True``.
 
         Raises:
             ParamChangedError: One would.
         """
         for key, value in values.items():
             known = self.params.get(key)
-            if known is not None and known != (types[key], value):
+            if known is not None and (known[0] != types[key] or encode(known[1]) != encode(value)):
                 raise ParamChangedError(
                     f"param {key!r} of run {run_id} is {known[1]!r} and cannot become {value!r}; a param is written "
                     "once (use a metric or a tag for what changes)"

@@ -7,6 +7,7 @@ redelivery decides the same.
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from msgspec.structs import force_setattr
@@ -16,12 +17,14 @@ from multitrack.records import Lines, ListMetric, Metric, Record
 #: Points remembered to tell repeats; a repeat has the same millisecond, so it is never far behind.
 WINDOW: Final = 1 << 16
 
+LARGEST: Final = sys.float_info.max
+
 
 class Resolver:
     """Fills in the fields that do not stand on disk, and tells true repeats of a point apart.
 
-    MLflow keeps a point under (key, step, ms, value) and merges equal ones. Where all four repeat, the
-    later record's time moves on by a millisecond, here, so that every tracker sees the same times.
+    MLflow keeps a point under (key, step, ms, value) and merges equal ones. Where all four repeat as the doubles that
+    it keeps, the later record's time moves on by a millisecond, here, so that every tracker sees the same times.
     """
 
     def __init__(self) -> None:
@@ -59,7 +62,7 @@ class Resolver:
     def _part_repeats(self, record: Metric, step: int) -> None:
         seen = self._seen
         time = record.time
-        points = [(key, step, value if value == value else "NaN") for key, value in record.values.items()]
+        points = [(key, step, as_double(value)) for key, value in record.numbers.items()]
         for point in points:
             last = seen.get(point)
             if last is not None and last >= time:
@@ -71,3 +74,13 @@ class Resolver:
         if len(seen) > WINDOW:
             newest = sorted(seen.items(), key=lambda item: item[1])[WINDOW // 2 :]
             self._seen = dict(newest)
+
+
+def as_double(value: float) -> float | None:
+    """The finite double that a tracker without infinities and exact integers makes of a number; ``None`` of a NaN."""
+    if value != value:
+        return None
+    try:
+        return min(max(float(value), -LARGEST), LARGEST)
+    except OverflowError:
+        return LARGEST if value > 0 else -LARGEST
