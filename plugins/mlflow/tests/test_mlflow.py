@@ -162,7 +162,7 @@ def test_beside_autologging_nothing_collides(tmp_path: Path) -> None:
 
 
 def test_names_are_what_mlflow_accepts() -> None:
-    for name in ("loss", "val/loss", "läss 1", "a.b-c:d_e"):
+    for name in ("loss", "val/loss", "läss 1", "a.b-c:d_e", "pos_x", "pos_x/2"):
         assert native_name(name) == name
     odd = [
         "a@b",
@@ -177,6 +177,9 @@ def test_names_are_what_mlflow_accepts() -> None:
         "y" * 2000,
         "a\nb",
         "é" * 249 + "@",
+        "x" * 220 + "@1",
+        "x" * 220 + "@2",
+        *("@", "_x40_", "_x40@", "@x40_", "_x5f_x40_", "a/_x_/b", "_x2e__x2e_/up"),
     ]
     natives = [native_name(name) for name in odd]
     assert len(set(natives)) == len(odd)
@@ -241,3 +244,15 @@ def test_a_deleted_experiment_is_said_and_nothing_is_lost(tmp_path: Path) -> Non
     assert "deleted" in str(report.problem)
     client.restore_experiment(client.get_experiment_by_name("digits").experiment_id)
     assert multitrack.sync(tmp_path / "journal")[other.id].complete
+
+
+def test_integers_that_no_double_holds_are_told_exactly(tmp_path: Path) -> None:
+    """Several of one record, and one beyond every double."""
+    run = start(tmp_path)
+    run.log_metrics({"a": 2**60 + 1, "b": 2**61 + 1, "c": 10**400}, step=0)
+    run.end()
+    native = deliver(tmp_path, run).get_run(run.backend_ids["mlflow"])
+    notes = [json.loads(value) for key, value in native.data.tags.items() if key.startswith("multitrack.exact.")]
+    assert {(note["metric"], note["value"]) for note in notes} == {
+        ("a", str(2**60 + 1)), ("b", str(2**61 + 1)), ("c", str(10**400)),
+    }  # fmt: skip

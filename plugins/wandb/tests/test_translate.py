@@ -90,6 +90,7 @@ def test_names_of_artifacts_and_projects() -> None:
     assert names.artifact_name("model-1.keras") == "model-1.keras"
     assert names.artifact_name("a/b") != names.artifact_name("a:b")
     assert len(names.artifact_name("x" * 300)) <= 128
+    assert names.artifact_name("..") not in {"..", "."}  # the SDK refuses both
     assert [names.artifact_type(kind) for kind in ("model", "job", "a/b", "wandb-x")] == [
         "model", "multitrack-job", "a-b", "multitrack-wandb-x",
     ]  # fmt: skip

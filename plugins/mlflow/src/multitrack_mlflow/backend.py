@@ -127,7 +127,7 @@ class MlflowBackend:
             except Exception as error:
                 if not is_changed_param(error):
                     raise
-                tag = f"multitrack.param.{param.key}"[:250]
+                tag = f"multitrack.param.{param.key}"
                 self._set_tags(native, {tag: param.value})
                 stand_ins.append(f"param {param.key}: MLflow has another value (of autologging?), ours is tag {tag}")
         return stand_ins
@@ -140,11 +140,11 @@ class MlflowBackend:
         with translated(native.uri):
             exact = _Exact()
             for record in records:
-                for key, value in record.numbers.items():
+                for place, (key, value) in enumerate(record.numbers.items()):
                     step = record.earlier[key] if record.step is None else record.step
                     shown = f"{key}/summary" if key in record.beside else key
                     points.append(_point(self._name(native, shown), value, record.time, step))
-                    exact.look(shown, value, step, record.ordinal)
+                    exact.look(shown, value, step, record.ordinal, place)
             self._log_points(native, points)
             return self._note_exact(native, exact)
 
@@ -157,9 +157,10 @@ class MlflowBackend:
             exact = _Exact()
             for record in records:
                 name = self._name(native, record.name)
-                for step, value in enumerate(record.numbers, start=record.index):
+                for place, value in enumerate(record.numbers):
+                    step = record.index + place
                     points.append(_point(name, value, record.time, step))
-                    exact.look(record.name, value, step, record.ordinal)
+                    exact.look(record.name, value, step, record.ordinal, place)
             self._log_points(native, points)
             return self._note_exact(native, exact)
 
@@ -178,9 +179,7 @@ class MlflowBackend:
                     "digest": record.digest,
                     "size": record.size,
                 }
-                tags[f"multitrack.artifact.{self._name(native, record.name)}"[:250]] = json.dumps(
-                    told, ensure_ascii=False
-                )
+                tags[f"multitrack.artifact.{self._name(native, record.name)}"] = json.dumps(told, ensure_ascii=False)
                 if record.role == "input":
                     self._log_input(native, record)
                 self._upload(native, run.options, record)
@@ -255,17 +254,18 @@ class MlflowBackend:
         """MLflow's form of a name; the tag with the full one is set the first time."""
         changed = native_name(name)
         if changed != name and name not in native.named:
-            self._set_tags(native, {f"multitrack.name.{changed}"[:250]: name})
+            self._set_tags(native, {f"multitrack.name.{changed}": name})
             native.named.add(name)
         return changed
 
     def _set_tags(self, native: _OpenRun, tags: dict[str, str]) -> list[str]:
+        """Set tags whose names are MLflow's already."""
         from mlflow.entities import RunTag  # noqa: PLC0415 - the SDK is imported on first use
 
         stand_ins = []
         for key, value in tags.items():
             if len(value) > TAG_LENGTH:
-                path = f"tags/{native_name(key)}.txt"
+                path = f"tags/{key}.txt"
                 native.client.log_text(native.id, value, path)
                 tags[key] = pointer(path, value)
                 stand_ins.append(f"tag {key}: {len(value)} characters, kept as artifact {path}")
@@ -310,8 +310,8 @@ class _Exact:
         self.tags: dict[str, str] = {}
         self.stand_ins: set[str] = set()
 
-    def look(self, name: str, value: float, step: int, ordinal: int) -> None:
-        """Note a value that will be altered."""
+    def look(self, name: str, value: float, step: int, ordinal: int, place: int) -> None:
+        """Note a value that will be altered, by its record and its place there."""
         if isinstance(value, float):
             if math.isinf(value):
                 self.tags["multitrack.infinity"] = "±1.7976931348623157e308 in a metric stands for ±inf"
@@ -319,7 +319,7 @@ class _Exact:
                     f"metric {name}: ±inf is ±1.7976931348623157e308 in MLflow (tag multitrack.infinity)"
                 )
         elif abs(value) > EXACT:
-            self.tags[f"multitrack.exact.{ordinal}.{step}"] = json.dumps(
+            self.tags[f"multitrack.exact.{ordinal}.{place}"] = json.dumps(
                 {"metric": name, "step": step, "value": str(value)}
             )
             self.stand_ins.add(
@@ -333,7 +333,7 @@ def _point(name: str, value: float, time: int, step: int) -> NativeMetric:
     try:
         number = float(value)
     except OverflowError:  # an integer beyond every double
-        number = math.copysign(math.inf, value)
+        number = math.inf if value > 0 else -math.inf
     return NativeMetric(name, number, time, step)
 
 

@@ -1,8 +1,9 @@
 """Names that MLflow accepts, from names of any Unicode.
 
 MLflow takes letters, digits, ``_ - . space : /`` in at most 250 characters, and no path parts that are empty, ``.`` or
-``..`` (mlflow/utils/validation.py). Everything else is written as ``_x<hex>_``; longer names are cut
-and end in a digest. The full name of a changed one is kept in a tag.
+``..`` (mlflow/utils/validation.py). Everything else is written as ``_x<hex>_``, and so is a ``_`` that would begin such
+a word by itself; names that leave no room for our tags' prefixes are cut and end in a digest. So two names never
+become one. The full name of a changed one is kept in a tag.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import hashlib
 import re
 from typing import Final
 
-LONGEST: Final = 250
-_REFUSED: Final = re.compile(r"[^\w\-. :/]")
+LONGEST: Final = 250 - len("multitrack.artifact.")
+_REFUSED: Final = re.compile(r"[^\w\-. :/]|_(?=x[0-9a-f]*(?:_|[^\w\-. :/]))")
 
 
 def native_name(name: str) -> str:

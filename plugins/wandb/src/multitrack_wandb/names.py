@@ -79,7 +79,7 @@ def display_name(name: str) -> str:
 def artifact_name(name: str) -> str:
     """An artifact's name in W&B's letters; one that had to change ends in a digest that keeps it apart."""
     plain = _ARTIFACT.sub("-", name)
-    if plain == name and len(name) <= _LONGEST:
+    if plain == name and len(name) <= _LONGEST and name not in {".", ".."}:  # which the SDK refuses
         return name
     return f"{plain[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
