@@ -19,7 +19,7 @@ from multitrack.recorder import Recorder
 from multitrack.records import End, Record
 from multitrack.segments import last_segment, segment_path
 from multitrack.testing.calls import Call, Clock, make
-from multitrack.testing.model import Model, shown
+from multitrack.testing.model import Model, plain
 from multitrack.testing.native import NativePoint
 
 #: So short that Hypothesis writes lists in parts.
@@ -117,7 +117,7 @@ def held(base: Path) -> dict[str, Any]:
         "artifacts": {reference.name: reference.uri for reference in summary.artifacts},
         "lines": [line.text for line in run.get_lines()], "series": series, "lists": run.get_list_metrics(),
     }  # fmt: skip
-    return {name: shown(value) for name, value in found.items()}
+    return {name: plain(value) for name, value in found.items()}
 
 
 def expected(model: Model) -> dict[str, Any]:
@@ -130,4 +130,4 @@ def expected(model: Model) -> dict[str, Any]:
         "artifacts": model.artifacts, "lines": model.lines, "lists": lists,
         "series": {name: points for name, points in model.series.items() if name not in model.lists},
     }  # fmt: skip
-    return {name: shown(value) for name, value in found.items()}
+    return {name: plain(value) for name, value in found.items()}

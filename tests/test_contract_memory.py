@@ -13,12 +13,16 @@ memory = MemoryBackend()
 
 class TestMemory(BackendContract):
     backend = "memory"
+    examples = 100
 
     @pytest.fixture(autouse=True)
     def registered(self) -> Iterator[None]:
         multitrack.register(memory)
         yield
         multitrack.unregister("memory")
+
+    def new_plugin(self) -> object:
+        return memory  # it is the tracker, too
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
         return memory.runs[run_id]

@@ -1,6 +1,6 @@
 """Any calls, any values, any crash point, any stretches: what comes out of the journal equals the model.
 
-The long form, 30 times as many examples: ``pytest --hypothesis-profile=long tests/test_journal_properties.py``.
+The long form, 10 times as many examples: ``pytest --hypothesis-profile=long tests/test_journal_properties.py``.
 """
 
 import math
@@ -17,7 +17,7 @@ from multitrack.testing.calls import Call, calls
 from recorded import read_all, recorded, replayed
 
 #: Examples take a millisecond or 50, as the disk likes.
-unhurried = settings(deadline=None, max_examples=3 * settings.default.max_examples)
+unhurried = settings(deadline=None, max_examples=3 * settings().max_examples)
 sessions = st.lists(st.lists(calls(), max_size=12), min_size=1, max_size=3)
 sizes = st.tuples(st.integers(1, 4), st.sampled_from([1, 100, 1 << 20]))
 

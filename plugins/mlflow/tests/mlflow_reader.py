@@ -21,7 +21,7 @@ def read_run(uri: str, native_id: str) -> NativeRun:
     native = NativeRun(
         name=run.info.run_name,
         status=_STATUS[run.info.status],
-        tags=tags,
+        tags={names.get(key, key): _whole(client, native_id, value) for key, value in tags.items()},
         parent=tags.get("mlflow.parentRunId"),
         started=run.info.start_time,
         ended=run.info.end_time,
@@ -32,8 +32,7 @@ def read_run(uri: str, native_id: str) -> NativeRun:
         },
     )
     for key, value in run.data.params.items():
-        path = value.partition(": artifact ")[2]
-        native.params[names.get(key, key)] = _text(client, native_id, path) if path else value
+        native.params[names.get(key, key)] = _whole(client, native_id, value)
     for key, value in run.data.metrics.items():
         native.metrics[names.get(key, key)] = value
         points = [NativePoint(p.step, p.value, p.timestamp) for p in client.get_metric_history(native_id, key)]
@@ -46,6 +45,12 @@ def read_run(uri: str, native_id: str) -> NativeRun:
         lines = _text(client, native_id, artifact.path).removesuffix("\n").split("\n")
         native.lines += [line.split(" ", 2)[2] for line in lines]
     return native
+
+
+def _whole(client: MlflowClient, native_id: str, value: str) -> str:
+    """A param's or tag's text, from the artifact that holds it where it is too long."""
+    path = value.partition(": artifact ")[2]
+    return _text(client, native_id, path) if path else value
 
 
 def _text(client: MlflowClient, native_id: str, path: str) -> str:

@@ -115,7 +115,7 @@ def read_run(directory: Path) -> NativeRun:
     )  # fmt: skip
     assert fields["sys/failed"] is (native.status != "finished")
     lines: list[Entry] = []
-    for path, value in fields.items():
+    for path, value in sorted(fields.items(), key=lambda field: field[0].endswith("~exact")):  # after the floats
         root, _, rest = path.partition("/")
         base, companion = re.fullmatch(r"(.*?)(?:~([a-z]+))?", rest, re.DOTALL).groups()  # type: ignore[union-attr]
         name = name_of(base)

@@ -1,11 +1,17 @@
 """The contract, against the files that Neptune's SDK writes."""
 
+import copy
+import math
 from pathlib import Path
 from typing import Any
 
-from neptune_file import find_run, read_run
+import pytest
+from neptune_file import read_fields, read_run
 
-from multitrack.testing import BackendContract, Capabilities, NativeRun
+from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
+
+# A history that fails is made small before it is shown, which takes minutes here.
+pytestmark = pytest.mark.timeout(900)
 
 
 class TestNeptune(BackendContract):
@@ -13,10 +19,33 @@ class TestNeptune(BackendContract):
     # Neptune's floats are finite; the others stand as text beside the series.
     capabilities = Capabilities(nan=False, infinity=False)
 
+    def kill(self, plugin: Any) -> None:
+        for recording in plugin._open.values():
+            recording._file.flush()
+
+    def shown(self, model: Model) -> NativeRun:
+        native = copy.deepcopy(model)
+        native.metrics = {name: as_float(value) for name, value in model.metrics.items()}
+        for name, points in model.series.items():
+            found = [point._replace(value=as_float(point.value)) for point in points]
+            # What no finite float is stands in a series of its own, which the reader puts after the other.
+            native.series[name] = sorted(
+                found, key=lambda point: not (isinstance(point.value, float) and math.isfinite(point.value))
+            )
+        return native
+
     def options(self, tmp_path: Path) -> dict[str, Any]:
         return {"directory": str(tmp_path / "neptune")}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        directory = find_run(tmp_path / "neptune", run_id)
-        assert directory.name.startswith(f"run__{backend_id}__")
+        (directory,) = (tmp_path / "neptune" / "offline").glob(f"run__{backend_id}__*")
+        assert read_fields(directory)["multitrack/run_id"] == run_id
         return read_run(directory)
+
+
+def as_float(value: float) -> float:
+    """The float that is this very number, else the number, which stands there as text."""
+    try:
+        return float(value) if float(value) == value else value
+    except OverflowError:
+        return value

@@ -1,17 +1,42 @@
 """W&B offline passes the contract."""
 
+import copy
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from wandb_file import read_native
+from wandb_lanes import cores
 
-from multitrack.testing import BackendContract, Capabilities, NativeRun
+from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
+from multitrack_wandb import WandbBackend
+from multitrack_wandb.names import config_value, metric_key, param_key
+
+# A history that fails is made small before it is shown, which takes minutes here.
+pytestmark = pytest.mark.timeout(900)
 
 
 class TestWandb(BackendContract):
     backend = "wandb"
     # The SDK stamps a run's start and end itself; config keys multitrack/created and multitrack/ended stand in.
     capabilities = Capabilities(start_time=False, end_time=False)
+
+    def new_plugin(self) -> object:
+        return WandbBackend()
+
+    def kill(self, plugin: Any) -> None:
+        """The SDK's helper process notices that its process died, and goes as well."""
+        for pid in cores():
+            os.kill(pid, signal.SIGKILL)
+
+    def shown(self, model: Model) -> NativeRun:
+        native = copy.deepcopy(model)
+        native.params = {param_key(name): config_value(value) for name, value in model.params.items()}
+        native.metrics = {metric_key(name): "NaN" if v != v else v for name, v in model.metrics.items()}
+        native.series = {metric_key(name): points for name, points in model.series.items()}
+        return native
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
         return {"mode": "offline", "dir": str(tmp_path)}

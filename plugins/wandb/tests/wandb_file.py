@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -125,11 +127,18 @@ def native(run: WandbRun) -> NativeRun:
     for row in run.rows:
         for key, value in row.items():
             if (step := row.get(f"step of {key}")) is not None:
+                value = int(row[f"exact {key}"]) if f"exact {key}" in row else value  # beyond 2⁵³
                 point = NativePoint(step, value, round(row["_timestamp"] * 1000))
                 found.series.setdefault(key, []).append(point)
     found.metrics = {
-        key: value for key, value in run.summary.items() if not key.startswith(("_", "step of ", "exact "))
+        key: value
+        for key, value in run.summary.items()
+        if not key.startswith(("step of ", "exact ", "_step", "_runtime", "_timestamp", "_wandb"))
     }
+    for key, value in found.metrics.items():
+        exact = run.summary.get(f"exact {key}", "")
+        if re.fullmatch(r"-?\d+", exact) and _as_double(int(exact)) == value:
+            found.metrics[key] = int(exact)
     for artifact in run.artifacts.values():
         facts = json.loads(artifact.metadata)
         (entry,) = artifact.manifest.contents
@@ -142,6 +151,13 @@ def native(run: WandbRun) -> NativeRun:
     found.started, found.ended = milliseconds(own.get("created")), milliseconds(own.get("ended"))
     found.identity = {key: getattr(run.environment, name) for key, name in IDENTITY.items()}
     return found
+
+
+def _as_double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 IDENTITY = {"user": "username", "host": "host", "program": "program"}

@@ -1,7 +1,12 @@
 """For authors of backends: the contract that every backend must pass, and the memory backend as its reference."""
 
-from multitrack.testing.contract import BackendContract
-from multitrack.testing.memory import MemoryBackend
-from multitrack.testing.native import Capabilities, NativePoint, NativeRun
+import pytest
 
-__all__ = ["BackendContract", "Capabilities", "MemoryBackend", "NativePoint", "NativeRun"]
+pytest.register_assert_rewrite(f"{__name__}.contract")  # so that its asserts say what they compared
+
+from multitrack.testing.contract import BackendContract  # noqa: E402 - see above
+from multitrack.testing.memory import MemoryBackend  # noqa: E402
+from multitrack.testing.model import Model  # noqa: E402
+from multitrack.testing.native import Capabilities, NativePoint, NativeRun  # noqa: E402
+
+__all__ = ["BackendContract", "Capabilities", "MemoryBackend", "Model", "NativePoint", "NativeRun"]

@@ -27,10 +27,12 @@ from typing import Any, ClassVar
 import pytest
 
 import multitrack
+from multitrack import plugins
 from multitrack.lanestate import lane_file
 from multitrack.manifest import runs_directory
 from multitrack.report import DeliveryReport
 from multitrack.run import Run
+from multitrack.testing.model import Model, as_number, plain
 from multitrack.testing.native import Capabilities, NativePoint, NativeRun
 
 
@@ -40,10 +42,12 @@ class BackendContract:
     Attributes:
         backend: The backend's name or import path.
         capabilities: What the tracker can hold as it is.
+        examples: How many histories :meth:`test_any_history` tells, in a hundred of Hypothesis' profile.
     """
 
     backend: ClassVar[str]
     capabilities: ClassVar[Capabilities] = Capabilities()
+    examples: ClassVar[int] = 10
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
         """The backend's table of the config, into ``tmp_path``."""
@@ -56,6 +60,17 @@ class BackendContract:
     def param(self, value: Any) -> Any:
         """A param's value as the tracker shows it."""
         return value if self.capabilities.typed_params else str(value)
+
+    def new_plugin(self) -> object:
+        """The backend object as a new process has it, with nothing in memory."""
+        return type(plugins.load_backend(self.backend).plugin)()
+
+    def kill(self, plugin: Any) -> None:
+        """Do what the kernel does after a killed process: close what ``plugin`` has open, end the SDK's helpers."""
+
+    def shown(self, model: Model) -> NativeRun:
+        """What :meth:`read` gives of a run that holds exactly this: stand-ins where the tracker cannot hold it."""
+        return model
 
     def start(self, tmp_path: Path, **arguments: Any) -> Run:
         """A run of this backend that is delivered by :meth:`deliver` only."""
@@ -94,6 +109,37 @@ class BackendContract:
         """Skip where the tracker cannot hold this as it is."""
         if not getattr(self.capabilities, capability):
             pytest.skip(f"{self.backend} declares {capability}=False; its README names the stand-in")
+
+    def compare(self, native: NativeRun, expected: NativeRun) -> None:
+        """Everything is there, nothing twice; of metrics and tags a tracker may show more that is its own."""
+        assert native.status == expected.status
+        assert plain(native.params) == plain(expected.params)
+        assert native.artifacts == expected.artifacts
+        assert native.lines == expected.lines
+        assert {key: native.tags.get(key) for key in expected.tags} == expected.tags
+        metrics = {name: as_number(value) for name, value in expected.metrics.items()}
+        assert {name: as_number(native.metrics.get(name)) for name in metrics} == metrics
+        series = {name: self._in_order(points) for name, points in expected.series.items()}
+        assert {name: self._in_order(native.series.get(name, [])) for name in series} == series
+        assert native.series.keys() - expected.series.keys() <= expected.metrics.keys()
+
+    def _in_order(self, points: list[NativePoint]) -> list[tuple[object, ...]]:
+        if not self.capabilities.call_order:
+            points = sorted(points, key=lambda point: (point.time or 0, point.step, repr(point.value + 0.0)))
+        times = self.capabilities.point_times
+        return [(point.step, as_number(point.value), point.time if times else None) for point in points]
+
+    def test_any_history(self, tmp_path: Path) -> None:
+        """Any calls, right and wrong, of any values; any stretches; couriers and trainings killed anywhere.
+
+        A long form, of 10 times as many histories: ``pytest --hypothesis-profile=long -k any_history``, where a profile
+        of that name is registered.
+        """
+        try:
+            from multitrack.testing.histories import check  # noqa: PLC0415 - Hypothesis is for this test alone
+        except ModuleNotFoundError as error:
+            pytest.fail(f"{error}: this test needs Hypothesis and numpy: pip install 'multitrack[testing]'")
+        check(self, tmp_path)
 
     def test_params_keep_their_values(self, tmp_path: Path) -> None:
         """Nested params flatten with ``/``; every scalar type arrives."""

@@ -32,7 +32,7 @@ class Model(NativeRun):
 
     def log_params(self, params: Mapping[str, Any], *, time: int) -> None:
         """A param is written once; the same value again says nothing new."""
-        if any(shown(self.params[key]) != shown(params[key]) for key in self.params.keys() & params.keys()):
+        if any(plain(self.params[key]) != plain(params[key]) for key in self.params.keys() & params.keys()):
             raise ParamChangedError
         self.params |= {key: value for key, value in params.items() if key not in self.params}
 
@@ -91,12 +91,17 @@ def as_double(value: float) -> str:
     return repr(number if math.isnan(number) else min(max(number + 0.0, -largest), largest))
 
 
-def shown(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value such that ``==`` tells ``1``, ``1.0`` and ``True`` apart, but no NaN from itself."""
     if isinstance(value, NativePoint):
-        return value.step, shown(value.value), value.time
+        return value.step, plain(value.value), value.time
     if isinstance(value, dict):
-        return {key: shown(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [shown(item) for item in value]
+        return [plain(item) for item in value]
     return value if isinstance(value, str) else f"{type(value).__name__} {value!r}"
+
+
+def as_number(value: float | None) -> object:
+    """A number such that a NaN equals itself; ``1`` is ``1.0``, which few trackers tell apart."""
+    return "NaN" if value != value else value

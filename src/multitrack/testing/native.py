@@ -62,6 +62,7 @@ class Capabilities:
         start_time: A run keeps its start time.
         resumable: A finished run can be continued in place.
         any_names: Names of any Unicode are kept letter for letter.
+        call_order: The points of a series come in the order of their calls; else: in the order of their times.
     """
 
     typed_params: bool = True
@@ -72,3 +73,4 @@ class Capabilities:
     start_time: bool = True
     resumable: bool = True
     any_names: bool = True
+    call_order: bool = True

@@ -1,0 +1,141 @@
+"""The contract's widest test: any calls, any stretches, any deaths, and the tracker holds what the model says.
+
+Importing this needs Hypothesis (``pip install 'multitrack[testing]'``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multitrack import journal, process
+from multitrack.lanestate import lane_file
+from multitrack.records import Status
+from multitrack.run import Run
+from multitrack.testing.calls import Call, Clock, calls, make
+from multitrack.testing.deaths import Killed, MortalLane
+from multitrack.testing.model import Model
+
+if TYPE_CHECKING:
+    from multitrack.testing.contract import BackendContract
+
+
+class Deliver(NamedTuple):
+    """A courier delivers what there is, and goes on to wait for more.
+
+    Attributes:
+        sizes: How many records its stretches hold at most, in turn.
+        life: After how many things it is killed: hooks called, hooks come back, positions saved; ``None``: it is not.
+        forgets: Its position file is lost with it.
+    """
+
+    sizes: tuple[int, ...]
+    life: int | None = None
+    forgets: bool = False
+
+
+class Resume(NamedTuple):
+    """The run ends, and another process resumes it.
+
+    Attributes:
+        status: How it ends; ``None``: its process is killed.
+    """
+
+    status: Status | None
+
+
+Move = Call | Deliver | Resume
+_endings: Final = st.sampled_from([*(["finished", "failed", "killed"] * 2), None])
+_sizes: Final = st.lists(st.sampled_from([1, 2, 3, 2000]), min_size=1, max_size=3).map(tuple)
+_lives: Final = st.none() | st.integers(0, 30)
+_deliver: Final = st.builds(Deliver, _sizes, _lives, st.sampled_from([False, False, False, True]))
+
+
+def histories() -> st.SearchStrategy[list[Move]]:
+    """What may happen to a run from its start to its last end."""
+    moves = st.one_of(calls(), calls(), calls(), calls(), _deliver, _deliver, st.builds(Resume, _endings))
+    return st.lists(st.lists(moves), max_size=8).map(lambda parts: [move for part in parts for move in part])
+
+
+def check(contract: BackendContract, tmp_path: Path) -> None:
+    """Find a history after which the tracker holds anything else than the model."""
+    parent = contract.start(tmp_path, name="parent")  # gives all examples their context, which takes a while to gather
+    parent.end()
+    contract.deliver(tmp_path)
+    examples = contract.examples * settings().max_examples // 100  # those of the profile
+
+    @settings(max_examples=max(1, examples), deadline=None)
+    @given(histories(), _endings)
+    def example(moves: list[Move], status: Status | None) -> None:
+        _Told(contract, tmp_path, parent).tell(moves, status)
+
+    example()
+
+
+class _Told:
+    """One run's history, told to a run, its lane and the model."""
+
+    def __init__(self, contract: BackendContract, tmp_path: Path, parent: Run) -> None:
+        self._contract = contract
+        self._tmp_path = tmp_path
+        self._parent = parent
+        self._clock = Clock()
+        self._model = Model()
+        self._lane: MortalLane | None = None
+        self._plugin = contract.new_plugin()
+
+    def tell(self, moves: Sequence[Move], status: Status | None) -> None:
+        """Let everything happen, deliver what is left, and compare."""
+        with mock.patch.object(journal, "time", self._clock):
+            self._run = self._contract.start(self._tmp_path, parent=self._parent.id)
+            try:
+                for move in moves:
+                    if isinstance(move, Call):
+                        make(move, self._run, self._model, self._clock)
+                    elif isinstance(move, Resume):
+                        self._end(move.status)
+                        self._run = self._contract.start(self._tmp_path, run_id=self._run.id)
+                    else:
+                        self._deliver(move)
+                self._end(status)
+                self._deliver(Deliver((2000,)))
+            finally:
+                self._end(None)
+                if self._lane is not None:
+                    self._lane.release()
+        assert self._lane is not None
+        state = self._lane.state
+        assert (state.problem, state.set_aside, state.settled) == (None, 0, True), state
+        native = self._contract.read(self._tmp_path, self._run.id, str(state.id))
+        self._contract.compare(native, self._contract.shown(self._model))
+
+    def _end(self, status: Status | None) -> None:
+        if self._run.status != "running":
+            return
+        if status is None:
+            process.forget(self._run)
+            self._run._close_fork()  # the kernel does no more for a process that was killed
+            self._run._status = "killed"
+        else:
+            self._run.end(status)
+        self._model.end(status or "killed")
+
+    def _deliver(self, move: Deliver) -> None:
+        assert self._run.directory is not None
+        if self._lane is None or self._lane.done:
+            if self._lane is not None:
+                self._lane.release()
+            self._lane = MortalLane(self._run.directory, self._plugin, move.sizes)
+        try:
+            self._lane.deliver(move.life)
+        except Killed:
+            self._lane.release()  # as the kernel does
+            self._contract.kill(self._plugin)
+            if move.forgets:
+                lane_file(self._run.directory, self._lane.name).unlink(missing_ok=True)
+            self._lane, self._plugin = None, self._contract.new_plugin()
