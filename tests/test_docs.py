@@ -122,7 +122,7 @@ def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "26 passed" in done.stdout
+    assert "27 passed" in done.stdout
 
 
 def test_the_page_of_hooks_is_the_specification() -> None:
