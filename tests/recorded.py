@@ -23,7 +23,7 @@ from multitrack.testing.model import Model, plain
 from multitrack.testing.native import NativePoint
 
 #: So short that Hypothesis writes lists in parts.
-PART_BYTES = 120
+PART_BYTES = 50
 
 
 class Recorded:
