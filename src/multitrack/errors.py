@@ -16,6 +16,7 @@
     ├── JournalError (OSError)             the journal's directory cannot be written or read
     └── BackendError                       what a backend raises from its hooks
         ├── RetryableError                 the same call may succeed later
+        ├── DeniedError                    the credentials are refused: the lane stops
         └── PermanentError                 it never will: these records are set aside
 
 A wrong type is a plain ``TypeError`` and an impossible value a plain ``ValueError``, raised at the call.
@@ -86,6 +87,10 @@ class RetryableError(BackendError):
         super().__init__(message)
         self.after = after
         self.reopen = reopen
+
+
+class DeniedError(BackendError):
+    """The tracker refuses our credentials: the lane stops, and everything stays pending until ``multitrack sync``."""
 
 
 class PermanentError(BackendError):

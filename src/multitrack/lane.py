@@ -21,7 +21,7 @@ import msgspec
 from multitrack import manifest as manifests
 from multitrack import plugins
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
-from multitrack.errors import JournalError, RetryableError
+from multitrack.errors import DeniedError, JournalError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal import Cursor, close_dead
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
@@ -143,6 +143,9 @@ class Lane:
                 self._stop(self._worded(error))
             else:
                 self._pause(self._worded(error), None)
+            return False
+        except DeniedError as error:
+            self._stop(str(error))
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
             self._stop(self._worded(error))
@@ -280,7 +283,7 @@ class Lane:
         assert self._run is not None  # noqa: S101 - opened before
         try:
             stand_ins = hook(self._run, records)
-        except RetryableError:
+        except (RetryableError, DeniedError):
             raise
         except Exception as error:  # whatever a backend raises is kept as the reason
             if isinstance(error, OSError) and error.errno in _PASSING:
@@ -325,7 +328,7 @@ class Lane:
         if parent_id is not None:
             try:
                 self._backend.link_parent(self._run, parent_id)
-            except RetryableError:
+            except (RetryableError, DeniedError):
                 raise
             except Exception as error:  # noqa: BLE001 - a missing link must not hold the records up
                 self._note_stand_ins([f"the link to the parent run is missing: {self._worded(error)}"])
@@ -357,6 +360,7 @@ class Lane:
 
     def _stop(self, problem: str) -> None:
         self.state.stopped = True
+        self._told = None  # whatever was said of another try does not hold any more
         self._tell(problem, "its records stay in the journal; mend the cause, then run `multitrack sync`")
         self.release()
 
