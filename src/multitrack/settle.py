@@ -2,7 +2,7 @@
 
 The one rule, wherever somebody waits (the end of a run, ``multitrack sync``, a courier whose training process
 is gone): a lane is waited for until it is settled, gave up, or has moved nothing for :data:`STALL` seconds,
-:data:`START` where it has not opened its run yet. Everything is read from the lanes' state files.
+:data:`START` where it is opening its run and no try has failed. Everything is read from the lanes' state files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multitrack.lanestate import LaneState, state_of
 
 #: Seconds that an open lane may move nothing before it is left to ``multitrack sync``.
 STALL: Final = 30.0
-#: Seconds that opening may take: importing an SDK, migrating a store, finding a server.
+#: Seconds that opening may take, as long as nothing fails: importing an SDK, migrating a store, a slow server.
 START: Final = 120.0
 #: How often a lane may begin anew and still count as moving.
 RESTARTS: Final = 3
@@ -99,4 +99,5 @@ class _Watched:
         if taken > (self._most if circling else self._taken) or (phase != self._phase and not circling):
             self._since = now
         self._taken, self._most, self._phase = taken, max(self._most, taken), phase
-        return now - self._since > (START if state.opening or state.id is None else STALL)
+        starting = (state.opening or state.id is None) and state.problem is None  # what failed once is no slow start
+        return now - self._since > (START if starting else STALL)
