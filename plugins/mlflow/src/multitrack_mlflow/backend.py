@@ -23,7 +23,7 @@ from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
-from multitrack_mlflow import store
+from multitrack_mlflow import answers, store
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import MlflowOptions
 from multitrack_mlflow.texts import LineFiles, pointer
@@ -48,10 +48,11 @@ _RUN_TAG: Final = "multitrack.run_id"
 class _OpenRun:
     """What is kept of a run while its lane is open."""
 
-    def __init__(self, client: MlflowClient, native_id: str, uri: str) -> None:
+    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str) -> None:
         self.client = client
         self.id = native_id
         self.uri = uri
+        self.experiment = experiment
         self.lines = LineFiles(client, native_id)
         self.named: set[str] = set()  # changed names whose tag is set
 
@@ -76,20 +77,25 @@ class MlflowBackend:
     def open_run(self, run: RunInfo) -> Opened:
         """Find the run by our tag, or create it with the training's identity."""
         uri = str(run.options.tracking_uri)
-        with translated(uri, opening=True):
+        with translated(uri):
             client = self._client(run)
             experiment = self._experiment(client, run)
             # create_run is not idempotent; the lane's lock keeps anybody else from creating it meanwhile
-            found = client.search_runs([experiment], f"tags.`{_RUN_TAG}` = '{run.id}'", max_results=1)
+            found: dict[str, str] = {one.info.run_id: one.info.status for one in _search(client, experiment, run.id)}
+            note = run.directory / "run_id"  # the one that has what was delivered, should there be two
+            noted = note.read_text() if note.exists() else None
             if found:
-                native_id = found[0].info.run_id
-                client.update_run(native_id, status="RUNNING")
+                native_id = noted if noted is not None and noted in found else next(iter(found))
+                if found[native_id] != "RUNNING":
+                    client.update_run(native_id, status="RUNNING")
             else:
                 created = client.create_run(
                     experiment, start_time=run.created, run_name=run.name[:250], tags=dict(_identity(run))
                 )
                 native_id = created.info.run_id
-            self._runs[run.id] = _OpenRun(client, native_id, uri)
+            if native_id != noted:
+                note.write_text(native_id)
+            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment)
             return Opened(native_id, url=_url(uri, experiment, native_id))
 
     @hookimpl
@@ -213,6 +219,10 @@ class MlflowBackend:
         """Status and end time, set last: an autologging session on the same run may have ended it early."""
         native = self._runs[run.id]
         with translated(native.uri):
+            for one in _search(native.client, native.experiment, run.id):
+                # A slow server may have carried out a create_run long after we stopped waiting for its answer.
+                if one.info.run_id != native.id and not one.data.metrics and not one.data.params:
+                    native.client.delete_run(one.info.run_id)
             native.client.set_terminated(native.id, _STATUS[status], end_time=time)
 
     def _client(self, run: RunInfo) -> MlflowClient:
@@ -221,12 +231,13 @@ class MlflowBackend:
         with self._lock:  # the SDK's first import and a store's first opening are not for several threads
             if uri not in self._clients:
                 if run.context is None or run.context.pid != os.getpid():
-                    # Ours alone to set only where the training's own MLflow does not live: the lane retries.
-                    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+                    # Ours alone to set only where the training's own MLflow does not live.
                     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, round(options.timeout))))
+                    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
                 import mlflow  # noqa: PLC0415 - the SDK is imported on first use
                 from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
+                answers.install()
                 path = store.sqlite_path(uri)
                 if path is not None:
                     store.prepare(path, mlflow.__version__)
@@ -301,6 +312,12 @@ class MlflowBackend:
         path = Path(unquote(urlsplit(record.uri).path))
         if path.is_file() and path.stat().st_size <= options.upload_limit:
             native.client.log_artifact(native.id, str(path), artifact_path=native_name(record.kind))
+
+
+def _search(client: MlflowClient, experiment: str, run_id: str) -> Sequence[Any]:
+    """What MLflow has for a run of ours."""
+    found: Sequence[Any] = client.search_runs([experiment], f"tags.`{_RUN_TAG}` = '{run_id}'")
+    return found
 
 
 class _Exact:

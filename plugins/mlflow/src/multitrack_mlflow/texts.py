@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from multitrack.errors import RetryableError
 from multitrack.records import Lines
 
 CHUNK: Final = 1000
 """Lines a file."""
+_LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \w+ ")
 
 
 def pointer(path: str, text: str) -> str:
@@ -69,7 +72,11 @@ class LineFiles:
         with tempfile.TemporaryDirectory() as scratch:
             path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
             with Path(path).open(encoding="utf-8", newline="") as file:  # a lone carriage return stays what it is
-                return file.read().split("\n")[:count]
+                lines = file.read().split("\n")[:count]
+        if len(lines) < count or not all(_LINE.match(line) for line in lines):
+            # What stands there now would be written over with it.
+            raise RetryableError(f"the server gave something else than the artifact {line_file(self._number)}")
+        return lines
 
 
 def line_file(number: int) -> str:

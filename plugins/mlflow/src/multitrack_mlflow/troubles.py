@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
-from multitrack.errors import BackendError, PermanentError, RetryableError
+from multitrack.errors import BackendError, DeniedError, PermanentError, RetryableError
+from multitrack_mlflow.answers import hidden, looked_at
 
 _PERMANENT: Final = frozenset(
     {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "NOT_IMPLEMENTED",
@@ -16,28 +18,40 @@ _CREDENTIALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOM
 
 
 @contextlib.contextmanager
-def translated(uri: str, *, opening: bool = False) -> Iterator[None]:
-    """Turn what MLflow raises into retryable and permanent errors.
-
-    A refused credential stops a lane that opens; later it is retried, so that no record is set aside for it.
-    """
+def translated(uri: str) -> Iterator[None]:
+    """Turn what MLflow raises into the errors that a lane understands."""
     try:
-        yield
+        with looked_at():
+            yield
     except BackendError:
         raise
     except Exception as error:
+        seen = hidden(error)
+        if seen is not None:
+            raise _at(uri, seen) from error
         code = getattr(error, "error_code", None)
-        text = str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
-        if code in _CREDENTIALS or " 401 " in text or " 403 " in text:
-            text = (
-                f"{uri} refuses the credentials of MLFLOW_TRACKING_USERNAME/PASSWORD or MLFLOW_TRACKING_TOKEN ({text})"
-            )
-            raise (PermanentError(text) if opening else RetryableError(text)) from error
+        text = _without_credentials(str(error).strip() or type(error).__name__, uri).splitlines()[0][:500]
+        if code in _CREDENTIALS:
+            raise DeniedError(text) from error
         if code in _PERMANENT:
             raise PermanentError(text) from error
         if type(error).__name__ == "MlflowException" or _is_connection(error):
             raise RetryableError(text) from error
         raise
+
+
+def _at(uri: str, seen: BackendError) -> BackendError:
+    """The same error, with the place before it."""
+    text = f"{_without_credentials(uri, uri)}: {seen}"
+    if isinstance(seen, RetryableError):
+        return RetryableError(text, after=seen.after)
+    return type(seen)(text)
+
+
+def _without_credentials(text: str, uri: str) -> str:
+    """A text that goes to stderr and to the lane's state, without the user and password that the URI may have."""
+    user, at, _ = urlsplit(uri).netloc.rpartition("@")
+    return text.replace(user + at, "") if user else text
 
 
 def _is_connection(error: Exception) -> bool:

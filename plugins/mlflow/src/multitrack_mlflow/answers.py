@@ -1,0 +1,118 @@
+"""Each request of a lane is sent once, and its answer looked at, before MLflow's client makes something of it.
+
+That client tries again by itself, for minutes and without a word, so that a ``create_run`` whose answer was lost makes
+a second run. It drops ``Retry-After``, takes the status off an error that is JSON, and takes a login page with status
+200 for a file that was uploaded. All this is only changed on a lane's own threads: the training's MLflow may live in
+the same process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email.utils
+import functools
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from multitrack.errors import BackendError, DeniedError, PermanentError, RetryableError
+
+_thread: Final = threading.local()
+
+
+@contextlib.contextmanager
+def looked_at() -> Iterator[None]:
+    """What this thread asks MLflow's client for meanwhile is sent once, and looked at."""
+    before, _thread.on = getattr(_thread, "on", False), True
+    try:
+        yield
+    finally:
+        _thread.on = before
+
+
+def install() -> None:
+    """Come between MLflow's client and its transport; once a process. MLflow has no public way for it."""
+    from mlflow.utils import rest_utils  # noqa: PLC0415 - the SDK is imported on first use
+
+    send = getattr(rest_utils, "_get_http_response_with_retries", None)
+    if send is not None and not hasattr(send, "__wrapped__"):
+        rest_utils._get_http_response_with_retries = _once(send)
+
+
+def hidden(error: BaseException | None) -> BackendError | None:
+    """What :func:`_look` raised, inside of what MLflow's client made of it."""
+    while error is not None:
+        if isinstance(error, BackendError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _once(send: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(send)
+    def sent(
+        method: str, url: str, max_retries: int, backoff_factor: float, backoff_jitter: float, retry_codes: Any,
+        *rest: Any, **more: Any,
+    ) -> Any:  # fmt: skip
+        if not getattr(_thread, "on", False):
+            return send(method, url, max_retries, backoff_factor, backoff_jitter, retry_codes, *rest, **more)
+        response = send(method, url, 0, backoff_factor, backoff_jitter, frozenset(), *rest, **more)
+        _look(response)
+        return response
+
+    return sent
+
+
+def _look(response: Any) -> None:
+    status: int = response.status_code
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    what = f"HTTP {status} {response.reason or ''}".strip()
+    if status in (401, 403):
+        raise DeniedError(f"{what}: the server refuses {_credential()}")
+    if status == 413:
+        raise PermanentError(f"{what}: the server takes no request of this size")
+    if status in (408, 429) or (status >= 500 and status != 501):
+        said = "" if kind == "text/html" else " ".join(response.text.split())[:300]
+        raise RetryableError(f"{what}: {said}".rstrip(": "), after=_seconds(response.headers.get("retry-after")))
+    if kind == "text/html" and (status < 400 or status == 404):
+        raise RetryableError(f"{what}, but a web page: this is no answer of an MLflow server")
+    if status < 300 and kind == "application/json" and not _is_json(response.content):
+        raise RetryableError(f"{what}, but not the JSON that it says: this is no answer of an MLflow server")
+
+
+def _credential() -> str:
+    """The credential that MLflow's client sends, by the name of its variable."""
+    pair = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+    if all(os.environ.get(name) for name in pair):
+        return " and ".join(pair)
+    if os.environ.get("MLFLOW_TRACKING_TOKEN"):
+        return "MLFLOW_TRACKING_TOKEN"
+    return f"a client without credentials: set MLFLOW_TRACKING_TOKEN, or {' and '.join(pair)}"
+
+
+def _seconds(text: str | None) -> float | None:
+    """A ``Retry-After``: seconds, or a date."""
+    if text is None:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=datetime.UTC)
+    return max(0.0, (date - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body or b"{}")  # an empty body is none to MLflow's client, too
+    except ValueError:
+        return False
+    return True
