@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from multitrack.errors import RetryableError
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
@@ -78,21 +80,27 @@ class WandbBackend:
     def flush(self, run: RunInfo, position: int) -> int:
         """Write the stretch. There is no way to make it durable yet."""
         opened = self._opened(run)
-        try:
+        with self._dropping(run):
             opened.write(position)
-        except SessionLostError:
-            del self._open[run.directory]
-            raise
         return 0
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Finish the run in W&B."""
+        opened = self._opened(run)
+        with self._dropping(run):
+            opened.close(status, time)
+        del self._open[run.directory]
+
+    @contextlib.contextmanager
+    def _dropping(self, run: RunInfo) -> Iterator[None]:
+        """Whatever is no passing trouble is the end of this session."""
         try:
-            self._opened(run).close(status, time)
-        finally:
-            # Finished, or lost, or timed out: in each case this session is over.
-            self._open.pop(run.directory, None)
+            yield
+        except Exception as error:
+            if not isinstance(error, RetryableError) or error.reopen:
+                self._open.pop(run.directory, None)
+            raise
 
     def _take(self, run: RunInfo, records: Sequence[DataRecord]) -> list[str]:
         opened = self._opened(run)

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from multitrack.errors import PermanentError, RetryableError
+from multitrack.errors import DeniedError, PermanentError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.manifest import Context
 from multitrack.records import ArtifactRef
@@ -45,6 +45,9 @@ query Held($project: String, $entity: String, $name: String!) {
   }
 }
 """
+
+#: What to do where the server refuses the key.
+CREDENTIAL: Final = "check WANDB_API_KEY, or run `wandb login`"
 
 # One at a time: the SDK takes the command line from sys.argv while it starts a run.
 _starting = threading.Lock()
@@ -69,7 +72,8 @@ def start(
 
     Raises:
         RetryableError: The server cannot be reached, or the helper process died.
-        PermanentError: W&B refuses the credentials or the run.
+        DeniedError: W&B refuses the credentials.
+        PermanentError: W&B refuses the run.
     """
     options: WandbOptions = run.options
     if not _is_writable(options.dir):
@@ -112,6 +116,18 @@ def lost(number: int) -> None:
         _restart(number)
 
 
+def drop(run: wandb.Run) -> None:
+    """Finish a run that is given up, for as long as it takes to free its id; its server may not answer."""
+
+    def finish() -> None:
+        with contextlib.suppress(Exception):  # what matters was raised before
+            run.finish(exit_code=255)
+
+    thread = threading.Thread(target=finish, name="multitrack-wandb-drop", daemon=True)
+    thread.start()
+    thread.join(_FREE_TIMEOUT)
+
+
 def is_loss(error: BaseException) -> bool:
     """Whether the helper process died."""
     return isinstance(error, ConnectionError) or type(error).__name__ in {"MailboxClosedError", "HandleAbandonedError"}
@@ -127,9 +143,10 @@ def _troubles() -> Iterator[None]:
         if is_loss(error):
             raise RetryableError(f"{text} (its helper process died)") from error
         kinds = {kind.__name__ for kind in type(error).__mro__}
-        if "AuthenticationError" in kinds or _is_denied(str(error)):
-            raise PermanentError(f"{text}; check WANDB_API_KEY or run `wandb login`") from error
-        if kinds & {"CommError", "TimeoutError"}:
+        if is_denied(error):
+            raise DeniedError(f"{text}; {CREDENTIAL}") from error
+        # An AuthenticationError without a denial: the server could not be asked, or answered nonsense.
+        if kinds & {"AuthenticationError", "CommError", "TimeoutError"}:
             raise RetryableError(text) from error
         raise PermanentError(text) from error
 
@@ -262,8 +279,14 @@ def _is_writable(directory: str) -> bool:
     return os.access(directory, os.W_OK | os.R_OK)
 
 
-def _is_denied(text: str) -> bool:
-    return re.search(r"error 40[13]\b|API key", text) is not None
+def is_denied(error: BaseException) -> bool:
+    """Whether the server refuses the key."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(getattr(cause, "response", None), "http_status", 0) in (401, 403):
+            return True
+        cause = cause.__cause__
+    return re.search(r"error 40[13]\b|API key", str(error)) is not None
 
 
 def _directories(run: RunInfo) -> set[Path]:

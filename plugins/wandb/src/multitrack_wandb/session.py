@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from multitrack.errors import BackendError, DeniedError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Status
 from multitrack_wandb import files, sdk
@@ -24,6 +25,7 @@ from multitrack_wandb.names import (
     step_key,
 )
 from multitrack_wandb.translate import Write, artifact_facts
+from multitrack_wandb.uploads import Uploads
 
 if TYPE_CHECKING:
     import wandb
@@ -53,7 +55,9 @@ class OpenRun:
         self._sessions = sessions
         self._held = sessions.held
         self._pending: dict[int, Write] = {}
+        self._underway = 0  # every record with a lower ordinal was written, or is being written
         self._run: wandb.Run | None = None
+        self._uploads: Uploads | None = None
         self._core = 0
         self._row = 0  # number of the next row
         self._line = 0  # number of the next line
@@ -73,38 +77,57 @@ class OpenRun:
 
     def take(self, ordinal: int, write: Write) -> None:
         """Keep what a record becomes; one that was written before is passed over."""
-        if ordinal >= self.position:
+        if ordinal >= max(self.position, self._underway):
             self._pending[ordinal] = write
 
     def write(self, position: int) -> None:
         """Write what was kept: every record below ``position`` has come or was set aside.
 
         Raises:
+            RetryableError: The server takes nothing just now; called again, go on.
             SessionLostError: W&B took none or a part of it, and what it was given before may be gone, too.
         """
         if position > self._held and self._run is None:
             self._start()
+        if self._uploads is None:
+            self._write_pending(position)
+            return
         with self._giving_up():
-            for ordinal, write in sorted(self._pending.items()):
-                self._write(write, is_held=ordinal < self._held)
-            self._write_summary(self._pending.values())
+            if not self._uploads.busy:
+                self._underway = position
+                self._uploads.begin(lambda: self._write_pending(position))
+            self._uploads.wait()
+        self._uploads.check()  # what fails is told now, and nothing more is piled up in the helper process
+
+    def _write_pending(self, position: int) -> None:
+        for ordinal, write in sorted(self._pending.items()):
+            self._write(write, is_held=ordinal < self._held)
+        self._write_summary(self._pending.values())
         self._pending.clear()
         self.position = position
 
     def close(self, status: Status, time: int) -> None:
-        """End the run in W&B and make sure that everything is there.
+        """End the run in W&B and make sure that everything is there; called again after a trouble, go on with it.
 
         Raises:
-            SessionLostError: It is not, and has to be written anew.
+            RetryableError: The server takes nothing just now.
+            SessionLostError: Something is missing there, and the run has to be written anew.
+            DeniedError: The server refuses the key.
         """
-        if self._run is None:
+        if self._run is None or self._uploads is None:
             return  # W&B holds the whole run and its end
         with self._giving_up():
-            self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": _moment(time)})
-            self._run.finish(exit_code=EXIT_CODES[status])
+            if not self._uploads.busy:
+                self._uploads.begin(lambda: self._finish(status, time))
+            self._uploads.wait()
             self._check(self._run, EXIT_CODES[status])
         self._sessions.sessions[-1].end = self.position
         files.write_sessions(self._info.directory, self._sessions)
+
+    def _finish(self, status: Status, time: int) -> None:
+        assert self._run is not None  # noqa: S101 - called once it is open
+        self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": _moment(time)})
+        self._run.finish(exit_code=EXIT_CODES[status])
 
     def _check(self, run: wandb.Run, exit_code: int) -> None:
         """The SDK says nothing when a disk was full, or when it gave up uploading: count what is there."""
@@ -122,14 +145,15 @@ class OpenRun:
         """Whatever goes wrong while writing, nobody knows how much W&B took: it is done anew."""
         try:
             yield
-        except sdk.SessionLostError:
+        except BackendError:
             raise
         except Exception as error:
             if sdk.is_loss(error):
                 sdk.lost(self._core)
             elif self._run is not None:
-                with contextlib.suppress(Exception):  # only so that the id is free; what matters is raised below
-                    self._run.finish(exit_code=EXIT_CODES["killed"])
+                sdk.drop(self._run)
+            if sdk.is_denied(error):
+                raise DeniedError(f"W&B did not take the run: {error}; {sdk.CREDENTIAL}") from error
             raise sdk.SessionLostError(f"W&B did not take the run: {type(error).__name__}: {error}") from error
 
     def _start(self) -> None:
@@ -138,6 +162,7 @@ class OpenRun:
             run, config=self._config, tags=self._shown_tags(), group=display_name(run.group or run.parent or "") or None
         )
         self._run = started
+        self._uploads = Uploads(started)
         directory = started.settings.sync_dir
         session = files.Session(
             str(Path(directory)),
