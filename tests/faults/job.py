@@ -1,0 +1,60 @@
+"""A training process with its real courier, for a tracker that fails while it runs.
+
+``python job.py OPTIONS``, OPTIONS being JSON: the backend, its options, and how patient the end of the run is. It trains
+up to the middle, says so, goes on when told to on standard input, ends the run, and reports each as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import multitrack
+from multitrack import process, settle
+
+#: Steps before and after the middle.
+HALF = 40
+
+
+def train(run: multitrack.Run, start: int, count: int, weight: float, pause: float = 0.02) -> float:
+    """Some steps of it; gives the weight, which no tracker may change."""
+    for step in range(start, start + count):
+        weight = weight * 0.9 + step
+        run.log_metric("loss", weight, step=step)
+        run.log_metrics({"accuracy": 1 / (step + 1), "rate": 0.5**step}, step=step)
+        run.log_lines([f"step {step}"])
+        time.sleep(pause)
+    run.log_metric("best", weight)
+    run.log_list_metric("list", [weight, float(start)])
+    run.set_tags({"reached": str(start + count)})
+    return weight
+
+
+def say(**told: Any) -> None:
+    print(json.dumps(told), flush=True)
+
+
+def main(given: dict[str, Any]) -> None:
+    backend = given["backend"]
+    config = {"journal": "journal", "interval": 0.2, backend: given["options"]}
+    run = multitrack.start_run(
+        "faults", run_id=given["id"], config=config, backends=[backend], params={"lr": 0.1, "model": {"units": 64}}
+    )
+    weight = train(run, 0, HALF, 1.0)
+    say(middle=given["healthy"] and run.flush(timeout=120)[backend].pending == 0)
+    sys.stdin.readline()
+    weight = train(run, HALF, HALF, weight)
+    run.log_artifact_ref("weights", "s3://bucket/weights", kind="model")
+    say(result=weight)
+    # The same waits as ever, only shorter than the 30 s and more that nobody wants a test to take.
+    settle.STALL = settle.START = given["patience"]  # type: ignore[misc]
+    process.EXIT_LIMIT = 1.0  # type: ignore[misc]
+    began = time.monotonic()
+    report = run.end()
+    say(end=time.monotonic() - began, pending=report.pending, complete=report.complete)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

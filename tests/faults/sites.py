@@ -1,0 +1,149 @@
+"""The two trackers that are reached over HTTP: a real server behind the proxy, and what it holds by its own reader."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from mlflow.tracking import MlflowClient
+from mlflow_reader import read_run
+from proxy import Proxy
+from stand_in_server import KEY, StandInServer
+
+from multitrack.reader import RecordedRun
+from multitrack.records import Lines, ListMetric, Metric
+
+
+@dataclasses.dataclass
+class Held:
+    """A run as a tracker has it, or should have it.
+
+    Attributes:
+        points: Step, value and time (ms) of each point, by series, in the tracker's order.
+        lines: The text, in order.
+        best: The simple metric.
+        rate: The param.
+        tag: The tag.
+        status: How it ended.
+        runs: How many runs there are for it.
+    """
+
+    points: dict[str, list[tuple[int, float, int]]]
+    lines: list[str]
+    best: float
+    rate: str
+    tag: str
+    status: str
+    runs: int = 1
+
+
+def recorded(run: RecordedRun) -> Held:
+    """What a tracker should have: what the journal says."""
+    points: dict[str, list[tuple[int, float, int]]] = {}
+    lines: list[str] = []
+    for record in run.records():
+        if isinstance(record, Metric) and record.step is not None:
+            for key, value in record.numbers.items():
+                points.setdefault(key, []).append((record.step, value, record.time))
+        elif isinstance(record, ListMetric):
+            rows = [(record.index + i, value, record.time) for i, value in enumerate(record.numbers)]
+            points.setdefault(record.name, []).extend(rows)
+        elif isinstance(record, Lines):
+            lines += record.lines
+    summary = run.summary()
+    return Held(
+        points, lines, summary.metrics["best"], str(summary.params["lr"]), summary.tags["reached"], summary.status
+    )
+
+
+class MlflowSite:
+    """A real MLflow server, which outlives this site.
+
+    Args:
+        address: The server's.
+        options: Options of the backend.
+    """
+
+    name = "mlflow"
+    patience = 5.0  # seconds after which a trouble has surely been met
+    credential = "MLFLOW_TRACKING_TOKEN"
+
+    def __init__(self, address: str, **options: Any) -> None:
+        parts = urlsplit(address)
+        self.address = address
+        self.proxy = Proxy((str(parts.hostname), int(parts.port or 0)))
+        self.options = {"tracking_uri": self.proxy.url, **options}
+        self.environment = {"MLFLOW_TRACKING_TOKEN": "token"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.proxy.fail(None)
+
+    def held(self, run: RecordedRun) -> Held:
+        """What the server has, asked without the proxy."""
+        client = MlflowClient(tracking_uri=self.address)
+        experiment = client.get_experiment_by_name("faults")
+        found = client.search_runs([experiment.experiment_id], f"tags.`multitrack.run_id` = '{run.id}'")
+        native_id = run.lanes()["mlflow"].id
+        assert native_id is not None
+        native = read_run(self.address, native_id)
+        points = {
+            key: [(int(step), value, int(time or 0)) for step, value, time in series]
+            for key, series in native.series.items()
+            if key != "best"
+        }
+        return Held(
+            points, native.lines, native.metrics["best"], native.params["lr"], native.tags["reached"],
+            str(native.status), len(found),
+        )  # fmt: skip
+
+
+class WandbSite:
+    """The stand-in for W&B's server.
+
+    Args:
+        directory: Where the SDK puts its files.
+        options: Options of the backend.
+    """
+
+    name = "wandb"
+    patience = 9.0  # the SDK gathers what it sends for up to 5 seconds
+    credential = "WANDB_API_KEY"
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        self.server = StandInServer().__enter__()
+        parts = urlsplit(self.server.url)
+        self.proxy = Proxy((str(parts.hostname), int(parts.port or 0)))
+        self.server.url = self.proxy.url  # so that uploads take the same way
+        self.options = {"base_url": self.proxy.url, "dir": str(directory), "mode": "online", **options}
+        self.environment = {"WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.proxy.fail(None)
+        self.server.__exit__(None, None, None)
+
+    def held(self, run: RecordedRun) -> Held:
+        """What the server was sent."""
+        native = self.server.runs[run.id]
+        points: dict[str, list[tuple[int, float, int]]] = {}
+        assert [row["_step"] for row in native.rows] == list(range(len(native.rows)))
+        for row in native.rows:
+            for key in row:
+                if f"step of {key}" in row:
+                    point = (row[f"step of {key}"], row[key], round(row["_timestamp"] * 1000))
+                    points.setdefault(key, []).append(point)
+        return Held(
+            points,
+            [line.partition(" ")[2].rstrip("\n") for line in native.lines],
+            native.summary["best"],
+            str(native.config["lr"]),
+            native.config["multitrack/tags/reached"],
+            {0: "finished", None: "running"}.get(native.exit_code, "failed"),
+        )

@@ -1,0 +1,189 @@
+"""Trackers that fail in every way: training never notices, the user is told once, and nothing is lost or there twice.
+
+A real training process with its real courier delivers through a proxy that spoils what passes; then the tracker is
+well again, ``multitrack sync`` delivers the rest, and what the tracker holds is compared with the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import proxy
+import pytest
+from job import HALF, train
+from mlflow_server import mlflow_server
+from proxy import Fault
+from sites import MlflowSite, WandbSite, recorded
+
+import multitrack
+from multitrack.reader import RecordedRun, report_of
+
+HERE = Path(__file__).parent
+#: Seconds that a run's end may take, with much to spare for a busy machine.
+BOUND = 60.0
+
+Site = MlflowSite | WandbSite
+
+#: Faults that last, and what the user is told of them: for MLflow, and for W&B.
+LASTING: list[tuple[Fault | None, str, str]] = [
+    (None, "refused", "refused"),
+    (proxy.reset, "reset|aborted", "broken|EOF|reset"),
+    (proxy.truncated, "Incomplete", "EOF"),
+    (proxy.hung, "timed out|timeout", "not answered|deadline"),
+    (proxy.too_many(3), "429", "429"),
+    (proxy.bursts(0, 1), "500", "500"),
+    (proxy.html, "web page", "invalid character"),
+    (proxy.garbage, "not the JSON", "invalid character"),
+]
+
+
+def name_of(value: object) -> str | None:
+    return "refused" if value is None else value.__name__ if callable(value) else "-"
+
+
+class Job:
+    """A training process that has come to its middle.
+
+    Args:
+        site: The tracker.
+        directory: Where it runs.
+        healthy: Whether it waits in the middle until the tracker has everything so far.
+        patience: Seconds that its end waits for a tracker in which nothing moves; outside of tests, 30 and more.
+    """
+
+    def __init__(self, site: Site, directory: Path, *, healthy: bool = True, patience: float | None = None) -> None:
+        self.id = f"{site.name}-{uuid.uuid4().hex[:8]}"
+        self.directory = directory
+        self.told: dict[str, Any] = {}
+        given = {"backend": site.name, "options": site.options, "id": self.id, "healthy": healthy,
+                 "patience": patience or site.patience}  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "job.py"), json.dumps(given)],
+            cwd=directory, env={**os.environ, **site.environment},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        assert json.loads(self.process.stdout.readline()) == {"middle": healthy}
+
+    def finish(self) -> list[str]:
+        """Let it train to its end: its result is what it is without any tracker. Gives what it said beside progress."""
+        out, errors = self.process.communicate("go\n", timeout=240)
+        assert self.process.returncode == 0, errors
+        for line in out.splitlines():
+            self.told |= json.loads(line)
+        assert self.told["result"] == expected_result()
+        assert self.told["end"] < BOUND
+        return [line for line in errors.splitlines() if not line.startswith("multitrack: delivering ")]
+
+    def run(self) -> RecordedRun:
+        return multitrack.open_journal(self.directory / "journal").run(self.id)
+
+    def is_gone(self) -> bool:
+        """Whether the courier and the helper processes that it started have gone."""
+        return not any(_works_in(entry, self.directory) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _works_in(entry: Path, directory: Path) -> bool:
+    try:
+        command = (entry / "cmdline").read_bytes()
+        helper = b"multitrack.courier" in command or b"wandb-core" in command
+        return helper and (entry / "cwd").readlink() == directory
+    except OSError:
+        return False
+
+
+def expected_result() -> float:
+    class Nothing:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *args, **more: None
+
+    return train(Nothing(), HALF, HALF, train(Nothing(), 0, HALF, 1.0, pause=0.0), pause=0.0)  # type: ignore[arg-type]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def sync_and_compare(site: Site, job: Job) -> None:
+    """Nothing may be missing, there twice, in another order, or at another time."""
+    multitrack.sync(job.directory / "journal")
+    run = job.run()
+    assert report_of(run).complete, report_of(run)
+    assert site.held(run) == recorded(run)
+
+
+class Faults:
+    """What holds for every tracker; each has a ``site`` fixture."""
+
+    @pytest.mark.parametrize(("fault", "mlflow", "wandb"), LASTING, ids=name_of)
+    def test_a_fault_from_the_middle_on(
+        self, site: Site, tmp_path: Path, fault: Fault | None, mlflow: str, wandb: str
+    ) -> None:
+        is_silent = site.name == "wandb" and fault is proxy.hung  # a silence is one only after some time
+        job = Job(site, tmp_path, patience=25.0 if is_silent else None)
+        site.proxy.fail(fault)
+        said = job.finish()
+        told_once(said, site.name, mlflow if site.name == "mlflow" else wandb)
+        wait_until(job.is_gone)
+        site.proxy.lift()
+        sync_and_compare(site, job)
+
+    def test_a_refused_credential_stops_the_lane_until_sync(self, site: Site, tmp_path: Path) -> None:
+        job = Job(site, tmp_path)
+        site.proxy.fail(proxy.denied)
+        said = job.finish()
+        (trouble,) = told_once(said, site.name, site.credential)
+        assert "mend the cause" in trouble
+        wait_until(job.is_gone)
+        seen = len(site.proxy.seen)
+        assert job.run().lanes()[site.name].stopped
+        site.proxy.lift()
+        sync_and_compare(site, job)
+        assert seen < 20  # nobody went on asking
+
+
+def told_once(said: list[str], backend: str, words: str) -> list[str]:
+    """Check what was said: one line when the trouble began, one at the end with what is pending and what to do."""
+    *troubles, statement = said
+    assert len(troubles) == 1, said
+    assert re.search(words, troubles[0]), said
+    assert troubles[0].startswith(f"multitrack: {backend}: ")
+    assert re.search(r"\d+ pending|not ended there yet", statement), said
+    assert "multitrack sync --journal" in statement
+    return troubles
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One real MLflow server for all."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
+
+
+@pytest.mark.slow
+class TestMlflow(Faults):
+    @pytest.fixture
+    def site(self, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowSite]:
+        with MlflowSite(address, timeout=2) as site:
+            yield site
+
+
+@pytest.mark.slow
+class TestWandb(Faults):
+    @pytest.fixture
+    def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbSite]:
+        with WandbSite(tmp_path) as site:
+            monkeypatch.setenv("WANDB_API_KEY", site.environment["WANDB_API_KEY"])
+            yield site
