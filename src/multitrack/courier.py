@@ -103,7 +103,7 @@ class Courier:
         """Look at once, and let lanes that wait before another try do it now."""
         with self._lock:
             for lane in self._lanes.values():
-                lane.due = 0.0
+                lane.hurry()
         self._wake.set()
 
     def run(self, finished: Callable[[], bool]) -> None:

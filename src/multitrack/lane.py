@@ -33,6 +33,8 @@ from multitrack.trust import Trust
 
 #: The longest pause between two tries, in seconds.
 LONGEST_PAUSE: Final = 15.0
+#: The longest time that a tracker may ask to be left alone, in seconds.
+_LONGEST_AWAY: Final = 3600.0
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0
 
@@ -90,7 +92,9 @@ class Lane:
         self._lock_fd = -1
         self._backend: plugins.Backend | None = None
         self._start_over()
+        self._furthest = (0, 0)  # cursor and hook; what is done again is no movement
         self._tries = 0
+        self._away = 0.0  # monotonic time until which the tracker asked to be left alone
         self._born = time.monotonic()
         self._told: str | None = None
 
@@ -155,6 +159,10 @@ class Lane:
     def _worded(self, error: Exception) -> str:
         """An error as files and messages may have it: a tracker's may quote a key."""
         return self._redactor.begin().text(f"{type(error).__name__}: {error}")
+
+    def hurry(self) -> None:
+        """Do not wait before another try, unless the tracker asked for it."""
+        self.due = self._away
 
     def abandon(self) -> None:
         """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
@@ -244,6 +252,7 @@ class Lane:
             self.name, position=self._start, segment=self.state.segment, id=opened.id, url=opened.url,
             set_aside=len(asides),
             reasons=count_reasons(asides.values()), stand_ins=self.state.stand_ins, linked=manifest.parent is None,
+            moves=self.state.moves,
         )  # fmt: skip
         self._save()  # no success yet: what opens and then fails must not be tried without a pause
         return True
@@ -263,10 +272,14 @@ class Lane:
             (Lines, self._backend.log_lines),
             (Tags, self._backend.set_tags),
         )
-        for kind, hook in hooks:
+        for i, (kind, hook) in enumerate(hooks):
             records = [record for record in fresh if type(record) is kind]
             if records:
                 self._hand_over(hook, records)
+                if (self._cursor.position, i) > self._furthest:
+                    self._furthest = (self._cursor.position, i)
+                    self.state.moves += 1
+                    self._save()  # a slow tracker may take long for each hook: whoever waits sees that it moves
         if fresh:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
         self.state.segment = self._cursor.segment
@@ -353,7 +366,8 @@ class Lane:
         """Wait before the next try: twice as long each time, with jitter so that lanes do not come all at once."""
         longest = min(LONGEST_PAUSE, 0.5 * 2**self._tries)
         pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
-        self.due = time.monotonic() + max(pause, min(after or 0.0, 4 * LONGEST_PAUSE))
+        self._away = time.monotonic() + min(after or 0.0, _LONGEST_AWAY)
+        self.due = max(time.monotonic() + pause, self._away)
         self._tries += 1
         self._aside.clear()
         self._tell(problem, "training goes on, delivery is tried again")

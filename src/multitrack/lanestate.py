@@ -32,6 +32,7 @@ class LaneState(msgspec.Struct, omit_defaults=True):
         stopped: The lane gave up until ``multitrack sync``; ``problem`` says why.
         problem: What hinders the lane just now.
         damaged: Journal lines that are no records.
+        moves: How many batches the tracker has taken, of any kind; whoever waits sees by it that something moves.
         updated: When this was written (ms).
     """
 
@@ -50,6 +51,7 @@ class LaneState(msgspec.Struct, omit_defaults=True):
     stopped: bool = False
     problem: str | None = None
     damaged: int = 0
+    moves: int = 0
     updated: int = 0
 
     @property

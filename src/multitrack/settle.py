@@ -89,8 +89,8 @@ class _Watched:
         self._phase = self._phase_of(state)
 
     @staticmethod
-    def _phase_of(state: LaneState) -> tuple[bool, ...]:
-        return state.id is not None, state.closed, state.linked
+    def _phase_of(state: LaneState) -> tuple[int, ...]:
+        return state.id is not None, state.closed, state.linked, state.moves
 
     def stalled(self, state: LaneState, now: float) -> bool:
         taken, phase = state.delivered + state.set_aside, self._phase_of(state)

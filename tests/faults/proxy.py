@@ -24,11 +24,11 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """One request: when it came (monotonic seconds), its line, and the fault that met it."""
+    """One request: when it came (monotonic seconds), its path and body, and the fault that met it."""
 
     time: float
-    method: str
     path: str
+    body: bytes
     fault: str
 
 
@@ -147,6 +147,19 @@ def bursts(good: int, bad: int) -> Fault:
     return bursts
 
 
+def only(path: str, fault: Fault, times: int = 10**9) -> Fault:
+    """Meet requests whose path ends like this, so many of them; pass on the others."""
+    left = iter(range(times))
+
+    def only(exchange: Exchange) -> None:
+        if exchange.path.endswith(path) and next(left, None) is not None:
+            fault(exchange)
+        else:
+            healthy(exchange)
+
+    return only
+
+
 def denied(exchange: Exchange) -> None:
     """401 for everything."""
     exchange.say(401, json.dumps({"errors": [{"message": "invalid credentials"}]}))
@@ -238,7 +251,7 @@ class Proxy:
                 if fault is None:
                     break
                 with self._lock:
-                    self.seen.append(Seen(time.monotonic(), exchange.method, exchange.path, fault.__name__))
+                    self.seen.append(Seen(time.monotonic(), exchange.path, exchange.body, fault.__name__))
                 fault(exchange)
         with self._lock:
             self._open.discard(client)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow.tracking import MlflowClient
 from mlflow_reader import read_run
+from mlflow_server import free_port, mlflow_server
 from proxy import Proxy
 from stand_in_server import KEY, StandInServer
 
@@ -58,21 +59,44 @@ def recorded(run: RecordedRun) -> Held:
     )
 
 
-class MlflowSite:
-    """A real MLflow server, which outlives this site.
+class MlflowServer:
+    """A real MLflow server with its store in a directory, which can be killed and started again.
 
     Args:
-        address: The server's.
+        directory: Where its store is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the port that it has always had."""
+        self._running = mlflow_server(self._directory, self._port)
+        self.address = self._running.__enter__()
+
+    def kill(self) -> None:
+        """kill -9, of all its processes."""
+        self._running.__exit__(None, None, None)
+
+
+class MlflowSite:
+    """A real MLflow server behind the proxy; the server outlives this site.
+
+    Args:
+        server: The server.
         options: Options of the backend.
     """
 
     name = "mlflow"
-    patience = 5.0  # seconds after which a trouble has surely been met
+    patience = 4.0  # seconds after which a trouble has surely been met
     credential = "MLFLOW_TRACKING_TOKEN"
 
-    def __init__(self, address: str, **options: Any) -> None:
-        parts = urlsplit(address)
-        self.address = address
+    def __init__(self, server: MlflowServer, **options: Any) -> None:
+        parts = urlsplit(server.address)
+        self.server = server
+        self.address = server.address
         self.proxy = Proxy((str(parts.hostname), int(parts.port or 0)))
         self.options = {"tracking_uri": self.proxy.url, **options}
         self.environment = {"MLFLOW_TRACKING_TOKEN": "token"}
@@ -83,11 +107,22 @@ class MlflowSite:
     def __exit__(self, *error: object) -> None:
         self.proxy.fail(None)
 
-    def held(self, run: RecordedRun) -> Held:
-        """What the server has, asked without the proxy."""
+    def kill_server(self) -> None:
+        """kill -9."""
+        self.server.kill()
+
+    def restart_server(self) -> None:
+        """On the same port and store."""
+        self.server.start()
+
+    def runs(self, run_id: str) -> int:
+        """How many runs there are for one of ours, asked without the proxy."""
         client = MlflowClient(tracking_uri=self.address)
         experiment = client.get_experiment_by_name("faults")
-        found = client.search_runs([experiment.experiment_id], f"tags.`multitrack.run_id` = '{run.id}'")
+        return len(client.search_runs([experiment.experiment_id], f"tags.`multitrack.run_id` = '{run_id}'"))
+
+    def held(self, run: RecordedRun) -> Held:
+        """What the server has, asked without the proxy."""
         native_id = run.lanes()["mlflow"].id
         assert native_id is not None
         native = read_run(self.address, native_id)
@@ -98,7 +133,7 @@ class MlflowSite:
         }
         return Held(
             points, native.lines, native.metrics["best"], native.params["lr"], native.tags["reached"],
-            str(native.status), len(found),
+            str(native.status), self.runs(run.id),
         )  # fmt: skip
 
 
@@ -128,6 +163,19 @@ class WandbSite:
     def __exit__(self, *error: object) -> None:
         self.proxy.fail(None)
         self.server.__exit__(None, None, None)
+
+    def kill_server(self) -> None:
+        """As kill -9 would: whoever is being answered hears no more."""
+        self.proxy.fail(None)
+        self.server.__exit__(None, None, None)
+
+    def restart_server(self) -> None:
+        """With what the killed one had kept."""
+        before, self.server = self.server, StandInServer().__enter__()
+        parts = urlsplit(self.server.url)
+        self.server.runs, self.server.url = before.runs, self.proxy.url
+        self.proxy.upstream = (str(parts.hostname), int(parts.port or 0))
+        self.proxy.lift()
 
     def held(self, run: RecordedRun) -> Held:
         """What the server was sent."""

@@ -19,13 +19,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def mlflow_server(directory: Path) -> Iterator[str]:
-    """A server with its store in ``directory``; gives its address once it answers."""
-    port = free_port()
+def mlflow_server(directory: Path, port: int | None = None) -> Iterator[str]:
+    """A server with its store in ``directory``; gives its address once it answers. Ends by kill -9."""
+    port = port or free_port()
     # Without its job consumers it is 2 processes instead of 10.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
                    "DO_NOT_TRACK": "true"}  # fmt: skip
-    with (directory / "server.log").open("wb") as log:
+    with (directory / "server.log").open("ab") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
              "--backend-store-uri", f"sqlite:///{directory}/server.db", "--artifacts-destination", str(directory / "artifacts")],
