@@ -146,7 +146,8 @@ def _troubles() -> Iterator[None]:
         if is_denied(error):
             raise DeniedError(f"{text}; {CREDENTIAL}") from error
         # An AuthenticationError without a denial: the server could not be asked, or answered nonsense.
-        if kinds & {"AuthenticationError", "CommError", "TimeoutError"}:
+        # And an id in use: a session that was given up is still being finished, while the server does not answer.
+        if kinds & {"AuthenticationError", "CommError", "TimeoutError"} or "is in use" in text:
             raise RetryableError(text) from error
         raise PermanentError(text) from error
 
