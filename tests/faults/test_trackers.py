@@ -240,8 +240,10 @@ class TestMlflow(Faults):
     ) -> None:
         """MLflow's client takes any answer with status 200 for a success there."""
         job = Job(site, tmp_path)
-        site.proxy.fail(proxy.only(".txt", proxy.html, times=2))
-        job.finish()
+        site.proxy.fail(proxy.only(".txt", proxy.html))
+        told_once(job.finish(), site.name, "web page")
+        wait_until(job.is_gone)
+        site.proxy.lift()
         sync_and_compare(site, job)
 
 

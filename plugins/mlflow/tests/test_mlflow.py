@@ -16,9 +16,12 @@ from mlflow.tracking import MlflowClient
 from mlflow_reader import read_run
 
 import multitrack
+from multitrack.errors import RetryableError
+from multitrack.records import Lines
 from multitrack.run import Run
 from multitrack_mlflow import store
 from multitrack_mlflow.names import native_name
+from multitrack_mlflow.texts import LineFiles
 
 
 def start(tmp_path: Path, options: dict[str, Any] | None = None, **arguments: Any) -> Run:
@@ -256,3 +259,18 @@ def test_integers_that_no_double_holds_are_told_exactly(tmp_path: Path) -> None:
     assert {(note["metric"], note["value"]) for note in notes} == {
         ("a", str(2**60 + 1)), ("b", str(2**61 + 1)), ("c", str(10**400)),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["<html>\n<body>Please sign in</body>\n</html>\n" * 9, ""])
+def test_a_line_file_that_is_not_given_back_is_not_written_over(tmp_path: Path, given: str) -> None:
+    class Client:
+        def download_artifacts(self, run_id: str, path: str, directory: str) -> str:
+            place = Path(directory) / "lines.txt"
+            place.write_text(given)
+            return str(place)
+
+        def log_text(self, run_id: str, text: str, path: str) -> None:
+            raise AssertionError("written")
+
+    with pytest.raises(RetryableError, match="something else"):
+        LineFiles(Client(), "run").write([Lines(ordinal=0, time=0, index=5, lines=["text"])])
