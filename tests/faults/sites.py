@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from mlflow.tracking import MlflowClient
 from mlflow_reader import read_run
 from mlflow_server import free_port, mlflow_server
-from proxy import Proxy
 from stand_in_server import KEY, StandInServer
 
 from multitrack.reader import RecordedRun
 from multitrack.records import Lines, ListMetric, Metric
+from proxy import Proxy
 
 
 @dataclasses.dataclass

@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import proxy
 import pytest
-from job import HALF, train
-from proxy import Fault
-from sites import MlflowServer, MlflowSite, WandbSite, recorded
 
 import multitrack
+import proxy
+from job import HALF, train
 from multitrack.reader import RecordedRun, report_of
+from proxy import Fault
+from sites import MlflowServer, MlflowSite, WandbSite, recorded
 
 HERE = Path(__file__).parent
 #: Seconds that a run's end may take, with much to spare for a busy machine.
