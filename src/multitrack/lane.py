@@ -149,7 +149,7 @@ class Lane:
                 self._pause(self._worded(error), None)
             return False
         except DeniedError as error:
-            self._stop(str(error))
+            self._stop(self._redactor.begin().text(str(error)))
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
             self._stop(self._worded(error))
