@@ -1,0 +1,149 @@
+"""Every tracker that runs are killed for: how a run is configured for it, and its own reader.
+
+A new backend plugin gets an entry in :data:`TRACKERS`; a test fails while it has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from multitrack.testing import Capabilities, NativeRun
+
+ROOT = Path(__file__).parents[2]
+# The readers are those of the plugins' own tests; pytest has these folders already, a script has not.
+sys.path += [str(path) for path in sorted(ROOT.glob("plugins/*/tests")) if str(path) not in sys.path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A tracker that is up.
+
+    Attributes:
+        options: Its table in the config of a run whose trackers keep their files in the directory given.
+        read: What it holds of a run: that directory, the run's id, and the tracker's own id for it.
+    """
+
+    options: Callable[[Path], dict[str, Any]]
+    read: Callable[[Path, str, str], NativeRun]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tracker:
+    """One way to use a backend.
+
+    Attributes:
+        backend: The backend's name; a run has each once.
+        serve: Starts what it needs for all runs, in a directory.
+        capabilities: What it can hold as it is.
+        environment: Variables of the processes that deliver to it.
+    """
+
+    backend: str
+    serve: Callable[[Path], contextlib.AbstractContextManager[Served]]
+    capabilities: Capabilities = dataclasses.field(default_factory=Capabilities)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def _mlflow(root: Path) -> Iterator[Served]:
+    from mlflow_reader import read_run
+
+    def uri(directory: Path) -> str:
+        return f"sqlite:///{directory}/mlflow.db"
+
+    yield Served(lambda place: {"tracking_uri": uri(place)}, lambda place, run, native: read_run(uri(place), native))
+
+
+@contextlib.contextmanager
+def _mlflow_http(root: Path) -> Iterator[Served]:
+    from mlflow_reader import read_run
+    from mlflow_server import mlflow_server
+
+    directory = root / "mlflow-server"
+    directory.mkdir()
+    with mlflow_server(directory) as url:
+        yield Served(lambda place: {"tracking_uri": url}, lambda place, run, native: read_run(url, native))
+
+
+@contextlib.contextmanager
+def _wandb(root: Path) -> Iterator[Served]:
+    from wandb_file import read_native
+
+    yield Served(
+        lambda place: {"mode": "offline", "dir": str(place)}, lambda place, run, native: read_native(place, run)
+    )
+
+
+@contextlib.contextmanager
+def _wandb_online(root: Path) -> Iterator[Served]:
+    from stand_in_server import StandInServer
+
+    with StandInServer() as server:
+        yield Served(
+            lambda place: {"mode": "online", "base_url": server.url, "dir": str(place)},
+            lambda place, run, native: _served_by_wandb(server.runs[run]),
+        )
+
+
+def _served_by_wandb(held: Any) -> NativeRun:
+    """What the stand-in server holds, in the form of the files' reader."""
+    from wandb_file import WandbRun, native
+
+    run = WandbRun(name=held.display_name, exit_code=held.exit_code, rows=held.rows, summary=held.summary)
+    run.config = held.config
+    run.environment = types.SimpleNamespace(username=None, host=None, program=None)  # not kept by the stand-in
+    found = native(run)
+    # The SDK puts the time of upload before each line.
+    found.lines = [line.partition(" ")[2].rstrip("\n") for line in held.lines]
+    prefix = "multitrack/artifacts/"
+    found.artifacts = {
+        key.removeprefix(prefix): facts["uri"] for key, facts in run.config.items() if key.startswith(prefix)
+    }
+    return found
+
+
+@contextlib.contextmanager
+def _neptune(root: Path) -> Iterator[Served]:
+    from neptune_file import find_run, read_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "neptune")},
+        lambda place, run, native: read_run(find_run(place / "neptune", run)),
+    )
+
+
+#: The trackers, by the name under which the harness knows them.
+TRACKERS: dict[str, Tracker] = {
+    "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
+    "mlflow-http": Tracker("mlflow", _mlflow_http, Capabilities(typed_params=False)),
+    "wandb": Tracker("wandb", _wandb),
+    "wandb-online": Tracker("wandb", _wandb_online, environment={"WANDB_API_KEY": "local-" + "0" * 40}),
+    "neptune": Tracker("neptune", _neptune),
+}
+
+
+#: No telemetry, here and in every process that is started.
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "WANDB_ERROR_REPORTING": "false"}
+
+
+def environment(root: Path) -> dict[str, str]:
+    """The environment of all processes: nobody's settings, caches of their own, no telemetry, nothing but loopback."""
+    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_")
+    home = root / "home"
+    home.mkdir(exist_ok=True)
+    here = Path(__file__).parent
+    sources = [here, ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
+    paths = [*map(str, sources), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith(mine) and "proxy" not in key.lower()},
+        "PYTHONPATH": os.pathsep.join(paths), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"),
+        "NETRC": str(home / ".netrc"), **QUIET, "WANDB_SILENT": "true", "WANDB_CONFIG_DIR": str(home / "wandb"),
+        "WANDB_CACHE_DIR": str(home / "wandb-cache"), "WANDB_DATA_DIR": str(home / "wandb-data"),
+    }  # fmt: skip
