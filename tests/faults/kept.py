@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import trackers
-from processes import VARIABLE, left_of, until
+from alive import VARIABLE, left_of, until
 
 POINTS = 1000
 

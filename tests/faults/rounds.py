@@ -18,11 +18,11 @@ from typing import Any
 
 import fatal
 import multitrack
+from alive import VARIABLE, courier_of, left_of, until
 from compare import Expected, Misses, Noted, Training, compare_journal, compare_tracker, read_notes
 from multitrack.lanestate import LaneState
 from multitrack.reader import RecordedRun
 from multitrack.records import End, Segment
-from processes import VARIABLE, courier_of, left_of, until
 from trackers import TRACKERS, Served
 
 HERE = Path(__file__).parent
