@@ -17,10 +17,12 @@ from mlflow_reader import read_run
 
 import multitrack
 from multitrack.errors import RetryableError
+from multitrack.lane import Lane
 from multitrack.records import Lines
 from multitrack.run import Run
 from multitrack_mlflow import store
 from multitrack_mlflow.names import native_name
+from multitrack_mlflow.sent import Sent
 from multitrack_mlflow.texts import LineFiles
 
 
@@ -274,3 +276,49 @@ def test_a_line_file_that_is_not_given_back_is_not_written_over(tmp_path: Path, 
 
     with pytest.raises(RetryableError, match="something else"):
         LineFiles(Client(), "run").write([Lines(ordinal=0, time=0, index=5, lines=["text"])])
+
+
+def test_what_mlflow_has_of_an_unsaved_stretch_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow takes twenty times as long for a point that it has; a long list would never be through."""
+    real, sent = MlflowClient.log_batch, []
+
+    def dying(self: MlflowClient, *given: Any, **batch: Any) -> None:
+        real(self, *given, **batch)
+        sent.extend((point.key, point.step) for point in batch.get("metrics", ()))
+        if len(sent) == 3000:
+            raise SystemExit  # the process dies after the store's commit: nothing of the lane's is saved
+
+    monkeypatch.setattr(MlflowClient, "log_batch", dying)
+    run = start(tmp_path)
+    for step in range(1500):
+        run.log_metrics({"loss": 0.5, "acc": float(step)}, step=step)
+    run.log_list_metric("signal", [float(i) for i in range(4500)])
+    run.end()
+    assert run.directory is not None
+    (entry,) = run.manifest.backends
+    first = Lane(run.directory, entry, notice=print)
+    with pytest.raises(SystemExit):
+        while first.step():
+            pass
+    first.release()
+    deliver(tmp_path, run)
+    assert len(sent) == 7500 + 1000  # the batch that was not noted any more
+    held = read_run(f"sqlite:///{tmp_path}/mlflow.db", run.backend_ids["mlflow"])
+    assert [point.step for point in held.series["signal"]] == list(range(4500))
+    assert [(point.step, point.value) for point in held.series["acc"]] == [(i, float(i)) for i in range(1500)]
+
+
+def test_what_was_sent_is_noted_in_order_and_of_this_run_only(tmp_path: Path) -> None:
+    sent = Sent(tmp_path, "one")
+    sent.note("lists", (4, 999))
+    sent.stop()  # record 5 was refused, so that 6 came before it
+    sent.note("lists", (6, 10))
+    again = Sent(tmp_path, "one")
+    assert (again.holds("lists", (4, 999)), again.holds("lists", (5, 0)), again.holds("metrics", (4, 0))) == (
+        True, False, False,
+    )  # fmt: skip
+    assert not Sent(tmp_path, "another").holds("lists", (4, 0))
+    (tmp_path / "sent.json").write_bytes(b"{")
+    assert not Sent(tmp_path, "one").holds("lists", (4, 0))

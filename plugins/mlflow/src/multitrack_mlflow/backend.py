@@ -2,7 +2,8 @@
 
 Everything is written so that writing it again changes nothing: a metric's key in MLflow is (run, key, step, ms,
 value), and times and steps come from the journal; params and tags are set to what they are; line files are written
-whole. So ``flush`` has nothing to do, and a lane goes on where it saved its position.
+whole. So ``flush`` has nothing to do, and a lane goes on where it saved its position; what it has beyond is slow to
+write again, and passed over (:mod:`multitrack_mlflow.sent`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, S
 from multitrack_mlflow import answers, store
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import MlflowOptions
+from multitrack_mlflow.sent import Kind, Place, Sent
 from multitrack_mlflow.texts import LineFiles, pointer
 from multitrack_mlflow.troubles import is_changed_param, translated
 
@@ -48,12 +50,13 @@ _RUN_TAG: Final = "multitrack.run_id"
 class _OpenRun:
     """What is kept of a run while its lane is open."""
 
-    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str) -> None:
+    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str, notes: Path) -> None:
         self.client = client
         self.id = native_id
         self.uri = uri
         self.experiment = experiment
         self.lines = LineFiles(client, native_id)
+        self.sent = Sent(notes, native_id)
         self.named: set[str] = set()  # changed names whose tag is set
 
 
@@ -95,7 +98,7 @@ class MlflowBackend:
                 native_id = created.info.run_id
             if native_id != noted:
                 note.write_text(native_id)
-            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment)
+            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment, run.directory)
             return Opened(native_id, url=_url(uri, experiment, native_id))
 
     @hookimpl
@@ -142,32 +145,33 @@ class MlflowBackend:
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> list[str]:
         """A point for each value; simple metrics count their writes as steps, so that the last one is the latest."""
         native = self._runs[run.id]
-        points: list[NativeMetric] = []
+        points: list[tuple[Place, NativeMetric]] = []
         with translated(native.uri):
             exact = _Exact()
             for record in records:
                 for place, (key, value) in enumerate(record.numbers.items()):
                     step = record.earlier[key] if record.step is None else record.step
                     shown = f"{key}/summary" if key in record.beside else key
-                    points.append(_point(self._name(native, shown), value, record.time, step))
+                    point = _point(self._name(native, shown), value, record.time, step)
+                    points.append(((record.ordinal, place), point))
                     exact.look(shown, value, step, record.ordinal, place)
-            self._log_points(native, points)
+            self._log_points(native, "metrics", points)
             return self._note_exact(native, exact)
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> list[str]:
         """A point for each value, its index as the step."""
         native = self._runs[run.id]
-        points: list[NativeMetric] = []
+        points: list[tuple[Place, NativeMetric]] = []
         with translated(native.uri):
             exact = _Exact()
             for record in records:
                 name = self._name(native, record.name)
                 for place, value in enumerate(record.numbers):
                     step = record.index + place
-                    points.append(_point(name, value, record.time, step))
+                    points.append(((record.ordinal, place), _point(name, value, record.time, step)))
                     exact.look(record.name, value, step, record.ordinal, place)
-            self._log_points(native, points)
+            self._log_points(native, "lists", points)
             return self._note_exact(native, exact)
 
     @hookimpl
@@ -284,9 +288,15 @@ class MlflowBackend:
             native.client.log_batch(native.id, tags=some, synchronous=True)
         return stand_ins
 
-    def _log_points(self, native: _OpenRun, points: list[NativeMetric]) -> None:
-        for some in _batches(points, METRICS_A_BATCH):
-            native.client.log_batch(native.id, metrics=some, synchronous=True)
+    def _log_points(self, native: _OpenRun, kind: Kind, points: list[tuple[Place, NativeMetric]]) -> None:
+        new = [each for each in points if not native.sent.holds(kind, each[0])]
+        for some in _batches(new, METRICS_A_BATCH):
+            try:
+                native.client.log_batch(native.id, metrics=[point for _, point in some], synchronous=True)
+            except Exception:
+                native.sent.stop()
+                raise
+            native.sent.note(kind, some[-1][0])
 
     def _note_exact(self, native: _OpenRun, exact: _Exact) -> list[str]:
         if exact.tags:

@@ -1,0 +1,61 @@
+"""Which points MLflow has taken of a stretch whose position is not saved yet.
+
+Sending a point again changes nothing, but takes MLflow twenty times as long as a new one, and some releases as long
+as reading the metric's whole history. A long list that was cut off by a kill would then take longer than a lane may
+stand still, and never be through. So each batch is noted, in the lane's own directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from multitrack.manifest import write_json
+
+Kind = Literal["metrics", "lists"]
+Place = tuple[int, int]
+"""Where a point stands: its record's ordinal, and its index in that record."""
+
+_NOTHING: Final[Place] = (-1, -1)
+
+
+class _Note(msgspec.Struct):
+    native: str
+    metrics: Place = _NOTHING
+    lists: Place = _NOTHING
+
+
+class Sent:
+    """The last point of each kind that MLflow has taken; all before it are there as well.
+
+    Args:
+        directory: The lane's own directory.
+        native_id: MLflow's id of the run; what was noted of another says nothing of this one.
+    """
+
+    def __init__(self, directory: Path, native_id: str) -> None:
+        self._path = directory / "sent.json"
+        self._note = _Note(native_id)
+        self._in_order = True
+        try:
+            noted = msgspec.json.decode(self._path.read_bytes(), type=_Note)
+        except (OSError, ValueError):
+            return  # nothing is known to be there: it is sent again, which harms nothing
+        if noted.native == native_id:
+            self._note = noted
+
+    def holds(self, kind: Kind, place: Place) -> bool:
+        """Whether MLflow has the point that stands there."""
+        return place <= (self._note.metrics if kind == "metrics" else self._note.lists)
+
+    def note(self, kind: Kind, place: Place) -> None:
+        """MLflow has taken everything up to this place."""
+        if self._in_order:
+            setattr(self._note, kind, place)
+            write_json(self._path, self._note)
+
+    def stop(self) -> None:
+        """Something was refused: what comes now need not follow what came before, and is no longer noted."""
+        self._in_order = False
