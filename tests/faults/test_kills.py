@@ -10,13 +10,13 @@ from rounds import Death, Round
 from trackers import QUIET, TRACKERS, environment
 
 ROUNDS = {
-    "while it opens, between commit and position, in a batch": (
-        ["mlflow", "wandb", "neptune"],
-        [Death("opening", "training"), Death("flushed", "courier", "mlflow", 2), Death("batch", "both")],
+    "between commit and position, in a batch, while it opens": (
+        ["mlflow", "neptune"],
+        [Death("flushed", "courier", "mlflow", 2), Death("batch", "both"), Death("opening", "training")],
     ),
     "while it ends, and in sync": (
         ["wandb", "neptune"],
-        [Death("ending", "group"), Death("flushed", "sync", "wandb"), Death("closed", "sync", "neptune")],
+        [Death("ending", "group"), Death("flushed", "sync", "wandb"), Death("closed", "sync", "wandb")],
     ),
     "with servers": (
         ["mlflow-http", "wandb-online"],
