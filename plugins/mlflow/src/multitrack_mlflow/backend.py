@@ -50,13 +50,13 @@ _RUN_TAG: Final = "multitrack.run_id"
 class _OpenRun:
     """What is kept of a run while its lane is open."""
 
-    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str, notes: Path) -> None:
+    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str, sent: Sent) -> None:
         self.client = client
         self.id = native_id
         self.uri = uri
         self.experiment = experiment
         self.lines = LineFiles(client, native_id)
-        self.sent = Sent(notes, native_id)
+        self.sent = sent
         self.named: set[str] = set()  # changed names whose tag is set
 
 
@@ -98,7 +98,8 @@ class MlflowBackend:
                 native_id = created.info.run_id
             if native_id != noted:
                 note.write_text(native_id)
-            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment, run.directory)
+            sent = Sent(run.directory, native_id, run.segment)
+            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment, sent)
             return Opened(native_id, url=_url(uri, experiment, native_id))
 
     @hookimpl

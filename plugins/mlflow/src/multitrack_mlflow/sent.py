@@ -23,6 +23,7 @@ _NOTHING: Final[Place] = (-1, -1)
 
 class _Note(msgspec.Struct):
     native: str
+    segment: int
     metrics: Place = _NOTHING
     lists: Place = _NOTHING
 
@@ -33,17 +34,18 @@ class Sent:
     Args:
         directory: The lane's own directory.
         native_id: MLflow's id of the run; what was noted of another says nothing of this one.
+        segment: The journal's last segment; after a power cut, a later one may hold other records at the same places.
     """
 
-    def __init__(self, directory: Path, native_id: str) -> None:
+    def __init__(self, directory: Path, native_id: str, segment: int) -> None:
         self._path = directory / "sent.json"
-        self._note = _Note(native_id)
+        self._note = _Note(native_id, segment)
         self._in_order = True
         try:
             noted = msgspec.json.decode(self._path.read_bytes(), type=_Note)
         except (OSError, ValueError):
             return  # nothing is known to be there: it is sent again, which harms nothing
-        if noted.native == native_id:
+        if (noted.native, noted.segment) == (native_id, segment):
             self._note = noted
 
     def holds(self, kind: Kind, place: Place) -> bool:
