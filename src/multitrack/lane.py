@@ -35,6 +35,16 @@ from multitrack.trust import Trust
 LONGEST_PAUSE: Final = 15.0
 #: The longest time that a tracker may ask to be left alone, in seconds.
 _LONGEST_AWAY: Final = 3600.0
+#: Records of a lane's first stretch, of its longest and of its shortest. A position is saved after each, so a slow
+#: tracker gets short ones: nobody waits for a lane that stands still for long, and what is cut off there comes again.
+FIRST: Final = 100
+LONGEST: Final = 2000
+SHORTEST: Final = 10
+#: A stretch that took less than the one makes the next longer, more than the other shorter; in seconds.
+_QUICK: Final = 1.0
+_SLOW: Final = 5.0
+#: Bytes of journal for each record of a stretch: long lists count more than points.
+_BYTES_A_RECORD: Final = 512
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0
 
@@ -108,6 +118,7 @@ class Lane:
         self._handed = 0  # where the cursor stood after the last stretch
         self._stretch: list[Record] = []  # read, not yet taken by the tracker
         self._aside: dict[int, str] = {}  # of this stretch
+        self._size = FIRST  # records of the next one
 
     @property
     def opened(self) -> bool:
@@ -185,7 +196,7 @@ class Lane:
         if self._run is None:
             return self._open()
         if not self._stretch and not self.state.closed:
-            self._stretch = self._cursor.read()
+            self._stretch = self._cursor.read(self._size, self._size * _BYTES_A_RECORD)
         if self._stretch or self._cursor.position > self._handed:
             self._deliver()
             return True
@@ -264,6 +275,7 @@ class Lane:
             # must not be taken for them.
             self._start = min(self._start, self._stretch[0].ordinal)
         fresh = [record for record in self._stretch if record.ordinal >= self._start]
+        began = time.monotonic()
         hooks: tuple[tuple[type[Record], _DataHook], ...] = (
             (Params, self._backend.log_params),
             (Metric, self._backend.log_metric),
@@ -282,6 +294,7 @@ class Lane:
                     self._save()  # a slow tracker may take long for each hook: whoever waits sees that it moves
         if fresh:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
+        self._resize(time.monotonic() - began)
         self.state.segment = self._cursor.segment
         self._passed += sum(isinstance(record, DATA) for record in self._stretch)
         self._keep_asides()
@@ -290,6 +303,12 @@ class Lane:
         self._stretch = []
         self._handed = self._cursor.position
         self._succeeded()
+
+    def _resize(self, seconds: float) -> None:
+        if seconds < _QUICK:
+            self._size = min(LONGEST, self._size * 2)
+        elif seconds > _SLOW:
+            self._size = max(SHORTEST, self._size // 2)
 
     def _hand_over(self, hook: _DataHook, records: Sequence[Record]) -> None:
         """Call a data hook; where it refuses, once more record by record, and set aside what is refused alone."""
