@@ -37,7 +37,7 @@ def test_what_was_acknowledged_is_there_once(
     base = {**environment(tmp_path), "XDG_CACHE_HOME": str(tmp_path_factory.getbasetemp().parent / "mlflow-cache")}
     with contextlib.ExitStack() as servers:
         served = {tracker: servers.enter_context(TRACKERS[tracker].serve(tmp_path)) for tracker in trackers}
-        outcome = Round(tmp_path / "round", served, deaths, base, seed=len(name), long="batch" in name).play()
+        outcome = Round(tmp_path / "round", served, deaths, base, seed=len(name)).play()
     assert {where: misses.told for where, misses in outcome.misses.items() if misses} == {}
     # Death by chance may come too late on a machine that hangs for seconds; death in a hook may not.
     assert [death for death in outcome.missed if death.backend] == []
