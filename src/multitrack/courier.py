@@ -103,7 +103,7 @@ class Courier:
         """Look at once, and let lanes that wait before another try do it now."""
         with self._lock:
             for lane in self._lanes.values():
-                lane.hurry()
+                lane.pace.hurry()
         self._wake.set()
 
     def run(self, finished: Callable[[], bool]) -> None:
@@ -137,7 +137,9 @@ class Courier:
 
     def _pause(self) -> float:
         now = time.monotonic()
-        waiting = [lane.due - now for lane in self.lanes() if not lane.busy and not lane.done and lane.due > now]
+        waiting = [
+            due - now for lane in self.lanes() if not lane.busy and not lane.done and (due := lane.pace.due) > now
+        ]
         return min([self._interval, *waiting])
 
     def _tick(self) -> None:

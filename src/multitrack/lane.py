@@ -6,11 +6,7 @@ stretch, lets the backend flush, and then saves its position. It shares nothing 
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
-import os
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,33 +14,21 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack import loading, plugins
 from multitrack import manifest as manifests
-from multitrack import plugins
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.errors import DeniedError, JournalError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal import Cursor, close_dead
+from multitrack.lanelock import LaneLock
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
-from multitrack.manifest import BackendEntry, Manifest
+from multitrack.manifest import BackendEntry
+from multitrack.pace import Pace
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
 from multitrack.redaction import Redactor, secret_values
-from multitrack.segments import is_live, last_segment
+from multitrack.segments import is_live
 from multitrack.trust import Trust
 
-#: The longest pause between two tries, in seconds.
-LONGEST_PAUSE: Final = 15.0
-#: The longest time that a tracker may ask to be left alone, in seconds.
-_LONGEST_AWAY: Final = 3600.0
-#: Records of a lane's first stretch, of its longest and of its shortest. A position is saved after each, so a slow
-#: tracker gets short ones: nobody waits for a lane that stands still for long, and what is cut off there comes again.
-FIRST: Final = 100
-LONGEST: Final = 2000
-SHORTEST: Final = 10
-#: A stretch that took less than the one makes the next longer, more than the other shorter; in seconds.
-_QUICK: Final = 1.0
-_SLOW: Final = 5.0
-#: Bytes of journal for each record of a stretch: long lists count more than points.
-_BYTES_A_RECORD: Final = 512
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0
 
@@ -67,11 +51,10 @@ class Lane:
         trust: What the journal is believed, where the training process passed nothing on.
 
     Attributes:
-        due: Monotonic time before which there is nothing to do.
+        pace: How fast it goes, and when it is due again.
         busy: Set by the courier while a worker has the lane.
         idle: The last step found nothing to do: everything is delivered of a run that goes on, or another
             courier drives this lane.
-        holder: The pid of that courier's process.
     """
 
     def __init__(
@@ -88,10 +71,9 @@ class Lane:
         self.name = entry.name
         self.state = state_of(directory, entry.name)
         self.state.stopped = False  # whatever stopped an earlier courier, this one tries
-        self.due = 0.0
+        self.pace = Pace()
         self.busy = False
         self.idle = False
-        self.holder: str | None = None
         self._abandoned = False
         self._entry = entry
         self._given_options = options
@@ -99,12 +81,10 @@ class Lane:
         self._notice = notice
         self._trust = trust or Trust()
         self._redactor = Redactor(secrets=secret_values(options or {}))
-        self._lock_fd = -1
+        self._lock = LaneLock(directory, entry.name)
         self._backend: plugins.Backend | None = None
         self._start_over()
         self._furthest = (0, 0)  # cursor and hook; what is done again is no movement
-        self._tries = 0
-        self._away = 0.0  # monotonic time until which the tracker asked to be left alone
         self._born = time.monotonic()
         self._told: str | None = None
 
@@ -118,7 +98,11 @@ class Lane:
         self._handed = 0  # where the cursor stood after the last stretch
         self._stretch: list[Record] = []  # read, not yet taken by the tracker
         self._aside: dict[int, str] = {}  # of this stretch
-        self._size = FIRST  # records of the next one
+
+    @property
+    def holder(self) -> str | None:
+        """The pid of the process whose courier drives this lane, where that is another one."""
+        return self._lock.holder
 
     @property
     def opened(self) -> bool:
@@ -132,7 +116,7 @@ class Lane:
 
     def wants(self, now: float) -> bool:
         """Whether a step would do something; cheap, called each tick for every lane."""
-        if self.busy or self.done or now < self.due:
+        if self.busy or self.done or now < self.pace.due:
             return False
         try:
             return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
@@ -171,10 +155,6 @@ class Lane:
         """An error as files and messages may have it: a tracker's may quote a key."""
         return self._redactor.begin().text(f"{type(error).__name__}: {error}")
 
-    def hurry(self) -> None:
-        """Do not wait before another try, unless the tracker asked for it."""
-        self.due = self._away
-
     def abandon(self) -> None:
         """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
         self._abandoned = True
@@ -182,21 +162,19 @@ class Lane:
 
     def release(self) -> None:
         """Give up the lock, until the next step."""
-        fd, self._lock_fd = self._lock_fd, -1  # in one step: a worker and the courier's end may both come here
-        if fd >= 0:
-            os.close(fd)
+        self._lock.release()
 
     def _step(self) -> bool:
         self.idle = False
-        if self._lock_fd < 0 and not self._take_lock():
+        if not self._lock.held and not self._take_lock():
             self.idle = True
-            self.due = time.monotonic() + 1.0
+            self.pace.rest(1.0)
             self.state = state_of(self.directory, self.name)
             return False
         if self._run is None:
             return self._open()
         if not self._stretch and not self.state.closed:
-            self._stretch = self._cursor.read(self._size, self._size * _BYTES_A_RECORD)
+            self._stretch = self._cursor.read(self.pace.records, self.pace.bytes)
         if self._stretch or self._cursor.position > self._handed:
             self._deliver()
             return True
@@ -209,19 +187,8 @@ class Lane:
         return False
 
     def _take_lock(self) -> bool:
-        path = lane_file(self.directory, self.name, ".lock")
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "another process"
-            os.close(fd)
+        if not self._lock.take():
             return False
-        self._lock_fd, self.holder = fd, None
-        with contextlib.suppress(OSError):  # a full disk; it is only told to people
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         if self._abandoned:  # meanwhile
             self.release()
             return False
@@ -235,23 +202,11 @@ class Lane:
         context = manifests.context_of(self.directory, manifest)
         waited = time.monotonic() - self._born
         if context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(self.directory):
-            self.due = time.monotonic() + 0.05
+            self.pace.rest(0.05)
             return False
-        if self._given_options is None:
-            self._trust.check(self._entry.load)
-        backend = plugins.load_backend(self._plugin if self._plugin is not None else self._entry.load)
-        if self._given_options is None:
-            options, refused = self._trust.options(backend, self._entry.options)
-            self._note_stand_ins(refused)
-        else:
-            options = msgspec.convert(self._given_options, backend.options_type())
-        notes = lane_file(self.directory, self.name, "")
-        notes.mkdir(mode=0o700, exist_ok=True)
-        run = RunInfo(
-            id=manifest.id, project=manifest.project, name=manifest.name, created=manifest.created, options=options,
-            context=context, directory=notes, segment=last_segment(self.directory), group=manifest.group,
-            parent=manifest.parent, notes=manifest.notes, parent_name=self._parent_name(manifest),
-        )  # fmt: skip
+        backend, options, refused = loading.load(self._entry, self._plugin, self._given_options, self._trust)
+        self._note_stand_ins(refused)
+        run = loading.told(self.directory, self.name, manifest, context, options)
         opened = backend.open_run(run)
         self._start = self.state.position if opened.position is None else max(0, opened.position)
         self._saved_in = self.state.segment if opened.position is None else None
@@ -294,7 +249,7 @@ class Lane:
                     self._save()  # a slow tracker may take long for each hook: whoever waits sees that it moves
         if fresh:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
-        self._resize(time.monotonic() - began)
+        self.pace.took(time.monotonic() - began)
         self.state.segment = self._cursor.segment
         self._passed += sum(isinstance(record, DATA) for record in self._stretch)
         self._keep_asides()
@@ -303,12 +258,6 @@ class Lane:
         self._stretch = []
         self._handed = self._cursor.position
         self._succeeded()
-
-    def _resize(self, seconds: float) -> None:
-        if seconds < _QUICK:
-            self._size = min(LONGEST, self._size * 2)
-        elif seconds > _SLOW:
-            self._size = max(SHORTEST, self._size // 2)
 
     def _hand_over(self, hook: _DataHook, records: Sequence[Record]) -> None:
         """Call a data hook; where it refuses, once more record by record, and set aside what is refused alone."""
@@ -355,7 +304,7 @@ class Lane:
             expected = False
         parent_id = read_state(parent, self.name).id
         if parent_id is None and expected:
-            self.due = time.monotonic() + 0.5
+            self.pace.rest(0.5)
             return
         if parent_id is not None:
             try:
@@ -367,27 +316,14 @@ class Lane:
         self.state.linked = True
         self._succeeded()
 
-    def _parent_name(self, manifest: Manifest) -> str | None:
-        if manifest.parent is None:
-            return None
-        try:
-            return manifests.read_manifest(self.directory.parent / manifest.parent).name
-        except JournalError:
-            return None
-
     def _succeeded(self) -> None:
-        if self._tries and self._told is not None:
+        if self.pace.tries and self._told is not None:
             self._notice(f"{self.name}: delivering again")
-        self._tries, self._told, self.state.problem = 0, None, None
+        self.pace.tries, self._told, self.state.problem = 0, None, None
         self._save()
 
     def _pause(self, problem: str, after: float | None) -> None:
-        """Wait before the next try: twice as long each time, with jitter so that lanes do not come all at once."""
-        longest = min(LONGEST_PAUSE, 0.5 * 2**self._tries)
-        pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
-        self._away = time.monotonic() + min(after or 0.0, _LONGEST_AWAY)
-        self.due = max(time.monotonic() + pause, self._away)
-        self._tries += 1
+        self.pace.failed(after)
         self._aside.clear()
         self._tell(problem, "training goes on, delivery is tried again")
 
@@ -405,7 +341,7 @@ class Lane:
         self._save()
 
     def _save(self) -> None:
-        if self._lock_fd < 0:
+        if not self._lock.held:
             return  # given up meanwhile: another courier may have the lane, and its state
         self.state.updated = time.time_ns() // 1_000_000
         path = lane_file(self.directory, self.name)

@@ -176,7 +176,7 @@ def test_a_full_disk_does_not_stop_a_lane() -> None:
         while lane.step():
             pass
     assert not lane.state.stopped
-    assert lane.due > time.monotonic()
+    assert lane.pace.due > time.monotonic()
     while lane.step():
         pass
     assert lane.state.closed

@@ -80,7 +80,7 @@ def test_a_tracker_is_left_alone_as_long_as_it_asked(tmp_path: Path) -> None:
     courier = Courier(1.0, said.append)
     courier._lanes[lane.directory, lane.name] = lane
     courier.nudge()  # as the end of a run does
-    assert lane.due > time.monotonic() + 90
+    assert lane.pace.due > time.monotonic() + 90
     assert len(said) == 1
 
 

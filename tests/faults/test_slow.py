@@ -8,8 +8,9 @@ import pytest
 
 import multitrack
 from multitrack.hookspecs import RunInfo
-from multitrack.lane import FIRST, LONGEST, SHORTEST, Lane
+from multitrack.lane import Lane
 from multitrack.manifest import BackendEntry
+from multitrack.pace import FIRST, LONGEST, SHORTEST
 from multitrack.records import Metric
 from multitrack.settle import STALL
 from multitrack.testing import MemoryBackend
