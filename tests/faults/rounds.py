@@ -285,7 +285,8 @@ class Round:
     # -- and then ---------------------------------------------------------------------------------------------
 
     def _sync_command(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("multitrack")), "sync", "--journal", str(self.journal)]
+        trusted = [f"--trust=fatal:{TRACKERS[name].backend}" for name in self.served]  # a journal alone is not
+        return [str(Path(sys.executable).with_name("multitrack")), "sync", "--journal", str(self.journal), *trusted]
 
     def _settle(self) -> bool:
         """Repeat ``multitrack sync`` until nothing is pending; whether there is a run at all."""
