@@ -27,7 +27,7 @@ from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, S
 from multitrack_mlflow import answers, store
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import MlflowOptions
-from multitrack_mlflow.sent import Kind, Place, Sent
+from multitrack_mlflow.sent import Kind, Place, Sent, noted_run
 from multitrack_mlflow.texts import LineFiles, pointer
 from multitrack_mlflow.troubles import is_changed_param, translated
 
@@ -85,10 +85,9 @@ class MlflowBackend:
             experiment = self._experiment(client, run)
             # create_run is not idempotent; the lane's lock keeps anybody else from creating it meanwhile
             found: dict[str, str] = {one.info.run_id: one.info.status for one in _search(client, experiment, run.id)}
-            note = run.directory / "run_id"  # the one that has what was delivered, should there be two
-            noted = note.read_text() if note.exists() else None
+            noted = noted_run(run.directory)
             if found:
-                native_id = noted if noted is not None and noted in found else next(iter(found))
+                native_id = noted if noted in found else next(iter(found))
                 if found[native_id] != "RUNNING":
                     client.update_run(native_id, status="RUNNING")
             else:
@@ -96,8 +95,6 @@ class MlflowBackend:
                     experiment, start_time=run.created, run_name=run.name[:250], tags=dict(_identity(run))
                 )
                 native_id = created.info.run_id
-            if native_id != noted:
-                note.write_text(native_id)
             sent = Sent(run.directory, native_id, run.segment)
             self._runs[run.id] = _OpenRun(client, native_id, uri, experiment, sent)
             return Opened(native_id, url=_url(uri, experiment, native_id))

@@ -1,4 +1,4 @@
-"""Which points MLflow has taken of a stretch whose position is not saved yet.
+"""Which MLflow run is ours, and which points it has taken of a stretch whose position is not saved yet.
 
 Sending a point again changes nothing, but takes MLflow twenty times as long as a new one, and some releases as long
 as reading the metric's whole history. A long list that was cut off by a kill would then take longer than a lane may
@@ -18,6 +18,7 @@ Kind = Literal["metrics", "lists"]
 Place = tuple[int, int]
 """Where a point stands: its record's ordinal, and its index in that record."""
 
+_FILE: Final = "sent.json"
 _NOTHING: Final[Place] = (-1, -1)
 
 
@@ -26,6 +27,19 @@ class _Note(msgspec.Struct):
     segment: int
     metrics: Place = _NOTHING
     lists: Place = _NOTHING
+
+
+def noted_run(directory: Path) -> str | None:
+    """MLflow's id of the run that was delivered to, as far as is known: a slow server may have made two."""
+    noted = _read(directory)
+    return None if noted is None else noted.native
+
+
+def _read(directory: Path) -> _Note | None:
+    try:
+        return msgspec.json.decode((directory / _FILE).read_bytes(), type=_Note)
+    except (OSError, ValueError):
+        return None  # nothing is known to be there: it is sent again, which harms nothing
 
 
 class Sent:
@@ -38,15 +52,14 @@ class Sent:
     """
 
     def __init__(self, directory: Path, native_id: str, segment: int) -> None:
-        self._path = directory / "sent.json"
-        self._note = _Note(native_id, segment)
+        self._path = directory / _FILE
         self._in_order = True
-        try:
-            noted = msgspec.json.decode(self._path.read_bytes(), type=_Note)
-        except (OSError, ValueError):
-            return  # nothing is known to be there: it is sent again, which harms nothing
-        if (noted.native, noted.segment) == (native_id, segment):
+        noted = _read(directory)
+        if noted is not None and (noted.native, noted.segment) == (native_id, segment):
             self._note = noted
+        else:
+            self._note = _Note(native_id, segment)
+            write_json(self._path, self._note)
 
     def holds(self, kind: Kind, place: Place) -> bool:
         """Whether MLflow has the point that stands there."""
