@@ -12,7 +12,11 @@ TESTS = Path(__file__).parent
 
 def script(tmp_path: Path, body: str, **environment: str) -> "subprocess.Popen[str]":
     """A training process of its own, in ``tmp_path``."""
-    (tmp_path / "train.py").write_text("import multitrack, os, signal, sys, time\n" + body)
+    (tmp_path / "train.py").write_text(
+        "import multitrack, os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where the tests run in the background
+        + body
+    )
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "train.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path, **environment},
