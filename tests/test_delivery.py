@@ -501,6 +501,33 @@ def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pyt
     assert settling.stalled == {(run.directory, "file")}
 
 
+def test_a_lane_that_moves_again_is_waited_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another one moves, nobody has gone yet."""
+    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    run = start("recording_backends:file", "recording_backends:picky", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    multitrack.sync()
+    assert run.directory is not None
+    states = {name: read_state(run.directory, name) for name in ("file", "picky")}
+    settling = Settling([(run.directory, name) for name in states])
+
+    def moves(*names: str) -> bool:
+        for name in names:
+            states[name].delivered += 1
+            multitrack.manifest.write_json(lane_file(run.directory or tmp_path, name), states[name])
+        time.sleep(0.1)
+        return not settling.look()
+
+    assert all(moves("file") for _ in range(5))
+    assert settling.waiting == [(run.directory, "file")]
+    assert moves("picky")
+    assert settling.waiting == [(run.directory, "file"), (run.directory, "picky")]
+    assert settling.stalled == set()
+    while moves():
+        pass
+    assert settling.stalled == {(run.directory, "file"), (run.directory, "picky")}
+
+
 def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multitrack.settle.STALL", 0.3)
     run = start("recording_backends:file", delivery="off")

@@ -50,21 +50,26 @@ class Settling:
         self.stalled: set[tuple[Path, str]] = set()
 
     def look(self) -> bool:
-        """Read the states anew; whether the wait is over."""
+        """Read the states anew; whether the wait is over.
+
+        A lane that has stood still is waited for again if it moves while others still do.
+        """
         now = time.monotonic()
         for lane, watched in list(self._open.items()):
             state = self.states[lane] = state_of(*lane)
             if self._reached(lane, state) or (state.stopped and state.updated != self._gave_up.get(lane)):
                 del self._open[lane]
+                self.stalled.discard(lane)
             elif watched.stalled(state, now) or not lane[0].exists():
                 self.stalled.add(lane)
-                del self._open[lane]
-        return not self._open
+            else:
+                self.stalled.discard(lane)
+        return not self.waiting
 
     @property
     def waiting(self) -> list[tuple[Path, str]]:
         """The lanes still waited for."""
-        return list(self._open)
+        return [lane for lane in self._open if lane not in self.stalled]
 
     def _reached(self, lane: tuple[Path, str], state: LaneState) -> bool:
         if self._opening:
