@@ -210,7 +210,9 @@ def test_points_go_in_bulk(tmp_path: Path) -> None:
         run.log_metrics({"loss": step * 0.5, "accuracy": 1.0 / (step + 1)}, step=step)
     operations = read_operations(deliver(tmp_path, run))
     logged = [operation for operation in operations if operation["type"] == "LogFloats"]
-    assert [len(operation["values"]) for operation in logged] == [100] * 20
+    sizes = [len(operation["values"]) for operation in logged]
+    assert (sum(sizes), max(sizes)) == (2000, 100)
+    assert len(sizes) <= 24  # where a stretch of the journal ends, an operation does
 
 
 def test_operations_are_those_of_the_sdks_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
