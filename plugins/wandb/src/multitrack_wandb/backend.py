@@ -42,7 +42,7 @@ class WandbBackend:
         """Start the run in W&B, resume it, or go on with the one that this process has open."""
         opened = self._open.get(run.directory)
         if opened is None:
-            opened = OpenRun(run, files.clear_unfinished(run.directory, run.id))
+            opened = OpenRun(run, files.clear_unfinished(run.directory, run.options.dir, run.id))
             self._open[run.directory] = opened
         return Opened(run.id, opened.url, opened.position)
 

@@ -34,11 +34,12 @@ class Session(msgspec.Struct, omit_defaults=True):
     """One time that the run was open in W&B.
 
     Attributes:
-        directory: Where the SDK wrote it.
+        directory: Where the SDK wrote it; empty while it is about to start.
         mode: ``online`` or ``offline``.
         pid: The process that held it open.
         end: Every record with a lower ordinal is in W&B; ``None`` while it was not finished.
         url: Where a browser shows the run.
+        before: Directories of the run that there were when it was about to start.
     """
 
     directory: str
@@ -46,6 +47,7 @@ class Session(msgspec.Struct, omit_defaults=True):
     pid: int
     end: int | None = None
     url: str | None = None
+    before: list[str] = []
 
 
 class Sessions(msgspec.Struct):
@@ -77,11 +79,18 @@ def write_sessions(notes: Path, sessions: Sessions) -> None:
     write_json(notes / "sessions.json", sessions)
 
 
-def clear_unfinished(notes: Path, run_id: str) -> Sessions:
+def directories(root: str, run_id: str) -> set[Path]:
+    """The run's directories. The name alone could also be that of a run whose id only begins like this one's."""
+    named = Path(root).glob(f"*wandb/*run-*-{run_id}*")
+    return {path for path in named if all(file.stem == f"run-{run_id}" for file in path.glob("*.wandb"))}
+
+
+def clear_unfinished(notes: Path, root: str, run_id: str) -> Sessions:
     """Throw away what was begun and never finished, so that it can be written anew.
 
     Args:
         notes: The lane's own directory.
+        root: W&B's directory.
         run_id: The run's id.
 
     Raises:
@@ -96,8 +105,10 @@ def clear_unfinished(notes: Path, run_id: str) -> Sessions:
             whole.append(session)
             continue
         _wait_for_core(session.pid)
-        if session.mode == "offline":
-            directory = Path(session.directory)
+        if session.mode != "offline":
+            continue
+        unnoted = directories(root, run_id) - set(map(Path, session.before)) if not session.directory else set()
+        for directory in unnoted or {Path(session.directory)} - {Path()}:
             if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}", directory.name):
                 raise PermanentError(f"{directory} is no directory of this run: {notes / 'sessions.json'} is damaged")
             _discard(directory)

@@ -26,6 +26,7 @@ from multitrack.errors import DeniedError, PermanentError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.manifest import Context
 from multitrack.records import ArtifactRef
+from multitrack_wandb import files
 from multitrack_wandb.names import display_name, project_name
 from multitrack_wandb.options import WandbOptions
 from multitrack_wandb.translate import artifact_facts
@@ -82,7 +83,7 @@ def start(
     with _starting, _troubles(), _command_line(run.context):
         sdk = _imported()
         number = _cores
-        before = _directories(run)
+        before = files.directories(options.dir, run.id)
         try:
             started = sdk.init(
                 id=run.id,
@@ -104,7 +105,7 @@ def start(
                 _restart(number)
             elif isinstance(error, (sdk.Error, TimeoutError)):
                 _free(run.id)
-            for directory in _directories(run) - before:
+            for directory in files.directories(options.dir, run.id) - before:
                 shutil.rmtree(directory, ignore_errors=True)  # else each new try would leave one
             raise
         return started, number
@@ -288,12 +289,6 @@ def is_denied(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return re.search(r"error 40[13]\b|API key", str(error)) is not None
-
-
-def _directories(run: RunInfo) -> set[Path]:
-    """The run's directories. The name alone could also be that of a run whose id only begins like this one's."""
-    named = Path(run.options.dir).glob(f"*wandb/*run-*-{run.id}*")
-    return {path for path in named if all(file.stem == f"run-{run.id}" for file in path.glob("*.wandb"))}
 
 
 def _free(run_id: str) -> None:

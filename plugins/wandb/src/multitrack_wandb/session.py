@@ -158,20 +158,18 @@ class OpenRun:
 
     def _start(self) -> None:
         run = self._info
+        there = files.directories(run.options.dir, run.id)
+        session = files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
+        # Noted before the SDK makes its directory, and again before the first row: whatever a kill leaves is found.
+        files.write_sessions(run.directory, files.Sessions([*self._sessions.sessions, session]))
         started, self._core = sdk.start(
             run, config=self._config, tags=self._shown_tags(), group=display_name(run.group or run.parent or "") or None
         )
         self._run = started
         self._uploads = Uploads(started)
-        directory = started.settings.sync_dir
-        session = files.Session(
-            str(Path(directory)),
-            run.options.mode,
-            os.getpid(),
-            url=(started.url or None) if run.options.mode == "online" else None,
-        )
+        session.directory, session.before = str(Path(started.settings.sync_dir)), []
+        session.url = (started.url or None) if run.options.mode == "online" else None
         with self._giving_up():
-            # Noted before the first row: what a crash leaves unnoted is an empty directory, which harms nothing.
             self._sessions.sessions.append(session)
             files.write_sessions(run.directory, self._sessions)
             if started.resumed:
