@@ -57,6 +57,7 @@ def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
         "s3://bucket/data",
         "first try",
         "7 pending",
+        "path = ",  # where the backend delivers to
     ):
         assert part in text
     found = json.loads(invoke("show", run.id[:12], "--json").output)

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -84,6 +85,45 @@ def test_everything_in_a_journal_is_its_owners_alone(tmp_path: Path, umask: str)
     assert {"manifest.json", "000001.jsonl", "000002.jsonl", "sessions.json", "published.json", "lock", "mlflow.lock",
             "picky.aside.jsonl", "mlflow.json"} <= names  # fmt: skip
     assert any(name.startswith("courier-") for name in names)
+
+
+@pytest.mark.parametrize(
+    "place", ["lock", "lanes", "lanes/file.lock", "lanes/file.json", "lanes/file.aside.jsonl", "lanes/file", "."]
+)
+def test_symbolic_links_in_a_journal_lead_nowhere(
+    tmp_path: Path, place: str, trusted: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = multitrack.start_run("p", backends=["recording_backends:file"], config={"delivery": "off"})
+    run.log_metric("x", 1.0, step=0)
+    run.end()
+    assert run.directory is not None
+    victim = tmp_path / "victim"
+    path = run.directory / place
+    if place == ".":
+        run.directory.rename(victim)
+    elif place in ("lanes", "lanes/file"):
+        shutil.rmtree(path, ignore_errors=True)
+        victim.mkdir()
+    else:
+        path.unlink(missing_ok=True)
+        victim.write_text("kept")
+    before = sorted((file, file.is_file() and file.read_bytes()) for file in [victim, *victim.rglob("*")])
+    path.symlink_to(victim)
+    multitrack.sync()
+    assert "is a symbolic link, which multitrack never makes" in caplog.text
+    assert sorted((file, file.is_file() and file.read_bytes()) for file in [victim, *victim.rglob("*")]) == before
+    with pytest.raises((JournalError, PermissionError), match="symbolic link|another user"):
+        multitrack.start_run(run_id=run.id, backends=[], config={"delivery": "off"})
+
+
+def test_a_manifest_that_claims_to_be_another_run_is_left_alone(
+    trusted: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = multitrack.start_run("p", backends=["recording_backends:file"], config={"delivery": "off"})
+    run.end()
+    rewrite(run, id="victim")
+    assert multitrack.sync() == {}
+    assert "calls itself 'victim': it is another run's" in caplog.text
 
 
 def test_a_directory_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ class Courier:
             objects: Backend objects of this process, by name.
         """
         try:
+            manifests.check_links(directory)
             manifest = manifests.read_manifest(directory)
         except JournalError as error:
             self._notice(str(error))
@@ -276,9 +277,9 @@ def _detach_output(journal: Path) -> Notice:
     lock = threading.Lock()
 
     def notice(text: str) -> None:
-        with lock, contextlib.suppress(OSError, ValueError):
-            print(f"multitrack: {safe(text)}", file=sys.stderr, flush=True)  # noqa: T201 - the log
-            print(f"multitrack: {safe(text)}", file=stream)
+        for place in (sys.stderr, stream):  # the log, and the training's stderr: a full disk is no reason for silence
+            with lock, contextlib.suppress(OSError, ValueError):
+                print(f"multitrack: {safe(text)}", file=place, flush=True)
 
     return notice
 

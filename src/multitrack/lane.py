@@ -101,7 +101,7 @@ class Lane:
 
     @property
     def holder(self) -> str | None:
-        """The pid of the process whose courier drives this lane, where that is another one."""
+        """The process whose courier drives this lane, in words, where that is another one."""
         return self._lock.holder
 
     @property

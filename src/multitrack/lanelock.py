@@ -14,7 +14,7 @@ class LaneLock:
     """An exclusive ``flock`` on ``lanes/<backend>.lock``.
 
     Attributes:
-        holder: The pid of the process that has it, where it could not be taken.
+        holder: The process that has it, in words, where it could not be taken.
     """
 
     def __init__(self, directory: Path, backend: str) -> None:
@@ -30,11 +30,12 @@ class LaneLock:
     def take(self) -> bool:
         """Take it, if nobody alive has it."""
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self.holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "another process"
+            pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
+            self.holder = f"process {pid}" if pid.isdigit() else "another process"
             os.close(fd)
             return False
         self._fd, self.holder = fd, None

@@ -169,6 +169,17 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     write_json(directory / "manifest.json", manifest)
 
 
+def check_links(directory: Path) -> None:
+    """Refuse a run's directory with symbolic links, which we never make and which lead out of it.
+
+    Raises:
+        JournalError: There is one.
+    """
+    for path in (directory, *directory.rglob("*")):
+        if path.is_symlink():
+            raise JournalError(f"{path} is a symbolic link, which multitrack never makes: the run is left alone")
+
+
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of the run in ``directory``; from its journal, where the file is damaged.
 
@@ -177,7 +188,7 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / "manifest.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise JournalError(f"no run in {directory}: manifest.json is missing") from None
     except OSError as error:
@@ -187,7 +198,10 @@ def read_manifest(directory: Path) -> Manifest:
         if kept is None:
             raise JournalError(f"cannot read {path}: {error}") from error
         log.warning("multitrack: %s is damaged (%s); what it said is taken from the run's journal", path, error)
-        return kept
+        manifest = kept
+    if manifest.id != directory.name:
+        raise JournalError(f"{path} calls itself {manifest.id!r}: it is another run's")
+    return manifest
 
 
 def _kept_in_journal(directory: Path) -> Manifest | None:

@@ -175,7 +175,8 @@ class Run(Recorder):
         process.join_context(self)
         with self._lock:
             writer = self._ready()
-            if not writer.append(End(time=writer.now(), status=status)):
+            written = writer.append(End(time=writer.now(), status=status))
+            if not written:
                 log.warning("multitrack: run %s: its end could not be written; it will count as killed", self.id)
             self._past.lost += writer.lost
             if self.settings.fsync:
@@ -184,18 +185,18 @@ class Run(Recorder):
             self._writer = None
             self._status = status
         process.forget(self)
-        self._settle()
+        self._settle(patient=bool(written))
         if self._owned_parent is not None:
             self._owned_parent.end(status)
         return self._report()
 
-    def _settle(self) -> None:
-        """After the end: let the trackers catch up, or say what is pending."""
+    def _settle(self, *, patient: bool) -> None:
+        """After the end: let the trackers catch up, or say what is pending; on a full disk no lane can go on."""
         parent_open = self.parent is not None and self.parent.status == "running"
         if self._host is None or parent_open:
             return
         family = [run for run in self.family() if run.status != "running" and run.directory is not None]
-        if self.settings.exit == "detach":
+        if self.settings.exit == "detach" or not patient:
             self._host.nudge()
         else:
             counts = {run.directory: run._past.count for run in family if run.directory is not None}

@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
-from multitrack.reader import Line, RecordedRun, report_of
+from multitrack.manifest import Manifest
+from multitrack.reader import Line, RecordedRun, Summary, report_of
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
 from multitrack.terminal import safe, safe_json
@@ -64,7 +65,7 @@ def print_runs(runs: Sequence[RecordedRun]) -> None:
         _add(
             table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
             _moment(run.manifest.created),
-            _took(summary.ended - run.manifest.created), str(summary.records), _delivery(report_of(run)),
+            _took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run)),
         )  # fmt: skip
     _console().print(table)
 
@@ -109,8 +110,11 @@ def print_run(run: RecordedRun) -> None:
     )  # fmt: skip
     report = report_of(run)
     table = _table("backend", "id", "delivery", "url")
+    options = _options(manifest)
     for name, lane in report.items():
         _add(table, name, lane.id or "", _lane_text(lane), lane.url or "")
+        for key, value in options.get(name, {}).items():
+            table.add_row("", Text(safe(f"{key} = {_value_text(value)}"), style="dim"), "", "")
         for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
             table.add_row("", "", Text(safe(text), style="yellow"), "")
         if lane.problem:
@@ -143,6 +147,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
             "params": summary.params, "sources": summary.sources, "metrics": summary.metrics,
             "points": summary.lengths, "tags": summary.tags,
             "artifacts": [msgspec.structs.asdict(ref) for ref in summary.artifacts],
+            "options": _options(manifest),
             "context": None if run.context is None else msgspec.to_builtins(run.context),
         }  # fmt: skip
     return told
@@ -193,7 +198,7 @@ class SyncProgress:
         waiting: dict[str, int] = {}
         for _, backend in settling.waiting:
             waiting[backend] = waiting.get(backend, 0) + 1
-        runs = ", ".join(f"{backend}: {count} runs" for backend, count in waiting.items())
+        runs = ", ".join(f"{backend}: {count} {'run' if count == 1 else 'runs'}" for backend, count in waiting.items())
         delivered = sum(state.delivered for state in settling.states.values())
         text = f"delivering {runs or 'the rest'} · {delivered} records there"
         if self._status is not None:
@@ -269,6 +274,18 @@ def _delivery(report: DeliveryReport) -> Text:
     for name, lane in report.items():
         text.append(f"{safe(name)} ", style="dim").append(_lane_text(lane)).append("  ")
     return text
+
+
+def _records(summary: Summary) -> str:
+    return f"{summary.records}, {summary.lost} lost" if summary.lost else str(summary.records)
+
+
+def _options(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Where each backend delivers to, as `multitrack sync` will go by."""
+    return {
+        entry.name: {key: value for key, value in entry.options.items() if value not in (None, "", [], {})}
+        for entry in manifest.backends
+    }
 
 
 def _lane_text(lane: LaneReport) -> Text:

@@ -24,6 +24,7 @@ from multitrack.journal import Writer
 from multitrack.manifest import (
     BackendEntry,
     Manifest,
+    check_links,
     check_run_id,
     new_run_id,
     read_manifest,
@@ -197,6 +198,7 @@ class _Start:
         _make_directory(directory)
         manifest = self.manifest(directory.name)
         past = Past()
+        check_links(directory)
         with opening(directory):
             if (directory / "manifest.json").exists():
                 manifest = self._continued(read_manifest(directory), manifest.name)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from multitrack.config import load_config
+from multitrack.credentials import without_credentials
+from multitrack.errors import MultitrackError
+from multitrack.plugins import load_backend
 from multitrack.reader import RecordedRun, open_journal, report_of
 from multitrack.report import DeliveryReport
 from multitrack.settle import Settling
@@ -68,5 +74,26 @@ def sync(
         courier.close()
     for lane in lanes:
         if lane.holder is not None and not lane.done:
-            notice(f"{lane.name}: run {lane.directory.name} is left to process {lane.holder}, which is delivering it")
-    return {run.id: report_of(RecordedRun(run.directory)) for run in open_runs}
+            notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it")
+    reports = {run.id: report_of(RecordedRun(run.directory)) for run in open_runs}
+    for run in open_runs:
+        if not reports[run.id].complete:
+            _tell_other_options(run, reports[run.id], notice)
+    return reports
+
+
+def _tell_other_options(run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]) -> None:
+    """Where something is pending, and the config here differs from what the run was started with, say so."""
+    config = load_config()
+    for entry in run.manifest.backends:
+        if report[entry.name].complete or ":" in entry.load:
+            continue
+        with contextlib.suppress(MultitrackError):  # not installed here, or a config that another backend needs
+            here = msgspec.to_builtins(config.options(load_backend(entry.load))[0])
+            for key, value in entry.options.items():
+                now = without_credentials(str(here.get(key, value)))
+                if now != str(value):
+                    notice(
+                        f"{entry.name}: run {run.id} goes by what it was started with, {key} = {value!r}; here it is "
+                        f"{now!r}, which multitrack.start_run(run_id={run.id!r}).end() takes over"
+                    )

@@ -120,6 +120,7 @@ def pending_statement(run: Run, report: DeliveryReport, *, detached: bool) -> st
     if report.complete:
         return f"run {run.id}: {report}"
     how = "the courier goes on; `multitrack runs` shows how far it is" if detached else (
-        f"nothing is lost; send the rest with: multitrack sync --journal {journal}"
+        f"{'the rest is kept' if report.lost else 'nothing is lost'}; send the rest with: multitrack sync "
+        f"--journal {journal}"
     )  # fmt: skip
     return f"run {run.id}: {report}; {how}"

@@ -125,6 +125,21 @@ def test_an_end_that_does_not_fit_counts_as_killed(caplog: pytest.LogCaptureFixt
     assert delivered(Path("delivered.jsonl"), "close")[0]["status"] == "killed"
 
 
+def test_the_end_on_a_full_disk_does_not_wait_and_does_not_claim_too_much(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start("recording_backends:hung", delivery="process")
+    run.log_metric("loss", 1.0, step=0)
+    run.wait_open(timeout=60)
+    before = time.monotonic()
+    with no_space_beyond(size_of(run)):
+        run.log_metric("loss", 1.0, step=1)
+        run.end()
+    assert time.monotonic() - before < 15
+    assert "the rest is kept; send the rest with: multitrack sync" in caplog.text
+    assert "nothing is lost" not in caplog.text
+
+
 def test_a_run_that_cannot_begin_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     with no_space_beyond(20), pytest.raises(JournalError, match="No space left on device"):
         start(run_id="full")

@@ -323,3 +323,25 @@ def test_what_was_sent_is_noted_in_order_and_of_these_records_only(tmp_path: Pat
     assert not Sent(tmp_path, "one", 2).holds("lists", (4, 0))  # resumed, maybe after a power cut
     (tmp_path / "sent.json").write_bytes(b"{")
     assert not Sent(tmp_path, "one", 1).holds("lists", (4, 0))
+
+
+def test_a_config_that_was_mended_since_is_told_how_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sync` goes by what the run was started with."""
+    run = start(tmp_path, {"tracking_uri": "http://127.0.0.1:9"})
+    run.end()
+    (tmp_path / "multitrack.toml").write_text('mlflow.tracking_uri = "sqlite:///mlflow.db"')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    said: list[str] = []
+    assert not multitrack.sync(tmp_path / "journal", notice=said.append)[run.id].complete
+    assert said[-1] == (
+        f"mlflow: run {run.id} goes by what it was started with, tracking_uri = 'http://127.0.0.1:9'; here it is "
+        f"'sqlite:///{tmp_path}/mlflow.db', which multitrack.start_run(run_id='{run.id}').end() takes over"
+    )
+    config = {
+        "journal": str(tmp_path / "journal"),
+        "delivery": "off",
+        "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},
+    }
+    multitrack.start_run(run_id=run.id, backends=["mlflow"], config=config).end()
+    assert multitrack.sync(tmp_path / "journal", notice=said.append)[run.id].complete

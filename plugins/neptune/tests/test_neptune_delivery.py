@@ -206,6 +206,18 @@ def test_a_full_disk_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
     assert [(point.step, point.value) for point in native.series["loss"]] == [(i, i * 0.5) for i in range(5000)]
 
 
+def test_after_damaged_notes_the_run_is_there_once(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.log_metric("loss", 0.5, step=0)
+    run.end()
+    multitrack.sync(tmp_path / "journal")
+    assert run.directory is not None
+    (run.directory / "lanes" / "neptune" / "published.json").write_bytes(b'{"x')
+    (run.directory / "lanes" / "neptune.json").write_bytes(b"{")
+    assert multitrack.sync(tmp_path / "journal")[run.id].complete
+    assert [point.value for point in read_run(find_run(tmp_path / "data", run.id)).series["loss"]] == [0.5]
+
+
 def test_runs_of_one_id_in_two_journals_do_not_meet(tmp_path: Path) -> None:
     for name in ("one", "two"):
         config = {**configured(tmp_path), "journal": str(tmp_path / name)}

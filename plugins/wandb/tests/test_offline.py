@@ -19,7 +19,7 @@ from multitrack.lane import lane_file, read_state
 from multitrack.manifest import read_manifest
 from multitrack.run import Run
 from multitrack.testing import NativePoint
-from multitrack_wandb import backend, files
+from multitrack_wandb import backend, files, sdk
 
 
 def start(tmp_path: Path, **arguments: Any) -> Run:
@@ -214,6 +214,48 @@ def test_an_unfinished_directory_is_written_anew(tmp_path: Path) -> None:
     assert lane.state.closed, lane.state.problem
     (second,) = directories(tmp_path, run.id)
     assert (tmp_path / "wandb" / "latest-run").resolve() == second
+    expect(tmp_path, run, 0)
+
+
+def test_a_session_that_was_killed_while_it_started_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory is there, and nobody has noted it yet."""
+    run = start(tmp_path)
+    record(run)
+    run.end()
+    real = sdk.start
+
+    def dying(*given: Any, **more: Any) -> Any:
+        real(*given, **more)
+        raise SystemExit
+
+    monkeypatch.setattr(sdk, "start", dying)
+    lane = lane_of(run)
+    with pytest.raises(SystemExit):
+        step(lane)
+    lane.release()
+    backend._open.clear()
+    (first,) = directories(tmp_path, run.id)
+    for pid in cores():
+        os.kill(pid, signal.SIGKILL)
+    monkeypatch.undo()
+    sync(tmp_path)
+    assert first not in directories(tmp_path, run.id)
+    expect(tmp_path, run, 0)
+
+
+def test_after_damaged_notes_the_run_is_written_anew_and_is_there_once(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    record(run)
+    run.end()
+    sync(tmp_path)
+    (first,) = directories(tmp_path, run.id)
+    assert run.directory is not None
+    (run.directory / "lanes" / "wandb" / "sessions.json").write_bytes(b'{"x')
+    lane_file(run.directory, "wandb").write_bytes(b"{")
+    sync(tmp_path)
+    assert len(directories(tmp_path, run.id)) == 1
     expect(tmp_path, run, 0)
 
 

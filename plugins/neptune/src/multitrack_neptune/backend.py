@@ -111,7 +111,7 @@ class NeptuneBackend:
         """
         recording = self._open.pop(run.directory)
         note = run.directory / "published.json"
-        earlier = msgspec.json.decode(note.read_bytes(), type=Published).directories if note.exists() else []
+        earlier = _published(note, recording)
         # Noted before it is there: whatever is killed from here on, the next one to close the run takes it away.
         write_json(note, Published([*earlier, str(recording.target)]))
         recording.end(status, time)
@@ -120,3 +120,13 @@ class NeptuneBackend:
             if Path(directory).name.startswith(f"run__{recording.id}__") and Path(directory).exists():
                 shutil.rmtree(directory)
         write_json(note, Published([str(recording.target)]))
+
+
+def _published(note: Path, recording: Recording) -> list[str]:
+    """The directories that hold this run, or part of it; where the note is damaged, all that bear its Neptune id."""
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=Published).directories
+    except FileNotFoundError:
+        return []
+    except ValueError:
+        return [str(path) for path in recording.target.parent.glob(f"run__{recording.id}__*")]

@@ -67,11 +67,13 @@ class Sessions(msgspec.Struct):
 
 
 def read_sessions(notes: Path) -> Sessions:
-    """What was noted; nothing, where there is no note yet."""
+    """What was noted; nothing, where there is no note yet. After a damaged one the whole run is written anew."""
     try:
         return msgspec.json.decode((notes / "sessions.json").read_bytes(), type=Sessions)
     except FileNotFoundError:
         return Sessions()
+    except ValueError:
+        return Sessions([Session("", "offline", os.getpid())])
 
 
 def write_sessions(notes: Path, sessions: Sessions) -> None:
@@ -107,8 +109,11 @@ def clear_unfinished(notes: Path, root: str, run_id: str) -> Sessions:
         _wait_for_core(session.pid)
         if session.mode != "offline":
             continue
-        unnoted = directories(root, run_id) - set(map(Path, session.before)) if not session.directory else set()
-        for directory in unnoted or {Path(session.directory)} - {Path()}:
+        begun = {Path(session.directory)}
+        if not session.directory:  # whatever came since it was about to start
+            begun = {path for path in directories(root, run_id) if path.name.startswith("offline-")}
+            begun -= set(map(Path, session.before))
+        for directory in begun:
             if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}", directory.name):
                 raise PermanentError(f"{directory} is no directory of this run: {notes / 'sessions.json'} is damaged")
             _discard(directory)
