@@ -112,7 +112,7 @@ def test_symbolic_links_in_a_journal_lead_nowhere(
     multitrack.sync()
     assert "is a symbolic link, which multitrack never makes" in caplog.text
     assert sorted((file, file.is_file() and file.read_bytes()) for file in [victim, *victim.rglob("*")]) == before
-    with pytest.raises((JournalError, PermissionError), match="symbolic link|another user"):
+    with pytest.raises((JournalError, PermissionError), match=r"symbolic link|another user"):
         multitrack.start_run(run_id=run.id, backends=[], config={"delivery": "off"})
 
 
