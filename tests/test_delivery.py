@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import multitrack
+from multitrack.lane import Lane
 from multitrack.lanestate import lane_file, read_state
 from multitrack.run import Run
 from multitrack.settle import Settling
@@ -375,6 +376,24 @@ def test_two_couriers_do_not_drive_one_lane(tmp_path: Path) -> None:
     run.log_metric("x", 1.0, step=1)
     run.end()
     assert steps(tmp_path / "delivered.jsonl") == [0, 1]
+
+
+def test_a_lane_that_another_courier_has_ended_is_not_opened_again(tmp_path: Path) -> None:
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    run.end()
+    assert run.directory is not None
+    (entry,) = run.manifest.backends
+    first, second = (Lane(run.directory, entry, options={}, notice=print) for _ in range(2))
+    assert first.step()
+    assert not second.step()
+    assert second.idle  # the first one has it
+    while first.step():
+        pass
+    first.release()
+    assert not second.step()
+    assert second.done
+    assert len(delivered(tmp_path / "delivered.jsonl", "open")) == 1
 
 
 def test_a_damaged_line_is_reported_and_the_rest_delivered(tmp_path: Path) -> None:

@@ -193,6 +193,9 @@ class Lane:
             self.release()
             return False
         self.state = state_of(self.directory, self.name)
+        if self.state.settled:  # by whoever had the lane until now: opened again, it would count as running
+            self.release()
+            return False
         self.state.stopped, self.state.problem, self.state.opening = False, None, True
         self._save()
         return True
