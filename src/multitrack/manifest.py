@@ -173,9 +173,13 @@ def check_links(directory: Path) -> None:
     """Refuse a run's directory with symbolic links, which we never make and which lead out of it.
 
     Raises:
-        JournalError: There is one.
+        JournalError: There is one, or the directory cannot be read.
     """
-    for path in (directory, *directory.rglob("*")):
+    try:
+        paths = [directory, *directory.rglob("*")]
+    except OSError as error:
+        raise JournalError(error.errno, f"cannot read {directory}: {error.strerror}") from error
+    for path in paths:
         if path.is_symlink():
             raise JournalError(f"{path} is a symbolic link, which multitrack never makes: the run is left alone")
 
