@@ -356,18 +356,6 @@ def test_a_lane_goes_on_where_it_saved_its_position(tmp_path: Path) -> None:
     assert ordinals == [1, 2, 3]
 
 
-@pytest.mark.parametrize("content", [b"", b"not json", b'{"backend": 3}'])
-def test_a_damaged_position_file_redelivers_and_harms_nothing(tmp_path: Path, content: bytes) -> None:
-    run = start("recording_backends:file", delivery="off")
-    run.log_metric("x", 1.0, step=0)
-    multitrack.sync()
-    assert run.directory is not None
-    lane_file(run.directory, "file").write_bytes(content)
-    run.end()
-    assert multitrack.sync()[run.id].complete
-    assert steps(tmp_path / "delivered.jsonl") == [0, 0]
-
-
 def test_two_couriers_do_not_drive_one_lane(tmp_path: Path) -> None:
     run = start("recording_backends:file")
     run.log_metric("x", 1.0, step=0)

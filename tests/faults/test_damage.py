@@ -130,7 +130,7 @@ def test_any_bytes_anywhere_cost_the_lines_that_they_hit_and_no_other(
 # -- the lane's files -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"\0" * 80, b"not json", b'{"backend": 3}', b"[]"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 80, b"not json", b'{"backend": 3}', b"[]"])
 def test_a_damaged_position_delivers_again(content: bytes) -> None:
     run = start("recording_backends:file")
     run.log_metric("x", 1.0, step=0)
