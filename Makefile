@@ -1,18 +1,22 @@
 # Sets up everything by itself; needs Python 3.11 or later with pip.
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
 #   make test    formatting, linting, types and all tests
+#   make bench   measures everything, beside other trackers, and writes docs/performance.md
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 
-.PHONY: demo test lint types clean
+.PHONY: demo test bench lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
+bench: .venv/dev .venv-peers/bin/python
+	$(BIN)/python tests/benchmarks
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -35,5 +39,12 @@ types: .venv/dev
 	$(PIP) --requirement .ci/dev.txt
 	@touch $@
 
+# Trackers that do not install beside the others.
+.venv-peers/bin/python: .venv/bin/python .ci/peers.txt
+	rm -rf .venv-peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/peers.txt
+
 clean:
-	rm -rf .venv .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache

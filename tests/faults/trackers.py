@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from multitrack.testing import Capabilities, NativeRun
-
 ROOT = Path(__file__).parents[2]
 # The readers are those of the plugins' own tests; pytest has these folders already, a script has not.
-sys.path += [str(path) for path in sorted(ROOT.glob("plugins/*/tests")) if str(path) not in sys.path]
+sys.path += [str(path) for path in (ROOT / "tests", *sorted(ROOT.glob("plugins/*/tests"))) if str(path) not in sys.path]
+
+import quiet  # noqa: E402
+from multitrack.testing import Capabilities, NativeRun  # noqa: E402
+
+QUIET = quiet.QUIET
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,21 +131,6 @@ TRACKERS: dict[str, Tracker] = {
 }
 
 
-#: No telemetry, here and in every process that is started.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "WANDB_ERROR_REPORTING": "false"}
-
-
 def environment(root: Path) -> dict[str, str]:
-    """The environment of all processes: nobody's settings, caches of their own, no telemetry, nothing but loopback."""
-    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_")
-    home = root / "home"
-    home.mkdir(exist_ok=True)
-    here = Path(__file__).parent
-    sources = [here, ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
-    paths = [*map(str, sources), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **{key: value for key, value in os.environ.items() if not key.startswith(mine) and "proxy" not in key.lower()},
-        "PYTHONPATH": os.pathsep.join(paths), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"),
-        "NETRC": str(home / ".netrc"), **QUIET, "WANDB_SILENT": "true", "WANDB_CONFIG_DIR": str(home / "wandb"),
-        "WANDB_CACHE_DIR": str(home / "wandb-cache"), "WANDB_DATA_DIR": str(home / "wandb-data"),
-    }  # fmt: skip
+    """The environment of all processes of a round; the modules of this folder are found there."""
+    return quiet.environment(root, Path(__file__).parent)

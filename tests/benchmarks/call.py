@@ -1,0 +1,258 @@
+"""What one recording call costs the training thread: against the bare ``write`` of the same bytes, and against peers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import Case, Figures, Group, Results, percentile
+from peers import PEERS
+
+Call = Callable[[int], object]
+
+#: Stretches of each loop; ours and the bare one by turns.
+TURNS = 10
+
+
+def ours(make: Callable[[Any], Call], calls: int, threads: int = 1) -> Callable[[float], Figures]:
+    """A case of ours: ``make`` gets the open run and gives back the call of a step."""
+
+    def run(scale: float) -> Figures:
+        import multitrack
+        from multitrack.segments import segment_path
+
+        count = max(TURNS * threads, int(calls * scale))
+        tracked = multitrack.start_run("bench", config={"delivery": "off"}, backends=[])
+        call = make(tracked)
+        call(0)  # the first meets names that nobody has checked yet
+        assert tracked.directory is not None
+        segment = segment_path(tracked.directory, 1)
+        before = segment.stat().st_size
+        for step in range(TURNS):
+            call(step)
+        size = (segment.stat().st_size - before) // TURNS
+        figures = each(call, count) if threads == 1 else each_of(call, count, threads)
+        figures |= against_write(call, size, count)
+        figures |= allocated(call, min(count, 1000))
+        figures["bytes"] = size
+        tracked.end()
+        return figures
+
+    return run
+
+
+def each(call: Call, count: int) -> Figures:
+    """Median, 99th percentile and worst of single calls; the clock's own 0.05 µs are in it."""
+    took = array("q", bytes(8 * count))
+    clock = time.perf_counter_ns
+    for step in range(count):
+        before = clock()
+        call(step)
+        took[step] = clock() - before
+    return summed(took)
+
+
+def each_of(call: Call, count: int, threads: int) -> Figures:
+    """The same from several threads at once."""
+    took = [array("q") for _ in range(threads)]
+    ready = threading.Barrier(threads)
+
+    def work(mine: int) -> None:
+        own = array("q", bytes(8 * (count // threads)))
+        clock = time.perf_counter_ns
+        ready.wait()
+        for step in range(len(own)):
+            before = clock()
+            call(step)
+            own[step] = clock() - before
+        took[mine] = own
+
+    workers = [threading.Thread(target=work, args=(mine,)) for mine in range(threads)]
+    begun = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    passed = time.perf_counter() - begun
+    return {**summed(array("q", [value for own in took for value in own])), "rate": count / passed}
+
+
+def summed(took: array[int]) -> Figures:
+    ordered = sorted(took)
+    return {
+        "p50": percentile(ordered, 0.5) / 1e9,
+        "p99": percentile(ordered, 0.99) / 1e9,
+        "worst": ordered[-1] / 1e9,
+    }
+
+
+def against_write(call: Call, size: int, count: int) -> Figures:
+    """Seconds a call in a tight loop, and of the bare ``write`` of as many bytes, by turns in one process."""
+    line = b"x" * (size - 1) + b"\n"
+    out = os.open("bare.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    write = os.write
+    stretch = count // TURNS
+    mine, bare = [], []
+    gc.collect()
+    for turn in range(TURNS):
+        begun = time.perf_counter()
+        for step in range(stretch):
+            call(step)
+        between = time.perf_counter()
+        for _ in range(stretch):
+            write(out, line)
+        bare.append((time.perf_counter() - between) / stretch)
+        mine.append((between - begun) / stretch)
+        del turn
+    os.close(out)
+    Path("bare.jsonl").unlink()
+    ratio = statistics.median(a / b for a, b in zip(mine, bare, strict=True))
+    return {"tight": statistics.median(mine), "write": statistics.median(bare), "ratio": ratio}
+
+
+def allocated(call: Call, count: int) -> Figures:
+    """Bytes of Python's heap that a call has at its highest, and those it leaves behind."""
+    import tracemalloc
+
+    tracemalloc.start()
+    call(0)
+    before, _ = tracemalloc.get_traced_memory()
+    highest = 0
+    for step in range(count):
+        tracemalloc.reset_peak()
+        now, _ = tracemalloc.get_traced_memory()
+        call(step)
+        highest = max(highest, tracemalloc.get_traced_memory()[1] - now)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {"highest": highest, "kept": (after - before) / count}
+
+
+def metric(run: Any) -> Call:
+    log = run.log_metric
+    return lambda step: log("loss", 0.3141592653589793, step)
+
+
+def metrics(run: Any) -> Call:
+    values = {f"metric_{i}": 0.3141592653589793 + i for i in range(10)}
+    log = run.log_metrics
+    return lambda step: log(values, step)
+
+
+def listed(length: int, kind: str) -> Callable[[Any], Call]:
+    def make(run: Any) -> Call:
+        import random
+
+        chance = random.Random(0)
+        values: Any = [chance.random() for _ in range(length)]
+        if kind == "numpy":
+            import numpy
+
+            values = numpy.array(values)
+        elif kind == "numpy float32":
+            import numpy
+
+            values = numpy.array(values, dtype="float32")
+        return lambda step: run.log_list_metric("losses", values)
+
+    return make
+
+
+def lines(count: int) -> Callable[[Any], Call]:
+    def make(run: Any) -> Call:
+        text = [f"epoch {i}: loss 0.3141, accuracy 0.93, 12 s" for i in range(count)]
+        given: Any = text[0] if count == 1 else text
+        return lambda step: run.log_lines(given)
+
+    return make
+
+
+def params(run: Any) -> Call:
+    count = [0]
+
+    def call(step: int) -> None:
+        first = count[0]
+        count[0] += 100
+        run.log_params({f"layer_{i}/units": i for i in range(first, first + 100)})
+
+    return call
+
+
+OURS = (
+    Case("`log_metric`", ours(metric, 200_000)),
+    Case("`log_metric`, 8 threads", ours(metric, 80_000, threads=8)),
+    Case("`log_metrics` of 10", ours(metrics, 100_000)),
+    Case("`log_list_metric` of 1,000, numpy", ours(listed(1000, "numpy"), 5_000)),
+    Case("`log_list_metric` of 1,000, numpy float32", ours(listed(1000, "numpy float32"), 5_000)),
+    Case("`log_list_metric` of 1,000, list", ours(listed(1000, "list"), 5_000)),
+    Case("`log_list_metric` of 1,000,000, numpy", ours(listed(1_000_000, "numpy"), 10)),
+    Case("`log_list_metric` of 1,000,000, list", ours(listed(1_000_000, "list"), 10)),
+    Case("`log_lines` of 1", ours(lines(1), 100_000)),
+    Case("`log_lines` of 1,000", ours(lines(1000), 2_000)),
+    Case("`log_params` of 100", ours(params, 300)),
+)
+
+
+def peer(start: Callable[[], Call], calls: int) -> Callable[[float], Figures]:
+    """A case of another tracker: ``start`` opens a run as its documentation shows, and gives back the call of a step."""
+
+    def run(scale: float) -> Figures:
+        call = start()
+        count = max(20, int(calls * scale))
+        for step in range(10):
+            call(step)
+        stretch = count // 2
+        begun = time.perf_counter()
+        for step in range(10, 10 + stretch):
+            call(step)
+        tight = (time.perf_counter() - begun) / stretch
+        took = array("q", bytes(8 * stretch))
+        clock = time.perf_counter_ns
+        for step in range(stretch):
+            before = clock()
+            call(10 + stretch + step)
+            took[step] = clock() - before
+        return {**summed(took), "tight": tight}
+
+    return run
+
+
+def page(results: Results) -> str:
+    def micro(case: str, figure: str) -> str:
+        value = results.median(case, figure) * 1e6
+        return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+    rows = [
+        "| call | µs in a tight loop | × the bare `write` of its bytes | p50 µs | p99 µs | worst µs | bytes | heap at its highest | left on the heap |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for case in OURS:
+        name = case.name
+        size, highest, kept = (results.median(name, key) for key in ("bytes", "highest", "kept"))
+        rows.append(
+            f"| {name} | {micro(name, 'tight')} | {results.spread(name, 'ratio', form='.2f')} | {micro(name, 'p50')} | "
+            f"{micro(name, 'p99')} | {micro(name, 'worst')} | {size:,.0f} | {highest:,.0f} | {kept:,.0f} |"
+        )
+    first = OURS[0].name
+    rows += [
+        "", "| one scalar | µs in a tight loop | × ours | p50 µs | p99 µs | worst µs | after `kill -9` |",
+        "|---|---|---|---|---|---|---|",
+        f"| multitrack, `log_metric` | {micro(first, 'tight')} | 1 | {micro(first, 'p50')} | {micro(first, 'p99')} | {micro(first, 'worst')} | all |",
+    ]  # fmt: skip
+    for one in PEERS:
+        if one.name in results:
+            rows.append(
+                f"| {one.name} | {micro(one.name, 'tight')} | {results.ratio(one.name, 'tight', first, form='.1f')} | "
+                f"{micro(one.name, 'p50')} | {micro(one.name, 'p99')} | {micro(one.name, 'worst')} | {one.kept} |"
+            )
+    return "\n".join(rows)
+
+
+GROUP = Group("call", (*OURS, *(Case(one.name, peer(one.start, one.calls), one.python) for one in PEERS)), page)

@@ -1,0 +1,60 @@
+"""docs/performance.md: each group's table between two comments, with where and when it was measured."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import sys
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+
+import bench
+
+PAGE = bench.ROOT / "docs" / "performance.md"
+_NAMED = ("multitrack", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
+
+
+def write(name: str, text: str, rounds: int) -> None:
+    """Put a group's table in its place.
+
+    Raises:
+        SystemExit: The page has no place for it.
+    """
+    begin, end = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
+    page = PAGE.read_text()
+    if begin not in page or end not in page:
+        raise SystemExit(f"{PAGE} has no place for {name!r}: put {begin} and {end} where its table belongs")
+    head, rest = page.split(begin, 1)
+    _, tail = rest.split(end, 1)
+    command = f"`python tests/benchmarks --only {name}`"
+    note = f"{command}, {rounds} rounds, {datetime.date.today().isoformat()}; {machine()}."
+    PAGE.write_text(f"{head}{begin}\n{text.strip()}\n\n{note}\n{end}{tail}")
+    bench.tell(f"{name}: written to {PAGE.relative_to(bench.ROOT)}")
+
+
+def machine() -> str:
+    """Versions and machine, in one line."""
+    model = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
+    optimized = "" if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")) else " built without PGO"
+    versions = [f"{name} {version}" for name in _NAMED if (version := _version(name))]
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, Linux "
+        f"{platform.release().split('-')[0]}, Python {platform.python_version()}{optimized}, {', '.join(versions)}"
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return sys.platform
