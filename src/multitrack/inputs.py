@@ -80,13 +80,17 @@ def to_step(step: Any) -> int:
 def split_lines(lines: str | Iterable[str]) -> list[str]:
     """Texts as lines without their ends."""
     if isinstance(lines, str):
-        lines = [lines]
+        texts = [lines]
     elif isinstance(lines, (bytes, Mapping)) or not isinstance(lines, Iterable):
         raise TypeError(f"lines must be a string or strings, got {type(lines).__qualname__}")
-    split: list[str] = []
-    for text in lines:
-        if not isinstance(text, str):
-            raise TypeError(f"lines must be strings, got {type(text).__qualname__}")
-        text = values.clean_text(text)
-        split.extend(line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
-    return split
+    else:
+        texts = list(lines)
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"lines must be strings, got {type(text).__qualname__}")
+        if not texts:
+            return []
+    # Joined, one look and one split do for all of them.
+    whole = values.clean_text("\n".join([text.removesuffix("\n") for text in texts]))
+    split = whole.split("\n")
+    return [line.removesuffix("\r") for line in split] if "\r" in whole else split

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Final
 
 from multitrack import records
 from multitrack.errors import RunInUseError
-from multitrack.records import End, ListMetric, Lost, Record, Segment
+from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment, to_json
 from multitrack.resolve import Resolver
 from multitrack.segments import cannot_write, is_held, last_segment, opening, segment_path
 
@@ -48,6 +48,7 @@ class Writer:
         directory: The run's directory.
         number: The segment's number.
         lost: How many records the machine did not take.
+        last_time: Time of the last record (ms).
 
     Raises:
         JournalError: The directory cannot be written.
@@ -56,7 +57,7 @@ class Writer:
     def __init__(
         self, directory: Path, *, not_before: int = 0, fork: bool = False, manifest: dict[str, Any] | None = None
     ) -> None:
-        self._last = not_before
+        self.last_time = not_before
         self.directory = directory
         self._torn = False  # the last write was a short one: its line has no end
         self._losing = 0  # records lost since the last one that was written
@@ -68,11 +69,14 @@ class Writer:
             time=self.now(), segment=self.number, pid=os.getpid(), host=socket.gethostname(), fork=fork,
             manifest=manifest,
         )  # fmt: skip
-        trouble = self._put(records.encode(first))
-        if trouble is not None:
+        line = records.encode(first)
+        try:
+            if os.write(self._fd, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
             segment_path(directory, self.number).unlink()
             self.close()
-            raise cannot_write(directory, trouble) from trouble
+            raise cannot_write(directory, error) from error
 
     def _create(self, directory: Path) -> tuple[int, int]:
         # Locked under a name no reader looks at, then linked: nobody ever sees a segment without its lock.
@@ -101,17 +105,31 @@ class Writer:
     def now(self) -> int:
         """The time for the next record: milliseconds since the epoch, never before the last one."""
         now = time.time_ns() // 1_000_000
-        if now > self._last:
-            self._last = now
-        return self._last
+        if now > self.last_time:
+            self.last_time = now
+        return self.last_time
 
     def append(self, record: Record) -> int:
         """Write one record; gives back how many were written: 1, or 0 where the machine did not take it."""
-        return self._write(records.encode(record))
+        return self._write(to_json(record) + b"\n")
+
+    def append_metric(self, values: dict[str, int | float | str], step: int | None) -> int:
+        """``append`` of a :class:`Metric` at the time of now, with no call more than it takes."""
+        now = time.time_ns() // 1_000_000
+        if now > self.last_time:
+            self.last_time = now
+        line = to_json(Metric(time=self.last_time, values=values, step=step)) + b"\n"
+        if self._losing:
+            return self._write_again(line)
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            return self._lose(error, 0)
+        return 1 if written == len(line) else self._lose(None, written)
 
     def append_list(self, record: ListMetric) -> int:
         """Write a list metric, in parts where it is longer than :data:`PART_BYTES`; gives back how many records."""
-        line = records.encode(record)
+        line = to_json(record) + b"\n"
         if len(line) <= PART_BYTES:
             return self._write(line)
         parts = -(-len(line) // PART_BYTES)
@@ -119,50 +137,52 @@ class Writer:
         stretches = [record.values[i : i + size] for i in range(0, len(record.values), size)]
         for i, values in enumerate(stretches, start=1):
             part = ListMetric(time=record.time, name=record.name, values=values, part=i, parts=len(stretches))
-            if not self._write(records.encode(part)):
+            if not self.append(part):
                 return 0  # the parts before it count for nothing
         return len(stretches)
 
     def _write(self, line: bytes) -> int:
         if self._losing:
-            # One write with the record, so that a nearly full disk does not say so again and again; the total, so that
-            # it may stand there twice.
-            lost = Lost(time=self._last, total=self.lost, since=self._losing_since)
-            line = records.encode(lost) + line
-        trouble = self._put(line)
-        if trouble is not None:
-            self._lose(trouble)
-            return 0
-        if self._losing:
-            log.warning(
-                "multitrack: run %s: the journal can be written again; %d records were lost",
-                self.directory.name, self._losing,
-            )  # fmt: skip
-            self._losing = 0
+            return self._write_again(line)
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            return self._lose(error, 0)
+        return 1 if written == len(line) else self._lose(None, written)
+
+    def _write_again(self, line: bytes) -> int:
+        """See whether the machine takes records again."""
+        # One write with the record, so that a nearly full disk does not say so again and again; the total, so that
+        # it may stand there twice. What follows a torn line begins on a line of its own.
+        lost = Lost(time=self.last_time, total=self.lost, since=self._losing_since)
+        line = (b"\n" if self._torn else b"") + to_json(lost) + b"\n" + line
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            return self._lose(error, 0)
+        if written < len(line):
+            return self._lose(None, written)
+        log.warning(
+            "multitrack: run %s: the journal can be written again; %d records were lost",
+            self.directory.name, self._losing,
+        )  # fmt: skip
+        self._losing, self._torn = 0, False
         return 1
 
-    def _put(self, line: bytes) -> OSError | None:
-        try:
-            written = os.write(self._fd, b"\n" + line if self._torn else line)
-        except OSError as error:
-            return error
-        if written < len(line):
-            # what follows begins on a line of its own
-            self._torn = self._torn or written > 0
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._torn = False
-        return None
-
-    def _lose(self, trouble: OSError) -> None:
+    def _lose(self, trouble: OSError | None, written: int) -> int:
+        """Count a record that the machine did not take, or took ``written`` bytes of; always 0."""
+        self._torn = self._torn or written > 0
         self.lost += 1
         if not self._losing:
-            self._losing_since = self._last
+            self._losing_since = self.last_time
             log.warning(
                 "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
                 "until it can, everything before is kept",
-                self.directory.name, self.directory, trouble.strerror or trouble,
+                self.directory.name, self.directory,
+                (trouble and trouble.strerror) or trouble or os.strerror(errno.ENOSPC),
             )  # fmt: skip
         self._losing += 1
+        return 0
 
     def put_on_medium(self) -> None:
         """``fsync`` what was written, from any thread; what goes wrong is said once."""

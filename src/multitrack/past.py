@@ -18,7 +18,7 @@ class Past:
 
     Attributes:
         params: Type and JSON value of each param, by key.
-        kinds: Which metrics are series and which are lists.
+        kinds: Which metrics are series and which are lists; the names of others that were found good.
         count: Data records so far.
         lost: How many more the machine did not take.
         redacted: Values that were redacted in them.
@@ -27,7 +27,7 @@ class Past:
 
     def __init__(self) -> None:
         self.params: dict[str, tuple[str, Any]] = {}
-        self.kinds: dict[str, Literal["series", "list"]] = {}
+        self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
         self.count = 0
         self.lost = 0
         self.redacted = 0

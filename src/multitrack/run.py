@@ -7,7 +7,6 @@ import contextvars
 import dataclasses
 import logging
 import os
-import threading
 import traceback
 from collections.abc import Iterator
 from math import inf
@@ -297,7 +296,7 @@ class Run(Recorder):
 
     def after_fork(self) -> None:
         """In a forked child: hold no lock and no file of the parent's; what is logged goes to a new segment."""
-        self._lock = threading.RLock()
+        self._make_lock()
         if self._writer is not None:
             self._past.last_time = self._writer.now()
             self._writer.close()

@@ -218,7 +218,7 @@ class Round:
         if death.moment == "closed":
             until(lambda: self._fault_mark().exists() or gone(), PATIENCE)
             return self._fault_mark().exists() and (death.victim == "courier" or until(gone, 30))
-        until(lambda: self._notes()[-1].what == "end" or gone(), PATIENCE)
+        until(lambda: [note.what for note in self._notes()[-1:]] == ["end"] or gone(), PATIENCE)
         time.sleep(self._chance.random() * 0.7)
         return self._deal(training, death.victim)
 
