@@ -165,6 +165,21 @@ def test_a_long_list_is_written_in_parts_that_count_once_the_last_is_there(tmp_p
     assert cursor.at_end()
 
 
+@pytest.mark.parametrize("size", range(18, 60))
+def test_parts_are_cut_between_numbers_wherever_the_limit_falls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("multitrack.journal.PART_BYTES", size)
+    values: list[int | float | str] = [1, 0.5, "NaN", -2, "Infinity", 2**53, 7, 1e-7, "-Infinity", 3]
+    writer = Writer(tmp_path)
+    written = writer.append_list(ListMetric(time=1, name='"values":[', values=values))
+    writer.close()
+    found = [r for r in read_all(tmp_path) if isinstance(r, ListMetric)]
+    assert written == len(found) > 1
+    read = [number for r in found for number in r.numbers]
+    assert [records.number_to_json(number) for number in read] == values
+
+
 def test_a_list_that_a_full_disk_cut_does_not_hold_up_what_follows(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append_list(ListMetric(time=1, name="signal", values=[i + 0.25 for i in range(300_000)]))

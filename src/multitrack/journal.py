@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from msgspec import Raw, structs
+
 from multitrack import records
 from multitrack.errors import RunInUseError
 from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment, to_json
@@ -129,17 +131,14 @@ class Writer:
 
     def append_list(self, record: ListMetric) -> int:
         """Write a list metric, in parts where it is longer than :data:`PART_BYTES`; gives back how many records."""
-        line = to_json(record) + b"\n"
-        if len(line) <= PART_BYTES:
-            return self._write(line)
-        parts = -(-len(line) // PART_BYTES)
-        size = -(-len(record.values) // parts)
-        stretches = [record.values[i : i + size] for i in range(0, len(record.values), size)]
-        for i, values in enumerate(stretches, start=1):
-            part = ListMetric(time=record.time, name=record.name, values=values, part=i, parts=len(stretches))
-            if not self.append(part):
+        numbers = to_json(record.values)  # once: a long list is cut as it stands here
+        if len(numbers) <= PART_BYTES:
+            return self.append(structs.replace(record, values=Raw(numbers)))
+        pieces = _pieces(numbers)
+        for i, piece in enumerate(pieces, start=1):
+            if not self.append(structs.replace(record, values=piece, part=i, parts=len(pieces))):
                 return 0  # the parts before it count for nothing
-        return len(stretches)
+        return len(pieces)
 
     def _write(self, line: bytes) -> int:
         if self._losing:
@@ -207,6 +206,16 @@ class Writer:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _pieces(numbers: bytes) -> list[Raw]:
+    """A JSON list as several, none longer than :data:`PART_BYTES`, which any number is far below."""
+    pieces, start, end = [], 1, len(numbers) - 1
+    while start < end:
+        cut = end if end - start <= PART_BYTES else numbers.rfind(b",", start, start + PART_BYTES)
+        pieces.append(Raw(b"[" + numbers[start:cut] + b"]"))
+        start = cut + 1
+    return pieces
 
 
 def close_dead(directory: Path, last_time: int) -> bool:

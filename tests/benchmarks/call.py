@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import Case, Figures, Group, Results, percentile
-from peers import PEERS
+from peers import PEERS, Peer, killed
 
 Call = Callable[[int], object]
 
 #: Stretches of each loop; ours and the bare one by turns.
 TURNS = 10
+THREADS = 8
 
 
-def ours(make: Callable[[Any], Call], calls: int, threads: int = 1) -> Callable[[float], Figures]:
+def ours(make: Callable[[Any], Call], calls: int) -> Callable[[float], Figures]:
     """A case of ours: ``make`` gets the open run and gives back the call of a step."""
 
     def run(scale: float) -> Figures:
         import multitrack
         from multitrack.segments import segment_path
 
-        count = max(TURNS * threads, int(calls * scale))
+        count = max(TURNS, THREADS, int(calls * scale))
         tracked = multitrack.start_run("bench", config={"delivery": "off"}, backends=[])
         call = make(tracked)
         call(0)  # the first meets names that nobody has checked yet
@@ -38,7 +39,7 @@ def ours(make: Callable[[Any], Call], calls: int, threads: int = 1) -> Callable[
         for step in range(TURNS):
             call(step)
         size = (segment.stat().st_size - before) // TURNS
-        figures = each(call, count) if threads == 1 else each_of(call, count, threads)
+        figures = {**each(call, count), **together(call, count)}
         figures |= against_write(call, size, count)
         figures |= allocated(call, min(count, 1000))
         figures["bytes"] = size
@@ -59,29 +60,31 @@ def each(call: Call, count: int) -> Figures:
     return summed(took)
 
 
-def each_of(call: Call, count: int, threads: int) -> Figures:
-    """The same from several threads at once."""
-    took = [array("q") for _ in range(threads)]
-    ready = threading.Barrier(threads)
+def together(call: Call, count: int) -> Figures:
+    """The same from :data:`THREADS` threads at once, and how many calls a second all of them made."""
+    took: list[array[int]] = []
+    ready = threading.Barrier(THREADS + 1)
 
-    def work(mine: int) -> None:
-        own = array("q", bytes(8 * (count // threads)))
+    def work() -> None:
+        own = array("q", bytes(8 * (count // THREADS)))
         clock = time.perf_counter_ns
         ready.wait()
         for step in range(len(own)):
             before = clock()
             call(step)
             own[step] = clock() - before
-        took[mine] = own
+        took.append(own)
 
-    workers = [threading.Thread(target=work, args=(mine,)) for mine in range(threads)]
-    begun = time.perf_counter()
+    workers = [threading.Thread(target=work) for _ in range(THREADS)]
     for worker in workers:
         worker.start()
+    ready.wait()
+    begun = time.perf_counter()
     for worker in workers:
         worker.join()
     passed = time.perf_counter() - begun
-    return {**summed(array("q", [value for own in took for value in own])), "rate": count / passed}
+    figures = summed(array("q", [value for own in took for value in own]))
+    return {**{f"{name} of all": value for name, value in figures.items()}, "rate of all": count / passed}
 
 
 def summed(took: array[int]) -> Figures:
@@ -124,15 +127,32 @@ def allocated(call: Call, count: int) -> Figures:
     tracemalloc.start()
     call(0)
     before, _ = tracemalloc.get_traced_memory()
-    highest = 0
+    highest = []
     for step in range(count):
         tracemalloc.reset_peak()
         now, _ = tracemalloc.get_traced_memory()
         call(step)
-        highest = max(highest, tracemalloc.get_traced_memory()[1] - now)
+        highest.append(tracemalloc.get_traced_memory()[1] - now)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"highest": highest, "kept": (after - before) / count}
+    return {"highest": statistics.median(highest), "kept": (after - before) / count}
+
+
+def by_hand(scale: float) -> Figures:
+    """The least that Python can do: one dict, one JSON line by msgspec, one ``write``; nothing checked, no lock."""
+    import msgspec
+
+    count = max(TURNS, int(200_000 * scale))
+    out = os.open("hand.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    encode, write, clock = msgspec.json.Encoder().encode, os.write, time.time_ns
+    value = 0.3141592653589793
+
+    def call(step: int) -> None:
+        record = {"record": "metric", "time": clock() // 1_000_000, "values": {"loss": value}, "step": step}
+        write(out, encode(record) + b"\n")
+
+    size = 88
+    return {**each(call, count), **against_write(call, size, count), **allocated(call, min(count, 1000)), "bytes": size}
 
 
 def metric(run: Any) -> Call:
@@ -187,25 +207,26 @@ def params(run: Any) -> Call:
 
 OURS = (
     Case("`log_metric`", ours(metric, 200_000)),
-    Case("`log_metric`, 8 threads", ours(metric, 80_000, threads=8)),
+    Case("by hand: a dict, `msgspec`, `write`", by_hand),
     Case("`log_metrics` of 10", ours(metrics, 100_000)),
     Case("`log_list_metric` of 1,000, numpy", ours(listed(1000, "numpy"), 5_000)),
     Case("`log_list_metric` of 1,000, numpy float32", ours(listed(1000, "numpy float32"), 5_000)),
     Case("`log_list_metric` of 1,000, list", ours(listed(1000, "list"), 5_000)),
-    Case("`log_list_metric` of 1,000,000, numpy", ours(listed(1_000_000, "numpy"), 10)),
-    Case("`log_list_metric` of 1,000,000, list", ours(listed(1_000_000, "list"), 10)),
+    Case("`log_list_metric` of 1,000,000, numpy", ours(listed(1_000_000, "numpy"), 16)),
+    Case("`log_list_metric` of 1,000,000, list", ours(listed(1_000_000, "list"), 16)),
     Case("`log_lines` of 1", ours(lines(1), 100_000)),
     Case("`log_lines` of 1,000", ours(lines(1000), 2_000)),
     Case("`log_params` of 100", ours(params, 300)),
 )
 
 
-def peer(start: Callable[[], Call], calls: int) -> Callable[[float], Figures]:
-    """A case of another tracker: ``start`` opens a run as its documentation shows, and gives back the call of a step."""
+def peer(one: Peer) -> Callable[[float], Figures]:
+    """A case of another tracker."""
 
     def run(scale: float) -> Figures:
-        call = start()
-        count = max(20, int(calls * scale))
+        kept = {"kept": float(killed(one))} if callable(one.kept) else {}
+        call = one.start()
+        count = max(20, int(one.calls * scale))
         for step in range(10):
             call(step)
         stretch = count // 2
@@ -219,7 +240,7 @@ def peer(start: Callable[[], Call], calls: int) -> Callable[[float], Figures]:
             before = clock()
             call(10 + stretch + step)
             took[step] = clock() - before
-        return {**summed(took), "tight": tight}
+        return {**summed(took), "tight": tight, **kept}
 
     return run
 
@@ -240,6 +261,15 @@ def page(results: Results) -> str:
             f"| {name} | {micro(name, 'tight')} | {results.spread(name, 'ratio', form='.2f')} | {micro(name, 'p50')} | "
             f"{micro(name, 'p99')} | {micro(name, 'worst')} | {size:,.0f} | {highest:,.0f} | {kept:,.0f} |"
         )
+    rows += [
+        "", f"| from {THREADS} threads at once | p50 µs | p99 µs | worst µs | calls a second, all together |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for case in OURS:
+        if "rate of all" in results.rounds[case.name][0]:
+            name, rate = case.name, results.median(case.name, "rate of all")
+            rows.append(
+                f"| {name} | {micro(name, 'p50 of all')} | {micro(name, 'p99 of all')} | {micro(name, 'worst of all')} | {rate:,.0f} |"
+            )
     first = OURS[0].name
     rows += [
         "", "| one scalar | µs in a tight loop | × ours | p50 µs | p99 µs | worst µs | after `kill -9` |",
@@ -248,11 +278,12 @@ def page(results: Results) -> str:
     ]  # fmt: skip
     for one in PEERS:
         if one.name in results:
+            kept = f"{results.median(one.name, 'kept'):,.0f} of 1,000" if callable(one.kept) else one.kept
             rows.append(
                 f"| {one.name} | {micro(one.name, 'tight')} | {results.ratio(one.name, 'tight', first, form='.1f')} | "
-                f"{micro(one.name, 'p50')} | {micro(one.name, 'p99')} | {micro(one.name, 'worst')} | {one.kept} |"
+                f"{micro(one.name, 'p50')} | {micro(one.name, 'p99')} | {micro(one.name, 'worst')} | {kept} |"
             )
     return "\n".join(rows)
 
 
-GROUP = Group("call", (*OURS, *(Case(one.name, peer(one.start, one.calls), one.python) for one in PEERS)), page)
+GROUP = Group("call", (*OURS, *(Case(one.name, peer(one), one.python) for one in PEERS)), page)

@@ -1,29 +1,26 @@
-"""What ``fsync = seconds`` costs a training loop: each setting in a fresh process, interleaved, medians.
+"""What ``fsync = seconds`` costs a training loop: one that does nothing but log, and one that computes in between."""
 
-    python tests/benchmarks/fsync.py [--rounds 7] [--seconds 5] [--json]
+from __future__ import annotations
 
-Two loops: one that does nothing but log, and one that computes a millisecond between calls, as training does.
-"""
-
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from typing import Any
+from array import array
+from collections.abc import Callable
 
-SETTINGS = ("false", "30", "5", "1", "0.1")
+from bench import Case, Figures, Group, Results, percentile
+
+SETTINGS = (False, 30.0, 5.0, 1.0, 0.1)
+#: Seconds that a loop computes between two calls.
+WORK = (0.0, 0.001)
 
 
-def loop(setting: str, seconds: float, work: float) -> dict[str, float]:
-    """One loop, in this process: calls a second, and how long the calls took (µs)."""
-    import multitrack
+def loop(setting: bool | float, work: float) -> Callable[[float], Figures]:
+    def run(scale: float) -> Figures:
+        import multitrack
 
-    config = {"fsync": False if setting == "false" else float(setting), "delivery": "off"}
-    took: list[int] = []
-    with multitrack.start_run(config=config) as run:
+        seconds = 5 * scale
+        took = array("q", bytes(8 * 4_000_000))
+        tracked = multitrack.start_run("bench", config={"fsync": setting, "delivery": "off"}, backends=[])
+        clock = time.perf_counter_ns
         until = time.perf_counter() + seconds
         step = 0
         while time.perf_counter() < until:
@@ -31,60 +28,38 @@ def loop(setting: str, seconds: float, work: float) -> dict[str, float]:
                 done = time.perf_counter() + work
                 while time.perf_counter() < done:
                     pass
-            before = time.perf_counter_ns()
-            run.log_metrics({"loss": 1 / (step + 1), "accuracy": 0.5}, step=step)
-            took.append(time.perf_counter_ns() - before)
+            before = clock()
+            tracked.log_metric("loss", 0.3141592653589793, step)
+            took[step] = clock() - before
             step += 1
-    took.sort()
-    return {"rate": step / seconds, "p50": took[len(took) // 2] / 1e3, "p99": took[len(took) * 99 // 100] / 1e3,
-            "worst": took[-1] / 1e3}  # fmt: skip
+        ordered = sorted(took[:step])
+        tracked.end()
+        return {"rate": step / seconds, "p50": percentile(ordered, 0.5) / 1e9, "p99": percentile(ordered, 0.99) / 1e9,
+                "worst": ordered[-1] / 1e9}  # fmt: skip
+
+    return run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of each loop")
-    parser.add_argument("--json", action="store_true", help="all figures as JSON instead of the table")
-    parser.add_argument("--loop", help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=float, default=0.0, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.loop:
-        print(json.dumps(loop(given.loop, given.seconds, given.work)))
-        return
-    found: dict[tuple[float, str], list[dict[str, float]]] = {}
-    for round_ in range(given.rounds):
-        for work in (0.0, 0.001):
-            for setting in SETTINGS:
-                print(f"round {round_ + 1}/{given.rounds}: fsync = {setting}, work {work:g} s", file=sys.stderr)
-                found.setdefault((work, setting), []).append(measure(setting, given.seconds, work))
-    if given.json:
-        print(json.dumps([{"work": work, "fsync": setting, "rounds": rows} for (work, setting), rows in found.items()]))
-    else:
-        print_table(found)
+def name(setting: bool | float, work: float) -> str:
+    return f"fsync = {str(setting).lower()}, {work * 1000:g} ms between calls"
 
 
-def measure(setting: str, seconds: float, work: float) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as directory:
-        done = subprocess.run(
-            [sys.executable, __file__, "--loop", setting, "--seconds", str(seconds), "--work", str(work)],
-            cwd=directory, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def page(results: Results) -> str:
+    rows = [
+        "| between calls | `fsync` | calls a second, against `false` | p50 µs | p99 µs | worst ms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for work in WORK:
+        for setting in SETTINGS:
+            case = name(setting, work)
+            rows.append(
+                f"| {work * 1000:g} ms | {str(setting).lower()} | {results.ratio(case, 'rate', name(False, work))} | "
+                f"{results.median(case, 'p50') * 1e6:.1f} | {results.median(case, 'p99') * 1e6:.1f} | "
+                f"{results.median(case, 'worst') * 1e3:.1f} |"
+            )
+    return "\n".join(rows)
 
 
-def print_table(found: dict[tuple[float, str], list[dict[str, float]]]) -> None:
-    print(
-        "| between calls | fsync | calls a second, against false | p50 µs | p99 µs | worst ms |\n|---|---|---|---|---|---|"
-    )
-    for (work, setting), rows in found.items():
-        ratios = [row["rate"] / base["rate"] for row, base in zip(rows, found[work, "false"], strict=True)]
-        middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-        print(
-            f"| {work * 1000:g} ms | {setting} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
-            f"| {middle['p50']:.1f} | {middle['p99']:.1f} | {middle['worst'] / 1000:.1f} |"
-        )
-
-
-if __name__ == "__main__":
-    main()
+GROUP = Group(
+    "fsync", [Case(name(setting, work), loop(setting, work)) for work in WORK for setting in SETTINGS], page, rounds=5
+)
