@@ -143,7 +143,7 @@ def test_a_pipe_that_somebody_else_holds_open_does_not_keep_the_courier(tmp_path
         tmp_path,
         "import subprocess\nfrom multitrack import process\n"
         "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\n"
-        "pipe = process._hosts['process']._process.stdin.fileno()\n"
+        "pipe = process._hosts['process']._pipe\n"
         "holder = subprocess.Popen(['sleep', '60'], pass_fds=[pipe])\nprint(holder.pid, flush=True)\n"
         "run.log_metric('x', 1.0, step=0)\nos.write(pipe, b'{\"add\": \"cut o')\nos.kill(os.getpid(), signal.SIGKILL)\n",
     )

@@ -7,6 +7,7 @@ directory; ``MULTITRACK_CONFIG`` names one. Top-level keys are :class:`Settings`
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 import tomllib
@@ -30,6 +31,7 @@ FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 FILE: Final = "multitrack.toml"
 DEFAULT: Final = "default"
 _PREFIX: Final = "MULTITRACK_"
+_fields: Final = functools.cache(msgspec.structs.fields)
 _OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED"}
 
 
@@ -104,7 +106,7 @@ class Config:
             ConfigError: An unknown option, or a value that cannot hold; names the place and the key.
         """
         kind = backend.options_type()
-        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        fields = {field.encode_name: field for field in _fields(kind)}
         given = dict(self._tables.get(backend.name, {}))
         given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
         values: dict[str, Any] = {}
@@ -161,7 +163,7 @@ def load_config(
     """
     start = start or Path.cwd()
     table, origin, file = _read(config, start)
-    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    fields = {field.name: field for field in _fields(Settings)}
     given: dict[str, tuple[Any, Origin]] = {}
     tables: dict[str, dict[str, tuple[Any, Origin]]] = {}
     for key, value in table.items():

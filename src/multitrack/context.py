@@ -9,28 +9,26 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import re
-import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from multitrack.background import without_fork
+from multitrack.distributions import packages
 from multitrack.manifest import Context, GitState
 from multitrack.redaction import Redaction
 
 #: Seconds that one git command may take.
 _GIT_TIMEOUT: Final = 5.0
-_DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
 
 
 def quick_context(redaction: Redaction) -> Context:
     """What can be told at once, marked as not complete."""
     program = _program()
     return Context(
-        user=_user(), host=socket.gethostname(), pid=os.getpid(), cwd=os.getcwd(),  # noqa: PTH109 - a string
+        user=_user(), host=os.uname().nodename, pid=os.getpid(), cwd=os.getcwd(),  # noqa: PTH109 - a string
         program=None if program is None else str(program), command=redaction.command(sys.orig_argv or sys.argv),
         executable=sys.executable, python=platform.python_version(), platform=sys.platform, complete=False,
     )  # fmt: skip
@@ -62,31 +60,25 @@ def git_state(directory: Path) -> GitState | None:
     )
 
 
-def packages() -> dict[str, str]:
-    """Version of each installed distribution, read from directory names alone: a few milliseconds."""
-    found: dict[str, str] = {}
-    for entry in reversed(sys.path):  # earlier entries of the path win
-        try:
-            names = os.listdir(entry or ".")  # noqa: PTH208 - names alone, without a Path for each
-        except OSError:
-            continue
-        for name in names:
-            match = _DIST_INFO.fullmatch(name)
-            if match:
-                found[match["name"].replace("_", "-").lower()] = match["version"]
-    return dict(sorted(found.items()))
-
-
 def _git(directory: Path, *arguments: str) -> str | None:
     """What a git command says, or ``None`` where it fails. It neither locks nor prompts."""
-    try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", *arguments], cwd=directory, capture_output=True, text=True,
-            timeout=_GIT_TIMEOUT, stdin=subprocess.DEVNULL, check=False, errors="replace",
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    with without_fork:
+        import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
+
+        try:
+            process = subprocess.Popen(
+                ["git", "--no-optional-locks", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
+            )  # fmt: skip
+        except OSError:
+            return None
+    with process:
+        try:
+            said, _ = process.communicate(timeout=_GIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+    return said.strip() if process.returncode == 0 else None
 
 
 def _program() -> Path | None:

@@ -10,12 +10,17 @@ import json
 import logging
 import os
 import site
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from multitrack.background import in_background, without_fork
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger("multitrack")
 
@@ -103,6 +108,8 @@ class ThreadHost:
 class ProcessHost:
     """The courier as a child process, in the same session but a process group of its own.
 
+    Its pipe is there before it is: orders go in at once, and a thread starts the process that will read them.
+
     Args:
         journal: The journal's directory, for the courier's log.
         interval: Seconds between deliveries.
@@ -111,71 +118,79 @@ class ProcessHost:
     def __init__(self, journal: Path, interval: float) -> None:
         self._journal = journal
         self._interval = interval
-        self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
-        self._backlog = bytearray()
-        self._starts = 0
-        self._runs: dict[Path, dict[str, Any]] = {}
         self._pid = os.getpid()
+        self._runs: dict[Path, dict[str, Any]] = {}
+        self._starts = 0
+        self._starter: threading.Thread | None = None
+        self._failed = False  # no process can be started here
+        self._process: subprocess.Popen[bytes] | None = None  # None with a pipe: it is being started
+        self._orders = self._pipe = -1  # the pipe's ends: the courier's, until it has it, and ours
+        self._backlog = bytearray()
 
     def add(self, directory: Path, options: dict[str, dict[str, Any]], objects: dict[str, object]) -> None:
         """Take on a run; starts the process if there is none."""
         del objects  # refused at start_run
         with self._lock:
-            order = {"add": str(directory), "options": options}
-            self._runs[directory] = order
-            if self._alive():
+            order = self._runs[directory] = {"add": str(directory), "options": options}
+            starts = self._starts
+            if self._alive() and self._starts == starts:  # one that was just begun has been told of all runs
                 self._send(order)
 
     def nudge(self) -> bool:
-        """Deliver now what is there; starts the process again if it died, and says whether there is one."""
+        """Deliver now what is there; starts the process again if it died, and says whether there is one.
+
+        One that is being started is waited for, some milliseconds.
+        """
         with self._lock:
             alive = self._alive()
             if alive:
                 self._send({"nudge": True})
-            return alive
+                self._join()
+            return alive and not self._failed
 
     def look(self) -> None:
         """Start the process again if it died. A look costs a ``waitpid``, some microseconds."""
         with self._lock:
-            if self._process is not None:
+            if self._pipe >= 0:
                 self._alive()
 
     def stop(self, limit: float) -> None:
         """Let the process finish within ``limit`` seconds and go; it is not waited for."""
         with self._lock:
-            process, self._process = self._process, None
-            if process is None or process.stdin is None or self._pid != os.getpid():
+            if self._pipe < 0 or self._pid != os.getpid():
                 return
+            self._join()
             self._backlog += _line({"stop": limit})
             try:
-                os.set_blocking(process.stdin.fileno(), True)
-                process.stdin.write(self._backlog)
+                os.set_blocking(self._pipe, True)
+                self._write()
             except OSError:
                 log.debug("the courier was gone before it was stopped")
-            finally:
-                process.stdin.close()
-            process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
+            self._let_go()
 
     def after_fork(self) -> None:
         """In a forked child: let go of the pipe, so that the courier sees the parent's end when it comes."""
-        if self._process is not None and self._process.stdin is not None:
-            os.close(self._process.stdin.fileno())
-            self._process.stdin = None
-            self._process.returncode = 0
-        self._process = None
         self._lock = threading.RLock()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for end in (self._orders, self._pipe):
+            if end >= 0:
+                os.close(end)
+        self._orders = self._pipe = -1
+        if self._process is not None:
+            self._process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
+        self._process = None
 
     def _alive(self) -> bool:
-        """Whether there is a courier to talk to; starts one where it is due."""
-        if self._pid != os.getpid():
+        """Whether there is a courier to talk to, or on its way; starts one where it is due."""
+        if self._pid != os.getpid() or self._failed:
             return False
-        if self._process is not None:
-            if self._process.poll() is None:
+        if self._pipe >= 0:
+            if self._process is None or self._process.poll() is None:
                 return True
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            self._process = None
+            self._let_go()
             again = self._starts <= RESTARTS
             log.warning(
                 "multitrack: the courier process died%s",
@@ -184,46 +199,77 @@ class ProcessHost:
         if self._starts > RESTARTS:
             return False
         self._starts += 1
-        self._backlog.clear()
+        return self._begin()
+
+    def _begin(self) -> bool:
+        """Open the pipe, and have a thread start the process, where and with the variables that hold now."""
         try:
-            self._process = self._start()
+            with without_fork:
+                self._orders, self._pipe = os.pipe()
         except OSError as error:
-            log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", error)
-            self._starts = RESTARTS + 1
+            self._fail(error)
             return False
+        os.set_blocking(self._pipe, False)
+        self._backlog.clear()
         self._send({"path": sys.path})
         for order in self._runs.values():
             self._send(order)
+        self._starter = in_background(partial(self._start, dict(os.environ), _cwd()), "multitrack-start")
         return True
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        environment = {key: value for key, value in os.environ.items() if key not in _HIDDEN}
+    def _join(self) -> None:
+        if self._starter is not None:
+            self._starter.join()
+            self._starter = None
+
+    def _start(self, variables: dict[str, str], cwd: str | None) -> None:
+        """Start the process; in a thread, which takes no lock but that against forks."""
+        environment = {key: value for key, value in variables.items() if key not in _HIDDEN}
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         root = str(Path(__file__).parent.parent)
         if root not in {*site.getsitepackages(), site.getusersitepackages()}:
             path = environment.get("PYTHONPATH")
             environment["PYTHONPATH"] = f"{path}{os.pathsep}{root}" if path else root
-        process = subprocess.Popen(
-            # -P: what lies in the current directory must not shadow a module
-            [sys.executable, "-P", "-m", "multitrack.courier", str(self._journal), str(self._interval)],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, process_group=0, bufsize=0,
-        )  # fmt: skip
-        assert process.stdin is not None  # noqa: S101 - it is a PIPE
-        os.set_blocking(process.stdin.fileno(), False)
-        return process
+        # -P: what lies in the current directory must not shadow a module
+        command = [sys.executable, "-P", "-m", "multitrack.courier", str(self._journal), str(self._interval)]
+        with without_fork:
+            import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
+
+            try:
+                self._process = subprocess.Popen(
+                    command, cwd=cwd, stdin=self._orders, stdout=subprocess.DEVNULL, env=environment, process_group=0
+                )
+            except (OSError, ValueError) as error:
+                self._fail(error)
+            finally:
+                os.close(self._orders)
+                self._orders = -1
+
+    def _fail(self, error: Exception) -> None:
+        self._failed = True
+        log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", error)
 
     def _send(self, order: dict[str, Any]) -> None:
         """Pass an order on without ever blocking: what the pipe does not take now goes with the next."""
-        assert self._process is not None and self._process.stdin is not None  # noqa: S101 - alive
         self._backlog += _line(order)
         try:
-            while self._backlog:
-                written = os.write(self._process.stdin.fileno(), self._backlog)
-                del self._backlog[:written]
+            self._write()
         except BlockingIOError:
             return
         except OSError:
             log.debug("the courier is gone; the next order starts another")
+
+    def _write(self) -> None:
+        while self._backlog:
+            written = os.write(self._pipe, self._backlog)
+            del self._backlog[:written]
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string
+    except OSError:
+        return None  # it was deleted; the process is in the same place then
 
 
 def _line(order: dict[str, Any]) -> bytes:

@@ -15,7 +15,6 @@ import fcntl
 import itertools
 import logging
 import os
-import socket
 import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -68,7 +67,7 @@ class Writer:
         self.lost = 0
         self.number, self._fd = self._create(directory)
         first = Segment(
-            time=self.now(), segment=self.number, pid=os.getpid(), host=socket.gethostname(), fork=fork,
+            time=self.now(), segment=self.number, pid=os.getpid(), host=os.uname().nodename, fork=fork,
             manifest=manifest,
         )  # fmt: skip
         line = records.encode(first)

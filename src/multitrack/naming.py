@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 from typing import Final
 
 _ADJECTIVES: Final = [
@@ -57,5 +57,7 @@ _NOUNS: Final = [
 
 def random_name() -> str:
     """Such as ``brisk-harbor-417``; training's random seed neither decides it nor is moved by it."""
-    source = random.SystemRandom()
-    return f"{source.choice(_ADJECTIVES)}-{source.choice(_NOUNS)}-{source.randrange(1000):03}"
+    rest = int.from_bytes(os.urandom(8), "big")
+    rest, adjective = divmod(rest, len(_ADJECTIVES))
+    rest, noun = divmod(rest, len(_NOUNS))
+    return f"{_ADJECTIVES[adjective]}-{_NOUNS[noun]}-{rest % 1000:03}"

@@ -11,12 +11,12 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any, Final
 
 import msgspec
 import pluggy
 
+from multitrack.distributions import entry_point, entry_points
 from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError
 from multitrack.hookspecs import Hooks, Opened, RunInfo
 from multitrack.markers import PROJECT
@@ -26,6 +26,7 @@ from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, S
 KNOWN: Final = ("mlflow", "neptune", "wandb")
 
 _registered: dict[str, object] = {}
+_checked: dict[str, Backend] = {}  # each check takes a millisecond or two
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,11 +167,7 @@ def available() -> set[str]:
 
 def installed() -> dict[str, str]:
     """Every installed backend's name and its distribution with version; nothing is imported."""
-    found = {
-        point.name: f"{point.dist.name} {point.dist.version}" if point.dist else "?"
-        for point in metadata.entry_points(group=PROJECT)
-    }
-    return dict(sorted(found.items()))
+    return {name: distribution for name, distribution, _ in entry_points()}
 
 
 def load_backend(backend: object) -> Backend:
@@ -187,31 +184,23 @@ def load_backend(backend: object) -> Backend:
     if backend in _registered:
         return Backend(_registered[backend], backend, backend, f"registered backend {backend!r}", local=True)
     plugin, origin = _load(backend)
-    name = plugin_name(plugin) if ":" in backend else backend
-    return Backend(plugin, name, backend, origin)
+    known = _checked.get(backend)
+    if known is None or known.plugin is not plugin:
+        name = plugin_name(plugin) if ":" in backend else backend
+        known = _checked[backend] = Backend(plugin, name, backend, origin)
+    return known
 
 
 def _load(name: str) -> tuple[object, str]:
     """A plugin by entry point or import path, and where it came from, in words."""
     if ":" in name:
         return _import(name, f"backend {name!r}"), f"backend {name!r}"
-    point = _entry_point(name)
-    if point is None:
+    found = entry_point(name)
+    if found is None:
         raise _missing(name)
-    dist = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-    origin = f"backend {name!r} of {dist} (entry point {point.value})"
-    return _import(point.value, origin), origin
-
-
-def _entry_point(name: str) -> metadata.EntryPoint | None:
-    """The entry point of a backend; by our naming scheme first, which spares a scan of everything installed."""
-    try:
-        for point in metadata.distribution(f"{PROJECT}-{name}").entry_points:
-            if point.group == PROJECT and point.name == name:
-                return point
-    except (metadata.PackageNotFoundError, ValueError):
-        pass
-    return next(iter(metadata.entry_points(group=PROJECT, name=name)), None)
+    distribution, place = found
+    origin = f"backend {name!r} of {distribution} (entry point {place})"
+    return _import(place, origin), origin
 
 
 def _import(path: str, origin: str) -> object:

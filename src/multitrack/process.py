@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from multitrack.background import in_background
 from multitrack.config import Settings
 from multitrack.context import full_context
 from multitrack.host import Host, ProcessHost, ThreadHost
@@ -90,9 +91,9 @@ def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
         except OSError as error:
             log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
 
-    thread = threading.Thread(target=gather, name="multitrack-context", daemon=True)
-    _gathering[manifest.id] = thread
-    thread.start()
+    thread = in_background(gather, "multitrack-context")
+    if thread is not None:
+        _gathering[manifest.id] = thread
 
 
 def join_context(run: Run) -> None:

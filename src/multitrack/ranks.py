@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -28,6 +27,8 @@ def shared_id(size: int) -> str:
     Raises:
         ConfigError: The launcher says nothing that only this launch has.
     """
+    import hashlib  # noqa: PLC0415 - see multitrack.artifacts
+
     global _started
     _started += 1
     launch = os.environ.get("TORCHELASTIC_RUN_ID", "none")
