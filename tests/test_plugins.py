@@ -1,13 +1,15 @@
 """Every way a plugin can be wrong gives an error that names it and what to mend; a broken one that nobody selected harms nothing."""
 
+import re
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import multitrack
-from multitrack import ConfigError, PluginError, hookimpl
+from multitrack import ConfigError, PluginError, distributions, hookimpl
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.testing import MemoryBackend
 
@@ -162,6 +164,38 @@ class BadOpener:
     @hookimpl
     def open_run(self, run: RunInfo) -> Any:
         return "an id"
+
+
+def test_installed_distributions_are_those_of_importlib_metadata() -> None:
+    def normal(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    known = {normal(found.name): found.version for found in reversed(list(metadata.distributions()))}
+    assert distributions.packages() == {name: known[name] for name in distributions.packages()}
+    assert distributions.packages().keys() >= {"msgspec", "pluggy", "multitrack", "multitrack-mlflow"}
+    for name, distribution, place in distributions.entry_points():
+        assert distributions.entry_point(name) == (distribution, place)
+
+
+@pytest.mark.parametrize(
+    "folder", ["multitrack_thing-1.2.dist-info", "Multitrack.Thing-1.2.dist-info", "other-1.2.dist-info"]
+)
+@pytest.mark.parametrize("name", ["thing", "Thing"])
+def test_entry_points_are_found_whatever_their_distribution_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, name: str
+) -> None:
+    info = tmp_path / "site" / folder
+    info.mkdir(parents=True)
+    distribution = folder.partition("-")[0].replace("_", "-").lower().replace(".", "-")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(
+        "# made by hand\n[console_scripts]\nthing = wrong:main\n\n[multitrack]\nother=o:o\n"
+        f"{name} =  my.module:backend.attribute \n[zzz]\n{name} = wrong\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.syspath_prepend(str(tmp_path / "nowhere"))
+    assert distributions.entry_point(name) == (f"{distribution} 1.2", "my.module:backend.attribute")
+    assert distributions.entry_point("thong") is None
 
 
 def test_a_hook_that_returns_nonsense_stops_its_lane_alone() -> None:

@@ -563,22 +563,37 @@ def test_a_log_handler_follows_the_active_run() -> None:
 # -- what importing costs -------------------------------------------------------------------------------------
 
 
+def imported(script: str) -> set[str]:
+    """The modules that a fresh interpreter has after ``script``."""
+    script += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
 def test_importing_multitrack_imports_no_tracker_and_no_keras() -> None:
-    script = "import multitrack, sys, json; print(json.dumps(sorted(sys.modules)))"
-    modules = set(json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout))
-    for module in (
-        "mlflow",
-        "wandb",
-        "neptune",
-        "keras",
-        "keras_tuner",
-        "tensorflow",
-        "numpy",
-        "rich",
-        "click",
-        "multitrack.courier",
-    ):
-        assert module not in modules
+    strangers = "mlflow wandb neptune keras keras_tuner tensorflow numpy sqlalchemy rich click"
+    couriers = "multitrack.courier multitrack.lane multitrack.loading"
+    assert not imported("import multitrack") & {*strangers.split(), *couriers.split()}
+
+
+def test_importing_multitrack_imports_nothing_heavy_of_the_standard_library() -> None:
+    """Each costs some milliseconds or megabytes, for what a training process seldom or never needs."""
+    heavy = (
+        "asyncio concurrent.futures csv ctypes email hashlib http importlib.metadata importlib.resources "
+        "multiprocessing random shutil socket sqlite3 ssl subprocess tempfile urllib.request uuid xml zipfile"
+    )
+    own = imported("import multitrack") - imported("import msgspec, pluggy")
+    assert not own & set(heavy.split())
+
+
+def test_a_run_imports_nothing_heavy_either() -> None:
+    own = imported(
+        f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
+        "import multitrack\n"
+        "with multitrack.start_run(backends=['recording_backends:file'], config={'delivery': 'off'}) as run:\n"
+        "    run.log_params({'a': 1}); run.log_metric('x', 1.0, step=0); run.log_lines('x'); run.set_tags({'t': 1})\n"
+    )
+    assert not own & {"email", "hashlib", "http", "importlib.metadata", "multitrack.courier", "numpy", "random"}
 
 
 def test_lines_between_two_times() -> None:

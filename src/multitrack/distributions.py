@@ -78,7 +78,7 @@ def _declared(path: Path, name: str) -> str | None:
     for line in lines:
         key, _, value = line.partition("=")
         if line.startswith("["):
-            section = line.strip(" []")
+            section = line.strip()[1:-1]
         elif section == PROJECT and key.strip() == name:
             return value.strip()
     return None
