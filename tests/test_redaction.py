@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import hookimpl
+from multitrack import hookimpl, process
 from multitrack.credentials import KEY_VARIABLES, is_secret_name, without_arguments, without_credentials
 from multitrack.reader import RecordedRun
 from multitrack.redaction import Redactor
@@ -378,6 +378,7 @@ def test_each_redaction_is_counted_and_seen(tmp_path: Path) -> None:
 
 def test_metrics_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     run = start()
+    process.join_context(run)  # git's remote and branch are
     monkeypatch.setattr(Redactor, "begin", None)
     run.log_metric("x", 1.0, step=0)
     run.log_metrics({"x": 1.0}, step=1)

@@ -190,6 +190,7 @@ class ProcessHost:
         if self._pipe >= 0:
             if self._process is None or self._process.poll() is None:
                 return True
+            self._join()
             self._let_go()
             again = self._starts <= RESTARTS
             log.warning(
