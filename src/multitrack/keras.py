@@ -29,13 +29,14 @@ except ImportError as error:
     raise ImportError('multitrack.keras needs Keras: pip install "multitrack[keras]"', name="keras") from error
 
 from multitrack import _model
+from multitrack._rates import Rates
 
 __all__ = ["BatchTrackingCallback", "TrackingCallback"]
 
 log = logging.getLogger("multitrack")
 
 #: Shared, not copied, when KerasTuner copies a callback for each of its executions.
-_SHARED: Final = frozenset({"_given", "_run", "_model"})
+_SHARED: Final = frozenset({"_given", "_run", "_model", "_rates"})
 
 
 class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -178,6 +179,9 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         """Record the numbers among ``logs`` as one record, and set the others aside."""
         numbers: dict[str, Any] = {}
         for name, value in logs.items():
+            if type(value) is float:  # what Keras makes of nearly everything
+                numbers[name] = value
+                continue
             try:
                 numbers[name] = values.to_number(value, name)
             except TypeError as error:
@@ -248,6 +252,7 @@ class BatchTrackingCallback(TrackingCallback):
         self._every = 1 if log_freq == "epoch" else log_freq
         self._before = 0  # batches before this epoch
         self._batches = 0
+        self._rates = Rates()
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -257,6 +262,7 @@ class BatchTrackingCallback(TrackingCallback):
         else:
             self._correct()
         self._before = self._batches
+        self._rates = Rates()
         super().on_epoch_begin(epoch, logs)
 
     @guarded
@@ -271,8 +277,15 @@ class BatchTrackingCallback(TrackingCallback):
         self._correct()
         if self._batches // self._every == earlier // self._every:
             return
-        seen = {**self._learning_rates(), **(logs or {})}
+        seen = {**self._rates_now(), **(logs or {})}
         self._log({f"batch/{name}": value for name, value in seen.items()}, step=self._batches)
+
+    def _rates_now(self) -> dict[str, float]:
+        rates = self._rates.read(self._model)
+        if rates is None:
+            rates = self._learning_rates()
+            self._rates.remember(self._model, rates)
+        return rates
 
     def _correct(self) -> None:
         """Where Keras does not know how long an epoch is, its last execution may be reported past the end.
