@@ -20,7 +20,7 @@ from pathlib import Path
 import bench
 import page
 
-GROUPS = ("call", "start", "fsync")
+GROUPS = ("call", "start", "training", "fsync")
 #: Of the full length, with --quick.
 QUICK = 0.01
 

@@ -1,0 +1,166 @@
+"""Fits of one compiled model, by turns without a callback and with one: what a callback adds, and what it spends itself."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bench import Figures
+
+Make = Callable[[], Any]
+"""Makes a callback."""
+Took = tuple[float, float]
+"""Seconds by the clock, and of CPU."""
+
+EPOCHS = 2
+#: Batches of an epoch; about 0.3 seconds of a 2-core machine.
+BATCHES = {"small": 60, "middling": 12}
+
+
+def model_and_data(kind: str) -> tuple[Any, Any, Any]:
+    """Keras' own examples for handwritten digits: the dense one, and one with more filters; the data are random."""
+    import keras
+    import numpy as np
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    chance = np.random.default_rng(0)
+    shape = (784,) if kind == "small" else (28, 28, 1)
+    if kind == "small":
+        hidden = [layers.Dense(512, "relu"), layers.Dropout(0.2), layers.Dense(512, "relu"), layers.Dropout(0.2)]
+    else:
+        hidden = [
+            layers.Conv2D(16, 3, activation="relu"), layers.MaxPooling2D(),
+            layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(0.5),
+        ]  # fmt: skip
+    model = keras.Sequential([keras.Input(shape), *hidden, layers.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rows = BATCHES[kind] * 128
+    return model, chance.random((rows, *shape), dtype="float32"), chance.integers(0, 10, rows)
+
+
+class Fits:
+    """A compiled model that has been trained for an epoch, so that nothing is traced or compiled any more.
+
+    Args:
+        kind: ``small`` or ``middling``.
+        scale: Of the batches.
+    """
+
+    def __init__(self, kind: str, scale: float) -> None:
+        self._model, x, y = model_and_data(kind)
+        self.batches = max(4, int(BATCHES[kind] * scale))
+        self._x, self._y = x[: self.batches * 128], y[: self.batches * 128]
+        self.seconds()
+
+    def seconds(self, watched: Watched | None = None, epochs: int = EPOCHS) -> Took:
+        """One fit, from where its first epoch has begun to the end of its last: by the clock, and of this process's CPU."""
+        clock = make_clock(watched)
+        callbacks = [clock] if watched is None else [watched.callback, clock]
+        self._model.fit(self._x, self._y, batch_size=128, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        return clock.ended[0] - clock.began[0], clock.ended[1] - clock.began[1]
+
+    def turns(
+        self, makes: Mapping[str, Make], turns: int, epochs: int = EPOCHS, settle: Callable[[], object] = lambda: None
+    ) -> Figures:
+        """By turns without, with the one, without, with the other; each against those before and after it.
+
+        Args:
+            makes: The callbacks, by what their figures are called.
+            turns: How often each.
+            epochs: Of a fit.
+            settle: Lets everything beside the training come to rest; called before each fit without a callback.
+        """
+        first: Figures = {}
+        for name, make in makes.items():  # what a callback does once in a run or process
+            watched = Watched(make())
+            self.seconds(watched, epochs)
+            first[f"{name} begin"] = watched.before
+
+        def without() -> Took:
+            settle()
+            return self.seconds(None, epochs)
+
+        bare = [without()]
+        ratios: dict[str, list[Took]] = {name: [] for name in makes}
+        inside, clock = dict.fromkeys(makes, 0.0), dict.fromkeys(makes, 0.0)
+        for _ in range(turns):
+            for name, make in makes.items():
+                watched = Watched(make())
+                took = self.seconds(watched, epochs)
+                bare.append(without())
+                ratios[name].append(against(took, bare[-2:]))
+                # Summed up: a process that loses the processor loses it in hooks as often as elsewhere.
+                inside[name] += watched.inside
+                clock[name] += took[0]
+        figures = {"bare": statistics.median(took[0] for took in bare) / (self.batches * epochs), **first}
+        for name in makes:
+            figures[name] = statistics.median(ratio[0] for ratio in ratios[name])
+            figures[f"{name} CPU"] = statistics.median(ratio[1] for ratio in ratios[name])
+            figures[f"{name} hooks"] = inside[name] / clock[name]
+        apart = [abs(against(bare[i], [bare[i - 1], bare[i + 1]])[0] - 1) for i in range(1, len(bare) - 1)]
+        figures["noise"] = statistics.median(apart) if apart else 0.0
+        return figures
+
+
+def against(took: Took, others: Sequence[Took]) -> Took:
+    """Ratio to the mean of the others."""
+    return took[0] / statistics.mean(clock for clock, _ in others), took[1] / statistics.mean(cpu for _, cpu in others)
+
+
+def make_clock(watched: Watched | None) -> Any:
+    """The last callback of a fit: knows when the first epoch has begun and the last has ended; no batch hooks."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+        began = ended = (0.0, 0.0)
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if not self.began[0]:
+                if watched is not None:
+                    watched.before = watched.spent
+                self.began = time.perf_counter(), time.process_time()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.ended = time.perf_counter(), time.process_time()
+            if watched is not None:
+                watched.inside = watched.spent - watched.before
+
+    return Clock()
+
+
+class Watched:
+    """A callback whose hooks are timed; one that calls another counts once.
+
+    Attributes:
+        callback: The callback.
+        spent: Seconds in its hooks.
+        before: Of these, until the first epoch had begun.
+        inside: From there to the end of the last.
+    """
+
+    def __init__(self, callback: Any) -> None:
+        self.callback = callback
+        self.spent = self.before = self.inside = 0.0
+        self._in_hook = False
+        for name in dir(type(callback)):
+            # Keras dispatches batches asynchronously where their hooks are its own: those stay so.
+            if name.startswith("on_") and not hasattr(getattr(callback, name), "_is_default"):
+                setattr(callback, name, self._timed(getattr(callback, name)))
+
+    def _timed(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **kwargs: Any) -> None:
+            if self._in_hook:
+                hook(*args, **kwargs)
+                return
+            self._in_hook = True
+            before = time.perf_counter()
+            try:
+                hook(*args, **kwargs)
+            finally:
+                self.spent += time.perf_counter() - before
+                self._in_hook = False
+
+        return timed
