@@ -57,12 +57,14 @@ class Group:
         cases: The cases, limits and peers among them.
         page: The Markdown that is written into docs/performance.md.
         rounds: How often each case runs.
+        short: The cases that do to see that it runs; default: all.
     """
 
     name: str
     cases: Sequence[Case]
     page: Callable[[Results], str]
     rounds: int = 7
+    short: Sequence[Case] | None = None
 
 
 class Results:

@@ -168,4 +168,9 @@ def page(results: Results) -> str:
     )
 
 
-GROUP = Group("training", CASES, page, rounds=2)
+SHORT = [
+    *(case("tensorflow", "small", tracker) for tracker in ("multitrack, tracker slow", "W&B's", "MLflow's")),
+    case("jax", "middling", "multitrack"),
+    case("tensorflow", "small", "multitrack", one_core=True),
+]
+GROUP = Group("training", CASES, page, rounds=2, short=SHORT)
