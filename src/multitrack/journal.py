@@ -208,10 +208,13 @@ class Writer:
 
 
 def _pieces(numbers: bytes) -> list[Raw]:
-    """A JSON list as several, none longer than :data:`PART_BYTES`, which any number is far below."""
+    """A JSON list as several, none longer than :data:`PART_BYTES`, unless a number is."""
     pieces, start, end = [], 1, len(numbers) - 1
     while start < end:
         cut = end if end - start <= PART_BYTES else numbers.rfind(b",", start, start + PART_BYTES)
+        if cut < 0:  # a number that is longer
+            cut = numbers.find(b",", start, end)
+            cut = end if cut < 0 else cut
         pieces.append(Raw(b"[" + numbers[start:cut] + b"]"))
         start = cut + 1
     return pieces
