@@ -14,6 +14,7 @@ from multitrack import records
 from multitrack.errors import RunInUseError
 from multitrack.journal import PART_BYTES, Cursor, Writer, close_dead
 from multitrack.records import End, Lines, ListMetric, Metric, Params, Record, Segment
+from multitrack.resolve import WINDOW, Resolver
 from multitrack.segments import is_live, opening, segment_path
 
 
@@ -297,3 +298,13 @@ def test_params_come_back_with_their_types() -> None:
     assert (typed["f"], typed["i"], typed["big"], typed["s"]) == (1.0, 1, 2**60, "NaN")
     assert isinstance(typed["f"], float)
     assert math.isnan(typed["n"])
+
+
+def test_a_repeat_is_told_though_many_points_lie_between() -> None:
+    """Where a clock was set back, all of them have one time; and not more is remembered than that takes."""
+    resolver = Resolver()
+    between = WINDOW // 2
+    values = [*range(-between // 2, 0), *range(between), *range(between), *range(between)]
+    found = [resolver.resolve(Metric(time=7, values={"loss": float(v)}, step=0), i) for i, v in enumerate(values)]
+    assert [record.time for record in found[between // 2 :]] == [7] * between + [8] * between + [9] * between
+    assert len(resolver._newer) + len(resolver._older) <= WINDOW + 1

@@ -328,8 +328,11 @@ class Cursor:
                     break
                 self._damage("torn: its writer died, or the disk was full, while it was written")
             elif line != b"\n":
-                record = self._decode(line)
-                if isinstance(record, ListMetric) and record.parts > 1:
+                try:
+                    record = records.decode(line)
+                except (ValueError, RecursionError) as error:
+                    self._damage(f"damaged: {error}")
+                if type(record) is ListMetric and record.parts > 1:
                     complete = self._is_complete(record, closed)
                     if complete is None:
                         break
@@ -338,23 +341,17 @@ class Cursor:
                         record = None
             self._offset += len(line)
             if record is not None:
-                if isinstance(record, End):
+                if type(record) is End:
                     self.ended = record
-                elif isinstance(record, Segment) and not record.fork:
+                elif type(record) is Segment and not record.fork:
                     self.ended = None
-                self.last_time = max(self.last_time, record.time)
+                if record.time > self.last_time:
+                    self.last_time = record.time
                 found.append(self._resolver.resolve(record, self.position))
                 self.position += 1
             if len(found) >= max_records or self._offset - start >= max_bytes:
                 break
         return self._offset > start
-
-    def _decode(self, line: bytes) -> Record | None:
-        try:
-            return records.decode(line)
-        except (ValueError, RecursionError) as error:
-            self._damage(f"damaged: {error}")
-            return None
 
     def _damage(self, reason: str) -> None:
         self.damaged.append((self.position, reason))

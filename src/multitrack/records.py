@@ -214,15 +214,12 @@ def decode(line: bytes) -> AnyRecord:
         ValueError: The line is no record (torn, damaged, or of a later format).
     """
     record = _decoder.decode(line)
-    if isinstance(record, Metric):
+    if type(record) is Metric:
         for key, value in record.values.items():
             if type(value) is str:
                 record.values[key] = number_from_text(value)
-    elif isinstance(record, ListMetric):
-        values = record.values
-        for i, value in enumerate(values):
-            if type(value) is str:
-                values[i] = number_from_text(value)
+    elif type(record) is ListMetric and str in map(type, record.values):
+        record.values[:] = [number_from_text(value) if type(value) is str else value for value in record.values]
     return record
 
 

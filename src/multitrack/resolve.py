@@ -14,10 +14,12 @@ from msgspec.structs import force_setattr
 
 from multitrack.records import Lines, ListMetric, Metric, Record
 
-#: Points remembered to tell repeats; a repeat has the same millisecond, so it is never far behind.
-WINDOW: Final = 1 << 16
+#: Points remembered to tell repeats, at least half of it; a repeat has the same millisecond, so it is never far behind.
+WINDOW: Final = 1 << 13
 
 LARGEST: Final = sys.float_info.max
+
+_Point = tuple[str, int, float | None]
 
 
 class Resolver:
@@ -32,48 +34,57 @@ class Resolver:
         self._series: set[str] = set()
         self._lines = 0
         self._written: dict[str, int] = {}
-        self._seen: dict[tuple[str, int, object], int] = {}
+        # The time of each point: those met last, and those before them. Dropping the older half at once costs nothing,
+        # and every lane holds them, so there are not many.
+        self._newer: dict[_Point, int] = {}
+        self._older: dict[_Point, int] = {}
 
     def resolve(self, record: Record, ordinal: int) -> Record:
         """The record with its derived fields; it must not have been resolved before."""
         force_setattr(record, "ordinal", ordinal)
         if type(record) is Metric:
             if record.step is None:
-                force_setattr(record, "earlier", {key: self._count(key) for key in record.values})
-                force_setattr(record, "beside", frozenset(key for key in record.values if key in self._series))
+                self._count(record)
             else:
                 self._series.update(record.values)
                 self._part_repeats(record, record.step)
+        elif type(record) is Lines:
+            force_setattr(record, "index", self._lines)
+            self._lines += len(record.lines)
         elif type(record) is ListMetric:
             self._series.add(record.name)
             index = self._lengths.get(record.name, 0)
             force_setattr(record, "index", index)
             self._lengths[record.name] = index + len(record.values)
-        elif type(record) is Lines:
-            force_setattr(record, "index", self._lines)
-            self._lines += len(record.lines)
         return record
 
-    def _count(self, key: str) -> int:
-        earlier = self._written.get(key, 0)
-        self._written[key] = earlier + 1
-        return earlier
+    def _count(self, record: Metric) -> None:
+        written = self._written
+        earlier = {}
+        for key in record.values:
+            earlier[key] = count = written.get(key, 0)
+            written[key] = count + 1
+        force_setattr(record, "earlier", earlier)
+        if beside := self._series.intersection(record.values):
+            force_setattr(record, "beside", frozenset(beside))
 
     def _part_repeats(self, record: Metric, step: int) -> None:
-        seen = self._seen
+        newer, older = self._newer, self._older
         time = record.time
-        points = [(key, step, as_double(value)) for key, value in record.numbers.items()]
-        for point in points:
-            last = seen.get(point)
+        for key, value in record.numbers.items():
+            point = key, step, value if type(value) is float and -LARGEST <= value <= LARGEST else as_double(value)
+            last = newer.get(point)
+            if last is None:
+                last = older.get(point)
             if last is not None and last >= time:
                 time = last + 1
-        for point in points:
-            seen[point] = time
+            newer[point] = time
         if time != record.time:
+            for key, value in record.numbers.items():  # those before the one that moved
+                newer[key, step, as_double(value)] = time
             force_setattr(record, "time", time)
-        if len(seen) > WINDOW:
-            newest = sorted(seen.items(), key=lambda item: item[1])[WINDOW // 2 :]
-            self._seen = dict(newest)
+        if len(newer) > WINDOW // 2:
+            self._older, self._newer = newer, {}
 
 
 def as_double(value: float) -> float | None:
