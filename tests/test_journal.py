@@ -305,6 +305,8 @@ def test_a_repeat_is_told_though_many_points_lie_between() -> None:
     resolver = Resolver()
     between = WINDOW // 2
     values = [*range(-between // 2, 0), *range(between), *range(between), *range(between)]
-    found = [resolver.resolve(Metric(time=7, values={"loss": float(v)}, step=0), i) for i, v in enumerate(values)]
+    found = [Metric(time=7, values={"loss": float(value)}, step=0) for value in values]
+    for i, record in enumerate(found):
+        resolver.resolve(record, i)
     assert [record.time for record in found[between // 2 :]] == [7] * between + [8] * between + [9] * between
     assert len(resolver._newer) + len(resolver._older) <= WINDOW + 1

@@ -232,7 +232,7 @@ def close_dead(directory: Path, last_time: int) -> bool:
     """
     try:
         with opening(directory):
-            cursor = Cursor(directory)
+            cursor = Cursor(directory, resolved=False)
             while cursor.read():
                 pass
             if cursor.ended is None:
@@ -254,6 +254,8 @@ class Cursor:
 
     Args:
         directory: The run's directory.
+        resolved: Without it, what is read comes as it stands on disk, for whoever needs nothing that follows from the
+            records before; that costs half.
 
     Attributes:
         position: How many lines of the run were read.
@@ -263,13 +265,13 @@ class Cursor:
         last_time: The latest time of any record read (ms).
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, resolved: bool = True) -> None:
         self.directory = directory
         self.position = 0
         self.damaged: list[tuple[int, str]] = []
         self.ended: End | None = None
         self.last_time = 0
-        self._resolver = Resolver()
+        self._resolver = Resolver() if resolved else None
         self.segment = 1
         self._offset = 0
         self._promised = 0  # further parts of a list that are known to be complete
@@ -301,14 +303,10 @@ class Cursor:
         # A torn tail of a closed segment was never acknowledged; it is read as damage before we come here.
         return self._offset >= path.stat().st_size
 
-    def has_more(self) -> bool:
-        """A cheap look whether a read may give something: the file grew, or a next segment stands there."""
-        try:
-            if segment_path(self.directory, self.segment).stat().st_size > self._offset:
-                return True
-        except FileNotFoundError:
-            return False
-        return segment_path(self.directory, self.segment + 1).exists()
+    def at_rest(self) -> bool:
+        """A cheap look whether there is nothing to do for now: all was read, and its writer lives."""
+        path = segment_path(self.directory, self.segment)
+        return path.stat().st_size <= self._offset and is_held(path)
 
     def _next_segment(self, closed: bool) -> bool:
         if not closed or not segment_path(self.directory, self.segment + 1).exists():
@@ -347,7 +345,9 @@ class Cursor:
                     self.ended = None
                 if record.time > self.last_time:
                     self.last_time = record.time
-                found.append(self._resolver.resolve(record, self.position))
+                if self._resolver is not None:
+                    self._resolver.resolve(record, self.position)
+                found.append(record)
                 self.position += 1
             if len(found) >= max_records or self._offset - start >= max_bytes:
                 break

@@ -119,12 +119,9 @@ class Lane:
         if self.busy or self.done or now < self.pace.due:
             return False
         try:
-            return self._run is None or bool(self._stretch) or self._cursor.has_more() or self._may_end()
+            return self._run is None or bool(self._stretch) or not self.state.linked or not self._cursor.at_rest()
         except OSError:
             return True  # the journal was taken away: the step will say so, and stop this lane alone
-
-    def _may_end(self) -> bool:
-        return not self.state.linked or (not self.state.closed and self._cursor.at_end())
 
     def step(self) -> bool:
         """Do the next piece of work; whether there is more to do at once. Never raises."""
@@ -161,8 +158,10 @@ class Lane:
         self.release()
 
     def release(self) -> None:
-        """Give up the lock, until the next step."""
+        """Give up the lock, until the next step; a lane that is done lets go of what it knew of its run as well."""
         self._lock.release()
+        if self.done:
+            self._start_over()
 
     def _step(self) -> bool:
         self.idle = False

@@ -51,22 +51,25 @@ class Past:
     def of(cls, directory: Path) -> Past:
         """What the run in ``directory`` holds; reads its whole journal."""
         past = cls()
-        cursor = Cursor(directory)
+        cursor = Cursor(directory, resolved=False)
         lost: dict[int, int] = {}
         while stretch := cursor.read():
             for record in stretch:
+                past.count += isinstance(record, DATA)
+                if isinstance(record, Metric):  # nearly all are
+                    if record.step is not None:
+                        for name in record.values:
+                            past.kinds[name] = "series"
+                    continue
+                past.redacted += getattr(record, "redacted", 0)
                 if isinstance(record, Params):
                     past.params.update(
                         {key: (record.types[key], value) for key, value in record.values.items() if key in record.types}
                     )
-                elif isinstance(record, Metric) and record.step is not None:
-                    past.kinds.update(dict.fromkeys(record.values, "series"))
                 elif isinstance(record, ListMetric):
                     past.kinds[record.name] = "list"
                 elif isinstance(record, Lost):
                     lost[cursor.segment] = record.total
-                past.count += isinstance(record, DATA)
-                past.redacted += getattr(record, "redacted", 0)
         past.lost = sum(lost.values())
         past.last_time = cursor.last_time
         return past

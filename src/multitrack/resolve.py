@@ -39,8 +39,8 @@ class Resolver:
         self._newer: dict[_Point, int] = {}
         self._older: dict[_Point, int] = {}
 
-    def resolve(self, record: Record, ordinal: int) -> Record:
-        """The record with its derived fields; it must not have been resolved before."""
+    def resolve(self, record: Record, ordinal: int) -> None:
+        """Fill in a record's derived fields; it must not have been resolved before."""
         force_setattr(record, "ordinal", ordinal)
         if type(record) is Metric:
             if record.step is None:
@@ -56,7 +56,6 @@ class Resolver:
             index = self._lengths.get(record.name, 0)
             force_setattr(record, "index", index)
             self._lengths[record.name] = index + len(record.values)
-        return record
 
     def _count(self, record: Metric) -> None:
         written = self._written
