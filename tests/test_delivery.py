@@ -1,5 +1,6 @@
 """Lanes and the courier: everything arrives, once and in order, whatever a tracker does, and training never notices."""
 
+import itertools
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import multitrack
+from multitrack.courier import AT_ONCE
 from multitrack.lane import Lane
 from multitrack.lanestate import lane_file, read_state
 from multitrack.run import Run
@@ -475,6 +477,19 @@ def test_many_runs_open_at_once_have_a_bounded_pool(tmp_path: Path) -> None:
     assert len(memory.runs) == 151
     assert {native.status for native in memory.runs.values()} == {"finished"}
     assert {native.parent for run_id, native in memory.runs.items() if run_id != parent.id} == {parent.id}
+
+
+def test_of_many_pending_runs_a_tracker_has_not_all_open_at_once(tmp_path: Path) -> None:
+    for number in range(AT_ONCE + 20):
+        run = start("recording_backends:file", delivery="off")
+        run.log_metric("x", float(number), step=number)
+        run.end()
+    reports = multitrack.sync()
+    assert len(reports) == AT_ONCE + 20
+    assert all(report.complete for report in reports.values())
+    opened = [1 if line["what"] == "open" else -1 if line["what"] == "close" else 0
+              for line in delivered(tmp_path / "delivered.jsonl")]  # fmt: skip
+    assert max(itertools.accumulate(opened)) <= AT_ONCE
 
 
 def test_a_forked_childs_records_are_delivered_in_their_order(tmp_path: Path) -> None:

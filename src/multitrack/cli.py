@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime
 import logging
 import sys
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import msgspec
 from multitrack import __version__, plugins, shown
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError
-from multitrack.reader import open_journal
+from multitrack.reader import RecordedRun, open_journal
 from multitrack.terminal import safe, safe_json
 
 _JOURNAL = click.option(
@@ -113,8 +115,11 @@ def config(as_json: bool) -> None:
 def runs(journal: Path | None, project: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
     """List the runs of a journal, oldest first, and how far each backend is."""
     reader = open_journal(journal)
-    found = [run for run in reader.runs(project) if status is None or run.summary().status == status]
-    found = found[-limit:] if limit else found
+    found: Iterable[RecordedRun] = reader.runs(project)
+    if status is not None:
+        found = (run for run in found if run.summary().status == status)
+    if limit:
+        found = deque(found, limit)
     if as_json:
         shown.print_json([shown.run_as_json(run) for run in found])
     else:

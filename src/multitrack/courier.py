@@ -20,6 +20,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,11 @@ from multitrack.trust import Trust
 
 #: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
 WORKERS: Final = 4
+#: Runs of a backend that are taken on at a time; the next is opened when one of them is done, or rests. Thousands of
+#: runs open in a tracker's SDK at once would take memory without end.
+AT_ONCE: Final = 100
+#: How much longer than it took a look at all lanes leaves the workers alone.
+_LET_WORK: Final = 4
 
 Notice = Callable[[str], None]
 
@@ -110,9 +116,12 @@ class Courier:
     def run(self, finished: Callable[[], bool]) -> None:
         """Drive the lanes until ``finished()``, asked after each look."""
         while True:
+            began = time.thread_time()
             self._tick()
             if finished():
                 return
+            # Thousands of lanes, each of which wakes us as it gets ready: most of the time is theirs all the same.
+            time.sleep(min(_LET_WORK * (time.thread_time() - began), self._interval))
             self._wake.wait(self._pause())
             self._wake.clear()
 
@@ -145,14 +154,17 @@ class Courier:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        for lane in self.lanes():
+        lanes = self.lanes()
+        busy = Counter(lane.name for lane in lanes if lane.busy)
+        for lane in lanes:
             if lane.done and not lane.busy:
                 lane.release()
                 with self._lock:
                     if self._lanes.get((lane.directory, lane.name)) is lane:
                         del self._lanes[lane.directory, lane.name]
-            elif lane.wants(now):
+            elif (lane.opened or busy[lane.name] < AT_ONCE) and lane.wants(now):
                 lane.busy = True
+                busy[lane.name] += 1
                 self._pool(lane.name).put(lane)
 
     def _pool(self, backend: str) -> _Workers:

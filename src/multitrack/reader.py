@@ -265,9 +265,14 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     return JournalReader(directory)
 
 
-def report_of(run: RecordedRun) -> DeliveryReport:
-    """What each backend of a recorded run holds, and what is pending."""
-    summary = run.summary()
+def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryReport:
+    """What each backend of a recorded run holds, and what is pending.
+
+    Args:
+        run: The run.
+        summary: Its summary, where that was read already.
+    """
+    summary = summary or run.summary()
     return report_run(
         run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
         redacted=summary.redacted,

@@ -95,7 +95,7 @@ class _Watched:
 
     @staticmethod
     def _phase_of(state: LaneState) -> tuple[int, ...]:
-        return state.id is not None, state.closed, state.linked, state.moves
+        return state.opening, state.id is not None, state.closed, state.linked, state.moves
 
     def stalled(self, state: LaneState, now: float) -> bool:
         taken, phase = state.delivered + state.set_aside, self._phase_of(state)

@@ -56,7 +56,7 @@ def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -
     console.print(table)
 
 
-def print_runs(runs: Sequence[RecordedRun]) -> None:
+def print_runs(runs: Iterable[RecordedRun]) -> None:
     """The table of ``multitrack runs``."""
     table = _table("run", "name", "project", "status", "started", "took", "records", "delivery")
     for run in runs:
@@ -65,7 +65,7 @@ def print_runs(runs: Sequence[RecordedRun]) -> None:
         _add(
             table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
             _moment(run.manifest.created),
-            _took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run)),
+            _took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     _console().print(table)
 
@@ -108,7 +108,7 @@ def print_run(run: RecordedRun) -> None:
         console, "reference", ("role", "kind", "uri", "digest"),
         [(ref.name, (ref.role, ref.kind, ref.uri, (ref.digest or "")[:19])) for ref in summary.artifacts],
     )  # fmt: skip
-    report = report_of(run)
+    report = report_of(run, summary)
     table = _table("backend", "id", "delivery", "url")
     options = _options(manifest)
     for name, lane in report.items():
@@ -140,7 +140,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
         "ended": None if summary.status == "running" else summary.ended, "records": summary.records,
         "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
         "redacted": summary.redacted,
-        "directory": str(run.directory), "backends": report_as_json(report_of(run)),
+        "directory": str(run.directory), "backends": report_as_json(report_of(run, summary)),
     }  # fmt: skip
     if full:
         told |= {

@@ -12,6 +12,7 @@ import msgspec
 from multitrack.config import load_config
 from multitrack.credentials import without_credentials
 from multitrack.errors import MultitrackError
+from multitrack.lanestate import LaneState
 from multitrack.plugins import load_backend
 from multitrack.reader import RecordedRun, open_journal, report_of
 from multitrack.report import DeliveryReport
@@ -48,17 +49,19 @@ def sync(
     from multitrack.courier import Courier  # noqa: PLC0415 - see multitrack.host
 
     reader = open_journal(journal)
-    chosen = [reader.run(run) for run in runs] if runs else list(reader.runs())
-    states = {run: run.lanes() for run in chosen}
-    open_runs = [run for run, lanes in states.items() if any(not state.settled for state in lanes.values())]
-    if not open_runs:
+    pending: dict[Path, dict[str, LaneState]] = {}
+    for run in map(reader.run, runs) if runs else reader.runs():
+        states = run.lanes()
+        if not all(state.settled for state in states.values()):
+            pending[run.directory] = states
+    if not pending:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
     courier = Courier(0.2, notice, trust=Trust(trust, load_config))
-    lanes = [lane for run in open_runs for lane in courier.add(run.directory)]
+    lanes = [lane for directory in pending for lane in courier.add(directory)]
     gave_up = {
-        (run.directory, name): state.updated
-        for run in open_runs for name, state in states[run].items() if state.stopped
+        (directory, name): state.updated
+        for directory, states in pending.items() for name, state in states.items() if state.stopped
     }  # fmt: skip
     settling = Settling([(lane.directory, lane.name) for lane in lanes], gave_up=gave_up)
 
@@ -75,8 +78,9 @@ def sync(
     for lane in lanes:
         if lane.holder is not None and not lane.done:
             notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it")
-    reports = {run.id: report_of(RecordedRun(run.directory)) for run in open_runs}
-    for run in open_runs:
+    reports = {}
+    for run in map(RecordedRun, pending):
+        reports[run.id] = report_of(run)
         if not reports[run.id].complete:
             _tell_other_options(run, reports[run.id], notice)
     return reports
