@@ -20,6 +20,8 @@ STALL: Final = 30.0
 START: Final = 120.0
 #: How often a lane may begin anew and still count as moving.
 RESTARTS: Final = 3
+#: How much longer than it took to read all states they are left alone.
+_SELDOM: Final = 9
 
 
 class Settling:
@@ -48,13 +50,17 @@ class Settling:
         self._open = {lane: _Watched(state_of(*lane), now) for lane in lanes}
         self.states: dict[tuple[Path, str], LaneState] = {lane: w.state for lane, w in self._open.items()}
         self.stalled: set[tuple[Path, str]] = set()
+        self._next = 0.0  # when the states are read again
 
     def look(self) -> bool:
         """Read the states anew; whether the wait is over.
 
-        A lane that has stood still is waited for again if it moves while others still do.
+        A lane that has stood still is waited for again if it moves while others still do. Of thousands of lanes the
+        states are read less often than asked for: most of the time is for those who deliver.
         """
-        now = time.monotonic()
+        now, began = time.monotonic(), time.thread_time()
+        if now < self._next:
+            return not self.waiting
         for lane, watched in list(self._open.items()):
             state = self.states[lane] = state_of(*lane)
             if self._reached(lane, state) or (state.stopped and state.updated != self._gave_up.get(lane)):
@@ -64,6 +70,7 @@ class Settling:
                 self.stalled.add(lane)
             else:
                 self.stalled.discard(lane)
+        self._next = time.monotonic() + _SELDOM * (time.thread_time() - began)
         return not self.waiting
 
     @property

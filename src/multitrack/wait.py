@@ -46,11 +46,8 @@ def wait(
     progress = _Progress(counts)
     nudged, pause = start - _NUDGE_EVERY, 0.005
     try:
-        while True:
-            began = time.thread_time()
-            if settling.look():
-                break
-            looked, now = time.thread_time() - began, time.monotonic()
+        while not settling.look():
+            now = time.monotonic()
             if timeout is not None and now - start >= timeout:
                 break
             if now - nudged >= _NUDGE_EVERY:
@@ -59,7 +56,7 @@ def wait(
                 nudged = now
             if not quiet and now - start > _SHOW_AFTER:
                 progress.show(settling)
-            time.sleep(max(pause, 4 * looked))  # thousands of lanes: the machine is for those who deliver
+            time.sleep(pause)
             pause = min(0.1, pause * 1.3)
     except KeyboardInterrupt:
         if quiet:
