@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr
 from multitrack.records import Lines, ListMetric, Metric, Record
 
 #: Points remembered to tell repeats, at least half of it; a repeat has the same millisecond, so it is never far behind.
-WINDOW: Final = 1 << 13
+WINDOW: Final = 1 << 14
 
 LARGEST: Final = sys.float_info.max
 
