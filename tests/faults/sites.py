@@ -14,6 +14,7 @@ from stand_in_server import KEY, StandInServer
 
 from multitrack.reader import RecordedRun
 from multitrack.records import Lines, ListMetric, Metric
+from multitrack_wandb.names import STEP
 from proxy import Proxy
 
 
@@ -183,10 +184,9 @@ class WandbSite:
         points: dict[str, list[tuple[int, float, int]]] = {}
         assert [row["_step"] for row in native.rows] == list(range(len(native.rows)))
         for row in native.rows:
-            for key in row:
-                if f"step of {key}" in row:
-                    point = (row[f"step of {key}"], row[key], round(row["_timestamp"] * 1000))
-                    points.setdefault(key, []).append(point)
+            for key in row.keys() - {STEP, "_step", "_runtime", "_timestamp"}:
+                point = (row[STEP], row[key], round(row["_timestamp"] * 1000))
+                points.setdefault(key, []).append(point)
         return Held(
             points,
             [line.partition(" ")[2].rstrip("\n") for line in native.lines],

@@ -32,7 +32,7 @@ def sync(tmp_path: Path) -> None:
     multitrack.sync(tmp_path / "journal")
 
 
-def test_one_row_a_call_and_an_axis_a_series(tmp_path: Path) -> None:
+def test_one_row_a_call_and_the_step_as_axis_of_every_series(tmp_path: Path) -> None:
     run = start(tmp_path)
     run.log_metrics({"loss": 0.5, "f1@0.5": 0.25}, step=10)
     run.log_list_metric("curve", [3.0, 4.0])
@@ -43,15 +43,15 @@ def test_one_row_a_call_and_an_axis_a_series(tmp_path: Path) -> None:
     held = read_wandb(tmp_path, run.id)
     shown = [{key: value for key, value in row.items() if key not in ("_timestamp", "_runtime")} for row in held.rows]
     assert shown == [
-        {"_step": 0, "loss": 0.5, "step of loss": 10, "f1@0.5": 0.25, "step of f1@0.5": 10},
-        {"_step": 1, "curve": 3.0, "step of curve": 0},
-        {"_step": 2, "curve": 4.0, "step of curve": 1},
-        {"_step": 3, "loss": 0.25, "step of loss": 11, "star*": 1.0, "step of star*": 11},
+        {"_step": 0, "multitrack/step": 10, "loss": 0.5, "f1@0.5": 0.25},
+        {"_step": 1, "multitrack/step": 0, "curve": 3.0},
+        {"_step": 2, "multitrack/step": 1, "curve": 4.0},
+        {"_step": 3, "multitrack/step": 11, "loss": 0.25, "star*": 1.0},
     ]
-    assert held.axes == {name: f"step of {name}" for name in ("loss", "f1@0.5", "curve")}
-    assert held.hidden == set(held.axes.values())
+    assert held.axes == dict.fromkeys(("loss", "f1@0.5", "curve"), "multitrack/step")
+    assert held.hidden == {"multitrack/step"}
     assert {key: value for key, value in held.summary.items() if not key.startswith("_")} == {
-        "best": 0.125, "loss": 0.25, "f1@0.5": 0.25, "curve": 4.0, "star*": 1.0, "step of star*": 11,
+        "best": 0.125, "loss": 0.25, "f1@0.5": 0.25, "curve": 4.0, "star*": 1.0,
     }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def start(tmp_path: Path, server: StandInServer, **arguments: Any) -> Run:
 
 
 def points(run: ServedRun, name: str) -> list[tuple[int, float]]:
-    return [(row[f"step of {name}"], row[name]) for row in run.rows if name in row]
+    return [(row["multitrack/step"], row[name]) for row in run.rows if name in row]
 
 
 def lines(run: ServedRun) -> list[str]:
@@ -168,7 +168,7 @@ def test_rows_that_the_server_holds_are_not_sent_again(tmp_path: Path, server: S
         run.log_metric("loss", float(i), step=i)
     server.runs[run.id] = ServedRun(run.id, "tests")
     server.runs[run.id].files["wandb-history.jsonl"] = [
-        f'{{"_step": {i}, "loss": {i}, "step of loss": {i}}}' for i in range(7)
+        f'{{"_step": {i}, "loss": {i}, "multitrack/step": {i}}}' for i in range(7)
     ]
     run.end()
     multitrack.sync(tmp_path / "journal")

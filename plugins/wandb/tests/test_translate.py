@@ -9,9 +9,9 @@ from multitrack_wandb import names
 from multitrack_wandb.translate import translate
 
 
-def test_a_record_of_points_is_one_row_with_a_step_column_each() -> None:
+def test_a_record_of_points_is_one_row_with_one_step() -> None:
     write = translate(Metric(time=1500, values={"loss": 0.5, "val/loss": 1}, step=7))
-    assert write.rows == [{"_timestamp": 1.5, "loss": 0.5, "step of loss": 7, "val/loss": 1, "step of val/loss": 7}]
+    assert list(write.rows) == [{"_timestamp": 1.5, "multitrack/step": 7, "loss": 0.5, "val/loss": 1}]
     assert write.series == ["loss", "val/loss"]
     assert write.stand_ins == []
 
@@ -19,8 +19,8 @@ def test_a_record_of_points_is_one_row_with_a_step_column_each() -> None:
 def test_a_list_is_one_row_a_value() -> None:
     write = translate(ListMetric(time=1500, name="x", values=[1.0, 2.0], index=3))
     assert write.rows == [
-        {"_timestamp": 1.5, "x": 1.0, "step of x": 3},
-        {"_timestamp": 1.5, "x": 2.0, "step of x": 4},
+        {"_timestamp": 1.5, "multitrack/step": 3, "x": 1.0},
+        {"_timestamp": 1.5, "multitrack/step": 4, "x": 2.0},
     ]
 
 
@@ -74,12 +74,12 @@ def test_a_reference_is_config_as_well() -> None:
 
 
 def test_taken_names_give_way_and_two_never_meet() -> None:
-    hostile = ["loss", "step of loss", "metric step of loss", "exact loss", "_step", "_timestamp", "_steps", "metric"]
+    hostile = ["loss", "multitrack/step", "metric multitrack/step", "exact loss", "_step", "_timestamp", "_steps",
+               "metric", "multitrack/stepper", "step"]  # fmt: skip
     keys = [names.metric_key(name) for name in hostile]
-    assert keys == ["loss", "metric step of loss", "metric metric step of loss", "metric exact loss", "metric _step",
-                    "metric _timestamp", "_steps", "metric"]  # fmt: skip
-    steps = [names.step_key(key) for key in keys]
-    assert len({*keys, *steps}) == 2 * len(hostile)
+    assert keys == ["loss", "metric multitrack/step", "metric metric multitrack/step", "metric exact loss",
+                    "metric _step", "metric _timestamp", "_steps", "metric", "multitrack/stepper", "step"]  # fmt: skip
+    assert len({*keys, names.STEP}) == 1 + len(hostile)
     params = ["multitrack/run", "param multitrack/run", "_wandb", "multitracker", "param"]
     assert [names.param_key(name) for name in params] == [
         "param multitrack/run", "param param multitrack/run", "param _wandb", "multitracker", "param",

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from multitrack.testing import NativePoint, NativeRun
+from multitrack_wandb.names import STEP
 
 BLOCK = 32 * 1024
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+COLUMNS = {STEP, "_step", "_runtime", "_timestamp"}  # of each row, beside its values
 
 
 def payloads(data: bytes) -> Iterator[bytes]:
@@ -126,14 +128,14 @@ def native(run: WandbRun) -> NativeRun:
     found.params = {key: value for key, value in run.config.items() if not key.startswith(("multitrack/", "_wandb"))}
     for row in run.rows:
         for key, value in row.items():
-            if (step := row.get(f"step of {key}")) is not None:
+            if not key.startswith("exact ") and key not in COLUMNS:
                 value = int(row[f"exact {key}"]) if f"exact {key}" in row else value  # beyond 2⁵³
-                point = NativePoint(step, value, round(row["_timestamp"] * 1000))
+                point = NativePoint(row[STEP], value, round(row["_timestamp"] * 1000))
                 found.series.setdefault(key, []).append(point)
     found.metrics = {
         key: value
         for key, value in run.summary.items()
-        if not key.startswith(("step of ", "exact ", "_step", "_runtime", "_timestamp", "_wandb"))
+        if not key.startswith(("exact ", "_step", "_runtime", "_timestamp", "_wandb"))
     }
     for key, value in found.metrics.items():
         exact = run.summary.get(f"exact {key}", "")

@@ -11,6 +11,7 @@ import importlib
 import os
 import re
 import shutil
+import struct
 import time
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from multitrack.manifest import write_json
 
 _HEADER_LENGTH: Final = 7
 _BLOCK: Final = 32 * 1024
-_FRAME: Final = 7
+_FRAME: Final = struct.Struct("<IHB")  # checksum, length, kind
 _WHOLE, _FIRST, _LAST = 1, 2, 4
 #: How long a helper process may take to write its last records, or to notice that its process died, in seconds.
 _FAREWELL: Final = 10.0
@@ -211,14 +212,18 @@ def _records(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         position = _HEADER_LENGTH  # of W&B's own, once, in the first block
         while block := file.read(_BLOCK):
-            while position + _FRAME <= len(block):
-                checksum = int.from_bytes(block[position : position + 4], "little")
-                end = position + _FRAME + int.from_bytes(block[position + 4 : position + 6], "little")
-                kind, body = block[position + 6], block[position + _FRAME : end]
-                if zlib.crc32(block[position + 6 : position + _FRAME] + body) != checksum:
+            view = memoryview(block)
+            while position + _FRAME.size <= len(block):
+                checksum, length, kind = _FRAME.unpack_from(block, position)
+                begin = position + _FRAME.size
+                position = begin + length
+                if zlib.crc32(view[begin - 1 : position]) != checksum:  # of the kind, too
                     return
-                position = end
-                pieces = [body] if kind in (_WHOLE, _FIRST) else [*pieces, body]
-                if kind in (_WHOLE, _LAST):
+                body = block[begin:position]
+                if kind == _WHOLE:
+                    yield body
+                    continue
+                pieces = [body] if kind == _FIRST else [*pieces, body]
+                if kind == _LAST:
                     yield b"".join(pieces)
             position = 0

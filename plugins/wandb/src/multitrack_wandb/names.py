@@ -6,6 +6,7 @@ Two different names never become one.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import re
@@ -14,9 +15,14 @@ from typing import Any, Final
 #: Beyond this W&B's numbers, which are JavaScript's, are no longer exact.
 EXACT: Final = 2**53
 
-# Ours ("step of x", "exact x") and W&B's own columns: a metric of such a name is called "metric ..." instead, and
+#: The column that holds a row's step, one for all its series: a column each would nearly double a row's cost.
+STEP: Final = "multitrack/step"
+
+# Ours (STEP, "exact x") and W&B's own columns: a metric of such a name is called "metric ..." instead, and
 # one that is already called so gets the word once more.
-_TAKEN_METRIC: Final = re.compile(r"(?:metric )*(?:step of |exact |_(?:step|runtime|timestamp|wandb)(?:$|[./]))")
+_TAKEN_METRIC: Final = re.compile(
+    r"(?:metric )*(?:exact |(?:multitrack/step|_step|_runtime|_timestamp|_wandb)(?:$|[./]))"
+)
 _TAKEN_PARAM: Final = re.compile(r"(?:param )*(?:multitrack(?:$|[./])|_wandb(?:$|[./]))")
 _PROJECT: Final = re.compile(r"[/\\#?%:\x00-\x1f\x7f]")
 _ARTIFACT: Final = re.compile(r"[^A-Za-z0-9_.-]")
@@ -25,14 +31,10 @@ _LONGEST_TAG: Final = 64
 _RESERVED_TYPES: Final = frozenset({"job", "run_table", "code"})
 
 
+@functools.lru_cache(maxsize=1024)  # asked for every point
 def metric_key(name: str) -> str:
     """The column of a metric: its name, unless that is taken."""
     return f"metric {name}" if _TAKEN_METRIC.match(name) else name
-
-
-def step_key(key: str) -> str:
-    """The column that holds the steps of the column ``key``."""
-    return f"step of {key}"
 
 
 def exact_key(key: str) -> str:
@@ -46,7 +48,7 @@ def param_key(name: str) -> str:
 
 
 def can_have_axis(key: str) -> bool:
-    """Whether W&B can be told the step column of ``key``: in its rules a ``*`` is always a wildcard."""
+    """Whether W&B can be told the x axis of ``key``: in its rules a ``*`` is always a wildcard."""
     return "*" not in key
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags, typed_params
 from multitrack_wandb.names import (
     EXACT,
+    STEP,
     artifact_name,
     config_value,
     exact_key,
     metric_key,
     param_key,
-    step_key,
 )
 
 DataRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
@@ -32,7 +32,7 @@ class Write:
 
     Attributes:
         rows: History rows, in order.
-        series: Their value columns, each with a step column of its own.
+        series: Their value columns, whose x axis is the step.
         summary: What to put in the summary.
         config: What to put in the config.
         tags: Tags, by key.
@@ -72,25 +72,39 @@ def _params(record: Params) -> Write:
 
 @translate.register
 def _metric(record: Metric) -> Write:
-    keys = {metric_key(name): value for name, value in record.numbers.items()}
-    stand_ins = _metric_stand_ins(record.numbers)
     if record.step is None:
-        # The SDK would turn a NaN in the summary into null; in a row it stays one.
-        summary = {key: "NaN" if value != value else _number(value) for key, value in keys.items()}
-        summary |= {exact_key(key): str(value) for key, value in keys.items() if _is_rounded(value)}
-        nans = [f"metric {name}: NaN, kept as text" for name, value in record.numbers.items() if value != value]
-        return Write(summary=summary, stand_ins=[*stand_ins, *nans])
-    row: dict[str, Any] = {"_timestamp": record.time / 1000}
-    for key, value in keys.items():
-        row |= _cells(key, value, record.step)
-    return Write(rows=[row], series=list(keys), stand_ins=stand_ins)
+        return _summary(record)
+    row: dict[str, Any] = {"_timestamp": record.time / 1000, STEP: record.step}
+    series = []
+    stand_ins: list[str] = []
+    for name, value in record.numbers.items():
+        key = metric_key(name)
+        series.append(key)
+        if type(value) is float and key == name:  # nearly all
+            row[key] = value
+        else:
+            row |= _cells(key, value)
+            stand_ins += _metric_stand_ins({name: value})
+    return Write(rows=(row,), series=series, stand_ins=stand_ins)
+
+
+def _summary(record: Metric) -> Write:
+    keys = {metric_key(name): value for name, value in record.numbers.items()}
+    # The SDK would turn a NaN in the summary into null; in a row it stays one.
+    summary = {key: "NaN" if value != value else _number(value) for key, value in keys.items()}
+    summary |= {exact_key(key): str(value) for key, value in keys.items() if _is_rounded(value)}
+    nans = [f"metric {name}: NaN, kept as text" for name, value in record.numbers.items() if value != value]
+    return Write(summary=summary, stand_ins=[*_metric_stand_ins(record.numbers), *nans])
 
 
 @translate.register
 def _list_metric(record: ListMetric) -> Write:
     key = metric_key(record.name)
     time = record.time / 1000
-    rows = [{"_timestamp": time, **_cells(key, value, record.index + i)} for i, value in enumerate(record.numbers)]
+    rows = [
+        {"_timestamp": time, STEP: step, **_cells(key, value)}
+        for step, value in enumerate(record.numbers, record.index)
+    ]
     stand_ins = _metric_stand_ins({record.name: max(record.numbers, key=_is_rounded, default=0)})
     return Write(rows=rows, series=[key], stand_ins=stand_ins)
 
@@ -125,8 +139,8 @@ def artifact_facts(record: ArtifactRef) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _cells(key: str, value: float, step: int) -> dict[str, Any]:
-    cells: dict[str, Any] = {key: _number(value), step_key(key): step}
+def _cells(key: str, value: float) -> dict[str, Any]:
+    cells: dict[str, Any] = {key: _number(value)}
     if _is_rounded(value):
         cells[exact_key(key)] = str(value)
     return cells
