@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import math
 import os
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +96,11 @@ class Recording:
                 simple.update(record.numbers)
                 continue
             for name, value in record.numbers.items():
-                points.setdefault(name, []).append((value, step, ms))
+                entry = (value, step, ms)
+                if name in points:
+                    points[name].append(entry)
+                else:
+                    points[name] = [entry]
         stand_ins = []
         for name, entries in points.items():
             stand_ins += self._append_points(self._series.path(name), entries, f"series {name}")
@@ -240,9 +244,11 @@ class Recording:
         """Append to a series; numbers that no float of Neptune is go to ``<path>~exact`` as text."""
         floats: list[Entry] = []
         texts: list[Entry] = []
-        for value, step, ms in entries:
-            number = _exact_float(value)
-            if number is None:
+        for entry in entries:
+            value, step, ms = entry
+            if type(value) is float and isfinite(value):  # nearly all
+                floats.append(entry)
+            elif (number := _exact_float(value)) is None:
                 texts.append((str(number_to_json(value)), step, ms))
             else:
                 floats.append((number, step, ms))
@@ -256,7 +262,7 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return -LARGEST_INT - 1 <= value <= LARGEST_INT
     if isinstance(value, float):
-        return math.isfinite(value)
+        return isfinite(value)
     return isinstance(value, (bool, str))
 
 
@@ -273,7 +279,7 @@ def _exact_float(value: float) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) and number == value else None
+    return number if isfinite(number) and number == value else None
 
 
 def _told(what: str, value: object, path: str) -> str:

@@ -10,6 +10,7 @@ of a training that uses Neptune itself. It starts a ping thread for each run, ke
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import shutil
@@ -84,7 +85,7 @@ class OfflineRun:
         self._path = self._aside / name
         self._path.mkdir(parents=True)
         self._container = container
-        self._queue: DiskQueue[Operation] | None = None
+        self._queue: DiskQueue[Operation | dict[str, Any]] | None = None
         self._trouble: OSError | None = None
         # Both write what they stand for at once.
         MetadataFile(self._path, common_metadata("offline", container, ContainerType.RUN))
@@ -156,17 +157,20 @@ class OfflineRun:
 
     def _append(self, kind: type[Operation], size: int, path: str, entries: Sequence[Entry]) -> None:
         for start in range(0, len(entries), size):
-            values = [kind.ValueType(value, step, seconds(ms)) for value, step, ms in entries[start : start + size]]
-            self._put(kind(_parts(path), values))
+            # As kind(...).to_dict() has it: making the SDK's objects would take longer than writing them.
+            values = [
+                {"value": value, "step": step, "ts": seconds(ms)} for value, step, ms in entries[start : start + size]
+            ]
+            self._put({"type": kind.__name__, "path": _parts(path), "values": values})
 
-    def _put(self, operation: Operation) -> None:
+    def _put(self, operation: Operation | dict[str, Any]) -> None:
         if self._trouble is None:
             try:
                 self._opened().put(operation)
             except OSError as error:
                 self._trouble = error
 
-    def _opened(self) -> DiskQueue[Operation]:
+    def _opened(self) -> DiskQueue[Operation | dict[str, Any]]:
         if self._queue is None:
             self._queue = DiskQueue(
                 data_path=self._path, to_dict=_to_dict, from_dict=Operation.from_dict, lock=threading.RLock()
@@ -174,14 +178,15 @@ class OfflineRun:
         return self._queue
 
 
+@functools.lru_cache(maxsize=1024)
 def seconds(ms: int) -> float:
     """Milliseconds as Neptune's seconds, such that the SDK's ``int(seconds * 1000)`` is ``ms`` again."""
     value = ms / 1000
     return value if int(value * 1000) == ms else math.nextafter(value, math.inf)
 
 
-def _to_dict(operation: Operation) -> dict[str, Any]:
-    fields: dict[str, Any] = operation.to_dict()
+def _to_dict(operation: Operation | dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = operation if isinstance(operation, dict) else operation.to_dict()
     return fields
 
 
