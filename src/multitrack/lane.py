@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -231,7 +232,10 @@ class Lane:
             # A power cut may take the journal's newest lines after they were delivered: what a resumed run writes
             # must not be taken for them.
             self._start = min(self._start, self._stretch[0].ordinal)
-        fresh = [record for record in self._stretch if record.ordinal >= self._start]
+        kinds: defaultdict[type[Record], list[Record]] = defaultdict(list)
+        for record in self._stretch:
+            kinds[type(record)].append(record)
+        fresh = bool(self._stretch) and self._stretch[-1].ordinal >= self._start
         began = time.monotonic()
         hooks: tuple[tuple[type[Record], _DataHook], ...] = (
             (Params, self._backend.log_params),
@@ -242,7 +246,7 @@ class Lane:
             (Tags, self._backend.set_tags),
         )
         for i, (kind, hook) in enumerate(hooks):
-            records = [record for record in fresh if type(record) is kind]
+            records = [record for record in kinds[kind] if record.ordinal >= self._start] if fresh else []
             if records:
                 self._hand_over(hook, records)
                 if (self._cursor.position, i) > self._furthest:
@@ -253,7 +257,7 @@ class Lane:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
         self.pace.took(time.monotonic() - began)
         self.state.segment = self._cursor.segment
-        self._passed += sum(isinstance(record, DATA) for record in self._stretch)
+        self._passed += sum(len(kinds[kind]) for kind in DATA)
         self._keep_asides()
         self.state.delivered = self._passed - self.state.set_aside
         self.state.damaged = len(self._cursor.damaged)
