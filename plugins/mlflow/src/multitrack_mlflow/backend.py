@@ -142,6 +142,8 @@ class MlflowBackend:
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> list[str]:
         """A point for each value; simple metrics count their writes as steps, so that the last one is the latest."""
+        from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
+
         native = self._runs[run.id]
         points: list[tuple[Place, NativeMetric]] = []
         with translated(native.uri):
@@ -150,15 +152,18 @@ class MlflowBackend:
                 for place, (key, value) in enumerate(record.numbers.items()):
                     step = record.earlier[key] if record.step is None else record.step
                     shown = f"{key}/summary" if key in record.beside else key
-                    point = _point(self._name(native, shown), value, record.time, step)
+                    point = NativeMetric(self._name(native, shown), _double(value), record.time, step)
                     points.append(((record.ordinal, place), point))
-                    exact.look(shown, value, step, record.ordinal, place)
+                    if type(value) is not float or not math.isfinite(value):  # rare
+                        exact.look(shown, value, step, record.ordinal, place)
             self._log_points(native, "metrics", points)
             return self._note_exact(native, exact)
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> list[str]:
         """A point for each value, its index as the step."""
+        from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
+
         native = self._runs[run.id]
         points: list[tuple[Place, NativeMetric]] = []
         with translated(native.uri):
@@ -167,8 +172,9 @@ class MlflowBackend:
                 name = self._name(native, record.name)
                 for place, value in enumerate(record.numbers):
                     step = record.index + place
-                    points.append(((record.ordinal, place), _point(name, value, record.time, step)))
-                    exact.look(record.name, value, step, record.ordinal, place)
+                    points.append(((record.ordinal, place), NativeMetric(name, _double(value), record.time, step)))
+                    if type(value) is not float or not math.isfinite(value):  # rare
+                        exact.look(record.name, value, step, record.ordinal, place)
             self._log_points(native, "lists", points)
             return self._note_exact(native, exact)
 
@@ -352,14 +358,11 @@ class _Exact:
             )
 
 
-def _point(name: str, value: float, time: int, step: int) -> NativeMetric:
-    from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
-
+def _double(value: float) -> float:
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:  # an integer beyond every double
-        number = math.inf if value > 0 else -math.inf
-    return NativeMetric(name, number, time, step)
+        return math.inf if value > 0 else -math.inf
 
 
 def _identity(run: RunInfo) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ become one. The full name of a changed one is kept in a tag.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import Final
@@ -16,6 +17,7 @@ LONGEST: Final = 250 - len("multitrack.artifact.")
 _REFUSED: Final = re.compile(r"[^\w\-. :/]|_(?=x[0-9a-f]*(?:_|[^\w\-. :/]))")
 
 
+@functools.lru_cache(maxsize=1024)  # asked for every point
 def native_name(name: str) -> str:
     """The name as MLflow holds it; the same for names that it accepts."""
     native = "/".join(_part(part) for part in _REFUSED.sub(_hex, name).split("/"))
