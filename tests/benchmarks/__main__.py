@@ -20,7 +20,7 @@ from pathlib import Path
 import bench
 import page
 
-GROUPS = ("call", "start", "training", "growth", "fsync")
+GROUPS = ("call", "start", "delivery", "training", "growth", "fsync")
 #: Of the full length, with --quick.
 QUICK = 0.01
 

@@ -21,6 +21,9 @@ ROOT = HERE.parent.parent
 sys.path.insert(1, str(HERE.parent))
 from quiet import environment  # noqa: E402
 
+#: Readers of what each tracker wrote, by its own means, and long trainings.
+HELPERS = (*sorted(ROOT.glob("plugins/*/tests")), ROOT / "tests" / "faults")
+
 #: The environment of trackers that cannot be installed beside the others; ``make bench`` makes it.
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 
@@ -108,7 +111,7 @@ def measure(group: Group, case: Case, scale: float) -> Figures:
         found = Path(root) / "figures.json"
         command = [*case.prefix, case.python, "-P", HERE, "--case", group.name, case.name,
                    "--scale", str(scale), "--into", found]  # fmt: skip
-        variables = {**environment(Path(root), HERE), **case.environment}
+        variables = {**environment(Path(root), HERE, *HELPERS), **case.environment}
         done = subprocess.run(
             [*map(str, command)], cwd=work, env=variables, capture_output=True, text=True, errors="replace"
         )

@@ -45,6 +45,15 @@ def resident(pid: int) -> float:
     return total
 
 
+def cpu(pid: int) -> float:
+    """CPU seconds of a process and of all it started that still live."""
+    total = 0.0
+    with contextlib.suppress(OSError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total + sum(map(cpu, children(pid)))
+
+
 def children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
@@ -76,6 +85,7 @@ def measure(points: int, backends: str, directory: Path, path: str | None = None
             "delivered": delivered,
             "training": resident(training.pid) - courier,
             "courier": courier,
+            "cpu": sum(map(cpu, couriers)),
         }
         rows.append(row)
         print(row, file=sys.stderr, flush=True)
@@ -110,9 +120,10 @@ def main() -> None:
     if given.json:
         print(json.dumps(rows))
         return
-    print("| logged | delivered | training MB | courier MB |\n|---|---|---|---|")
+    print("| logged | delivered | training MB | courier MB | courier CPU s |\n|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['logged']:,} | {row['delivered']:,} | {row['training']:.0f} | {row['courier']:.0f} |")
+        figures = f"{row['training']:.0f} | {row['courier']:.0f} | {row['cpu']:.1f}"
+        print(f"| {row['logged']:,} | {row['delivered']:,} | {figures} |")
 
 
 if __name__ == "__main__":
