@@ -3,15 +3,17 @@
 All runs of a process share one helper process of the SDK, ``wandb-core``. When that dies, every open run is
 lost, and the SDK is started afresh, once.
 
-Four things have no public way in the SDK, and are why the plugin names the release it was tested with: giving
-up an id after a failed start, burying a dead helper process, asking the server how much it holds, and a reference
-that nobody looks up.
+Five things have no public way in the SDK, and are why the plugin names the release it was tested with: giving
+up an id after a failed start, burying a dead helper process, asking the server how much it holds, a reference
+that nobody looks up, and handing over a row without waiting.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+import inspect
 import os
 import re
 import shutil
@@ -109,6 +111,35 @@ def start(
                 shutil.rmtree(directory, ignore_errors=True)  # else each new try would leave one
             raise
         return started, number
+
+
+class Rows:
+    """Hands a run's rows to the helper process, in order.
+
+    Waiting for each to be written to its socket takes as long as everything else about a row. What goes wrong with one
+    that is not waited for goes wrong with the next one that is, and with the count when the run is finished.
+
+    Args:
+        run: The run, just started.
+    """
+
+    def __init__(self, run: wandb.Run) -> None:
+        self._run = run
+        interface: Any = run._interface
+        self._interface = interface
+        self._awaited = publish = interface._publish
+        can = "nowait" in inspect.signature(publish).parameters
+        self._unawaited = functools.partial(publish, nowait=True) if can else publish
+        self._next: int | None = None  # the number that the SDK would give a row by itself
+
+    def log(self, row: dict[str, Any], number: int, *, wait: bool) -> None:
+        """Log the row with this number; ``wait`` until it and all before it are with the helper process."""
+        self._interface._publish = self._awaited if wait else self._unawaited
+        if number == self._next:
+            self._run.log(row)
+        else:  # which takes the SDK longer
+            self._run.log(row, step=number, commit=True)
+        self._next = number + 1
 
 
 def lost(number: int) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: W&B shows a run as finished or failed by its exit code; 255 is what the SDK itself gives after Ctrl-C.
 EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 255}
+#: Rows on their way to the helper process at once: they are in memory.
+UNAWAITED: Final = 100
 
 
 class OpenRun:
@@ -57,10 +59,11 @@ class OpenRun:
         self._pending: dict[int, Write] = {}
         self._underway = 0  # every record with a lower ordinal was written, or is being written
         self._run: wandb.Run | None = None
+        self._log: sdk.Rows
         self._uploads: Uploads | None = None
         self._core = 0
         self._row = 0  # number of the next row
-        self._next: int | None = None  # the number that the SDK would give a row by itself
+        self._last = 0  # number of the last row of the stretch being written
         self._line = 0  # number of the next line
         self._server = sdk.Held(0, 0)  # what the server has from a session that was cut off
         self._rows = self._texts = 0  # written in this session
@@ -101,6 +104,7 @@ class OpenRun:
         self._uploads.check()  # what fails is told now, and nothing more is piled up in the helper process
 
     def _write_pending(self, position: int) -> None:
+        self._last = self._row + sum(len(write.rows) for write in self._pending.values()) - 1
         for ordinal, write in sorted(self._pending.items()):
             self._write(write, is_held=ordinal < self._held)
         self._write_summary(self._pending.values())
@@ -166,7 +170,7 @@ class OpenRun:
         started, self._core = sdk.start(
             run, config=self._config, tags=self._shown_tags(), group=display_name(run.group or run.parent or "") or None
         )
-        self._run, self._next = started, None
+        self._run, self._log = started, sdk.Rows(started)
         self._uploads = Uploads(started)
         session.directory, session.before = str(Path(started.settings.sync_dir)), []
         session.url = (started.url or None) if run.options.mode == "online" else None
@@ -198,12 +202,7 @@ class OpenRun:
             self._run.tags = (*kept, *self._shown_tags())
         for number, row in enumerate(write.rows, start=self._row):
             if not is_held and number >= self._server.rows:  # the SDK drops those below, too, without a word
-                # A number of our own costs the SDK a fifth more than its next one.
-                if number == self._next:
-                    self._run.log(row)
-                else:
-                    self._run.log(row, step=number, commit=True)
-                self._next = number + 1
+                self._log.log(row, number, wait=number % UNAWAITED == 0 or number == self._last)
                 self._rows += 1
         self._row += len(write.rows)
         lines = write.lines[max(0, self._server.lines - self._line) :]
