@@ -1,5 +1,6 @@
 """Offline: the files hold exactly what the journal holds, whatever dies on the way."""
 
+import math
 import os
 import signal
 import subprocess
@@ -53,6 +54,19 @@ def test_one_row_a_call_and_the_step_as_axis_of_every_series(tmp_path: Path) -> 
     assert {key: value for key, value in held.summary.items() if not key.startswith("_")} == {
         "best": 0.125, "loss": 0.25, "f1@0.5": 0.25, "curve": 4.0, "star*": 1.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("series_first", [True, False])
+def test_a_simple_metric_is_not_taken_for_the_exact_text_of_its_series(tmp_path: Path, series_first: bool) -> None:
+    run = start(tmp_path)
+    for series in (series_first, not series_first):
+        if series:
+            run.log_metrics({"loss": 10**400, "count": 2**53 + 3, "best": 2**60 + 1}, step=0)
+        else:
+            run.log_metrics({"loss": math.inf, "count": 2**53 + 1, "best": float(2**60)})
+    run.end()
+    sync(tmp_path)
+    assert read_native(tmp_path, run.id).metrics == {"loss": math.inf, "count": 2**53 + 1, "best": 2**60}
 
 
 def test_rows_do_not_depend_on_how_the_journal_was_cut(tmp_path: Path) -> None:

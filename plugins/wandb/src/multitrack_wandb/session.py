@@ -69,6 +69,7 @@ class OpenRun:
         self._rows = self._texts = 0  # written in this session
         self._series: set[str] = set()
         self._summary: dict[str, Any] = {}
+        self._exact: set[str] = set()  # columns that have had an exact text beside them
         self._tags: dict[str, str] = {}
         self._config = _facts(run)
         if not self._held:
@@ -217,11 +218,16 @@ class OpenRun:
         """Simple metrics, last: W&B puts the last value of a series in the place of its summary."""
         changed: set[str] = set()
         for write in writes:
+            if write.stand_ins:
+                self._exact.update(key for key in write.series if any(exact_key(key) in row for row in write.rows))
+            again = self._summary.keys() & write.series
             for key, value in write.summary.items():
                 self._summary[key] = value
-                if exact_key(key) in self._summary and exact_key(key) not in write.summary:
+                if exact_key(key) not in write.summary and (key in self._exact or exact_key(key) in self._summary):
                     self._summary[exact_key(key)] = str(value)
-            changed.update(write.summary, self._summary.keys() & write.series)
+            for key in again & self._exact:  # else the row's exact text would be taken for the simple metric's
+                self._summary.setdefault(exact_key(key), str(self._summary[key]))
+            changed.update(write.summary, again)
         if changed and self._run is not None:
             self._run.summary.update(self._summary)
 
