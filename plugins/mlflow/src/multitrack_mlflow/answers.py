@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import email.utils
 import functools
 import json
 import os
@@ -95,6 +94,8 @@ def _credential() -> str:
 
 def _seconds(text: str | None) -> float | None:
     """A ``Retry-After``: seconds, or a date."""
+    import email.utils  # noqa: PLC0415 - for the courier; the training process does not need it
+
     if text is None:
         return None
     try:

@@ -9,7 +9,6 @@ become one. The full name of a changed one is kept in a tag.
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from typing import Final
 
@@ -20,6 +19,8 @@ _REFUSED: Final = re.compile(r"[^\w\-. :/]|_(?=x[0-9a-f]*(?:_|[^\w\-. :/]))")
 @functools.lru_cache(maxsize=1024)  # asked for every point
 def native_name(name: str) -> str:
     """The name as MLflow holds it; the same for names that it accepts."""
+    import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
+
     native = "/".join(_part(part) for part in _REFUSED.sub(_hex, name).split("/"))
     if len(native) > LONGEST:
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]

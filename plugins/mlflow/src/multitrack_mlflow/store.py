@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import os
 import re
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +32,9 @@ def prepare(path: Path, version: str) -> None:
     Raises:
         OSError: Its directory cannot be written.
     """
+    import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
+    import shutil  # noqa: PLC0415 - for the courier; the training process does not need it
+
     if path.exists() and path.stat().st_size > 0:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +56,9 @@ def prepare(path: Path, version: str) -> None:
 
 def _template(cache: Path, version: str) -> Path:
     """The empty migrated store of this version, made where it is missing."""
+    import sqlite3  # noqa: PLC0415 - for the courier; the training process does not need it
+    import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
+
     template = cache / f"mlflow-{version}.db"
     with _locked(cache / "template.lock"):
         if not template.exists():
@@ -75,6 +77,8 @@ def _template(cache: Path, version: str) -> Path:
 
 def _cache() -> Path:
     """The user's cache for us; a temporary directory where there is no writable home."""
+    import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
+
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path("~/.cache").expanduser()) / "multitrack"
     try:

@@ -7,9 +7,7 @@ file is written again; where a courier restarts in the middle of one, it reads t
 from __future__ import annotations
 
 import datetime
-import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +22,8 @@ _LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \w+ ")
 
 def pointer(path: str, text: str) -> str:
     """What stands in the place of a text that is too long for it."""
+    import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
+
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{len(text)} characters, sha256 {digest}: artifact {path}"
 
@@ -69,6 +69,8 @@ class LineFiles:
             self._client.log_text(self._run_id, "\n".join(self._lines) + "\n", line_file(self._number))
 
     def _read_back(self, count: int) -> list[str]:
+        import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
+
         with tempfile.TemporaryDirectory() as scratch:
             path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
             with Path(path).open(encoding="utf-8", newline="") as file:  # a lone carriage return stays what it is

@@ -8,7 +8,6 @@ that is resumed is built whole once more, and then replaces the earlier one.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,6 +108,8 @@ class NeptuneBackend:
             BackendError: Something could not be written; the lane stops as in ``flush``.
             OSError: It cannot be put there; likewise.
         """
+        import shutil  # noqa: PLC0415 - for the courier; the training process does not need it
+
         recording = self._open.pop(run.directory)
         note = run.directory / "published.json"
         earlier = _published(note, recording)

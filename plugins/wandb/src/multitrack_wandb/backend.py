@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multitrack.errors import RetryableError
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
-from multitrack_wandb import files
 from multitrack_wandb.options import WandbOptions
-from multitrack_wandb.sdk import SessionLostError
-from multitrack_wandb.session import OpenRun
-from multitrack_wandb.translate import DataRecord, translate
+
+# The rest is imported where a run is delivered: a training process only asks for the options, and has 10 ms.
+if TYPE_CHECKING:
+    from multitrack_wandb.session import OpenRun
+    from multitrack_wandb.translate import DataRecord
 
 
 class WandbBackend:
@@ -40,6 +42,9 @@ class WandbBackend:
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Start the run in W&B, resume it, or go on with the one that this process has open."""
+        from multitrack_wandb import files  # noqa: PLC0415 - see above
+        from multitrack_wandb.session import OpenRun  # noqa: PLC0415 - see above
+
         opened = self._open.get(run.directory)
         if opened is None:
             opened = OpenRun(run, files.clear_unfinished(run.directory, run.options.dir, run.id))
@@ -103,6 +108,8 @@ class WandbBackend:
             raise
 
     def _take(self, run: RunInfo, records: Sequence[DataRecord]) -> list[str]:
+        from multitrack_wandb.translate import translate  # noqa: PLC0415 - see above
+
         opened = self._opened(run)
         stand_ins: list[str] = []
         for record in records:
@@ -115,6 +122,8 @@ class WandbBackend:
         try:
             return self._open[run.directory]
         except KeyError:
+            from multitrack_wandb.sdk import SessionLostError  # noqa: PLC0415 - see above
+
             raise SessionLostError("the run is no longer open in W&B") from None
 
 

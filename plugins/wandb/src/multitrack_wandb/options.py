@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-import netrc
 import os
 from pathlib import Path
 from typing import Final, Literal
@@ -69,6 +67,8 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def has_credentials(base_url: str | None) -> bool:
     """Whether W&B would find a key without asking: environment, netrc file, or its own settings file."""
+    import netrc  # noqa: PLC0415 - for the courier; the training process does not need it
+
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     if _from_settings_file("api_key"):
@@ -90,6 +90,8 @@ def _netrc_path() -> Path:
 
 
 def _from_settings_file(key: str) -> str | None:
+    import configparser  # noqa: PLC0415 - for the courier; the training process does not need it
+
     directory = os.environ.get("WANDB_CONFIG_DIR")
     path = (Path(directory).expanduser() if directory else Path.home() / ".config" / "wandb") / "settings"
     parser = configparser.ConfigParser(interpolation=None)
