@@ -66,13 +66,20 @@ def _group(name: str) -> bench.Group:
     return group
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, got {number}")
+    return number
+
+
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python tests/benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", help=f"groups, separated by commas, of: {', '.join(GROUPS)}")
     parser.add_argument("--list", action="store_true", help="say what would be measured")
-    parser.add_argument("--rounds", type=int, help="how often each case runs; default: as --list says")
+    parser.add_argument("--rounds", type=_positive, help="how often each case runs; default: as --list says")
     parser.add_argument("--quick", action="store_true", help="only see that it runs, most of it; writes no page")
     parser.add_argument("--no-write", dest="write", action="store_false", help="leave docs/performance.md as it is")
     parser.add_argument("--json", metavar="FILE", help="keep the figures of every round")

@@ -30,7 +30,8 @@ def write(name: str, text: str, rounds: int) -> None:
     head, rest = page.split(begin, 1)
     _, tail = rest.split(end, 1)
     command = f"`python tests/benchmarks --only {name}`"
-    note = f"{command}, {rounds} rounds, {datetime.date.today().isoformat()}; {machine()}."
+    times = "1 round" if rounds == 1 else f"{rounds} rounds"
+    note = f"{command}, {times}, {datetime.date.today().isoformat()}; {machine()}."
     PAGE.write_text(f"{head}{begin}\n{text.strip()}\n\n{note}\n{end}{tail}")
     bench.tell(f"{name}: written to {PAGE.relative_to(bench.ROOT)}")
 
