@@ -171,4 +171,5 @@ def page(results: Results) -> str:
     return "\n".join([*rows, "", f"By hand and point by point: {by_hand_is}.", "", *costs, "", seen_page(results)])
 
 
-GROUP = Group("delivery", (*RATES, *LATENCIES, *COURIERS), page, rounds=5)
+SHORT = (*RATES[:3], *RATES[6:9], *RATES[12:], *LATENCIES[:2], COURIERS[0])  # without servers
+GROUP = Group("delivery", (*RATES, *LATENCIES, *COURIERS), page, rounds=5, short=SHORT)

@@ -105,6 +105,8 @@ def seen_page(results: Results) -> str:
     ]
     for shown, _, _ in SEEN:
         mine, own = f"{shown}, seen", f"{shown}, seen by hand"
+        if mine not in results:
+            continue
         figures = [results.spread(case, figure, form=".2f") for case in (mine, own) for figure in ("median", "worst")]
         rows.append(f"| {shown} | {' | '.join(figures)} |")
     rows += [
@@ -115,6 +117,8 @@ def seen_page(results: Results) -> str:
         "|---|---|---|---|---|",
     ]
     for case in COURIERS:
+        if case.name not in results:
+            continue
         figures = [results.spread(case.name, "cpu", 1e6)]
         figures += [results.spread(case.name, figure, form=".0f") for figure in ("half", "most", "training")]
         rows.append(f"| {case.name.partition(', ')[2]} | {' | '.join(figures)} |")
