@@ -15,7 +15,7 @@ demo: .venv/demo
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
-bench: .venv/dev .venv-peers/bin/python
+bench: .venv/dev .venv-peers/ready
 	$(BIN)/python tests/benchmarks
 
 lint: .venv/dev
@@ -40,11 +40,12 @@ types: .venv/dev
 	@touch $@
 
 # Trackers that do not install beside the others.
-.venv-peers/bin/python: .venv/bin/python .ci/peers.txt
+.venv-peers/ready: .ci/peers.txt | .venv/bin/python
 	rm -rf .venv-peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
 	$(BIN)/python -m virtualenv --quiet .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/peers.txt
+	@touch $@
 
 clean:
 	rm -rf .venv .venv-peers .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def main() -> None:
         (case,) = (case for case in group.cases if case.name == given.case[1])
         Path(given.into).write_text(json.dumps(case.run(given.scale)))
         return
-    names = given.only.split(",") if given.only else GROUPS
+    names = GROUPS if given.only is None else [name.strip() for name in given.only.split(",")]
     for name in names:
         if name not in GROUPS:
             raise SystemExit(f"--only: no group {name!r}; there are {', '.join(GROUPS)}")
@@ -43,6 +44,8 @@ def main() -> None:
             print("".join(f"    {case.name}\n" for case in group.cases), end="")
         return
     raw = {}
+    if given.json:
+        Path(given.json).touch()
     for name in names:
         group = _group(name)
         wanted = group.cases if not given.quick or group.short is None else group.short
@@ -57,8 +60,8 @@ def main() -> None:
         print(text)
         if given.write and not given.quick:
             page.write(name, text, rounds)
-    if given.json:
-        Path(given.json).write_text(json.dumps(raw, indent=1))
+        if given.json:
+            Path(given.json).write_text(json.dumps(raw, indent=1))
 
 
 def _group(name: str) -> bench.Group:
@@ -90,4 +93,8 @@ def _parsed() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

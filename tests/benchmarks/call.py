@@ -42,7 +42,7 @@ def ours(make: Callable[[Any], Call], calls: int) -> Callable[[float], Figures]:
         figures = {**each(call, count), **together(call, count)}
         figures |= against_write(call, size, count)
         figures |= allocated(call, min(count, 1000))
-        figures["bytes"] = size
+        figures |= {"bytes": size, "calls": count}
         tracked.end()
         return figures
 
@@ -84,7 +84,10 @@ def together(call: Call, count: int) -> Figures:
         worker.join()
     passed = time.perf_counter() - begun
     figures = summed(array("q", [value for own in took for value in own]))
-    return {**{f"{name} of all": value for name, value in figures.items()}, "rate of all": count / passed}
+    return {
+        **{f"{name} of all": value for name, value in figures.items()},
+        "rate of all": THREADS * (count // THREADS) / passed,
+    }
 
 
 def summed(took: array[int]) -> Figures:
@@ -104,20 +107,24 @@ def against_write(call: Call, size: int, count: int) -> Figures:
     stretch = count // TURNS
     mine, bare = [], []
     gc.collect()
-    for turn in range(TURNS):
+    for _ in range(TURNS):
+        mine.append(tight(call, stretch))
         begun = time.perf_counter()
-        for step in range(stretch):
-            call(step)
-        between = time.perf_counter()
         for _ in range(stretch):
             write(out, line)
-        bare.append((time.perf_counter() - between) / stretch)
-        mine.append((between - begun) / stretch)
-        del turn
+        bare.append((time.perf_counter() - begun) / stretch)
     os.close(out)
     Path("bare.jsonl").unlink()
     ratio = statistics.median(a / b for a, b in zip(mine, bare, strict=True))
     return {"tight": statistics.median(mine), "write": statistics.median(bare), "ratio": ratio}
+
+
+def tight(call: Call, count: int) -> float:
+    """Seconds a call in a loop that does nothing else."""
+    begun = time.perf_counter()
+    for step in range(count):
+        call(step)
+    return (time.perf_counter() - begun) / count
 
 
 def allocated(call: Call, count: int) -> Figures:
@@ -125,14 +132,15 @@ def allocated(call: Call, count: int) -> Figures:
     import tracemalloc
 
     tracemalloc.start()
-    call(0)
+    for step in range(10):
+        call(step)
     before, _ = tracemalloc.get_traced_memory()
-    highest = []
+    highest = array("q", bytes(8 * count))  # nothing of our own may grow meanwhile
     for step in range(count):
         tracemalloc.reset_peak()
         now, _ = tracemalloc.get_traced_memory()
         call(step)
-        highest.append(tracemalloc.get_traced_memory()[1] - now)
+        highest[step] = tracemalloc.get_traced_memory()[1] - now
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return {"highest": statistics.median(highest), "kept": (after - before) / count}
@@ -152,7 +160,13 @@ def by_hand(scale: float) -> Figures:
         write(out, encode(record) + b"\n")
 
     size = 88
-    return {**each(call, count), **against_write(call, size, count), **allocated(call, min(count, 1000)), "bytes": size}
+    return {
+        **each(call, count),
+        **against_write(call, size, count),
+        **allocated(call, min(count, 1000)),
+        "bytes": size,
+        "calls": count,
+    }
 
 
 def metric(run: Any) -> Call:
@@ -226,21 +240,14 @@ def peer(one: Peer) -> Callable[[float], Figures]:
     def run(scale: float) -> Figures:
         kept = {"kept": float(killed(one))} if callable(one.kept) else {}
         call = one.start()
-        count = max(20, int(one.calls * scale))
-        for step in range(10):
-            call(step)
-        stretch = count // 2
-        begun = time.perf_counter()
-        for step in range(10, 10 + stretch):
-            call(step)
-        tight = (time.perf_counter() - begun) / stretch
-        took = array("q", bytes(8 * stretch))
-        clock = time.perf_counter_ns
-        for step in range(stretch):
-            before = clock()
-            call(10 + stretch + step)
-            took[step] = clock() - before
-        return {**summed(took), "tight": tight, **kept}
+        count = max(2 * TURNS, int(one.calls * scale))
+        figures = {**each(call, count), **kept}  # the same way, and in the same order, as ours
+        gc.collect()
+        return {
+            **figures,
+            "tight": statistics.median(tight(call, count // TURNS) for _ in range(TURNS)),
+            "calls": count,
+        }
 
     return run
 
@@ -251,15 +258,15 @@ def page(results: Results) -> str:
         return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
     rows = [
-        "| call | µs in a tight loop | × the bare `write` of its bytes | p50 µs | p99 µs | worst µs | bytes | heap at its highest | left on the heap |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| call | µs in a tight loop | × the bare `write` of its bytes | p50 µs | p99 µs | worst µs | of calls | bytes | heap at its highest | left on the heap |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for case in OURS:
         name = case.name
         size, highest, kept = (results.median(name, key) for key in ("bytes", "highest", "kept"))
         rows.append(
             f"| {name} | {micro(name, 'tight')} | {results.spread(name, 'ratio', form='.2f')} | {micro(name, 'p50')} | "
-            f"{micro(name, 'p99')} | {micro(name, 'worst')} | {size:,.0f} | {highest:,.0f} | {kept:,.0f} |"
+            f"{micro(name, 'p99')} | {micro(name, 'worst')} | {results.median(name, 'calls'):,.0f} | {size:,.0f} | {highest:,.0f} | {kept:,.0f} |"
         )
     rows += [
         "", f"| from {THREADS} threads at once | p50 µs | p99 µs | worst µs | calls a second, all together |", "|---|---|---|---|---|",
@@ -272,16 +279,16 @@ def page(results: Results) -> str:
             )
     first = OURS[0].name
     rows += [
-        "", "| one scalar | µs in a tight loop | × ours | p50 µs | p99 µs | worst µs | after `kill -9` |",
-        "|---|---|---|---|---|---|---|",
-        f"| multitrack, `log_metric` | {micro(first, 'tight')} | 1 | {micro(first, 'p50')} | {micro(first, 'p99')} | {micro(first, 'worst')} | all |",
+        "", "| one scalar | µs in a tight loop | × ours | p50 µs | p99 µs | worst µs | of calls | after `kill -9` |",
+        "|---|---|---|---|---|---|---|---|",
+        f"| multitrack, `log_metric` | {micro(first, 'tight')} | 1 | {micro(first, 'p50')} | {micro(first, 'p99')} | {micro(first, 'worst')} | {results.median(first, 'calls'):,.0f} | all |",
     ]  # fmt: skip
     for one in PEERS:
         if one.name in results:
             kept = f"{results.median(one.name, 'kept'):,.0f} of 1,000" if callable(one.kept) else one.kept
             rows.append(
                 f"| {one.name} | {micro(one.name, 'tight')} | {results.ratio(one.name, 'tight', first, form='.1f')} | "
-                f"{micro(one.name, 'p50')} | {micro(one.name, 'p99')} | {micro(one.name, 'worst')} | {kept} |"
+                f"{micro(one.name, 'p50')} | {micro(one.name, 'p99')} | {micro(one.name, 'worst')} | {results.median(one.name, 'calls'):,.0f} | {kept} |"
             )
     return "\n".join(rows)
 

@@ -150,7 +150,7 @@ def page(results: Results) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     costs = [
-        "| tracker | CPU µs a point, 1 key | by hand | 10 keys | by hand | import and open, s | by hand |",
+        "| tracker | CPU of the process that delivers, µs a point, 1 key | by hand | 10 keys | by hand | import and open, s | by hand |",
         "|---|---|---|---|---|---|---|",
     ]
     for way in WAYS:

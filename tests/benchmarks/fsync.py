@@ -23,7 +23,7 @@ def loop(setting: bool | float, work: float) -> Callable[[float], Figures]:
         clock = time.perf_counter_ns
         until = time.perf_counter() + seconds
         step = 0
-        while time.perf_counter() < until:
+        while step < len(took) and time.perf_counter() < until:
             if work:
                 done = time.perf_counter() + work
                 while time.perf_counter() < done:

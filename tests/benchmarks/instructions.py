@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,13 @@ def main() -> None:
         "--calls", type=int, default=4000, help="how many more the second process makes (default: 4000)"
     )
     given = parser.parse_args()
+    wanted = given.only.split(",") if given.only else list(CALLS)
+    if unknown := set(wanted) - set(CALLS):
+        parser.error(f"--only: no call {', '.join(sorted(unknown))}")
+    if shutil.which("valgrind") is None:
+        parser.error("valgrind is not installed")
     print("| call | instructions |\n|---|---|")
-    for name in given.only.split(",") if given.only else CALLS:
+    for name in wanted:
         more, some = instructions(CALLS[name], 1000 + given.calls), instructions(CALLS[name], 1000)
         print(f"| {name} | {(more - some) / given.calls:,.0f} |", flush=True)
 

@@ -8,13 +8,15 @@ import platform
 import re
 import sys
 import sysconfig
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
 import bench
 
 PAGE = bench.ROOT / "docs" / "performance.md"
-_NAMED = ("multitrack", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
+_NAMED = ("multitrack", "msgspec", "pluggy", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
+_PEERS = ("trackio", "swanlab", "tensorboardX")
 
 
 def write(name: str, text: str, rounds: int) -> None:
@@ -41,9 +43,14 @@ def machine() -> str:
     model = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
     optimized = "" if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")) else " built without PGO"
     versions = [f"{name} {version}" for name in _NAMED if (version := _version(name))]
+    peers = bench.PEERS.parents[1].glob("lib/*/site-packages/*.dist-info")
+    names = (found.name.removesuffix(".dist-info").partition("-") for found in peers)
+    versions += sorted(f"{name} {version}" for name, _, version in names if name in _PEERS)
+    memory = re.search(r"MemTotal: *(\d+)", _read("/proc/meminfo"))
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, Linux "
-        f"{platform.release().split('-')[0]}, Python {platform.python_version()}{optimized}, {', '.join(versions)}"
+        f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, "
+        f"{int(memory.group(1)) / 2**20 if memory else 0:.0f} GB, Linux {platform.release().split('-')[0]}, "
+        f"{_filesystem(tempfile.gettempdir())}, Python {platform.python_version()}{optimized}, {', '.join(versions)}"
     )
 
 
@@ -52,6 +59,13 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _filesystem(path: str) -> str:
+    """The type of the filesystem that cases write to."""
+    mounts = [line.split()[1:3] for line in _read("/proc/mounts").splitlines()]
+    inside = [(len(place), kind) for place, kind in mounts if os.path.commonpath([place, path]) == place]
+    return max(inside, default=(0, "unknown filesystem"))[1]
 
 
 def _read(path: str) -> str:
