@@ -140,3 +140,8 @@ def test_names_may_hold_anything_but_nul(name: str) -> None:
 def test_names_that_cannot_be(name: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="a run name"):
         check_name(name, "run")
+
+
+def test_long_doubles_and_masked_arrays_of_a_list_metric() -> None:
+    assert to_numbers(np.array([0.5, np.nan], np.longdouble), "x") == [0.5, "NaN"]
+    assert to_numbers(np.ma.array([1, 2, 3], mask=[0, 1, 0]), "x") == [1.0, "NaN", 3.0]

@@ -16,6 +16,7 @@ import msgspec
 from multitrack.background import in_background
 from multitrack.config import Settings
 from multitrack.context import full_context
+from multitrack.durability import put_on_medium
 from multitrack.host import Host, ProcessHost, ThreadHost
 from multitrack.manifest import write_manifest
 from multitrack.redaction import Redactor
@@ -88,6 +89,8 @@ def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
         run.manifest = msgspec.structs.replace(manifest, context=complete, redacted=manifest.redacted + redaction.count)
         try:
             write_manifest(directory, run.manifest)
+            if run.settings.fsync:
+                put_on_medium(directory / "manifest.json")
         except OSError as error:
             log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
 

@@ -85,7 +85,7 @@ def to_numbers(values: Any, name: str) -> list[int | float | str]:
     if array is not None:
         if array.ndim > 1:
             raise TypeError(f"list metric {name!r} must have one dimension, got shape {tuple(array.shape)}")
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             converted = array.reshape(-1).tolist()
             return [number_to_json(to_number(value, name)) for value in converted]
         plain: list[Any] = array.reshape(-1).tolist()
@@ -118,6 +118,8 @@ def _array_of(values: Any) -> Any:
         values = values.detach().cpu()
         if not hasattr(values, "__array__") or str(getattr(values, "dtype", "")) == "torch.bfloat16":
             values = values.float()
+    if hasattr(values, "filled"):  # what a masked array hides is no number
+        values = values.astype(float).filled(float("nan"))
     numpy = sys.modules.get("numpy")  # whoever holds an array has imported it
     if numpy is None or not hasattr(values, "__array__"):
         return None

@@ -16,7 +16,7 @@ import bench
 
 PAGE = bench.ROOT / "docs" / "performance.md"
 _NAMED = ("multitrack", "msgspec", "pluggy", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
-_PEERS = ("trackio", "swanlab", "tensorboardX")
+_PEERS = ("swanlab", "tensorboardx", "trackio")
 
 
 def write(name: str, text: str, rounds: int) -> None:
@@ -45,7 +45,7 @@ def machine() -> str:
     versions = [f"{name} {version}" for name in _NAMED if (version := _version(name))]
     peers = bench.PEERS.parents[1].glob("lib/*/site-packages/*.dist-info")
     names = (found.name.removesuffix(".dist-info").partition("-") for found in peers)
-    versions += sorted(f"{name} {version}" for name, _, version in names if name in _PEERS)
+    versions += sorted(f"{name} {version}" for name, _, version in names if name.lower() in _PEERS)
     memory = re.search(r"MemTotal: *(\d+)", _read("/proc/meminfo"))
     return (
         f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, "

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import JournalError
+from multitrack import JournalError, process
 from multitrack.journal import Cursor, Writer, close_dead
 from multitrack.lane import Lane
 from multitrack.lanestate import read_state
@@ -274,6 +274,7 @@ def test_with_fsync_everything_is_on_the_medium_in_time(tmp_path: Path, monkeypa
     run = start(fsync=0.05)
     assert run.directory is not None
     path = segment_path(run.directory, 1)
+    process.join_context(run)  # which writes the manifest once more
     for place in (path, run.directory / "manifest.json", run.directory, run.directory.parent, tmp_path / ".multitrack"):
         assert place.stat().st_ino in synced
     run.log_metric("x", 1.0, step=0)
