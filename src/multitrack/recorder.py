@@ -130,6 +130,7 @@ class Recorder:
                 type(value) is float and type(step) is int and isfinite(value)
                 and -LARGEST_STEP <= step <= LARGEST_STEP and self._past.kinds.get(name) == "series"
             ):  # fmt: skip
+                # Every round of a loop but its first; as in _append_metric, without the price of calling it.
                 self._acquire()
                 try:
                     writer = self._writer or self._ready()
