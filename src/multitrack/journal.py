@@ -115,7 +115,7 @@ class Writer:
         return self._write(to_json(record) + b"\n")
 
     def append_metric(self, values: dict[str, int | float | str], step: int | None) -> int:
-        """``append`` of a :class:`Metric` at the time of now, with no call more than it takes: as :meth:`_write` does."""
+        """``append`` of a :class:`Metric` at the time of now; repeats :meth:`_write` to save a call."""
         now = time.time_ns() // 1_000_000
         if now > self.last_time:
             self.last_time = now
