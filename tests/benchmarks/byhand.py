@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 
 class Row(NamedTuple):
@@ -138,10 +139,24 @@ class Wandb:
 
     def count(self, run_id: str) -> int:
         """Points in the run's file, by W&B's own classes for its records, or on the server."""
+        rows = self.server.runs[run_id].rows if self._online else self._written(run_id)
+        return sum(key.startswith("metric_") for row in rows for key in row)
+
+    def _written(self, run_id: str) -> list[dict[str, Any]]:
+        """The rows of a run's file, once it is whole: ``finish()`` may return before its last block is written."""
         from wandb_file import read_wandb
 
-        rows = self.server.runs[run_id].rows if self._online else read_wandb(Path(self.options["dir"]), run_id).rows
-        return sum(key.startswith("metric_") for row in rows for key in row)
+        until = time.monotonic() + 30
+        while True:
+            try:
+                run = read_wandb(Path(self.options["dir"]), run_id)
+            except AssertionError:  # torn
+                if time.monotonic() > until:
+                    raise
+            else:
+                if run.exit_code is not None or time.monotonic() > until:
+                    return run.rows
+            time.sleep(0.05)
 
 
 class Neptune:
