@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from multitrack.ranks import LAUNCHERS
+
 pytest.register_assert_rewrite("recorded")
+
+#: What says that a process is one of several.
+LAUNCHED = {"LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID", "KERASTUNER_TUNER_ID", "TF_CONFIG"}
+LAUNCHED.update(name for launcher in LAUNCHERS for name in (launcher.rank, launcher.size, *launcher.needs))
 
 
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in list(os.environ):
-        if name.startswith("MULTITRACK_") or name in {"RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"}:
+        if name.startswith("MULTITRACK_") or name in LAUNCHED:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     yield

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import msgspec
 
-from multitrack import __version__, plugins, shown
+from multitrack import __version__, plugins, ranks, shown
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError
 from multitrack.reader import RecordedRun, open_journal
@@ -95,13 +95,16 @@ def config(as_json: bool) -> None:
         for field in msgspec.structs.fields(options):
             value = shown.without_secret(field.encode_name, getattr(options, field.name))
             rows.append((backend.name, field.encode_name, value, origins[field.encode_name]))
+    place = ranks.this_process()
     if as_json:
         keys = ("section", "key", "value", "origin")
-        shown.print_json(
-            {"file": loaded.file and str(loaded.file), "values": [dict(zip(keys, r, strict=True)) for r in rows]}
-        )
+        values = [dict(zip(keys, row, strict=True)) for row in rows]
+        shown.print_json({"file": loaded.file and str(loaded.file), "values": values, "process": place._asdict()})
     else:
         shown.print_config(loaded.place() if loaded.file else None, rows)
+        if place.size > 1:
+            nothing = ": records nothing" if place.passed_over(loaded.settings.ranks) else ""
+            click.echo(f"this process: {place}{nothing}")
 
 
 @main.command()

@@ -47,7 +47,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         exit: ``wait``: the end of a run waits as long as records move; ``detach``: it returns at once, and the courier
             goes on alone for at most ``detach_limit`` seconds.
         detach_limit: Seconds that a courier goes on after the training process, at most.
-        ranks: Under torchrun and the like: ``zero``: only rank 0 records; ``all``: each rank is a child run.
+        ranks: Of a training in several processes: ``zero``: only rank 0 records; ``all``: each rank is a child run;
+            ``off``: nobody asks for the rank, each process records runs of its own.
         mistakes: What a wrong call does: ``raise``, or ``warn`` and set the record aside, counted.
         plugins: Plugins that are no backends, by entry point or import path.
         interval: Seconds between deliveries while training runs.
@@ -60,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivery: Literal["process", "thread", "off"] = "process"
     exit: Literal["wait", "detach"] = "wait"
     detach_limit: Annotated[float, msgspec.Meta(gt=0)] = 600.0
-    ranks: Literal["zero", "all"] = "zero"
+    ranks: Literal["zero", "all", "off"] = "zero"
     mistakes: Literal["raise", "warn"] = "raise"
     plugins: list[str] = []
     interval: Annotated[float, msgspec.Meta(gt=0)] = 1.0

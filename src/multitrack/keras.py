@@ -15,11 +15,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
-from multitrack import process, values
+from multitrack import process, ranks, values
 from multitrack._guard import guarded, put_aside
 from multitrack._sections import log_section
 from multitrack.errors import MetricKindError
-from multitrack.run import Run, active_run
+from multitrack.run import Run, active_run, disabled_run
 
 try:
     import keras
@@ -168,7 +168,15 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _find_run(self) -> None:
-        self._run = self._given or active_run()
+        run = self._given or active_run()
+        place = ranks.this_process()
+        if place.passed_over(run.settings.ranks) and not run.disabled:
+            log.warning(
+                "multitrack: TrackingCallback: %s: records nothing, though run %s is open: it was started "
+                "before this process joined the others; call multitrack.start_run() after", place, run.id
+            )  # fmt: skip
+            run = disabled_run()
+        self._run = run
         if self._run.disabled and self._given is None and process.last_open() is None:
             log.warning(
                 "multitrack: TrackingCallback: no run is open, nothing is recorded; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import stat
@@ -72,7 +73,8 @@ def start_run(
         run_id: Continue the run of this id, or start it under this id if there is none.
         config: Path of a TOML file, or a mapping of the same shape; default: searched upwards.
         capture: Which output becomes log lines: any of ``stdout``, ``stderr``, ``logging``.
-        disabled: Record nothing; default: what ``MULTITRACK_DISABLED`` says, or whether this is not rank 0.
+        disabled: Record nothing; default: what ``MULTITRACK_DISABLED`` says. Of a training in several processes only
+            rank 0 records in any case, unless ``ranks`` in the config says otherwise.
 
     Returns:
         The open run.
@@ -96,12 +98,13 @@ def start_run(
     if disabled or (disabled is None and _switched_off()):
         return _disabled(project, name)
     loaded = load_config(config, arguments={"project": project})
-    rank, size = ranks.this_rank()
-    if size > 1:
-        if loaded.settings.ranks == "zero" and rank > 0:
-            return _disabled(project, name)
-        if loaded.settings.ranks == "all" and parent is None:
-            return _start_rank(loaded, request, rank, size)
+    place = ranks.this_process()
+    setting = parent.settings.ranks if isinstance(parent, Run) else loaded.settings.ranks
+    if place.passed_over(setting):
+        _say_once(place)
+        return _disabled(project, name)
+    if setting == "all" and place.size > 1 and parent is None:
+        return _start_rank(loaded, request, place.rank, place.size)
     return _Start(loaded, request).open()
 
 
@@ -118,6 +121,17 @@ class Request(msgspec.Struct, frozen=True):
     backends: Any
     run_id: str | None
     captures: tuple[str, ...]
+
+
+@functools.cache
+def _say_once(place: ranks.Place) -> None:
+    """Rank 1 speaks for all, so that a thousand ranks say it once where people look."""
+    log.log(
+        logging.WARNING if place.rank == 1 else logging.INFO,
+        'multitrack: %s: records nothing, as one training is one run; ranks = "all" makes each rank a child run, '
+        '"off" is for processes that have nothing to do with each other',
+        place,
+    )
 
 
 def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
