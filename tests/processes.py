@@ -1,6 +1,7 @@
 """Training processes for tests, and the couriers they leave."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -50,3 +51,26 @@ def wait_until(condition: Any, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.02)
+
+
+def together(tmp_path: Path, body: str, environments: list[dict[str, str]]) -> list[str]:
+    """Training processes that need each other, all to the end; gives back what each said on stderr."""
+    started = [script(tmp_path, body, **environment) for environment in environments]
+    try:
+        said = [process.communicate(timeout=120) for process in started]
+    finally:
+        for process in started:  # one of them has failed, and the others wait for it
+            process.kill()
+    assert [process.returncode for process in started] == [0] * len(started), said
+    return [errors for _, errors in said]
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

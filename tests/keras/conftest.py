@@ -16,6 +16,9 @@ import pytest
 import multitrack
 from multitrack.reader import RecordedRun
 
+#: ``test_ranks_torch.py`` and the like are of one backend, and run in the environment that has it.
+collect_ignore_glob = [f"*_{other}.py" for other in ("jax", "tensorflow", "torch") if other != keras.backend.backend()]
+
 Data = tuple[np.ndarray, np.ndarray]
 
 
