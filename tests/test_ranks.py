@@ -14,6 +14,7 @@ import multitrack
 from multitrack import start
 from multitrack.cli import main
 from multitrack.ranks import this_process
+from processes import free_ports, together
 
 CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
 
@@ -161,3 +162,47 @@ def test_the_command_says_which_process_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert found["process"] == {"rank": 3, "size": 4, "source": "mpirun"}
     monkeypatch.setenv("MULTITRACK_RANKS", "all")
     assert "this process: rank 3 of 4 (mpirun)\n" in CliRunner().invoke(main, ["config"]).stdout
+
+
+JAX = """
+import jax, jax.numpy as jnp
+from jax._src import xla_bridge
+from multitrack.ranks import this_process
+
+number = int(os.environ["NUMBER"])
+assert this_process().size == 1
+jax.distributed.initialize(f"127.0.0.1:{os.environ['PORT']}", 2, number)
+with multitrack.start_run(name="one") as run:
+    here = this_process()
+    assert not xla_bridge.backends_are_initialized(), "asking has started the devices"
+    assert here[:2] == (number, 2), here
+    mesh = jax.sharding.Mesh(jax.devices(), ("data",))  # of both processes
+    shards = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    mine = jnp.arange(4.0) + 4 * number
+    x = jax.make_array_from_process_local_data(shards, mine)
+    loss = lambda w, x: jnp.mean((w * x - 2 * x) ** 2)
+    step = jax.jit(lambda w, x: w - 0.1 * jax.grad(loss)(w, x))
+    w = 0.0
+    for epoch in range(3):
+        w = step(w, x)
+        run.log_metrics({"w": w, "process": number}, step=epoch)
+    assert here[:2] == (jax.process_index(), jax.process_count())
+jax.distributed.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_that_jax_trains_together_are_one_run_of_process_0(tmp_path: Path) -> None:
+    port = str(free_ports(1)[0])
+    environment = {"PORT": port, "JAX_PLATFORMS": "cpu", "MULTITRACK_DELIVERY": "off"}
+    said = together(tmp_path, JAX, [{**environment, "NUMBER": str(number)} for number in (0, 1)])
+    assert "multitrack" not in said[0]
+    assert said[1].count("multitrack: rank 1 of 2 (jax.distributed): records nothing") == 1
+    (run,) = multitrack.open_journal().runs()
+    metrics = run.get_metrics()
+    assert [point.value for point in metrics["process"]] == [0, 0, 0]
+    w, expected = 0.0, []
+    for _ in range(3):  # what both processes' data, 0 to 7, make of it
+        w -= 0.1 * sum(2 * (w * x - 2 * x) * x for x in range(8)) / 8
+        expected.append(w)
+    assert [point.value for point in metrics["w"]] == pytest.approx(expected)
