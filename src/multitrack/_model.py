@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import keras
+
 
 def optimizers_of(model: Any) -> list[Any]:
     """The optimizers a model was compiled with: none, one, or those of a ``MultiOptimizer``."""
@@ -23,7 +25,7 @@ def learning_rates(model: Any) -> dict[str, float]:
         ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
     """
     found = optimizers_of(model)
-    rates = [float(optimizer.learning_rate) for optimizer in found]
+    rates = [_number(optimizer.learning_rate) for optimizer in found]
     if len(rates) == 1:
         return {"learning_rate": rates[0]}
     return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
@@ -36,7 +38,7 @@ def batches_trained(model: Any) -> int:
     if iterations is None:
         return 0
     accumulated = getattr(optimizer, "gradient_accumulation_steps", None) or 1
-    return int(iterations) * int(accumulated)
+    return int(_number(iterations)) * int(accumulated)
 
 
 def optimizer_params(model: Any) -> dict[str, Any]:
@@ -79,6 +81,13 @@ def loss_names(loss: Any) -> Any:
     if isinstance(loss, (list, tuple)):
         return [loss_names(inner) for inner in loss]
     return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except TypeError:  # under tf.distribute, where each replica has a variable of its own
+        return float(keras.ops.convert_to_numpy(value))
 
 
 def _name(named: Any) -> str:

@@ -69,6 +69,8 @@ class Rates:
 def _reader(variable: Any) -> Callable[[], Any]:
     """What gives a variable's value: on TensorFlow the operation alone, at half the price of all that is around it."""
     value = variable.value
+    if not hasattr(type(value), "__float__"):  # under tf.distribute, where each replica has a variable of its own
+        return functools.partial(keras.ops.convert_to_numpy, variable)
     if type(value).__name__ == "ResourceVariable" and "tensorflow" in sys.modules:
         operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
         return functools.partial(operation, resource=value.handle, dtype=value.dtype)
