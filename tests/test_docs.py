@@ -15,6 +15,8 @@ from multitrack import errors
 from multitrack.cli import main
 from multitrack.config import Settings
 from multitrack.hookspecs import Hooks
+from multitrack.ranks import LAUNCHERS
+from processes import free_ports
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "plugins").glob("*/README.md")])
@@ -24,9 +26,9 @@ def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def execute(code: str, tmp_path: Path) -> str:
+def execute(code: str, tmp_path: Path, **variables: str) -> str:
     (tmp_path / "example.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+    environment = {**os.environ, **variables, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
                    "WANDB_ERROR_REPORTING": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "example.py"],
@@ -100,6 +102,25 @@ def test_the_readme_tables_are_complete() -> None:
         "set_tags",
     ):
         assert f"`run.{call}(" in text
+
+
+@pytest.mark.slow
+def test_the_trainings_in_several_processes_that_the_docs_show(tmp_path: Path) -> None:
+    training, joined = [code for code in blocks(ROOT / "docs" / "distributed.md", "python") if "start_run" in code]
+    for rank in ("0", "1"):
+        execute(training, tmp_path, RANK=rank, WORLD_SIZE="2")
+    (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()
+    assert [point.value for point in run.get_metrics()["loss"]] == [1, 1 / 2, 1 / 3]
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    execute(joined, tmp_path, JAX_COORDINATOR_ADDRESS=address, PROCESSES="1", PROCESS="0", JAX_PLATFORMS="cpu")
+    assert len(list(multitrack.open_journal(tmp_path / ".multitrack").runs())) == 2
+
+
+def test_the_page_of_launchers_is_complete() -> None:
+    text = (ROOT / "docs" / "distributed.md").read_text()
+    for launcher in LAUNCHERS:
+        assert launcher.name in text
+        assert all(f"`{variable}`" in text for variable in (launcher.rank, *launcher.needs))
 
 
 def test_the_plugin_that_the_docs_write(tmp_path: Path) -> None:
