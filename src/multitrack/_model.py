@@ -24,8 +24,11 @@ def learning_rates(model: Any) -> dict[str, float]:
     Returns:
         ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
     """
-    found = optimizers_of(model)
-    rates = [_number(optimizer.learning_rate) for optimizer in found]
+    return named([_number(optimizer.learning_rate) for optimizer in optimizers_of(model)])
+
+
+def named(rates: list[float]) -> dict[str, float]:
+    """Learning rates under their names, in the order of the optimizers."""
     if len(rates) == 1:
         return {"learning_rate": rates[0]}
     return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
@@ -39,6 +42,11 @@ def batches_trained(model: Any) -> int:
         return 0
     accumulated = getattr(optimizer, "gradient_accumulation_steps", None) or 1
     return int(_number(iterations)) * int(accumulated)
+
+
+def counts_each_batch(model: Any) -> bool:
+    """Whether the optimizer counts every batch; with loss scaling it leaves out those that overflow."""
+    return not hasattr(getattr(model, "optimizer", None), "inner_optimizer")
 
 
 def optimizer_params(model: Any) -> dict[str, Any]:

@@ -66,6 +66,34 @@ class Rates:
         return rates
 
 
+def foreseen(model: Any) -> Callable[[int], dict[str, float]] | None:
+    """The learning rates after each batch from now on, for as long as nothing but their schedules changes them.
+
+    Returns:
+        A function of how many batches from now, for any thread, that gives what
+        :func:`multitrack._model.learning_rates` would. ``None`` where they depend on more: with loss scaling, a
+        batch that overflows does not move a schedule on, and an optimizer of the user's own may do as it likes.
+    """
+    rates: list[Callable[[int], Any]] = []
+    for optimizer in _model.optimizers_of(model):
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        if type(inner).learning_rate is not keras.optimizers.Optimizer.learning_rate:
+            return None
+        source = inner._learning_rate
+        if isinstance(source, keras.Variable):
+            rates.append(lambda _, rate=float(source): rate)  # type: ignore[misc]
+        elif isinstance(source, keras.optimizers.schedules.LearningRateSchedule) and inner is optimizer:
+            rates.append(_scheduled(source, optimizer))
+        else:
+            return None
+    return lambda batches: _model.named([float(rate(batches)) for rate in rates])
+
+
+def _scheduled(schedule: Any, optimizer: Any) -> Callable[[int], Any]:
+    now, kind = int(optimizer._iterations), optimizer._iterations.dtype
+    return lambda batches: schedule(keras.ops.convert_to_tensor(now + batches, kind))
+
+
 def _reader(variable: Any) -> Callable[[], Any]:
     """What gives a variable's value: on TensorFlow the operation alone, at half the price of all that is around it."""
     value = variable.value

@@ -1,4 +1,4 @@
-"""What a writer must know of a run's records so far: its params, kinds of metrics, count and last time."""
+"""What is known of a run's records so far: its params, kinds of metrics, count and last time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Past:
     Attributes:
         params: Type and JSON value of each param, by key.
         kinds: Which metrics are series and which are lists; the names of others that were found good.
+        steps: The last step of each series that was read back; not kept up while the run records.
         count: Data records so far.
         lost: How many more the machine did not take.
         redacted: Values that were redacted in them.
@@ -28,6 +29,7 @@ class Past:
     def __init__(self) -> None:
         self.params: dict[str, tuple[str, Any]] = {}
         self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
+        self.steps: dict[str, int] = {}
         self.count = 0
         self.lost = 0
         self.redacted = 0
@@ -57,9 +59,10 @@ class Past:
             for record in stretch:
                 past.count += isinstance(record, DATA)
                 if isinstance(record, Metric):  # nearly all are
-                    if record.step is not None:
+                    if (step := record.step) is not None:
                         for name in record.values:
                             past.kinds[name] = "series"
+                            past.steps[name] = step
                     continue
                 past.redacted += getattr(record, "redacted", 0)
                 if isinstance(record, Params):

@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from types import TracebackType
@@ -98,6 +98,7 @@ class Run(Recorder):
         self._capture: Capture | None = None
         self._tokens: list[contextvars.Token[Run | None]] = []
         self._owned_parent: Run | None = None
+        self._awaited: set[Callable[[], None]] = set()  # called before the end: records on their way in other threads
         self.delivery = delivery or Delivery()
 
     def __repr__(self) -> str:
@@ -169,6 +170,8 @@ class Run(Recorder):
             return self._report()
         if self._status != "running":
             return self._report()
+        while self._awaited:
+            self._awaited.pop()()
         if self._capture is not None:
             self._capture.close()
         process.join_context(self)
@@ -302,6 +305,7 @@ class Run(Recorder):
             self._writer.close()
             self._writer = None
         self._capture = None
+        self._awaited.clear()
         self._host, self._look_at = None, inf
 
 

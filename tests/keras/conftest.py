@@ -1,4 +1,8 @@
-"""Small models on random data, on the CPU; a journal of its own for each test, delivered nowhere."""
+"""Small models on random data, on the CPU; a journal of its own for each test, delivered nowhere.
+
+The tests run on the Keras backend that ``KERAS_BACKEND`` names; ``@pytest.mark.backends`` says which of them are
+particular to some.
+"""
 
 import os
 
@@ -16,10 +20,18 @@ import pytest
 import multitrack
 from multitrack.reader import RecordedRun
 
+BACKEND = keras.config.backend()
 #: ``test_ranks_torch.py`` and the like are of one backend, and run in the environment that has it.
-collect_ignore_glob = [f"*_{other}.py" for other in ("jax", "tensorflow", "torch") if other != keras.backend.backend()]
+collect_ignore_glob = [f"*_{other}.py" for other in ("jax", "tensorflow", "torch") if other != BACKEND]
 
 Data = tuple[np.ndarray, np.ndarray]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    marks = {item: item.get_closest_marker("backends") for item in items}
+    others = [item for item, mark in marks.items() if mark is not None and BACKEND not in mark.args]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +67,26 @@ def make_model(**compile_args: Any) -> Any:
 def compiled() -> Callable[..., Any]:
     """``make_model``, for tests that choose how to compile."""
     return make_model
+
+
+@pytest.fixture
+def of_unknown_length() -> Callable[[Data], Any]:
+    """Batches of 10 whose number Keras cannot know, as often as it asks."""
+
+    def make(data: Data) -> Any:
+        if BACKEND == "torch":
+            import torch
+
+            class Endless(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+                def __iter__(self) -> Any:
+                    return ((data[0][i : i + 10], data[1][i : i + 10]) for i in range(0, len(data[0]), 10))
+
+            return torch.utils.data.DataLoader(Endless(), batch_size=None)
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices(data).batch(10).filter(lambda *_: True)
+
+    return make
 
 
 @pytest.fixture
