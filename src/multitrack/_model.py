@@ -37,11 +37,10 @@ def named(rates: list[float]) -> dict[str, float]:
 def batches_trained(model: Any) -> int:
     """How many batches the optimizer has seen, counting each of those it accumulates gradients over."""
     optimizer = getattr(model, "optimizer", None)
-    iterations = getattr(optimizer, "iterations", None)
-    if iterations is None:
-        return 0
-    accumulated = getattr(optimizer, "gradient_accumulation_steps", None) or 1
-    return int(_number(iterations)) * int(accumulated)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # The public ``iterations`` is this one, divided by the batches it accumulates over and rounded down.
+    iterations = getattr(optimizer, "_iterations", getattr(optimizer, "iterations", None))
+    return 0 if iterations is None else int(_number(iterations))
 
 
 def counts_each_batch(model: Any) -> bool:

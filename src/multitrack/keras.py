@@ -287,7 +287,8 @@ class BatchTrackingCallback(TrackingCallback):
         self._before = 0  # batches before this epoch
         self._batches = 0
         self._counted = 0  # what the optimizer had counted as this epoch began
-        self._execution = 0  # the last execution's first batch in this epoch
+        self._at_once = 1  # batches that Keras reports at once
+        self._execution = 0  # the first batch, in this epoch, of the last execution of several
         self._rates = Rates()
         self._thread = 0  # the training thread
         # For batches on other threads, by the epoch:
@@ -315,6 +316,7 @@ class BatchTrackingCallback(TrackingCallback):
         if not self._begun:
             self._batches = batches_before(self.model)
         self._before, self._counted = self._batches, _model.batches_trained(self.model)
+        self._at_once, self._execution = getattr(self._model, "steps_per_execution", None) or 1, 0
         self._rates = Rates()
         self._thread = threading.get_ident()
         self._in_order, self._handed_over = None, 0
@@ -336,7 +338,7 @@ class BatchTrackingCallback(TrackingCallback):
             self._batch_elsewhere(batch, logs or {})
             return
         done, steps = batch + 1, self._fit.get("steps")
-        self._execution = done - (getattr(self._model, "steps_per_execution", None) or 1)
+        self._execution = done - self._at_once
         if steps is not None and done > steps:
             done = steps  # steps_per_execution reports a whole execution even where the data ended within it
         earlier, self._batches = self._batches, self._before + done
@@ -392,7 +394,7 @@ class BatchTrackingCallback(TrackingCallback):
 
     def _correct(self) -> None:
         """Several batches at once may be fewer than reported, where the data ended among them; the optimizer knows."""
-        if self._execution + 1 < self._batches - self._before and _model.counts_each_batch(self.model):
+        if self._at_once > 1 and _model.counts_each_batch(self.model):
             trained = _model.batches_trained(self.model) - self._counted
             if self._execution < trained:
                 self._batches = min(self._batches, self._before + trained)

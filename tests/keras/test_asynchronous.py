@@ -1,0 +1,182 @@
+"""Batch hooks on Keras' threads, on JAX and torch: the points of a synchronous run, in their order, all of them."""
+
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import pytest
+
+import multitrack
+from multitrack._dispatch import InOrder
+from multitrack.keras import BatchTrackingCallback, TrackingCallback
+
+BACKEND = keras.config.backend()
+asynchronous = pytest.mark.backends("jax", "torch")  # TensorFlow always calls the hooks on the training thread
+
+
+class Beside(keras.callbacks.Callback):
+    """A batch hook of its own, for which Keras gives up asynchronous dispatch."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        pass
+
+
+class SetsRates(keras.callbacks.Callback):
+    """Called at once even where batches are dispatched asynchronously."""
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.model.optimizer.learning_rate = 0.5 / (batch + 1)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each call of the batch hook, whether it came on another thread than the test's."""
+    found: list[bool] = []
+    hook, here = BatchTrackingCallback.on_train_batch_end, threading.get_ident()
+
+    def noted(self: Any, batch: int, logs: Any = None) -> None:
+        found.append(threading.get_ident() != here)
+        hook(self, batch, logs)
+
+    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", noted)
+    return found
+
+
+def trained(model: Any, data: Any, *others: Any, every: int = 1, **how: Any) -> list[tuple[int, dict[str, float]]]:
+    """The batch points, in the order in which they stand in the journal."""
+    with multitrack.start_run() as run:
+        callbacks = [TrackingCallback(run, every), *others]
+        model.fit(*data, **{"batch_size": 10, "epochs": 3, "verbose": 0, **how}, callbacks=callbacks)
+        model.evaluate(*data, verbose=0, callbacks=callbacks)
+    held = multitrack.open_journal(".multitrack").run(run.id)
+    assert held.summary().mistakes == 0
+    records = (
+        record for record in held.records() if any(name.startswith("batch/") for name in getattr(record, "values", ()))
+    )
+    return [(record.step, record.numbers) for record in records]
+
+
+def optimizer(name: str) -> Any:
+    schedule = keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1)
+    return {
+        "constant": lambda: keras.optimizers.SGD(0.5),
+        "schedule": lambda: keras.optimizers.SGD(schedule),
+        "accumulated": lambda: keras.optimizers.SGD(schedule, gradient_accumulation_steps=2),
+        "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)),
+    }[name]()
+
+
+@asynchronous
+@pytest.mark.parametrize("rate", ["constant", "schedule", "accumulated", "scaled"])
+def test_points_from_other_threads_are_those_of_a_synchronous_run(compiled, data, threads, rate):
+    def epochs(epoch: int, rate: float) -> float:
+        return rate * (0.5 if epoch == 2 else 1)
+
+    found = []
+    for others in ((), (Beside(),)):
+        keras.utils.set_random_seed(3)
+        # After ours in the list, as the epoch begins.
+        changed = [keras.callbacks.LearningRateScheduler(epochs)] if rate in ("constant", "scaled") else []
+        model = compiled(optimizer=optimizer(rate))
+        found.append(trained(model, data, *changed, *others, every=2, validation_data=data))
+    assert threads == [True] * 15 + [False] * 15
+    assert found[0] == found[1]
+    assert [step for step, _ in found[0]] == [2, 4, 6, 8, 10, 12, 14]
+    assert len({numbers["batch/learning_rate"] for _, numbers in found[0]}) > 1
+    with multitrack.start_run() as run:  # and the count goes on
+        model.fit(*data, batch_size=10, verbose=0, callbacks=[TrackingCallback(run, 20)])
+    assert [point.step for point in multitrack.open_journal(".multitrack").run(run.id).get_metrics()["batch/loss"]] == [
+        20
+    ]
+
+
+@asynchronous
+def test_keras_calls_at_once_what_could_not_be_told_elsewhere(compiled, data, threads, of_unknown_length):
+    class Own(keras.Sequential):
+        def train_step(self, *args: Any) -> Any:
+            return super().train_step(*args)
+
+    class Mine(BatchTrackingCallback):
+        pass
+
+    own = Own([keras.Input((4,)), keras.layers.Dense(1)])
+    own.compile("sgd", "mse")
+    schedule = keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule))
+    assert [numbers["batch/learning_rate"] for _, numbers in trained(compiled(), data, SetsRates(), epochs=1)] == [
+        pytest.approx(0.5 / n) for n in (1, 2, 3, 4, 5)
+    ]
+    assert len(trained(own, data, epochs=1)) == 5
+    assert len(trained(compiled(optimizer=scaled), data, epochs=1)) == 5
+    with multitrack.start_run() as run:
+        compiled().fit(*data, batch_size=10, verbose=0, callbacks=[Mine(run)])
+    if BACKEND == "jax":
+        assert len(trained(compiled(steps_per_execution=2), data, epochs=1)) == 3
+    assert set(threads) == {False}
+    assert not BatchTrackingCallback().async_safe  # asked by somebody else
+
+
+@asynchronous
+def test_a_callback_without_a_list_records_what_it_can_tell(compiled, data, threads, recorded):
+    """Keras takes it for asynchronous without asking."""
+    with multitrack.start_run() as run:
+        compiled().fit(*data, batch_size=10, verbose=0, callbacks=TrackingCallback(run, 1))
+    assert len(recorded(run).get_metrics()["batch/loss"]) == 5
+    if BACKEND == "jax":
+        with multitrack.start_run() as run:
+            history = compiled(steps_per_execution=2).fit(
+                *data, batch_size=10, verbose=0, callbacks=TrackingCallback(run, 1)
+            )
+        assert "batch/loss" not in recorded(run).get_metrics()
+        assert recorded(run).get_metrics()["loss"][0].value == history.history["loss"][0]
+        assert recorded(run).summary().mistakes > 0
+    assert set(threads) == {True}
+
+
+@asynchronous
+@pytest.mark.parametrize(("error", "status"), [(ZeroDivisionError, "failed"), (KeyboardInterrupt, "killed")])
+def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded, monkeypatch, error, status):
+    gate, hook = threading.Event(), BatchTrackingCallback.on_train_batch_end
+
+    def held_up(self: Any, batch: int, logs: Any = None) -> None:
+        if batch == 0:
+            assert gate.wait(30)
+        hook(self, batch, logs)
+
+    def batches() -> Iterator[Any]:
+        for i in range(0, 40, 10):
+            yield data[0][i : i + 10], data[1][i : i + 10]
+        threading.Timer(0.2, gate.set).start()  # by then the run is about to end
+        raise error
+
+    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", held_up)
+    with pytest.raises(error), multitrack.start_run() as run:
+        compiled().fit(batches(), steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[TrackingCallback(run, 1)])
+    held = recorded(run)
+    steps = [point.step for point in held.get_metrics()["batch/loss"]]
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) >= 3  # the fourth may be in the air as the error comes
+    assert held.summary().status == status
+
+
+def test_points_are_handed_on_in_their_order_from_any_threads() -> None:
+    found: list[tuple[int, Any]] = []
+    order = InOrder(lambda step, point: found.append((step, point)), 7, 5)
+    numbers = list(range(8, 101))
+    random.Random(4).shuffle(numbers)
+    parts = [numbers[i::8] for i in range(8)]
+
+    def put(part: list[int]) -> None:
+        for number in part:
+            order.put(number, str(number) if number % 5 == 0 else None)
+
+    threads = [threading.Thread(target=put, args=(part,)) for part in parts]
+    for thread in threads:
+        thread.start()
+    order.wait(100)
+    assert found == [(n, str(n)) for n in range(10, 101, 5)]
+    for thread in threads:
+        thread.join()
+    assert order.last == 100
