@@ -97,3 +97,16 @@ def recorded(project: Path) -> Callable[..., RecordedRun]:
         return multitrack.open_journal(project / ".multitrack").run(getattr(run, "id", run))
 
     return read
+
+
+@pytest.fixture
+def journal(project: Path) -> Callable[[], dict[str, Any]]:
+    """All runs, by name."""
+
+    def read() -> dict[str, Any]:
+        runs = list(multitrack.open_journal(project / ".multitrack").runs())
+        named = {run.manifest.name: run for run in runs}
+        assert len(named) == len(runs)
+        return named
+
+    return read
