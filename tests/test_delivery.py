@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import multitrack
 from multitrack.courier import AT_ONCE
 from multitrack.lane import Lane
 from multitrack.lanestate import lane_file, read_state
+from multitrack.pace import Pace
 from multitrack.run import Run
 from multitrack.settle import Settling
 from multitrack.testing import MemoryBackend
@@ -568,3 +570,10 @@ def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, mon
         multitrack.manifest.write_json(lane_file(run.directory, "file"), state)
         time.sleep(0.05)
     assert settling.stalled == {(run.directory, "file")}
+
+
+def test_a_pause_draws_none_of_the_users_random_numbers():
+    """With ``delivery = "thread"`` the lanes live in the training process."""
+    before = random.getstate()
+    Pace().failed(None)
+    assert random.getstate() == before

@@ -20,6 +20,8 @@ _QUICK: Final = 1.0
 _SLOW: Final = 5.0
 #: Bytes of journal for each record of a stretch: long lists count more than points.
 _BYTES_A_RECORD: Final = 512
+#: Its own generator: with ``delivery = "thread"`` this is the training process, whose random numbers are the user's.
+_jitter: Final = random.Random()  # noqa: S311 - no secret
 
 
 class Pace:
@@ -60,7 +62,7 @@ class Pace:
             after: Seconds that the tracker asked to be left alone.
         """
         longest = min(LONGEST_PAUSE, 0.5 * 2**self.tries)
-        pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
+        pause = _jitter.uniform(longest / 2, longest)
         self._away = time.monotonic() + min(after or 0.0, LONGEST_AWAY)
         self.due = max(time.monotonic() + pause, self._away)
         self.tries += 1
