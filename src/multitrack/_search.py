@@ -50,6 +50,7 @@ class Search:
         self.parent = disabled_run()
         self.runs: dict[str, Run] = {}
         self._owned = False
+        self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
         self._execution: OpenRun | None = None
         self._sidecar = Sidecar.fresh()
@@ -97,10 +98,14 @@ class Search:
 
     def end(self, error: BaseException | None = None) -> None:
         """End what is open; the search's run too, unless it was there before."""
+        if error is None:
+            self._end_left_open()
+        else:
+            self._note_hyperparameters()
         for unfinished in (self._execution, self._trial):
             if unfinished is not None:
                 self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
-        self._execution = self._trial = None
+        self._execution = self._trial = self._begun = None
         self._describe()
         self._name_best()
         if self._owned:
@@ -149,7 +154,11 @@ class Search:
 
     @guarded
     def begin_trial(self, trial: Any) -> None:
-        """Start the run of one attempt."""
+        """Start the run of one attempt, unless it has begun."""
+        if self._begun is trial:
+            return
+        self._end_left_open()
+        self._begun = trial
         attempts = self._sidecar.trials.setdefault(trial.trial_id, [])
         attempts.append(new_run_id())
         self._write_sidecar()  # before the run: a run that nobody knows of would come twice
@@ -165,9 +174,14 @@ class Search:
             run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
 
     @guarded
-    def end_trial(self, trial: Any) -> None:
-        """Record what came of the attempt, and end its run."""
-        current, self._trial = self._trial, None
+    def end_trial(self, trial: Any, *, raised: bool = True) -> None:
+        """Record what came of the attempt, and end its run.
+
+        Args:
+            trial: KerasTuner's trial, once the oracle has ended it.
+            raised: Whether the attempt may have raised. If not, the message is that of an earlier attempt.
+        """
+        current, self._trial, self._begun = self._trial, None, None
         if current is None:
             return
         final = trial
@@ -177,12 +191,24 @@ class Search:
             log_hyperparameters(current.run, final.hyperparameters.values)
             log_result(current, final)
             # Absent from the oracle's own in a distributed search.
-            message = trial.message or final.message
-            if message and final.status != "COMPLETED":
+            message = (trial.message or final.message) if raised else None
+            if final.status != "COMPLETED":
+                message = message or f"KerasTuner counts this attempt as {final.status}: its score is {final.score}"
                 current.run.log_lines(message, stream="stderr")
         finally:
             current.close(status=_STATUS.get(final.status, "killed"))
         self._name_best()
+
+    @guarded
+    def _note_hyperparameters(self) -> None:
+        """Of a trial that is cut short, those that it has asked for by now."""
+        if self._trial is not None and self._begun is not None:
+            log_hyperparameters(self._trial.run, self._begun.hyperparameters.values)
+
+    def _end_left_open(self) -> None:
+        """A subclass of ours may end its trials without our ``on_trial_end``."""
+        if self._begun is not None:
+            self.end_trial(self._begun)
 
     # -- an execution -----------------------------------------------------------------------------------------
 

@@ -27,7 +27,9 @@ all of this but the epochs, unless they hand a ``TrackingCallback`` to their ``f
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 from typing import Any, TypeVar
 
 try:
@@ -59,6 +61,11 @@ class TrackingMixin(BaseTuner):  # type: ignore[misc]  # KerasTuner ships no typ
     """
 
     _tracking: Search | None = None
+
+    def __getstate__(self) -> Any:
+        """Copies have no runs: KerasTuner copies the callbacks of a search, and with them a tuner that they hold."""
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_tracking"} if isinstance(state, dict) else state
 
     @property
     def parent_run(self) -> Run | None:
@@ -96,6 +103,12 @@ class TrackingMixin(BaseTuner):  # type: ignore[misc]  # KerasTuner ships no typ
             self._tracking.begin_trial(trial)
         super().on_trial_begin(trial)
 
+    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+        """A subclass of ours may have an ``on_trial_begin`` that calls no other, for KerasTuner's own does nothing."""
+        if self._tracking is not None:
+            self._tracking.begin_trial(trial)
+        super()._try_run_and_update_trial(trial, *args, **kwargs)
+
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         """One execution; here KerasTuner has copied the callbacks already, so that ours is never copied."""
         tracking = self._tracking
@@ -114,27 +127,40 @@ class TrackingMixin(BaseTuner):  # type: ignore[misc]  # KerasTuner ships no typ
 
     def on_trial_end(self, trial: Any) -> None:
         """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
+        raised = trial.status != "COMPLETED"
         try:
             super().on_trial_end(trial)  # raises where too many trials in a row have failed
         finally:
             if self._tracking is not None:
-                self._tracking.end_trial(trial)
+                self._tracking.end_trial(trial, raised=raised)
 
 
 def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
     """A subclass of any KerasTuner tuner that records its searches, with ``runs`` and ``parent_run``.
 
+    It has the name of the tuner, so that it can take its place, also as a decorator.
+
     Args:
         tuner: The class; constructor and behaviour stay as they are.
 
     Raises:
-        TypeError: It is no class derived from KerasTuner's ``BaseTuner``.
+        TypeError: It is no class derived from KerasTuner's ``BaseTuner``, or has ``runs`` or ``parent_run`` itself.
     """
     if not (isinstance(tuner, type) and issubclass(tuner, BaseTuner)):
         raise TypeError(f"tracked() takes a tuner class of KerasTuner, got {tuner!r}")
     if issubclass(tuner, TrackingMixin):
         return tuner
-    return type(f"Tracked{tuner.__name__}", (TrackingMixin, tuner), {"__doc__": tuner.__doc__, "__module__": __name__})
+    cls: Any = tuner
+    taken = [name for name in ("parent_run", "runs") if hasattr(cls, name)]
+    if taken:
+        raise TypeError(f"tracked() gives a tuner the property {taken[0]!r}, which {cls.__qualname__} has already")
+
+    @functools.wraps(cls.search)
+    def search(self: Any, *fit_args: Any, **fit_kwargs: Any) -> Any:
+        return TrackingMixin.search(self, *fit_args, **fit_kwargs)
+
+    same = {name: getattr(cls, name) for name in ("__doc__", "__module__", "__qualname__")}
+    return type(cls.__name__, (TrackingMixin, cls), {**same, "search": search})
 
 
 class RandomSearch(TrackingMixin, keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner ships no types
@@ -151,6 +177,10 @@ class Hyperband(TrackingMixin, keras_tuner.Hyperband):  # type: ignore[misc]  # 
 
 class GridSearch(TrackingMixin, keras_tuner.GridSearch):  # type: ignore[misc]  # as above
     """:class:`keras_tuner.GridSearch`, tracked; the same arguments."""
+
+
+for _class in (RandomSearch, BayesianOptimization, Hyperband, GridSearch):  # help() and notebooks show the arguments
+    _class.__doc__ = f"{_class.__doc__}\n\n{inspect.getdoc(_class.__mro__[2])}"
 
 
 def _check_tensorboard(tuner: Any) -> None:

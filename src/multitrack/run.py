@@ -101,6 +101,10 @@ class Run(Recorder):
         self._awaited: set[Callable[[], None]] = set()  # called before the end: records on their way in other threads
         self.delivery = delivery or Delivery()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: KerasTuner copies the callbacks of a search, and with them whatever they hold."""
+        return self
+
     def __repr__(self) -> str:
         where = self.directory or "records nothing"
         return f"<multitrack.Run {self.id} {self.name!r} {self.status} ({where})>"

@@ -7,6 +7,7 @@ import keras_tuner
 import pytest
 
 import multitrack
+from multitrack import keras_tuner as tuners
 from searches import WARNINGS, build, make, search, states
 
 pytestmark = WARNINGS
@@ -110,6 +111,48 @@ def test_too_many_failures_in_a_row_end_the_search_as_failed(data, project, jour
         assert run.status == "running"
     statuses = {name: held.summary().status for name, held in journal().items()}
     assert statuses == {"mine": "finished", "trial-0": "failed", "trial-1": "failed"}
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN axis encountered:RuntimeWarning")
+def test_each_attempt_says_why_it_failed(project, journal):
+    outcomes = iter([0.5, ZeroDivisionError("first"), float("nan"), keras_tuner.errors.FatalError("enough")])
+
+    class Box(keras_tuner.RandomSearch):
+        def run_trial(self, trial: Any) -> float:
+            trial.hyperparameters.Int("x", 1, 9)
+            outcome = next(outcomes)
+            if isinstance(outcome, Exception):
+                trial.hyperparameters.Fixed("late", 3)
+                raise outcome
+            return outcome
+
+    tuner = tuners.tracked(Box)(max_trials=5, max_retries_per_trial=1, seed=3)
+    with pytest.raises(keras_tuner.errors.FatalError):
+        tuner.search()
+    runs = journal()
+    last = {name: [line.text for line in run.get_lines()][-1:] for name, run in runs.items() if "trial" in name}
+    assert last == {
+        "trial-0": [],
+        "trial-1": ["ZeroDivisionError: first"],
+        "trial-1-a2": ["KerasTuner counts this attempt as FAILED: its score is nan"],
+        "trial-2": ["keras_tuner.src.errors.FatalError: enough"],
+    }
+    assert runs["trial-1-a2"].summary().lines == 1  # not those of the first attempt, which KerasTuner keeps
+    assert runs["trial-1-a2"].summary().metrics == {}
+    assert runs["trial-2"].summary().params["late"] == 3  # asked for just before the end
+
+
+def test_an_oversized_model_fails_its_trial_without_a_retry(data, project, journal):
+    tuner = make("RandomSearch", build, max_trials=2, max_model_size=4, max_retries_per_trial=3)
+    search(tuner, data)
+    runs = journal()
+    assert set(runs) == {"toy", "trial-0", "trial-1"}
+    for key in "01":
+        assert runs[f"trial-{key}"].summary().tags["keras_tuner/status"] == "FAILED"
+        assert [line.text for line in runs[f"trial-{key}"].get_lines()][-1].endswith(
+            "Oversized model: 5 parameters. Skip model."
+        )
+    assert "best_score" not in runs["toy"].summary().metrics
 
 
 @pytest.mark.parametrize("broken", ["log_params", "log_metrics", "log_lines", "set_tags", "end"])
