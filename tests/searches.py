@@ -1,11 +1,13 @@
 """Searches as small as can be, for the tests of tracked tuners."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 from multitrack import keras_tuner as tuners
@@ -56,7 +58,7 @@ def build(hp: Any) -> Any:
     return model
 
 
-def make(kind: Any, hypermodel: Any, project: Path, **args: Any) -> Any:
+def make(kind: Any, hypermodel: Any, project: Path = Path(), **args: Any) -> Any:
     cls = getattr(tuners, kind) if isinstance(kind, str) else kind
     given = {"objective": "val_loss", "seed": 3, "directory": project / "tuning", "project_name": "toy", **args}
     return cls(hypermodel, **given)
@@ -71,3 +73,27 @@ def states(tuner: Any) -> list[dict[str, Any]]:
     return [
         json.loads(json.dumps(tuner.oracle.get_trial(key).get_state(), default=float)) for key in tuner.oracle.end_order
     ]
+
+
+def ours(cls: Any) -> Any:
+    """The tracked class in the place of one of KerasTuner's, or of a user's."""
+    return getattr(tuners, cls.__name__) if cls.__name__ in KINDS else tuners.tracked(cls)
+
+
+def as_plain(value: Any) -> Any:
+    """Anything in a form that can be compared; NaN as text, which equals itself."""
+    return json.loads(json.dumps(value, default=_plainly), parse_constant=str)
+
+
+def _plainly(value: Any) -> Any:
+    return float(value) if isinstance(value, np.generic) else repr(value)
+
+
+def without_our_frames(text: str) -> str:
+    """A traceback as it would be without tracking."""
+    return re.sub(r'  File "[^"]*/multitrack/keras_tuner\.py", .*\n(?:    .*\n)+', "", text)
+
+
+def without_times(text: str) -> str:
+    """What a search prints, but for how long things took."""
+    return re.sub(r"\d+h \d\dm \d\ds|\d+m?s(/\w+)?\b", "…", text)

@@ -4,6 +4,7 @@ The tests run on the Keras backend that ``KERAS_BACKEND`` names; ``@pytest.mark.
 particular to some.
 """
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,6 +33,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item, mark in marks.items() if mark is not None and BACKEND not in mark.args]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen() -> None:
+    """KerasTuner collects garbage twice a trial; what the imports left would take most of these tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
