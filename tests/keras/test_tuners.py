@@ -1,5 +1,6 @@
 """A search as runs: one parent, a child for each attempt of a trial, and the search itself unchanged."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -109,6 +110,53 @@ def test_the_whole_family_is_delivered(data, project):
         assert (held.status, held.parent) == ("finished", run.id)
         assert len(held.series["val_loss"]) == 1
     assert memory.runs[run.id].params["search/max_trials"] == 2
+
+
+def test_hyperbands_rounds_are_linked_in_every_tracker_also_after_an_interruption(project):
+    """Each trial has bracket and round, and the run it goes on from: the attempt that was right, of an earlier process too."""
+    calls: list[str] = []
+
+    class Box(keras_tuner.Hyperband):
+        def run_trial(self, trial: Any) -> float:
+            calls.append(trial.trial_id)
+            if trial.hyperparameters.values["tuner/round"] == 0 and calls.count(trial.trial_id) == 1:
+                raise ZeroDivisionError
+            if trial.hyperparameters.values["tuner/round"] == 1 and calls.count(trial.trial_id) == 1:
+                raise KeyboardInterrupt
+            return float(trial.hyperparameters.get("x"))
+
+    space = keras_tuner.HyperParameters()
+    space.Int("x", 1, 1000)
+    args = {"max_epochs": 4, "factor": 2, "max_retries_per_trial": 1, "seed": 3, "directory": project}
+    memory = MemoryBackend()
+    first: dict[str, Any] = {}
+    for _ in range(100):
+        with multitrack.start_run(backends=[memory], config={"delivery": "thread"}):
+            tuner = tuners.tracked(Box)(hyperparameters=space, **args)
+            with contextlib.suppress(KeyboardInterrupt):
+                tuner.search()
+                break
+        first |= {key: memory.runs[run.id] for key, run in tuner.runs.items()}
+    else:
+        raise AssertionError("it should have come to an end")
+    final = first | {key: memory.runs[run.id] for key, run in tuner.runs.items()}
+    assert set(final) == set(tuner.oracle.trials)
+    ids = {key: name for key, held in final.items() for name, run in memory.runs.items() if run is held}
+    rounds = {}
+    for key, trial in tuner.oracle.trials.items():
+        values, tags = trial.hyperparameters.values, final[key].tags
+        assert (tags["tuner/bracket"], tags["tuner/round"]) == (
+            str(values["tuner/bracket"]),
+            str(values["tuner/round"]),
+        )
+        rounds.setdefault(values["tuner/round"], []).append(key)
+        if values["tuner/round"] == 0:
+            assert "keras_tuner/parent_trial_run" not in tags
+        else:
+            assert tags["keras_tuner/parent_trial_run"] == ids[values["tuner/trial_id"]]
+        # The last of its attempts: after a failure, or an interruption.
+        assert tags["keras_tuner/attempt"] == str(2 if values["tuner/round"] < 2 else 1)
+    assert set(rounds) == {0, 1, 2}
 
 
 # -- which run, and what is handed to the model -------------------------------------------------------------------
