@@ -1,19 +1,27 @@
 # Sets up everything by itself; needs Python 3.11 or later with pip.
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
 #   make test    formatting, linting, types and all tests
+#   make keras   the tests of the Keras callback on JAX and PyTorch; part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
+KERAS_TESTS := tests/keras --ignore tests/keras/test_tuner.py
 
-.PHONY: demo test bench lint types clean
+.PHONY: demo test keras bench lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+	$(MAKE) --no-print-directory keras
+
+# On TensorFlow they are part of the above; PyTorch has an environment of its own.
+keras: .venv/dev .venv-torch/ready
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 $(KERAS_TESTS)
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 2 $(KERAS_TESTS)
 
 bench: .venv/dev .venv-peers/ready
 	$(BIN)/python tests/benchmarks
@@ -47,5 +55,13 @@ types: .venv/dev
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/peers.txt
 	@touch $@
 
+.venv-torch/ready: pyproject.toml .ci/torch.txt .ci/constraints.txt | .venv/bin/python
+	@echo "installing PyTorch beside Keras into .venv-torch (a minute or two)"
+	rm -rf .venv-torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-torch
+	.venv-torch/$(PIP:.venv/%=%) --editable '.[keras-tuner,testing]' --requirement .ci/torch.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-peers .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-torch .venv-bootstrap digits-run .pytest_cache .mypy_cache .ruff_cache

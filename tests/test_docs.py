@@ -175,6 +175,13 @@ def test_files_that_are_named_exist(path: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_the_matrix_of_keras_names_tests() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "tests" / "keras").glob("test_*.py"))
+    named = re.findall(r"^\|.*\| `(test_\w+)` \|$", (ROOT / "docs" / "keras.md").read_text(), re.MULTILINE)
+    assert len(named) > 20
+    assert [name for name in named if f"\ndef {name}(" not in source] == []
+
+
 def test_the_design_names_every_module() -> None:
     text = (ROOT / "docs" / "design.md").read_text()
     modules = {path.stem for path in (ROOT / "src" / "multitrack").glob("*.py")} | {"testing"}

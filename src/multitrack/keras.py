@@ -167,6 +167,11 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._in_fit = False
 
     @guarded
+    def on_predict_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """A ``predict`` begins: the list was its own, and a validation that comes next is the fit's again."""
+        self._fresh = False
+
+    @guarded
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """An ``evaluate`` has ended; validation inside ``fit`` comes again with ``on_epoch_end``."""
         if self._in_fit and not self._fresh:
