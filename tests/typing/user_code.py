@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import assert_type
 
+import keras_tuner
+
 import multitrack
+import multitrack.keras_tuner
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.reader import JournalReader, Line, Point
@@ -57,3 +60,16 @@ class Backend:
 
 
 multitrack.register(Backend())
+
+
+class OwnTuner(keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner ships no types
+    def best(self) -> float:
+        return 1.0
+
+
+def searching() -> None:
+    assert_type(multitrack.keras_tuner.tracked(OwnTuner), type[OwnTuner])
+    tuner = multitrack.keras_tuner.tracked(OwnTuner)(print, objective="loss")
+    assert_type(tuner.best(), float)
+    tuner.runs["3"].log_metric("seen", 1.0)
+    multitrack.keras_tuner.tracked(3)  # type: ignore[arg-type]
