@@ -1,13 +1,13 @@
 # Sets up everything by itself; needs Python 3.11 or later with pip.
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
 #   make test    formatting, linting, types and all tests
-#   make keras   the tests of the Keras callback on JAX and PyTorch; part of the tests
+#   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
-KERAS_TESTS := tests/keras --ignore tests/keras/test_tuner.py
+KERAS_TESTS := tests/keras
 
 .PHONY: demo test keras bench lint types clean
 

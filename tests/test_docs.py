@@ -66,6 +66,18 @@ def test_the_readme_keras_example(tmp_path: Path) -> None:
     assert [point.step for point in run.get_metrics()["loss"]] == [0, 1, 2]
 
 
+@pytest.mark.slow
+def test_the_keras_example_with_checkpoints_and_a_figure(tmp_path: Path) -> None:
+    execute(blocks(ROOT / "docs" / "keras.md", "python")[0], tmp_path)
+    (run,) = multitrack.open_journal(tmp_path / ".multitrack").runs()
+    told = {ref.name: ref for ref in run.summary().artifacts}
+    assert {name: ref.kind for name, ref in told.items()} == {
+        "checkpoint-best": "model", "checkpoint-last": "model", "confusion": "figure",
+    }  # fmt: skip
+    assert all(ref.digest is not None for ref in told.values())
+    assert len(run.get_metrics()["samples_per_second"]) == 3
+
+
 def test_the_readme_begins_as_it_should() -> None:
     text = (ROOT / "README.md").read_text()
     order = [

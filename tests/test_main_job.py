@@ -122,9 +122,10 @@ def test_nesting_and_identity_show_in_the_tracker(
 
 
 def test_the_data_is_a_reference_and_not_a_copy(job: tuple[Path, str], runs: dict[str, RecordedRun]) -> None:
-    (ref,) = runs["digits-search"].summary().artifacts
-    assert (ref.name, ref.kind, ref.role) == ("digits", "dataset", "input")
-    assert str(ref.digest).startswith("sha256:")
+    data, best = runs["digits-search"].summary().artifacts
+    assert (data.name, data.kind, data.role) == ("digits", "dataset", "input")
+    assert str(data.digest).startswith("sha256:")
+    assert (best.name, best.kind, best.role) == ("checkpoint-best_trial", "model", "output")
     assert not list(job[0].rglob("digits.csv*"))
 
 

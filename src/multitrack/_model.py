@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,16 +61,20 @@ def optimizer_params(model: Any) -> dict[str, Any]:
 
 
 def model_params(model: Any) -> dict[str, Any]:
-    """Name and class of a built model, and how many parameters it has."""
+    """Name and class of a built model, how many parameters it has, and what goes in and out where it says."""
     trainable = _count(model.trainable_weights)
     frozen = _count(model.non_trainable_weights)
-    return {
+    params = {
         "name": _name(model),
         "class": type(model).__name__,
         "params": trainable + frozen,
         "trainable_params": trainable,
         "non_trainable_params": frozen,
+        "params_bytes": sum(math.prod(weight.shape) * _bits(weight.dtype) for weight in model.weights) // 8,
     }
+    # As text, for that is how Keras shows them; a model that is a class of its own has none.
+    shapes = {name: getattr(model, name, None) for name in ("input_shape", "output_shape")}
+    return {**params, **{name: str(shape) for name, shape in shapes.items() if shape is not None}}
 
 
 def summary_lines(model: Any) -> list[str]:
@@ -106,6 +111,11 @@ def _name(named: Any) -> str:
     chosen, _, number = name.rpartition("_")
     by_keras = number.isdecimal() and chosen.replace("_", "") == type(named).__name__.lower()
     return chosen if by_keras else name
+
+
+def _bits(dtype: Any) -> int:
+    """Of one number: ``float32``, ``bfloat16``, ``float8_e4m3fn``; 8 of a ``bool``."""
+    return int((re.findall(r"\d+", str(dtype)) or ["8"])[0])
 
 
 def _count(weights: Any) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
 from multitrack import process
+from multitrack._checkpoints import OF_BEST_TRIAL, OF_TRIAL, TunerCheckpoint, checkpoints_among
 from multitrack._guard import guarded, put_aside
 from multitrack._sections import log_section
 from multitrack._sidecar import FILE, Sidecar
@@ -52,6 +53,7 @@ class Search:
         self._owned = False
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
+        self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: OpenRun | None = None
         self._sidecar = Sidecar.fresh()
         self._best: tuple[str, float] | None = None
@@ -108,6 +110,8 @@ class Search:
         self._execution = self._trial = self._begun = None
         self._describe()
         self._name_best()
+        if self._best is not None:
+            TunerCheckpoint(self._tuner, self._best[0]).log(self.parent, OF_BEST_TRIAL)
         if self._owned:
             self._close(OpenRun(self.parent), error)
 
@@ -167,11 +171,12 @@ class Search:
         tags = {"keras_tuner/trial": trial.trial_id, "keras_tuner/attempt": number}
         run = self._start(name, self.parent, attempts[-1], tags)
         self.runs[trial.trial_id] = run
-        self._trial = OpenRun(run)
+        self._trial, self._checkpoint = OpenRun(run), None
         steering = log_hyperparameters(run, trial.hyperparameters.values)
         earlier = self._sidecar.trials.get(steering.get("tuner/trial_id", ""))
         if earlier:  # Hyperband goes on with a trial as a new one
             run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
+        self._checkpoint = TunerCheckpoint(self._tuner, trial.trial_id)
 
     @guarded
     def end_trial(self, trial: Any, *, raised: bool = True) -> None:
@@ -190,6 +195,8 @@ class Search:
             final = self._tuner.oracle.get_trial(trial.trial_id)
             log_hyperparameters(current.run, final.hyperparameters.values)
             log_result(current, final)
+            if self._checkpoint is not None and self._checkpoint.is_new():
+                self._checkpoint.log(current.run, OF_TRIAL)
             # Absent from the oracle's own in a distributed search.
             message = (trial.message or final.message) if raised else None
             if final.status != "COMPLETED":
@@ -225,9 +232,12 @@ class Search:
             run = self._start(f"{run.name}-e{current.executions}", run, new_run_id(), tags)
             self._execution = OpenRun(run)
         given = list(callbacks)
-        if any(isinstance(callback, TrackingCallback) and callback.will_record_into(run) for callback in given):
-            return given  # the user's own, for its options
-        return [*given, TrackingCallback(run)]
+        saving = checkpoints_among(given)
+        for callback in given:
+            if isinstance(callback, TrackingCallback) and callback.will_record_into(run):
+                callback.checkpoints = callback.checkpoints or saving
+                return given  # the user's own, for its options
+        return [*given, TrackingCallback(run, checkpoint=saving)]
 
     @guarded
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:

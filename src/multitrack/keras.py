@@ -16,10 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Self
 
-from multitrack import process, ranks, values
+from multitrack import process, ranks
 from multitrack._guard import guarded, put_aside
-from multitrack._sections import log_section
-from multitrack.errors import MetricKindError
 from multitrack.run import Run, active_run, disabled_run
 
 try:
@@ -30,16 +28,19 @@ except ImportError as error:
     raise ImportError('multitrack.keras needs Keras: pip install "multitrack[keras]"', name="keras") from error
 
 from multitrack import _model
+from multitrack._checkpoints import Checkpoints, checkpoint_sources
 from multitrack._dispatch import InOrder, foretold, may_be_elsewhere
+from multitrack._figures import Figures, checked_figures, confusion_matrix, log_figures
+from multitrack._fit import Fit, log_numbers
 from multitrack._rates import Rates, foreseen
 from multitrack._replay import Reached, batches_before, remember_count
 
-__all__ = ["BatchTrackingCallback", "TrackingCallback"]
+__all__ = ["BatchTrackingCallback", "TrackingCallback", "confusion_matrix"]
 
 log = logging.getLogger("multitrack")
 
 #: Shared, not copied, when KerasTuner copies a callback for each of its executions.
-_SHARED: Final = frozenset({"_given", "_run", "_model", "_rates", "_in_order", "_foreseen"})
+_SHARED: Final = frozenset({"_given", "_run", "_model", "_rates", "_in_order", "_foreseen", "_fit", "figures"})
 
 
 class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -47,12 +48,14 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     - **Each epoch**, one record at step = epoch (so from ``initial_epoch`` on): every metric under the name Keras
       gives it, ``val_*`` included; ``learning_rate`` at the epoch's end (``learning_rate/0``, … of several
-      optimizers); ``epoch_seconds``, validation included. Where Keras' logs hold ``learning_rate``, theirs counts.
+      optimizers); ``epoch_seconds``, validation included, and ``steps_per_second``, without. Where Keras' logs hold
+      ``learning_rate``, theirs counts.
     - **As the first epoch begins**, params under ``fit/``, ``optimizer/`` and ``model/``, and the model's summary as
       log lines. A later ``fit`` into the same run writes what differs to ``fit/2/`` and so on, and
       goes on in the same series.
     - **After an interruption**, a ``fit`` that goes on from a backup (``BackupAndRestore``, or your own with
       ``initial_epoch``) records no epoch and no batch a second time that the run holds.
+    - **As fit ends**, also where it raises, references to the files that ``checkpoint`` wrote.
     - **evaluate()** outside of ``fit``: its metrics as simple metrics ``test_*``. ``predict()``: nothing.
     - Logs that are no numbers are set aside; the numbers beside them are kept.
 
@@ -63,10 +66,18 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         run: Where to; default: :func:`multitrack.active_run` when ``fit`` or ``evaluate`` begins.
         log_freq: ``"epoch"``, or N: also every N batches.
         log_summary: Whether the model's summary becomes log lines.
+        checkpoint: The ``ModelCheckpoint`` of the same ``fit``, or the path or pattern of files that something
+            else writes, or several: references ``checkpoint-best`` (``save_best_only``, or the best of a file
+            for each ``{epoch}``) and ``checkpoint-last``, of kind ``model``, with digests once ``fit`` has ended.
+        figures: By name, what draws a file from the model as ``fit`` ends and gives back its path, such as
+            :func:`confusion_matrix`: references of kind ``figure``.
+        samples: How many an epoch trains on, which Keras does not tell: param ``fit/samples``, and
+            ``samples_per_second`` each epoch.
 
     Raises:
-        TypeError: ``run`` is no run, or a subclass that is no :class:`BatchTrackingCallback` is given a number.
-        ValueError: ``log_freq`` is neither ``"epoch"`` nor a positive number.
+        TypeError: ``run`` is no run, a subclass that is no :class:`BatchTrackingCallback` is given a number, or an
+            argument is of a wrong type.
+        ValueError: ``log_freq`` is neither ``"epoch"`` nor a positive number, or a checkpoint's file is not local.
     """
 
     def __new__(cls, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", **kwargs: Any) -> Self:  # noqa: ARG004, D102 - __init__'s
@@ -74,8 +85,9 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return super().__new__(BatchTrackingCallback if wants_batches else cls)  # type: ignore[no-any-return]
 
     def __init__(
-        self, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", *, log_summary: bool = True
-    ) -> None:
+        self, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", *, log_summary: bool = True,
+        checkpoint: Checkpoints | None = None, figures: Figures | None = None, samples: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if run is not None and not isinstance(run, Run):
             raise TypeError(f"run must be a multitrack.Run, got {type(run).__name__} (batches: log_freq=N)")
@@ -87,14 +99,19 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
                     f"{type(self).__name__} must derive from BatchTrackingCallback to take log_freq={log_freq}"
                 )
         self.log_freq = log_freq
+        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
+            raise ValueError(f"samples must be a positive number, got {samples!r}")
         self.log_summary = log_summary
+        self.checkpoints = checkpoint_sources(checkpoint)
+        self.figures = checked_figures(figures)
+        self.samples = samples
         self._given = run
         self._run: Run | None = run
-        self._fit: dict[str, Any] = {}
+        self._fit_params: Mapping[str, Any] = {}
         self._in_fit = False
         self._begun = False  # whether this fit has come to its first epoch
-        self._described = False  # whether this fit's model is
         self._fresh = False  # whether Keras has put the callback into a list of its own since fit began
+        self._fit: Fit | None = None  # of this fit
         self._epoch_began = 0.0
         self._held_epoch = self._held_batch = -1  # up to where this fit trains again what the run holds
 
@@ -132,20 +149,30 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         """A ``fit`` begins."""
         self._find_run()
         # Kept, because an evaluate() inside the fit would bring params of its own.
-        self._fit = dict(self.params or {})
+        self._fit_params = dict(self.params or {})
         self._in_fit, self._fresh = True, False
-        self._begun = self._described = False
+        self._begun = False
+        self._end_fit()  # of a fit that raised
+        if not self.run.disabled:
+            self._fit = Fit(
+                self.run, self._fit_params, self.checkpoints, log_summary=self.log_summary, samples=self.samples
+            )
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """An epoch begins; with the first, what the training is made of is known."""
         self._epoch_began = time.perf_counter()
-        if not self._begun:
-            self._begun = True
-            if not self.run.disabled:
+        if self._fit is not None:
+            if not self._begun:
                 self._find_replay(epoch)
-                self._log_fit(epoch)
-                self._describe()
+            self._fit.begin_epoch(epoch, self.model)
+        self._begun = True
+
+    @guarded
+    def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """An ``evaluate`` begins; inside ``fit`` it is the validation, with which the epoch's training has ended."""
+        if self._in_fit and not self._fresh and self._fit is not None:
+            self._fit.training_ended(self.model)
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -153,18 +180,22 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         if self.run.disabled:
             return
         seconds = time.perf_counter() - self._epoch_began
-        reached = Reached.by(self.run)
-        reached.count = self._batches_so_far()
+        self._count()
+        speeds = None if self._fit is None else self._fit.training_ended(self.model)
         if epoch > self._held_epoch:
-            added = {**self._learning_rates(), "epoch_seconds": seconds}
+            added = {**self._learning_rates(), "epoch_seconds": seconds, **(speeds or {})}
             self._log({**added, **(logs or {})}, step=epoch)
-            reached.epoch = epoch
-        self._describe()  # a model that is built by its first batch
+            Reached.by(self.run).epoch = epoch
+        if self._fit is not None:
+            self._fit.epoch_ended(logs, self.model)
 
     @guarded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """The ``fit`` has ended as it should; Keras does not call this when it raised."""
         self._in_fit = False
+        self._end_fit()
+        if not self.run.disabled:
+            log_figures(self.run, self.figures, self.model)
 
     @guarded
     def on_predict_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
@@ -183,6 +214,11 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     # -- inside -----------------------------------------------------------------------------------------------
 
+    def _end_fit(self) -> None:
+        fit, self._fit = self._fit, None
+        if fit is not None:
+            fit.end()
+
     def _find_run(self) -> None:
         run = self._given or active_run()
         place = ranks.this_process()
@@ -199,58 +235,21 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
                 "call multitrack.start_run() before, or pass run="
             )
 
+    @guarded  # by itself, as is _count: an optimizer that cannot be asked must not cost the epoch's metrics
     def _find_replay(self, epoch: int) -> None:
         reached = Reached.by(self.run)
         again = reached.is_trained_again(self.model, epoch, batches_before(self.model))
         self._held_epoch, self._held_batch = (reached.epoch, reached.batch) if again else (-1, -1)
 
+    @guarded
+    def _count(self) -> None:
+        Reached.by(self.run).count = self._batches_so_far()
+
     def _batches_so_far(self) -> int:
         return batches_before(self.model)
 
     def _log(self, logs: Mapping[str, Any], step: int | None) -> None:
-        """Record the numbers among ``logs`` as one record, and set the others aside."""
-        numbers: dict[str, Any] = {}
-        for name, value in logs.items():
-            if type(value) is float:  # what Keras makes of nearly everything
-                numbers[name] = value
-                continue
-            try:
-                numbers[name] = values.to_number(value, name)
-            except TypeError as error:
-                put_aside(self.run, "TrackingCallback", error)
-        try:
-            self.run.log_metrics(numbers, step)
-        except MetricKindError:  # one of them is a list metric in this run: the others must not go with it
-            for name, number in numbers.items():
-                try:
-                    self.run.log_metric(name, number, step)
-                except MetricKindError as error:
-                    put_aside(self.run, "TrackingCallback", error)
-
-    def _log_fit(self, epoch: int) -> None:
-        model = self.model
-        params = {
-            "epochs": self._fit.get("epochs"),
-            "initial_epoch": epoch,
-            "steps": self._fit.get("steps"),
-            "steps_per_execution": getattr(model, "steps_per_execution", None),
-            "loss": _model.loss_names(getattr(model, "loss", None)),
-        }
-        self._section("fit", {name: value for name, value in params.items() if value is not None})
-        self._section("optimizer", _model.optimizer_params(model))
-
-    def _describe(self) -> None:
-        """Record the model once it is built; its summary with it, unless the run knows the model already."""
-        if self._described or not self.model.built:
-            return
-        self._described = True
-        if self._section("model", _model.model_params(self.model)) and self.log_summary:
-            self.run.log_lines(_model.summary_lines(self.model))
-
-    @guarded
-    def _section(self, name: str, params: Mapping[str, Any]) -> bool:
-        """Guarded by itself, so that a config without a plain form costs its own section only."""
-        return log_section(self.run, name, params)
+        log_numbers(self.run, logs, step)
 
     def _learning_rates(self) -> dict[str, float]:
         try:
@@ -281,13 +280,11 @@ class BatchTrackingCallback(TrackingCallback):
     Args:
         run: As for :class:`TrackingCallback`.
         log_freq: N.
-        log_summary: As for :class:`TrackingCallback`.
+        **options: As for :class:`TrackingCallback`.
     """
 
-    def __init__(
-        self, run: Run | None = None, log_freq: Literal["epoch"] | int = 1, *, log_summary: bool = True
-    ) -> None:
-        super().__init__(run, log_freq, log_summary=log_summary)
+    def __init__(self, run: Run | None = None, log_freq: Literal["epoch"] | int = 1, **options: Any) -> None:
+        super().__init__(run, log_freq, **options)
         self._every = 1 if log_freq == "epoch" else log_freq
         self._before = 0  # batches before this epoch
         self._batches = 0
@@ -334,7 +331,7 @@ class BatchTrackingCallback(TrackingCallback):
         if batch == 0 and keras.config.backend() != "tensorflow" and not self.run.disabled and foretold(self.model):
             self._foreseen = foreseen(self.model)
             self._in_order = InOrder(self._record, self._before, self._every)
-            self.run._awaited.add(self._arrive)
+            self.run.at_end.add(self._arrive)
 
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -342,7 +339,7 @@ class BatchTrackingCallback(TrackingCallback):
         if threading.get_ident() != self._thread:
             self._batch_elsewhere(batch, logs or {})
             return
-        done, steps = batch + 1, self._fit.get("steps")
+        done, steps = batch + 1, self._fit_params.get("steps")
         self._execution = done - self._at_once
         if steps is not None and done > steps:
             done = steps  # steps_per_execution reports a whole execution even where the data ended within it
@@ -356,7 +353,7 @@ class BatchTrackingCallback(TrackingCallback):
     @guarded
     def on_train_end(self, logs: Any = None) -> None:
         """The ``fit`` has ended as it should; all its batches have arrived."""
-        self.run._awaited.discard(self._arrive)
+        self.run.at_end.discard(self._arrive)
         super().on_train_end(logs)
 
     def _batch_elsewhere(self, batch: int, logs: Mapping[str, Any]) -> None:

@@ -141,7 +141,7 @@ class Summary(msgspec.Struct, frozen=True):
         metrics: Simple metrics: their last value. A series: its last point, where no simple metric is of its name.
         lengths: Points of each series and list metric.
         tags: The last value each.
-        artifacts: The references.
+        artifacts: The references; of several under one name, the last.
         lines: How many log lines.
         records: How many data records.
         mistakes: Wrong calls set aside.
@@ -174,7 +174,7 @@ class Summary(msgspec.Struct, frozen=True):
         last: dict[str, float] = {}
         lengths: dict[str, int] = {}
         tags: dict[str, str] = {}
-        artifacts: list[ArtifactRef] = []
+        artifacts: dict[str, ArtifactRef] = {}
         lines = records = mistakes = 0
         lost: dict[int, int] = {}
         redacted = run.manifest.redacted
@@ -196,7 +196,7 @@ class Summary(msgspec.Struct, frozen=True):
                 elif isinstance(record, Tags):
                     tags.update(record.values)
                 elif isinstance(record, ArtifactRef):
-                    artifacts.append(record)
+                    artifacts[record.name] = record
                 elif isinstance(record, Lines):
                     lines += len(record.lines)
                 elif isinstance(record, Mistake):
@@ -211,7 +211,7 @@ class Summary(msgspec.Struct, frozen=True):
         ended = cursor.ended.time if cursor.ended is not None else cursor.last_time
         return cls(
             status=status, ended=ended, params=params, sources=sources, metrics={**last, **simple}, lengths=lengths,
-            tags=tags, artifacts=artifacts, lines=lines, records=records, mistakes=mistakes,
+            tags=tags, artifacts=list(artifacts.values()), lines=lines, records=records, mistakes=mistakes,
             lost=sum(lost.values()), damaged=len(cursor.damaged), redacted=redacted,
         )  # fmt: skip
 

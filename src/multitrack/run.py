@@ -71,6 +71,7 @@ class Run(Recorder):
         settings: What holds for it.
         delivery: Where it is delivered.
         mistakes: Wrong calls set aside so far (``mistakes = "warn"``, the Keras callback, the tuners).
+        at_end: What integrations call to record their last, however the run ends; must not raise.
     """
 
     def __init__(
@@ -98,8 +99,8 @@ class Run(Recorder):
         self._capture: Capture | None = None
         self._tokens: list[contextvars.Token[Run | None]] = []
         self._owned_parent: Run | None = None
-        self._awaited: set[Callable[[], None]] = set()  # called before the end: records on their way in other threads
         self.delivery = delivery or Delivery()
+        self.at_end: set[Callable[[], object]] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: KerasTuner copies the callbacks of a search, and with them whatever they hold."""
@@ -174,8 +175,8 @@ class Run(Recorder):
             return self._report()
         if self._status != "running":
             return self._report()
-        while self._awaited:
-            self._awaited.pop()()
+        while self.at_end:
+            self.at_end.pop()()
         if self._capture is not None:
             self._capture.close()
         process.join_context(self)
@@ -309,7 +310,7 @@ class Run(Recorder):
             self._writer.close()
             self._writer = None
         self._capture = None
-        self._awaited.clear()
+        self.at_end.clear()
         self._host, self._look_at = None, inf
 
 

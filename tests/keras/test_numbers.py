@@ -42,7 +42,7 @@ def equal(found: list[tuple[int, float]], expected: list[tuple[int, float]]) -> 
 
 def assert_as_keras_has_it(held: Any, history: Any, seen: Seen | None = None, *, before: int = 0) -> None:
     """Epochs as in ``History``, batches one by one from ``before`` on, and nothing beside them."""
-    names = set(history.history) | {"learning_rate", "epoch_seconds"}
+    names = set(history.history) | {"learning_rate", "epoch_seconds", "steps_per_second"}
     for name, series in history.history.items():
         # A series has a value for each epoch, but those of validation_freq.
         epochs = history.epoch if len(series) == len(history.epoch) else history.epoch[len(history.epoch) % 2 + 1 :: 2]

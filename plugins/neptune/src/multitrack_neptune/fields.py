@@ -66,6 +66,7 @@ class Recording:
         self._artifacts = Names("artifacts")
         self._tags = Names("tags")
         self._tag_values: dict[str, str] = {}
+        self._tracked: dict[str, str] = {}  # URI by artifact field
         self._present: set[str] = set()  # fields that a later value may have to take away
         self._describe(run)
         self._file.flush()
@@ -120,7 +121,11 @@ class Recording:
         """A tracked reference under ``artifacts/``, and what is known of it beside."""
         for record in records:
             path = self._artifacts.path(record.name)
-            self._file.track(path, record.uri)
+            if self._tracked.get(path) != record.uri:  # tracking another one beside it would not say which is the last
+                self._take_away(path)
+                self._file.track(path, record.uri)
+                self._tracked[path] = record.uri
+                self._present.add(path)
             self._file.assign(f"{path}~kind", record.kind)
             self._file.assign(f"{path}~role", record.role)
             self._assign_or_delete(f"{path}~digest", record.digest)
