@@ -24,9 +24,13 @@ from multitrack import (
     RunClosedError,
     RunError,
     RunInUseError,
+    plugins,
 )
 from multitrack.reader import RecordedRun, Summary
 from multitrack.run import Run
+from multitrack.start import join_run
+from multitrack.testing import MemoryBackend
+from multitrack.wait import wait
 
 
 def start(**arguments: Any) -> Run:
@@ -325,14 +329,46 @@ def test_the_manifest_says_where_the_run_came_from(tmp_path: Path) -> None:
     assert changed.git.dirty
 
 
-def test_a_child_inherits_and_its_parent_must_be_there() -> None:
+def test_a_child_inherits_from_a_parent_that_is_here() -> None:
     parent = start(project="p", group="g", params={"lr": 1})
     child = multitrack.start_run(parent=parent)
     by_id = start(parent=parent.id)
     for run in (child, by_id):
         assert (run.project, recorded(run).manifest.group, recorded(run).manifest.parent) == ("p", "g", parent.id)
-    with pytest.raises(RunError, match="parent='nobody'"):
-        start(parent="nobody")
+    apart = start(parent="in-another-journal")
+    assert recorded(apart).manifest.parent == "in-another-journal"
+    assert recorded(apart).context.pid == os.getpid()  # its own: the parent's cannot be looked up
+    (apart.directory.parent / "no-run").mkdir()
+    with pytest.raises(RunError, match="parent='no-run'"):
+        start(parent="no-run")
+    with pytest.raises(ValueError, match="run_id"):
+        start(parent="no/run")
+
+
+def test_children_of_a_run_elsewhere_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = MemoryBackend()
+    monkeypatch.setenv("MULTITRACK_DELIVERY", "thread")
+    plugins.register(memory)
+    try:
+        monkeypatch.setenv("MULTITRACK_BACKENDS", "memory")
+        parent = join_run("far-away", project="p", group="g")
+        waited: list[object] = []
+        monkeypatch.setattr("multitrack.run.wait", lambda *args, **kwargs: (waited.append(args), wait(*args, **kwargs)))
+        children = [multitrack.start_run(name=f"child {i}", parent=parent) for i in range(2)]
+        for child in children:
+            child.log_metric("x", 1.0)
+            child.end()
+        assert waited == []  # as the children of a run that is open
+        report = parent.end()
+        assert len(waited) == 1
+        assert report.complete
+        assert {memory.runs[child.id].status for child in children} == {"finished"}
+        for child in children:
+            held = recorded(child).manifest
+            assert (held.parent, held.project, held.group, held.context.pid) == ("far-away", "p", "g", os.getpid())
+        assert len(list(multitrack.open_journal().runs())) == 2  # the parent is not in this journal
+    finally:
+        plugins.unregister("memory")
 
 
 # -- active run, disabled, ranks ------------------------------------------------------------------------------

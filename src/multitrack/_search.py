@@ -2,32 +2,37 @@
 
 Everything happens on the thread that searches. Only :meth:`Search.begin` raises (a config that cannot hold, before
 any trial); all else is set aside in the parent run, for KerasTuner would count it as the trial's failure.
+
+In a distributed search the chief has the parent run, and the workers the trials' (:mod:`multitrack._workers`).
 """
 
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
-from multitrack import process
+from multitrack import _workers, process
 from multitrack._checkpoints import OF_BEST_TRIAL, OF_TRIAL, TunerCheckpoint, checkpoints_among
 from multitrack._guard import guarded, put_aside
+from multitrack._interrupted import Interrupted
 from multitrack._sections import log_section
-from multitrack._sidecar import FILE, Sidecar
-from multitrack._trial import OpenRun, best_epoch, log_hyperparameters, log_result
+from multitrack._sidecar import Notes, Sidecar
+from multitrack._trial import OpenRun, best_epoch, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.errors import RunInUseError
 from multitrack.keras import TrackingCallback
 from multitrack.manifest import new_run_id
-from multitrack.records import Status
+from multitrack.reader import RecordedRun
 from multitrack.run import Run, active_run, disabled_run
-from multitrack.start import start_run
+from multitrack.segments import last_segment
+from multitrack.start import journal_here, start_run
 
-_STATUS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
+log = logging.getLogger("multitrack")
+
 #: Settings of KerasTuner's oracles that say how the search goes; each oracle has some of them.
 _SETTINGS: Final = (
     "max_trials", "max_retries_per_trial", "max_consecutive_failed_trials", "seed", "tune_new_entries",
@@ -48,20 +53,23 @@ class Search:
 
     def __init__(self, tuner: Any) -> None:
         self._tuner = tuner
+        self._worker = _workers.worker_id()
         self.parent = disabled_run()
         self.runs: dict[str, Run] = {}
         self._owned = False
+        self._here = True  # whether the parent run is of this process
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: OpenRun | None = None
-        self._sidecar = Sidecar.fresh()
-        self._best: tuple[str, float] | None = None
+        self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
+        self._best: tuple[dict[str, str], float | None] = ({}, None)
+        self._kept: _workers.Kept | None = None
 
     @property
     def guarding_run(self) -> Run:
         """Where a trouble is set aside."""
-        return self.parent
+        return self._trial.run if self._trial is not None and not self._here else self.parent
 
     # -- the search -------------------------------------------------------------------------------------------
 
@@ -71,35 +79,85 @@ class Search:
         Raises:
             ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
         """
-        self._best = None
+        self._here, self._best = True, ({}, None)
         trouble: Exception | None = None
         try:
-            self._sidecar = Sidecar.read(self._path()) or self._sidecar
+            self._notes.load()
         except (ValueError, OSError) as error:
             trouble = error
-        if process.last_open() is not None:
-            self.parent, self._owned = active_run(), False
+        chief = _workers.chiefs_notes(self._tuner, self._notes) if self._worker is not None else None
+        if chief is not None:
+            self._join(chief)
         else:
-            try:
-                self.parent = self._start_parent(self._sidecar.parent)
-            except RunInUseError as error:  # another process searches in the same directory
-                trouble = error
-                self.parent = self._start_parent(None)
-            self._owned = True
+            trouble = self._find_parent() or trouble
+        recording = not (self._here and self.parent.disabled)
+        self._notes.journal = Path(self.parent.settings.journal) if recording else None
         if trouble is not None:
             put_aside(self.parent, "the search's multitrack.json", trouble)
-        if not self.parent.disabled:
-            self._sidecar.parent, self._sidecar.owned = self.parent.id, self._owned
-            self._write_sidecar()
+        if not self._here:
+            return
+        self._notes.own.parent, self._notes.own.owned, self._notes.own.begun = self.parent.id, self._owned, True
+        self._notes.own.project = self.parent.project
+        self._save_notes()
+        self._read_best()
+        self._complete_interrupted()
         self._describe()
+        if _workers.is_chief():
+            self._kept = _workers.Kept(self._notes)
 
-    def _start_parent(self, known: str | None) -> Run:
+    def _find_parent(self) -> Exception | None:
+        """The active run, or one of the search's own; what was in the way, if anything was."""
+        if process.last_open() is not None:
+            self.parent, self._owned = active_run(), False
+            return None
+        self._owned = True
+        try:
+            self.parent = self._start_parent()
+        except RunInUseError as error:  # another process searches in the same directory
+            self._notes.own.parent = None
+            self.parent = self._start_parent()
+            return error
+        return None
+
+    def _start_parent(self) -> Run:
+        own, self._notes.journal = self._notes.own, journal_here()
+        if own.parent is not None and own.begun and not self._notes.is_recorded(own.parent):
+            log.warning(
+                "multitrack: run %s, of the search in %s, is not in the journal %s: the search goes on as a new run",
+                own.parent, self._tuner.project_dir, self._notes.journal,
+            )  # fmt: skip
+            own = self._notes.own = Sidecar.fresh()
         # A run that somebody else opened, and that is continued here, keeps its name.
-        name = self._tuner.project_name if known is None or self._sidecar.owned else None
-        return start_run(name=name, group=self._sidecar.search, run_id=known)
+        name = self._tuner.project_name if own.parent is None or own.owned else None
+        if own.parent is None:  # noted before it begins: killed in between, there would be two
+            own.parent, own.owned, own.begun = new_run_id(), True, False
+            self._save_notes()
+        return start_run(name=name, group=own.search, run_id=own.parent)
+
+    def _join(self, chief: Sidecar) -> None:
+        """As a worker: the parent is the chief's."""
+        self.parent, self._here, self._owned = _workers.join(chief), False, True
+        if self._notes.own.search != chief.search:
+            self._notes.own = Sidecar(search=chief.search)
+        self._notes.own.parent = chief.parent
+
+    @guarded
+    def _read_best(self) -> None:
+        """What the search's run names as the best already, where it goes on with an earlier one."""
+        if self.parent.directory is not None and last_segment(self.parent.directory) > 1:
+            summary = RecordedRun(self.parent.directory).summary()
+            tags = {name: value for name, value in summary.tags.items() if name in ("best_trial", "best_run")}
+            self._best = tags, summary.metrics.get("best_score")
+
+    @guarded
+    def _complete_interrupted(self) -> None:
+        if self._notes.journal is not None:
+            Interrupted(self._tuner, self.parent, self._notes).complete()
 
     def end(self, error: BaseException | None = None) -> None:
         """End what is open; the search's run too, unless it was there before."""
+        if self._kept is not None:
+            self._kept.stop()
         if error is None:
             self._end_left_open()
         else:
@@ -108,10 +166,14 @@ class Search:
             if unfinished is not None:
                 self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
         self._execution = self._trial = self._begun = None
-        self._describe()
-        self._name_best()
-        if self._best is not None:
-            TunerCheckpoint(self._tuner, self._best[0]).log(self.parent, OF_BEST_TRIAL)
+        if self._here:
+            self._describe()
+            self._name_best()
+            best = self._best[0].get("best_trial")
+            if best is not None:
+                TunerCheckpoint(self._tuner, best).log(self.parent, OF_BEST_TRIAL)
+        else:  # the chief, told that this worker is done, may be gone
+            self._complete_interrupted()
         if self._owned:
             self._close(OpenRun(self.parent), error)
 
@@ -147,12 +209,14 @@ class Search:
         best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
         if best is None or best.status != "COMPLETED" or best.score is None:
             return
-        if self._best == (best.trial_id, best.score):
-            return
-        self._best = (best.trial_id, best.score)
-        attempts = self._sidecar.trials.get(best.trial_id)
-        self.parent.set_tags({"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})})
-        self.parent.log_metric("best_score", best.score)
+        attempts = self._notes.attempts(best.trial_id)
+        tags = {"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})}
+        named, score = self._best
+        if tags != named:
+            self.parent.set_tags(tags)
+        if best.score != score:
+            self.parent.log_metric("best_score", best.score)
+        self._best = tags, best.score
 
     # -- a trial ----------------------------------------------------------------------------------------------
 
@@ -163,20 +227,33 @@ class Search:
             return
         self._end_left_open()
         self._begun = trial
-        attempts = self._sidecar.trials.setdefault(trial.trial_id, [])
-        attempts.append(new_run_id())
-        self._write_sidecar()  # before the run: a run that nobody knows of would come twice
-        number = len(attempts)
+        run_id, number = self._next_attempt(trial.trial_id)
         name = f"trial-{trial.trial_id}" + (f"-a{number}" if number > 1 else "")
         tags = {"keras_tuner/trial": trial.trial_id, "keras_tuner/attempt": number}
-        run = self._start(name, self.parent, attempts[-1], tags)
+        if self._worker is not None:
+            tags["keras_tuner/tuner_id"] = self._worker
+        run = self._start(name, self.parent, run_id, tags)
         self.runs[trial.trial_id] = run
         self._trial, self._checkpoint = OpenRun(run), None
-        steering = log_hyperparameters(run, trial.hyperparameters.values)
-        earlier = self._sidecar.trials.get(steering.get("tuner/trial_id", ""))
+        steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
+        earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
         if earlier:  # Hyperband goes on with a trial as a new one
             run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
         self._checkpoint = TunerCheckpoint(self._tuner, trial.trial_id)
+
+    def _next_attempt(self, trial_id: str) -> tuple[str, int]:
+        try:
+            return self._notes.begin(trial_id)
+        except OSError as error:
+            put_aside(self.guarding_run, "the search's multitrack.json", error)
+            attempts = self._notes.attempts(trial_id)
+            return attempts[-1], len(attempts)
+
+    @guarded
+    def keep_notes(self) -> None:
+        """Before the trial ends: whoever is given a retry of it must find this attempt."""
+        if self._worker is not None:
+            self._notes.keep()
 
     @guarded
     def end_trial(self, trial: Any, *, raised: bool = True) -> None:
@@ -189,28 +266,32 @@ class Search:
         current, self._trial, self._begun = self._trial, None, None
         if current is None:
             return
-        final = trial
+        status = trial.status
         try:
             # The oracle's own, for in a distributed search ``trial`` is a copy without score.
             final = self._tuner.oracle.get_trial(trial.trial_id)
-            log_hyperparameters(current.run, final.hyperparameters.values)
-            log_result(current, final)
+            status = status_of(trial, final)
+            if not self._here:
+                final = _workers.with_exact_score(self._tuner, final)
+            log_hyperparameters(current, final.hyperparameters.values)
+            log_result(current, final, status)
             if self._checkpoint is not None and self._checkpoint.is_new():
                 self._checkpoint.log(current.run, OF_TRIAL)
             # Absent from the oracle's own in a distributed search.
             message = (trial.message or final.message) if raised else None
-            if final.status != "COMPLETED":
-                message = message or f"KerasTuner counts this attempt as {final.status}: its score is {final.score}"
+            if status != "COMPLETED":
+                message = message or f"KerasTuner counts this attempt as {status}: its score is {final.score}"
                 current.run.log_lines(message, stream="stderr")
         finally:
-            current.close(status=_STATUS.get(final.status, "killed"))
-        self._name_best()
+            current.close(status=ended_as(status))
+        if self._here:
+            self._name_best()
 
     @guarded
     def _note_hyperparameters(self) -> None:
         """Of a trial that is cut short, those that it has asked for by now."""
         if self._trial is not None and self._begun is not None:
-            log_hyperparameters(self._trial.run, self._begun.hyperparameters.values)
+            log_hyperparameters(self._trial, self._begun.hyperparameters.values)
 
     def _end_left_open(self) -> None:
         """A subclass of ours may end its trials without our ``on_trial_end``."""
@@ -259,14 +340,8 @@ class Search:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
-        return start_run(name=name, parent=parent, group=self._sidecar.search, run_id=run_id, tags=tags)
-
-    def _path(self) -> Path:
-        # Workers of a distributed search share the directory; each is a search of its own so far.
-        worker = os.environ.get("KERASTUNER_TUNER_ID") if "KERASTUNER_ORACLE_IP" in os.environ else None
-        return Path(self._tuner.project_dir) / (f"multitrack-{worker}.json" if worker else FILE)
+        return start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
 
     @guarded
-    def _write_sidecar(self) -> None:
-        if not self.parent.disabled:
-            self._sidecar.write(self._path())
+    def _save_notes(self) -> None:
+        self._notes.save()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
@@ -12,18 +14,34 @@ from multitrack._guard import put_aside
 from multitrack.records import Status
 from multitrack.run import Run
 
+_ENDED_AS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
+
+
+class Held(NamedTuple):
+    """What a run has already: simple metrics, tags, lines."""
+
+    metrics: Mapping[str, float] = MappingProxyType({})
+    tags: Mapping[str, str] = MappingProxyType({})
+    lines: frozenset[str] = frozenset()
+
 
 class OpenRun:
     """A run that is the active one until it is closed.
 
+    Args:
+        run: The run.
+        held: What is not recorded again, where it was killed in the middle of its end.
+
     Attributes:
         run: The run.
+        held: As given.
         best_epochs: Of the executions in it, where they are known.
         executions: How many have begun in it.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, held: Held = Held()) -> None:  # noqa: B008 - immutable
         self.run = run
+        self.held = held
         self.best_epochs: list[int] = []
         self.executions = 0
         self._active = contextlib.ExitStack()
@@ -39,11 +57,12 @@ class OpenRun:
         self.run.end(status)
 
 
-def log_hyperparameters(run: Run, values: dict[str, Any]) -> dict[str, str]:
+def log_hyperparameters(current: OpenRun, values: dict[str, Any]) -> dict[str, str]:
     """Hyperparameters as params; what the tuner steers itself by (``tuner/…``) as tags, given back.
 
     Called at the begin and again at the end, for conditional and fit-time ones appear in between.
     """
+    run = current.run
     steering: dict[str, str] = {}
     for name, value in values.items():
         if name.startswith("tuner/"):
@@ -53,15 +72,33 @@ def log_hyperparameters(run: Run, values: dict[str, Any]) -> dict[str, str]:
             run.log_params({name: value})
         except Exception as error:  # noqa: BLE001 - one by one: its trouble must not cost the others
             put_aside(run, "hyperparameter", error)
-    run.set_tags(steering)
+    run.set_tags({name: value for name, value in steering.items() if current.held.tags.get(name) != value})
     return steering
 
 
-def log_result(current: OpenRun, trial: Any) -> None:
+def status_of(trial: Any, final: Any) -> str:
+    """KerasTuner's status of an attempt that has just ended.
+
+    Args:
+        trial: What was run; its status says how it went.
+        final: The oracle's own. In a distributed search another worker may be running it again already.
+    """
+    if final.status in _ENDED_AS and (trial.status == "COMPLETED" or final.status != "COMPLETED"):
+        return str(final.status)
+    return "INVALID" if trial.status == "COMPLETED" else str(trial.status)
+
+
+def ended_as(status: str) -> Status:
+    """How the run of an attempt ends that KerasTuner has given this status."""
+    return _ENDED_AS.get(status, "killed")
+
+
+def log_result(current: OpenRun, trial: Any, status: str) -> None:
     """Status, and of a completed trial its score, best epoch and every metric's value at the best epoch."""
     run = current.run
-    run.set_tags({"keras_tuner/status": trial.status})
-    if trial.status != "COMPLETED":  # a retried trial may still hold the metrics of an earlier attempt
+    if current.held.tags.get("keras_tuner/status") != status:
+        run.set_tags({"keras_tuner/status": status})
+    if status != "COMPLETED":  # a retried trial may still hold the metrics of an earlier attempt
         return
     numbers: dict[str, float] = {}
     for name, history in trial.metrics.metrics.items():
@@ -76,7 +113,7 @@ def log_result(current: OpenRun, trial: Any) -> None:
         numbers.update(
             {"best_epoch": epochs[0]} if len(epochs) == 1 else {"best_epoch_mean": sum(epochs) / len(epochs)}
         )
-    run.log_metrics(numbers)
+    run.log_metrics({name: value for name, value in numbers.items() if name not in current.held.metrics})
 
 
 def ended_by(error: BaseException) -> Status:

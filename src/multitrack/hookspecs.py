@@ -166,6 +166,14 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
+    def find_run(self, run: RunInfo, run_id: str) -> str | None:
+        """The tracker's id of another run of the same project, of which only our id is known; ``None``: not there.
+
+        Called where the parent is in the journal of another machine, a few times if it is not there yet. Left out by
+        backends that need no ``link_parent``.
+        """
+
+    @hookspec(firstresult=True)
     def flush(self, run: RunInfo, position: int) -> int | None:
         """Make what was handed over as durable as the tracker can.
 

@@ -42,9 +42,8 @@ except ImportError as error:
         f'multitrack.keras_tuner needs {error.name}: pip install "multitrack[keras-tuner]"', name=error.name
     ) from error
 
-# Neither has a public name.
+# It has no public name.
 from keras_tuner.src import backend as keras_tuner_backend
-from keras_tuner.src.distribute.utils import is_chief_oracle
 
 from multitrack._search import Search
 from multitrack.run import Run
@@ -85,8 +84,6 @@ class TrackingMixin(BaseTuner):  # type: ignore[misc]  # KerasTuner ships no typ
             ConfigError: As :func:`multitrack.start_run`; nothing has been searched then.
         """
         _check_tensorboard(self)
-        if is_chief_oracle():
-            return super().search(*fit_args, **fit_kwargs)  # it serves the workers and runs no trial
         tracking = self._tracking = self._tracking or Search(self)
         tracking.begin()
         try:
@@ -128,6 +125,8 @@ class TrackingMixin(BaseTuner):  # type: ignore[misc]  # KerasTuner ships no typ
     def on_trial_end(self, trial: Any) -> None:
         """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
         raised = trial.status != "COMPLETED"
+        if self._tracking is not None:
+            self._tracking.keep_notes()
         try:
             super().on_trial_end(trial)  # raises where too many trials in a row have failed
         finally:

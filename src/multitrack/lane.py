@@ -34,6 +34,8 @@ from multitrack.trust import Trust
 _CONTEXT_WAIT: Final = 5.0
 
 
+#: How often a parent is looked for that another machine delivers, twice a second; within what an end waits.
+_LOOKS: Final = 40
 #: Troubles of this machine that pass: a full disk, out of file descriptors or memory.
 _PASSING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
@@ -88,6 +90,7 @@ class Lane:
         self._furthest = (0, 0)  # cursor and hook; what is done again is no movement
         self._born = time.monotonic()
         self._told: str | None = None
+        self._looks = 0
 
     def _start_over(self) -> None:
         """Forget how far the lane is: the run is opened anew, which says where to go on."""
@@ -306,9 +309,15 @@ class Lane:
         parent = self.directory.parent / str(self._run.parent)
         try:
             expected = any(entry.name == self.name for entry in manifests.read_manifest(parent).backends)
-        except JournalError:
-            expected = False
-        parent_id = read_state(parent, self.name).id
+            parent_id = read_state(parent, self.name).id
+        except JournalError:  # in the journal of another machine
+            parent_id = self._backend.find_run(self._run, str(self._run.parent))
+            self._looks += 1
+            expected = self._backend.finds and self._looks < _LOOKS
+            if parent_id is None and self._backend.finds and not expected:
+                self._note_stand_ins(
+                    [f"the link to the parent run is missing: {self._run.parent} is not in {self.name}"]
+                )
         if parent_id is None and expected:
             self.pace.rest(0.5)
             return

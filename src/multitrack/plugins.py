@@ -40,6 +40,7 @@ class Backend:
         name: What the config calls it.
         load: How it is found again: a name or an import path.
         local: Whether it is an object of this process, which no other can find.
+        finds: Whether it has ``find_run``.
     """
 
     def __init__(self, plugin: object, name: str, load: str, origin: str, *, local: bool = False) -> None:
@@ -49,6 +50,7 @@ class Backend:
         self.plugin = plugin
         self._hook = _checked_manager(plugin, origin).hook
         names = implemented(plugin)
+        self.finds = "find_run" in names
         if "open_run" not in names:
             raise PluginError(
                 f"{origin} is no backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
@@ -92,6 +94,11 @@ class Backend:
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Hook ``link_parent``."""
         self._hook.link_parent(run=run, parent_id=parent_id)
+
+    def find_run(self, run: RunInfo, run_id: str) -> str | None:
+        """Hook ``find_run``."""
+        found: str | None = self._hook.find_run(run=run, run_id=run_id)
+        return found
 
     def flush(self, run: RunInfo, position: int) -> int:
         """Hook ``flush``; the position to resume at."""

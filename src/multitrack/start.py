@@ -19,6 +19,7 @@ from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.context import quick_context
 from multitrack.durability import keep_durable, put_on_medium
+from multitrack.elsewhere import RunElsewhere
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs import prepare_params, prepare_tags
 from multitrack.journal import Writer
@@ -67,7 +68,7 @@ def start_run(
         tags: Set at once.
         notes: Free text kept with the run.
         group: Label of runs that belong together; default: the parent's.
-        parent: The run this one is a child of, or its id.
+        parent: The run this one is a child of, or its id, also of a run in the journal of another machine.
         backends: Names, import paths (``"my_pkg.tracker:backend"``) or plugin objects, one or several; overrides the
             config. Objects need ``delivery = "thread"``.
         run_id: Continue the run of this id, or start it under this id if there is none.
@@ -93,7 +94,7 @@ def start_run(
     for what, value in (("run", name), ("project", project), ("group", group)):
         if value is not None:
             values.check_name(value, what)
-    if isinstance(parent, Run) and parent.disabled:
+    if isinstance(parent, Run) and parent.disabled and not isinstance(parent, RunElsewhere):
         disabled = True
     if disabled or (disabled is None and _switched_off()):
         return _disabled(project, name)
@@ -108,19 +109,55 @@ def start_run(
     return _Start(loaded, request).open()
 
 
+def join_run(run_id: str, *, project: str | None = None, group: str | None = None) -> Run:
+    """A run that another process writes, for runs here to be its children; it need not be in the journal here.
+
+    Args:
+        run_id: Its id.
+        project: Its project, and so its children's.
+        group: The same of its group.
+
+    Returns:
+        A run that records nothing; its end waits until the trackers have its children of this process.
+
+    Raises:
+        ConfigError, BackendNotInstalledError, PluginError: As :func:`start_run`.
+    """
+    if _switched_off():
+        return _disabled(project, None)
+    loaded = load_config(arguments={"project": project})
+    start = _Start(loaded, Request(project=project, group=group, run_id=check_run_id(run_id)))
+    host = process.host_for(start.settings)
+    run = RunElsewhere(start.manifest(run_id), None, start.settings, host=host, delivery=start.delivery)
+    process.remember(run)
+    return run
+
+
+def journal_here() -> Path | None:
+    """The journal that a run without parent would be recorded in; ``None`` where it would record nothing.
+
+    Raises:
+        ConfigError: As :func:`start_run`.
+    """
+    if _switched_off():
+        return None
+    settings = load_config().settings
+    return None if ranks.this_process().passed_over(settings.ranks) else Path(settings.journal)
+
+
 class Request(msgspec.Struct, frozen=True):
     """What ``start_run`` was asked for; the fields are its arguments."""
 
-    project: str | None
-    name: str | None
-    params: Any
-    tags: Mapping[str, Any] | None
-    notes: str | None
-    group: str | None
-    parent: Any
-    backends: Any
-    run_id: str | None
-    captures: tuple[str, ...]
+    project: str | None = None
+    name: str | None = None
+    params: Any = None
+    tags: Mapping[str, Any] | None = None
+    notes: str | None = None
+    group: str | None = None
+    parent: Any = None
+    backends: Any = None
+    run_id: str | None = None
+    captures: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -182,6 +219,8 @@ class _Start:
         if self.request.parent is None:
             return None
         directory = runs_directory(Path(self.settings.journal)) / check_run_id(self.request.parent)
+        if not directory.exists():
+            return None  # in the journal of another machine
         try:
             return read_manifest(directory)
         except JournalError as error:
@@ -190,13 +229,16 @@ class _Start:
     def manifest(self, run_id: str) -> Manifest:
         """What the run will be."""
         request, inherited, redaction = self.request, self.inherited, self.redactor.begin()
+        apart = inherited is None or isinstance(
+            self.parent, RunElsewhere
+        )  # it comes from another place than its parent
         project = request.project or (inherited.project if inherited else self.settings.project)
         group = request.group or (inherited.group if inherited else None)
         manifest = Manifest(
             id=run_id, project=redaction.text(project or Path.cwd().name or "project"),
             name=redaction.text(request.name or "") or random_name(),
-            created=int(time.time() * 1000), context=None if inherited else quick_context(redaction),
-            parent=inherited.id if inherited else None,
+            created=int(time.time() * 1000), context=quick_context(redaction) if apart else None,
+            parent=inherited.id if inherited else request.parent,
             group=group and redaction.text(group), notes=request.notes and redaction.text(request.notes),
             backends=self.entries,
         )  # fmt: skip

@@ -115,8 +115,7 @@ def pending_statement(run: Run, report: DeliveryReport, *, detached: bool) -> st
     """What is pending after the wait and how to send it, or ``None`` where nothing is to be said."""
     if report.complete and not report.lost and not report.mistakes and not any(r.set_aside for r in report.values()):
         return None
-    assert run.directory is not None  # noqa: S101 - a disabled run has no report
-    journal = run.directory.parent.parent
+    journal = run.settings.journal
     if report.complete:
         return f"run {run.id}: {report}"
     how = "the courier goes on; `multitrack runs` shows how far it is" if detached else (

@@ -1,5 +1,6 @@
 """Tracked tuners where tracking is switched off, something they need is missing, or another process runs the trials."""
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -70,15 +71,19 @@ except ImportError as error:
     assert done.stdout == f'multitrack.keras_tuner needs {missing}: pip install "multitrack[keras-tuner]"\n'
 
 
-def test_the_chief_of_a_distributed_search_has_no_runs(data, project, monkeypatch):
+def test_the_chief_of_a_distributed_search_has_the_searchs_run(data, project, journal, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "1")
     monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
     served: list[Any] = []
-    monkeypatch.setattr("keras_tuner.src.distribute.oracle_chief.start_server", served.append)
+
+    def serve(oracle: Any) -> None:
+        served.append((oracle, json.loads((project / "tuning/toy/multitrack.json").read_text())["parent"]))
+
+    monkeypatch.setattr("keras_tuner.src.distribute.oracle_chief.start_server", serve)
     tuner = make("RandomSearch", build, project, max_trials=1)
     search(tuner, data)
-    assert served == [tuner.oracle]
-    assert tuner.parent_run is None
+    assert served == [(tuner.oracle, tuner.parent_run.id)]  # known before anybody can ask for it
     assert tuner.runs == {}
-    assert not (project / ".multitrack").exists()
+    assert set(journal()) == {"toy"}
+    assert journal()["toy"].summary().status == "finished"

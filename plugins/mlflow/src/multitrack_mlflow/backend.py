@@ -223,6 +223,13 @@ class MlflowBackend:
             native.client.set_tag(native.id, "mlflow.parentRunId", parent_id)
 
     @hookimpl
+    def find_run(self, run: RunInfo, run_id: str) -> str | None:
+        """By our tag."""
+        native = self._runs[run.id]
+        with translated(native.uri):
+            return next((str(one.info.run_id) for one in _search(native.client, native.experiment, run_id)), None)
+
+    @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Status and end time, set last: an autologging session on the same run may have ended it early."""
         native = self._runs[run.id]
