@@ -190,7 +190,7 @@ def test_files_that_are_named_exist(path: Path) -> None:
 def test_tests_that_the_page_on_keras_names_exist() -> None:
     """``test_name``, or ``test_name[row]`` where ``row`` is a function or a key of what it runs on."""
     tests = ROOT / "tests"
-    sources = "\n".join(path.read_text() for path in [*(tests / "keras").glob("test_*.py"), tests / "searches.py"])
+    sources = "\n".join(path.read_text() for path in [*tests.glob("*/test_*.py"), tests / "searches.py"])
     named = re.findall(r"`(test_\w+)(?:\[(\w+)\])?`", (ROOT / "docs" / "keras.md").read_text())
     assert len(named) > 60
     for test, row in named:
