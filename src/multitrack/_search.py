@@ -8,36 +8,27 @@ In a distributed search the chief has the parent run, and the workers the trials
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
 from multitrack import _workers, process
-from multitrack._checkpoints import OF_BEST_TRIAL, OF_TRIAL, TunerCheckpoint, checkpoints_among
+from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint, checkpoints_among
 from multitrack._guard import guarded, put_aside
 from multitrack._interrupted import Interrupted
-from multitrack._sections import log_section
 from multitrack._sidecar import Notes, Sidecar
+from multitrack._summary import Summary
 from multitrack._trial import OpenRun, best_epoch, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.errors import RunInUseError
 from multitrack.keras import TrackingCallback
 from multitrack.manifest import new_run_id
-from multitrack.reader import RecordedRun
 from multitrack.run import Run, active_run, disabled_run
-from multitrack.segments import last_segment
 from multitrack.start import journal_here, start_run
 
 log = logging.getLogger("multitrack")
-
-#: Settings of KerasTuner's oracles that say how the search goes; each oracle has some of them.
-_SETTINGS: Final = (
-    "max_trials", "max_retries_per_trial", "max_consecutive_failed_trials", "seed", "tune_new_entries",
-    "allow_new_entries", "num_initial_points", "alpha", "beta", "max_epochs", "factor", "hyperband_iterations",
-)  # fmt: skip
 
 
 class Search:
@@ -57,19 +48,18 @@ class Search:
         self.parent = disabled_run()
         self.runs: dict[str, Run] = {}
         self._owned = False
-        self._here = True  # whether the parent run is of this process
+        self._summary: Summary | None = None  # of the parent, where that is of this process
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: OpenRun | None = None
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
-        self._best: tuple[dict[str, str], float | None] = ({}, None)
         self._kept: _workers.Kept | None = None
 
     @property
     def guarding_run(self) -> Run:
         """Where a trouble is set aside."""
-        return self._trial.run if self._trial is not None and not self._here else self.parent
+        return self._trial.run if self._trial is not None and self._summary is None else self.parent
 
     # -- the search -------------------------------------------------------------------------------------------
 
@@ -79,7 +69,7 @@ class Search:
         Raises:
             ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
         """
-        self._here, self._best = True, ({}, None)
+        self._summary = None
         trouble: Exception | None = None
         try:
             self._notes.load()
@@ -90,18 +80,18 @@ class Search:
             self._join(chief)
         else:
             trouble = self._find_parent() or trouble
-        recording = not (self._here and self.parent.disabled)
+        recording = chief is not None or not self.parent.disabled
         self._notes.journal = Path(self.parent.settings.journal) if recording else None
         if trouble is not None:
             put_aside(self.parent, "the search's multitrack.json", trouble)
-        if not self._here:
+        if chief is not None:
             return
         self._notes.own.parent, self._notes.own.owned, self._notes.own.begun = self.parent.id, self._owned, True
         self._notes.own.project = self.parent.project
         self._save_notes()
-        self._read_best()
+        self._summary = Summary(self._tuner, self.parent, self._notes)
         self._complete_interrupted()
-        self._describe()
+        self._summary.describe()
         if _workers.is_chief():
             self._kept = _workers.Kept(self._notes)
 
@@ -136,18 +126,10 @@ class Search:
 
     def _join(self, chief: Sidecar) -> None:
         """As a worker: the parent is the chief's."""
-        self.parent, self._here, self._owned = _workers.join(chief), False, True
+        self.parent, self._owned = _workers.join(chief), True
         if self._notes.own.search != chief.search:
             self._notes.own = Sidecar(search=chief.search)
         self._notes.own.parent = chief.parent
-
-    @guarded
-    def _read_best(self) -> None:
-        """What the search's run names as the best already, where it goes on with an earlier one."""
-        if self.parent.directory is not None and last_segment(self.parent.directory) > 1:
-            summary = RecordedRun(self.parent.directory).summary()
-            tags = {name: value for name, value in summary.tags.items() if name in ("best_trial", "best_run")}
-            self._best = tags, summary.metrics.get("best_score")
 
     @guarded
     def _complete_interrupted(self) -> None:
@@ -166,12 +148,10 @@ class Search:
             if unfinished is not None:
                 self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
         self._execution = self._trial = self._begun = None
-        if self._here:
-            self._describe()
-            self._name_best()
-            best = self._best[0].get("best_trial")
-            if best is not None:
-                TunerCheckpoint(self._tuner, best).log(self.parent, OF_BEST_TRIAL)
+        if self._summary is not None:
+            self._summary.describe()
+            self._summary.name_best()
+            self._summary.refer_to_best()
         else:  # the chief, told that this worker is done, may be gone
             self._complete_interrupted()
         if self._owned:
@@ -180,43 +160,6 @@ class Search:
     @guarded
     def _close(self, unfinished: OpenRun, error: BaseException | None) -> None:
         unfinished.close(error)
-
-    @guarded
-    def _describe(self) -> None:
-        """What is searched, and how; the space grows while trials find new hyperparameters."""
-        tuner, oracle = self._tuner, self._tuner.oracle
-        objective = oracle.objective
-        params: dict[str, Any] = {
-            "tuner": type(tuner).__name__,
-            "oracle": type(oracle).__name__,
-            "project_name": tuner.project_name,
-            "objective": objective.name,
-            "direction": objective.direction,
-            "executions_per_trial": getattr(tuner, "executions_per_trial", 1),
-        }
-        for name, direction in getattr(objective, "name_to_direction", {}).items():
-            params[f"objectives/{name}"] = direction
-        params.update({name: getattr(oracle, name) for name in _SETTINGS if getattr(oracle, name, None) is not None})
-        spaces: dict[str, list[Any]] = {}
-        for entry in oracle.get_space().get_config()["space"]:
-            spaces.setdefault(entry["config"]["name"], []).append(entry)
-        for name, entries in spaces.items():  # several: one name under several conditions
-            params[f"space/{name}"] = json.dumps(entries[0] if len(entries) == 1 else entries, sort_keys=True)
-        log_section(self.parent, "search", params)
-
-    @guarded
-    def _name_best(self) -> None:
-        best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
-        if best is None or best.status != "COMPLETED" or best.score is None:
-            return
-        attempts = self._notes.attempts(best.trial_id)
-        tags = {"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})}
-        named, score = self._best
-        if tags != named:
-            self.parent.set_tags(tags)
-        if best.score != score:
-            self.parent.log_metric("best_score", best.score)
-        self._best = tags, best.score
 
     # -- a trial ----------------------------------------------------------------------------------------------
 
@@ -271,7 +214,7 @@ class Search:
             # The oracle's own, for in a distributed search ``trial`` is a copy without score.
             final = self._tuner.oracle.get_trial(trial.trial_id)
             status = status_of(trial, final)
-            if not self._here:
+            if self._summary is None:
                 final = _workers.with_exact_score(self._tuner, final)
             log_hyperparameters(current, final.hyperparameters.values)
             log_result(current, final, status)
@@ -284,8 +227,8 @@ class Search:
                 current.run.log_lines(message, stream="stderr")
         finally:
             current.close(status=ended_as(status))
-        if self._here:
-            self._name_best()
+        if self._summary is not None:
+            self._summary.name_best()
 
     @guarded
     def _note_hyperparameters(self) -> None:
