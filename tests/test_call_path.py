@@ -1,5 +1,6 @@
 """What the recording calls do not do: counted, not timed, so that it holds on any machine."""
 
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -26,11 +27,13 @@ def functions_called(call: Callable[[], object]) -> list[str]:
         if event == "call":
             entered.append(frame.f_code.co_name)  # type: ignore[attr-defined]
 
+    gc.disable()  # JAX, where another test has imported it, listens to collections
     sys.setprofile(note)
     try:
         call()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return entered[1:]
 
 

@@ -21,6 +21,7 @@ from multitrack.manifest import read_manifest
 from multitrack.run import Run
 from multitrack.testing import NativePoint
 from multitrack_wandb import backend, files, sdk
+from multitrack_wandb.names import param_key
 
 
 def start(tmp_path: Path, **arguments: Any) -> Run:
@@ -125,6 +126,18 @@ def test_large_integers_and_nan_have_a_stand_in(tmp_path: Path) -> None:
     assert [row.get("exact n") for row in held.rows] == [str(big), None]
     assert held.rows[0]["n"] == float(big)
     assert held.summary["exact total"] == str(big)
+
+
+def test_the_sdk_strips_no_name(tmp_path: Path) -> None:
+    """It takes every ``-`` from the ends of a config key, so that these would be one."""
+    given = {"x": 1, "-x": 2, "x-": 3, "x-_": 4, "--": 5}
+    run = start(tmp_path, params=given)
+    run.set_tags(given)
+    run.end()
+    sync(tmp_path)
+    held = read_wandb(tmp_path, run.id)
+    assert {name: held.config[param_key(name)] for name in given} == given
+    assert {name: native(held).tags[name] for name in given} == {name: str(value) for name, value in given.items()}
 
 
 def test_start_end_and_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,9 +80,9 @@ def test_taken_names_give_way_and_two_never_meet() -> None:
     assert keys == ["loss", "metric multitrack/step", "metric metric multitrack/step", "metric exact loss",
                     "metric _step", "metric _timestamp", "_steps", "metric", "multitrack/stepper", "step"]  # fmt: skip
     assert len({*keys, names.STEP}) == 1 + len(hostile)
-    params = ["multitrack/run", "param multitrack/run", "_wandb", "multitracker", "param"]
+    params = ["multitrack/run", "param multitrack/run", "_wandb", "multitracker", "param", "-x", "x-", "x-_"]
     assert [names.param_key(name) for name in params] == [
-        "param multitrack/run", "param param multitrack/run", "param _wandb", "multitracker", "param",
+        "param multitrack/run", "param param multitrack/run", "param _wandb", "multitracker", "param", "param -x", "x-_", "x-__",
     ]  # fmt: skip
 
 

@@ -124,7 +124,11 @@ def read_native(root: Path, run_id: str, mode: str = "offline-run") -> NativeRun
 def native(run: WandbRun) -> NativeRun:
     assert [row["_step"] for row in run.rows] == list(range(len(run.rows)))
     found = NativeRun(name=run.name, status={0: "finished", 1: "failed", 255: "killed", None: "running"}[run.exit_code])
-    own = {key.removeprefix("multitrack/"): value for key, value in run.config.items() if key.startswith("multitrack/")}
+    own = {
+        re.sub(r"(-_*)_$", r"\1", key.removeprefix("multitrack/")): value  # the SDK strips "-" at the end of a key
+        for key, value in run.config.items()
+        if key.startswith("multitrack/")
+    }
     found.params = {key: value for key, value in run.config.items() if not key.startswith(("multitrack/", "_wandb"))}
     for row in run.rows:
         for key, value in row.items():

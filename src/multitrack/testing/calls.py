@@ -89,7 +89,8 @@ def make(call: Call, run: Recorder, model: Model, clock: Clock) -> bool:
 _HARD_NAMES: Final = (
     "loss", "val/loss", "val", "loss/summary", "step", "multitrack/step", "exact loss", "metric exact loss", "_step",
     "_wandb", "@", "_x40_", "a//b", "a/_x_/b", "/", "..", "a/../b", "_x2e__x2e_", "~", "~0", "a~1b", "a/", "a/~1",
-    "a.b", "a\\.b", "*", "x" * 240 + "@", "x" * 240 + "!", "x" * 300, "x" * 299 + "y", "é" * 2000, "\x1b[31m", "🚀",
+    "-", "-x", "x-", "x-_", "a.b", "a\\.b", "*",
+    "x" * 240 + "@", "x" * 240 + "!", "x" * 300, "x" * 299 + "y", "é" * 2000, "\x1b[31m", "🚀",
     "two\r\nlines", "\u202e", "loss ",
 )  # fmt: skip
 _WRONG_NAMES: Final = (

@@ -23,7 +23,9 @@ STEP: Final = "multitrack/step"
 _TAKEN_METRIC: Final = re.compile(
     r"(?:metric )*(?:exact |(?:multitrack/step|_step|_runtime|_timestamp|_wandb)(?:$|[./]))"
 )
-_TAKEN_PARAM: Final = re.compile(r"(?:param )*(?:multitrack(?:$|[./])|_wandb(?:$|[./]))")
+_TAKEN_PARAM: Final = re.compile(r"(?:param )*(?:multitrack(?:$|[./])|_wandb(?:$|[./])|-)")
+# The SDK strips every "-" from both ends of a config key.
+_STRIPPED: Final = re.compile(r"-_*$")
 _PROJECT: Final = re.compile(r"[/\\#?%:\x00-\x1f\x7f]")
 _ARTIFACT: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST: Final = 128
@@ -44,7 +46,12 @@ def exact_key(key: str) -> str:
 
 def param_key(name: str) -> str:
     """The config key of a param: its name, unless that is taken."""
-    return f"param {name}" if _TAKEN_PARAM.match(name) else name
+    return config_key(f"param {name}" if _TAKEN_PARAM.match(name) else name)
+
+
+def config_key(key: str) -> str:
+    """A key of the config that does not begin with ``-``, with an end that W&B leaves alone."""
+    return f"{key}_" if _STRIPPED.search(key) else key
 
 
 def can_have_axis(key: str) -> bool:

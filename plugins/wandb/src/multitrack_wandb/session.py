@@ -18,6 +18,7 @@ from multitrack_wandb.names import (
     artifact_name,
     artifact_type,
     can_have_axis,
+    config_key,
     display_name,
     exact_key,
     project_name,
@@ -247,7 +248,7 @@ class OpenRun:
         except ValueError as error:
             # Refused for good, such as a name that the project knows with another type; the config holds the reference.
             refused = {**artifact_facts(record), "refused": str(error)}
-            self._put_config(run, {f"multitrack/artifacts/{record.name}": refused})
+            self._put_config(run, {config_key(f"multitrack/artifacts/{record.name}"): refused})
 
     def _shown_tags(self) -> tuple[str, ...]:
         shown = [run_tag(key, value) for key, value in self._tags.items()]

@@ -17,6 +17,7 @@ from multitrack_wandb.names import (
     EXACT,
     STEP,
     artifact_name,
+    config_key,
     config_value,
     exact_key,
     metric_key,
@@ -114,9 +115,8 @@ def _artifact(record: ArtifactRef) -> Write:
     # In the config as well: W&B drops an artifact that it does not like without saying so.
     name = artifact_name(record.name)
     stand_ins = [] if name == record.name else [f"artifact {record.name}: called {name}"]
-    return Write(
-        artifact=record, config={f"multitrack/artifacts/{record.name}": artifact_facts(record)}, stand_ins=stand_ins
-    )
+    key = config_key(f"multitrack/artifacts/{record.name}")
+    return Write(artifact=record, config={key: artifact_facts(record)}, stand_ins=stand_ins)
 
 
 @translate.register
@@ -126,7 +126,7 @@ def _lines(record: Lines) -> Write:
 
 @translate.register
 def _tags(record: Tags) -> Write:
-    config = {f"multitrack/tags/{key}": value for key, value in record.values.items()}
+    config = {config_key(f"multitrack/tags/{key}"): value for key, value in record.values.items()}
     return Write(tags=record.values, config=config)
 
 
