@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,10 @@ def example(name: str, *arguments: str, where: Path, **environment: str) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def runs_in(journal: Path) -> dict[str, RecordedRun]:
@@ -76,3 +81,57 @@ def test_keras_on_jax(tmp_path: Path) -> None:
     assert steps["loss"] == steps["val_loss"] == steps["learning_rate"] == [0, 1]
     assert steps["batch/loss"] == steps["batch/learning_rate"] == list(range(5, 49, 5))
     assert 0.5 < run.summary().metrics["test_accuracy"] <= 1
+
+
+def test_a_chief_and_two_workers(tmp_path: Path) -> None:
+    given = ("--trials", "3", "--backends", "neptune")
+    printed = example("distributed_search", *given, where=tmp_path, KERAS_BACKEND="jax")
+    runs = runs_in(tmp_path / "distributed-run" / ".multitrack")
+    assert set(runs) == {"sine", "trial-0", "trial-1", "trial-2"}
+    assert {run.summary().status for run in runs.values()} == {"finished"}
+    shown = {}
+    for name, run in runs.items():
+        told, lane = run.summary(), run.lanes()["neptune"]
+        assert lane.settled
+        worker = told.tags.get("keras_tuner/tuner_id", "")
+        score = told.metrics["score" if worker else "best_score"]
+        shown[name] = [*filter(None, [worker]), f"{score:.4f}", "finished", lane.id]
+    table = [line.split() for line in printed.partition("\nrun ")[2].splitlines()[1:]]
+    assert {name: cells for name, *cells in table if name in runs} == shown
+    parent = runs.pop("sine")
+    scores = {}
+    for name, run in runs.items():
+        told, number = run.summary(), name.removeprefix("trial-")
+        trial = json.loads((tmp_path / f"distributed-run/tuner/sine/trial_{number}/trial.json").read_text())
+        assert run.manifest.parent == parent.id
+        assert told.tags["keras_tuner/tuner_id"] in ("worker-1", "worker-2")
+        assert told.metrics["score"] == trial["score"]
+        assert told.params.items() >= trial["hyperparameters"]["values"].items()
+        assert run.context.pid != parent.context.pid
+        scores[number] = trial["score"]
+    told = parent.summary()
+    assert told.metrics["best_score"] == min(scores.values()) == scores[told.tags["best_trial"]]
+
+
+@pytest.mark.parametrize("trouble", ["a worker is killed", "Ctrl-C", "SIGTERM"])
+def test_a_distributed_search_leaves_no_process_behind(tmp_path: Path, trouble: str) -> None:
+    search = subprocess.Popen(
+        # SIGINT is ignored by what a shell has started in the background, and by all that this starts.
+        [sys.executable, "-c", "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+         "sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')", str(EXAMPLES / "distributed_search.py")],
+        cwd=tmp_path, env={**os.environ, **QUIET, "HOME": str(tmp_path)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert search.stdout is not None
+    pids = dict(re.findall(r"([\w-]+) \(pid (\d+)\)", search.stdout.readline()))
+    assert list(pids) == ["chief", "worker-1", "worker-2"]
+    if trouble == "a worker is killed":
+        os.kill(int(pids["worker-2"]), signal.SIGKILL)
+    else:
+        search.send_signal(signal.SIGINT if trouble == "Ctrl-C" else signal.SIGTERM)
+    _, said = search.communicate(timeout=60)
+    assert search.returncode == 1
+    assert {"a worker is killed": "worker-2 ended with status -9", "Ctrl-C": "interrupted", "SIGTERM": "terminated"}[
+        trouble
+    ] in said
+    assert not any(alive(int(pid)) for pid in pids.values())
