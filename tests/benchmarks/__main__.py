@@ -52,7 +52,8 @@ def main() -> None:
         cases = [case for case in wanted if bench.installed(case)]
         for case in wanted:
             if case not in cases:
-                bench.tell(f"{name}: left out, as {case.python} is missing (make bench makes it): {case.name}")
+                missing = f"{case.package} is missing in {case.python}" if case.package else f"{case.python} is missing"
+                bench.tell(f"{name}: left out, as {missing} (make bench makes it): {case.name}")
         rounds = 1 if given.quick else given.rounds or group.rounds
         results = bench.by_turns(group, cases, rounds, QUICK if given.quick else 1.0)
         raw[name] = results.rounds

@@ -26,6 +26,8 @@ HELPERS = (*sorted(ROOT.glob("plugins/*/tests")), ROOT / "tests" / "faults")
 
 #: The environment of trackers that cannot be installed beside the others; ``make bench`` makes it.
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
+#: That of PyTorch, which has no TensorFlow; ``make bench`` adds MLflow to it.
+TORCH = ROOT / ".venv-torch" / "bin" / "python"
 
 Figures = dict[str, float]
 """What one process measured, by name; seconds, unless the name says another unit."""
@@ -42,6 +44,7 @@ class Case:
         python: The interpreter.
         environment: Variables beside the quiet ones.
         prefix: A command in front of the interpreter, such as ``taskset -c 0``.
+        package: One that the interpreter's environment must have, where that may be there without it.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Case:
     python: Path = Path(sys.executable)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     prefix: Sequence[str] = ()
+    package: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +138,9 @@ def by_turns(group: Group, cases: Sequence[Case], rounds: int, scale: float) -> 
 
 
 def installed(case: Case) -> bool:
-    """Whether the case's environment is there."""
-    return case.python.exists()
+    """Whether the case's environment is there, with the package that it needs."""
+    packages = case.python.parents[1].glob(f"lib/*/site-packages/{case.package or ''}")
+    return case.python.exists() and any(packages)
 
 
 def tell(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -85,7 +86,7 @@ class Fits:
 
         bare = [without()]
         ratios: dict[str, list[Took]] = {name: [] for name in makes}
-        inside, clock = dict.fromkeys(makes, 0.0), dict.fromkeys(makes, 0.0)
+        inside, beside, clock = (dict.fromkeys(makes, 0.0) for _ in range(3))
         for _ in range(turns):
             for name, make in makes.items():
                 watched = Watched(make())
@@ -94,12 +95,14 @@ class Fits:
                 ratios[name].append(against(took, bare[-2:]))
                 # Summed up: a process that loses the processor loses it in hooks as often as elsewhere.
                 inside[name] += watched.inside
+                beside[name] += watched.beside
                 clock[name] += took[0]
         figures = {"bare": statistics.median(took[0] for took in bare) / (self.batches * epochs), **first}
         for name in makes:
             figures[name] = statistics.median(ratio[0] for ratio in ratios[name])
             figures[f"{name} CPU"] = statistics.median(ratio[1] for ratio in ratios[name])
             figures[f"{name} hooks"] = inside[name] / clock[name]
+            figures[f"{name} beside"] = beside[name] / clock[name]
         apart = [abs(against(bare[i], [bare[i - 1], bare[i + 1]])[0] - 1) for i in range(1, len(bare) - 1)]
         figures["noise"] = statistics.median(apart) if apart else 0.0
         return figures
@@ -134,17 +137,22 @@ def make_clock(watched: Watched | None) -> Any:
 class Watched:
     """A callback whose hooks are timed; one that calls another counts once.
 
+    Made on the thread that trains. Where Keras dispatches batches asynchronously, it calls their hooks on others.
+
     Attributes:
         callback: The callback.
-        spent: Seconds in its hooks.
+        spent: Seconds in its hooks on the thread that trains.
         before: Of these, until the first epoch had begun.
         inside: From there to the end of the last.
+        beside: Seconds of CPU in its hooks on other threads. By the clock they also wait there for the one that trains.
     """
 
     def __init__(self, callback: Any) -> None:
         self.callback = callback
-        self.spent = self.before = self.inside = 0.0
-        self._in_hook = False
+        self.spent = self.before = self.inside = self.beside = 0.0
+        self._trains = threading.get_ident()
+        self._on_this_thread = threading.local()
+        self._adding = threading.Lock()
         for name in dir(type(callback)):
             # Keras dispatches batches asynchronously where their hooks are its own: those stay so.
             if name.startswith("on_") and not hasattr(getattr(callback, name), "_is_default"):
@@ -152,15 +160,23 @@ class Watched:
 
     def _timed(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> None:
-            if self._in_hook:
+            here = self._on_this_thread
+            if getattr(here, "in_hook", False):
                 hook(*args, **kwargs)
                 return
-            self._in_hook = True
-            before = time.perf_counter()
+            here.in_hook = True
+            trains = threading.get_ident() == self._trains
+            clock = time.perf_counter if trains else time.thread_time
+            before = clock()
             try:
                 hook(*args, **kwargs)
             finally:
-                self.spent += time.perf_counter() - before
-                self._in_hook = False
+                took = clock() - before
+                here.in_hook = False
+                if trains:
+                    self.spent += took
+                else:
+                    with self._adding:
+                        self.beside += took
 
         return timed

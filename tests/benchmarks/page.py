@@ -16,7 +16,7 @@ import bench
 
 PAGE = bench.ROOT / "docs" / "performance.md"
 _NAMED = ("multitrack", "msgspec", "pluggy", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
-_PEERS = ("swanlab", "tensorboardx", "trackio")
+_ELSEWHERE = {bench.PEERS: ("swanlab", "tensorboardx", "trackio"), bench.TORCH: ("torch",)}
 
 
 def write(name: str, text: str, rounds: int) -> None:
@@ -43,9 +43,10 @@ def machine() -> str:
     model = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
     optimized = "" if "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")) else " built without PGO"
     versions = [f"{name} {version}" for name in _NAMED if (version := _version(name))]
-    peers = bench.PEERS.parents[1].glob("lib/*/site-packages/*.dist-info")
-    names = (found.name.removesuffix(".dist-info").partition("-") for found in peers)
-    versions += sorted(f"{name} {version}" for name, _, version in names if name.lower() in _PEERS)
+    for python, wanted in _ELSEWHERE.items():
+        found = python.parents[1].glob("lib/*/site-packages/*.dist-info")
+        names = (each.name.removesuffix(".dist-info").partition("-") for each in found)
+        versions += sorted(f"{name} {version}" for name, _, version in names if name.lower() in wanted)
     memory = re.search(r"MemTotal: *(\d+)", _read("/proc/meminfo"))
     return (
         f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, "

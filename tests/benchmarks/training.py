@@ -4,7 +4,10 @@ Each process trains one compiled model again and again, without a callback and w
 the time from where a fit's first epoch has begun to the end of its last: tracing, compiling, the import of
 SDKs, opening and ending a run and what a callback does as a fit begins are outside; the last is a column of its own.
 The share of that time that a callback's hooks take is measured as well: it sees what is far below the noise of a pair,
-but not what a hook makes dearer outside of itself, as on JAX a look at the model does.
+but not what a hook makes dearer outside of itself, as on JAX a look at the model does. Hooks that Keras calls on other
+threads stand apart.
+
+PyTorch is in an environment without TensorFlow, which W&B's callback imports, so that is not compared there.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import bench
 from bench import Case, Figures, Group, Results
 from faulty import faulty_mlflow
 from fits import Fits, Make
@@ -23,7 +29,8 @@ Opened = tuple[dict[str, Make], Callable[[], object]]
 """Callbacks by what their figures are called, and what lets everything beside the training come to rest."""
 
 TURNS = 6
-KERAS = {"tensorflow": "TensorFlow", "jax": "JAX"}
+KERAS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+ON_TORCH = ("one that does nothing", "multitrack", "MLflow's")
 
 
 @contextlib.contextmanager
@@ -127,6 +134,8 @@ def case(keras: str, kind: str, tracker: str, *, one_core: bool = False) -> Case
         measured(kind, tracker, settled=one_core),
         environment={"KERAS_BACKEND": keras, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         prefix=("taskset", "-c", str(min(os.sched_getaffinity(0)))) if one_core else (),
+        python=bench.TORCH if keras == "torch" else Path(sys.executable),
+        package="mlflow" if keras == "torch" and tracker != "one that does nothing" else None,
     )
 
 
@@ -136,8 +145,14 @@ ROWS = [
     for kind in ("small", "middling")
     for tracker in TRACKERS
     if kind == "small" or tracker in ("multitrack", "W&B's", "MLflow's")
+    if keras != "torch" or tracker in ON_TORCH
 ]
-ONE_CORE = [(keras, "small", tracker) for keras in KERAS for tracker in ("multitrack", "W&B's", "MLflow's")]
+ONE_CORE = [
+    (keras, "small", tracker)
+    for keras in KERAS
+    for tracker in ("multitrack", "W&B's", "MLflow's")
+    if keras != "torch" or tracker in ON_TORCH
+]
 CASES = [*(case(*row) for row in ROWS), *(case(*row, one_core=True) for row in ONE_CORE)]
 
 
@@ -148,15 +163,16 @@ def page(results: Results) -> str:
 
     def table(rows: list[tuple[str, str, str]], figure: str, title: str, *, one_core: bool = False) -> list[str]:
         names = [(row, case(*row, one_core=one_core).name) for row in rows]
-        lines = [
-            f"| {title} | model, ms a batch | callback | by the clock | CPU of the process | in its hooks | as a fit begins | noise of a pair |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
+        head = ["model, ms a batch", "callback", "by the clock", "CPU of the process", "in its hooks"]
+        head += ["in its hooks on other threads", "as a fit begins", "noise of a pair"]
+        lines = [f"| {title} | {' | '.join(head)} |", f"|---|{'---|' * len(head)}"]
         for (keras, kind, tracker), name in names:
             if name in results and figure in results.rounds[name][0]:
+                beside = results.median(name, f"{figure} beside")
                 lines.append(
                     f"| {KERAS[keras]} | {kind}, {results.median(name, 'bare') * 1e3:.1f} | {tracker} | {added(name, figure)} | "
                     f"{added(name, f'{figure} CPU')} | {results.median(name, f'{figure} hooks'):.2%} | "
+                    f"{f'{beside:.2%}' if beside else '–'} | "
                     f"{results.median(name, f'{figure} begin') * 1e3:.1f} ms | {results.median(name, 'noise'):.1%} |"
                 )
         return [*lines, ""]
@@ -171,6 +187,8 @@ def page(results: Results) -> str:
 SHORT = [
     *(case("tensorflow", "small", tracker) for tracker in ("multitrack, tracker slow", "W&B's", "MLflow's")),
     case("jax", "middling", "multitrack"),
+    case("torch", "small", "one that does nothing"),
+    case("torch", "small", "multitrack"),
     case("tensorflow", "small", "multitrack", one_core=True),
 ]
 GROUP = Group("training", CASES, page, rounds=2, short=SHORT)
