@@ -26,9 +26,10 @@ from multitrack import (
     RunInUseError,
     plugins,
 )
-from multitrack.reader import RecordedRun, Summary
+from multitrack.reader import RecordedRun
 from multitrack.run import Run
 from multitrack.start import join_run
+from multitrack.summary import Summary
 from multitrack.testing import MemoryBackend
 from multitrack.wait import wait
 

@@ -7,6 +7,7 @@
     │   └── UnknownBackendError            a backend that is neither installed nor known
     ├── BackendNotInstalledError (ImportError)
     │                                      a known backend whose distribution or SDK is missing
+    ├── QueryError (ValueError)            a column or filter that says nothing
     ├── PluginError (TypeError)            a plugin that is not one: wrong shape, wrong hooks
     ├── RunError
     │   ├── RunClosedError (ValueError)    a record after the end
@@ -38,6 +39,10 @@ class UnknownBackendError(ConfigError):
 
 class BackendNotInstalledError(MultitrackError, ImportError):
     """The backend is known, but its distribution or its tracker's SDK is not installed."""
+
+
+class QueryError(MultitrackError, ValueError):
+    """A column's name or a filter cannot be understood; shows the place in the text."""
 
 
 class PluginError(MultitrackError, TypeError):

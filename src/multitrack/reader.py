@@ -6,33 +6,27 @@ read at any time.
 
 from __future__ import annotations
 
+import datetime
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from multitrack.config import load_config
-from multitrack.errors import JournalError, RunError
+from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.journal import Cursor
 from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Context, Manifest, context_of, is_run_id, read_manifest, run_directories, runs_directory
-from multitrack.records import (
-    DATA,
-    ArtifactRef,
-    Lines,
-    ListMetric,
-    Lost,
-    Metric,
-    Mistake,
-    Params,
-    Record,
-    Status,
-    Tags,
-    typed_params,
-)
+from multitrack.records import Lines, ListMetric, Metric, Record
 from multitrack.report import DeliveryReport, report_run
+
+if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
+    from multitrack.columns import Column
+    from multitrack.series import Series
+    from multitrack.summary import Summary
+    from multitrack.where import Predicate
 
 log = logging.getLogger("multitrack")
 
@@ -51,6 +45,15 @@ class Line(msgspec.Struct, frozen=True):
     time: int
     stream: str
     text: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What one run came to: a point of a metric followed over runs."""
+
+    run: str
+    name: str
+    time: int
+    value: Any
 
 
 class RecordedRun:
@@ -85,7 +88,34 @@ class RecordedRun:
 
     def summary(self) -> Summary:
         """Everything but the series' points and the lines, in one pass over the journal."""
-        return Summary.of(self)
+        from multitrack.summary import Summary  # noqa: PLC0415 - see above
+
+        return Summary.of(self.directory, self.manifest.redacted)
+
+    def get(self, column: str | Column, reduction: str = "last") -> Any:
+        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing.
+
+        Args:
+            column: The column, or its name.
+            reduction: What a series or list is reduced to where the column does not say.
+
+        Raises:
+            QueryError: There can be no such column.
+        """
+        from multitrack.cells import cell  # noqa: PLC0415 - see above
+        from multitrack.columns import parse_column  # noqa: PLC0415 - see above
+
+        found = parse_column(column) if isinstance(column, str) else column
+        return cell(found, self, self.summary(), reduction)
+
+    def get_series(self, name: str) -> Series:
+        """One series, all at once and quickly; its times are those of the calls.
+
+        Where points repeat within a millisecond, :meth:`get_metrics` moves their times as trackers show them.
+        """
+        from multitrack.series import read_series  # noqa: PLC0415 - see above
+
+        return read_series(self.directory, name)
 
     def lanes(self) -> dict[str, LaneState]:
         """How far each backend is."""
@@ -130,108 +160,107 @@ class RecordedRun:
                 left = None if left is None else left - 1
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """What a run is and holds, without the points of its series.
-
-    Attributes:
-        status: ``running``, ``finished``, ``failed`` or ``killed``.
-        ended: When it ended (ms), or when its last record was written.
-        params: Typed, flat.
-        sources: Where each param came from.
-        metrics: Simple metrics: their last value. A series: its last point, where no simple metric is of its name.
-        lengths: Points of each series and list metric.
-        tags: The last value each.
-        artifacts: The references; of several under one name, the last.
-        lines: How many log lines.
-        records: How many data records.
-        mistakes: Wrong calls set aside.
-        lost: Records that the machine did not take (a full disk).
-        damaged: Journal lines that are no records.
-        redacted: Values that were redacted before they reached the journal.
-    """
-
-    status: Status
-    ended: int
-    params: dict[str, Any]
-    sources: dict[str, str]
-    metrics: dict[str, float]
-    lengths: dict[str, int]
-    tags: dict[str, str]
-    artifacts: list[ArtifactRef]
-    lines: int
-    records: int
-    mistakes: int
-    lost: int
-    damaged: int
-    redacted: int
-
-    @classmethod
-    def of(cls, run: RecordedRun) -> Summary:
-        """Read a run's journal once."""
-        params: dict[str, Any] = {}
-        sources: dict[str, str] = {}
-        simple: dict[str, float] = {}
-        last: dict[str, float] = {}
-        lengths: dict[str, int] = {}
-        tags: dict[str, str] = {}
-        artifacts: dict[str, ArtifactRef] = {}
-        lines = records = mistakes = 0
-        lost: dict[int, int] = {}
-        redacted = run.manifest.redacted
-        cursor = Cursor(run.directory)
-        while stretch := cursor.read():
-            for record in stretch:
-                records += isinstance(record, DATA)
-                redacted += getattr(record, "redacted", 0)
-                if isinstance(record, Params):
-                    params.update(typed_params(record))
-                    sources.update(dict.fromkeys(record.values, record.source))
-                elif isinstance(record, Metric):
-                    (simple if record.step is None else last).update(record.numbers)
-                    for key in record.values if record.step is not None else ():
-                        lengths[key] = lengths.get(key, 0) + 1
-                elif isinstance(record, ListMetric):
-                    lengths[record.name] = record.index + len(record.values)
-                    last[record.name] = record.numbers[-1]
-                elif isinstance(record, Tags):
-                    tags.update(record.values)
-                elif isinstance(record, ArtifactRef):
-                    artifacts[record.name] = record
-                elif isinstance(record, Lines):
-                    lines += len(record.lines)
-                elif isinstance(record, Mistake):
-                    mistakes += 1
-                elif isinstance(record, Lost):
-                    lost[cursor.segment] = record.total
-        status: Status = "running"
-        if cursor.ended is not None:
-            status = cursor.ended.status
-        elif cursor.at_end():
-            status = "killed"  # nobody writes it any more, and it never said that it ended
-        ended = cursor.ended.time if cursor.ended is not None else cursor.last_time
-        return cls(
-            status=status, ended=ended, params=params, sources=sources, metrics={**last, **simple}, lengths=lengths,
-            tags=tags, artifacts=list(artifacts.values()), lines=lines, records=records, mistakes=mistakes,
-            lost=sum(lost.values()), damaged=len(cursor.damaged), redacted=redacted,
-        )  # fmt: skip
-
-
 class JournalReader:
     """All runs of a journal; made by :func:`open_journal`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def runs(self, project: str | None = None) -> Iterator[RecordedRun]:
-        """The runs, oldest first; a run whose manifest is damaged is said and passed over."""
+    def runs(
+        self,
+        project: str | None = None,
+        *,
+        status: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        group: str | None = None,
+        parent: str | None = None,
+        since: int | str | datetime.datetime | None = None,
+        until: int | str | datetime.datetime | None = None,
+        where: str | None = None,
+    ) -> Iterator[RecordedRun]:
+        """The runs, oldest first; a run whose manifest is damaged is said and passed over.
+
+        Args:
+            project: Only runs of this project.
+            status: Only those that ended so, or are ``running``.
+            tags: Only those with all these tags.
+            group: Only those of this group.
+            parent: Only the children of this run.
+            since: Only those that started then or later: milliseconds since the epoch, a datetime, or a text as in
+                filters (``2026-11-01``, ``7d`` ago).
+            until: Only those that started then or earlier.
+            where: Only those that a filter takes: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
+                docs/reading.md.
+
+        Raises:
+            QueryError: The filter or a time says nothing.
+        """
+        from multitrack.where import parse_where  # noqa: PLC0415 - see above
+
+        predicate = None if where is None else parse_where(where)
+        return self._runs(project, status, _tags(tags), group, parent, _time(since), _time(until), predicate)
+
+    def _runs(
+        self, project: str | None, status: str | None, tags: dict[str, str], group: str | None, parent: str | None,
+        since: int | None, until: int | None, predicate: Predicate | None,
+    ) -> Iterator[RecordedRun]:  # fmt: skip
         for directory in run_directories(self.directory):
             try:
                 run = RecordedRun(directory)
             except JournalError as error:
                 log.warning("multitrack: %s", error)
                 continue
-            if project in (None, run.manifest.project):
+            manifest = run.manifest
+            if (
+                project in (None, manifest.project)
+                and group in (None, manifest.group)
+                and parent in (None, manifest.parent)
+                and (since is None or manifest.created >= since)
+                and (until is None or manifest.created <= until)
+                and (status is None or run.summary().status == status)
+                and (not tags or tags.items() <= run.summary().tags.items())
+                and (predicate is None or predicate(run.get))
+            ):
                 yield run
+
+    def get_metrics(self, run: str, name: str | None = None) -> dict[str, list[Point]]:
+        """The series of a run, by name; or the one named. See :meth:`RecordedRun.get_metrics`."""
+        return self.run(run).get_metrics(name)
+
+    def get_list_metrics(self, run: str, name: str | None = None) -> dict[str, list[float]]:
+        """The list metrics of a run, by name; or the one named."""
+        return self.run(run).get_list_metrics(name)
+
+    def get_lines(
+        self, run: str, from_time: int | None = None, to_time: int | None = None, limit: int | None = None
+    ) -> Iterator[Line]:
+        """The log lines of a run between two times (ms since the epoch, both included), at most ``limit``."""
+        return self.run(run).get_lines(from_time, to_time, limit)
+
+    def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> dict[Any, list[Measured]]:
+        """A metric over time, run after run, from the oldest on.
+
+        Args:
+            metric: A column: ``accuracy``, ``metrics.val_loss:min``, ``lists.latency:median``.
+            by: A column that parts the runs, such as ``tags.deployment``; runs without it are left out.
+            filters: As for :meth:`runs`.
+
+        Returns:
+            The runs that have the metric, by what they have in ``by``; without ``by``, under ``None``.
+
+        Raises:
+            QueryError: A column or filter says nothing.
+        """
+        from multitrack.columns import parse_column  # noqa: PLC0415 - see above
+
+        column = parse_column(metric if "." in metric else f"metrics.{metric}")
+        parted = None if by is None else parse_column(by)
+        found: dict[Any, list[Measured]] = {}
+        for run in self.runs(**filters):
+            value, key = run.get(column), None if parted is None else run.get(parted)
+            if value is not None and (parted is None or key is not None):
+                found.setdefault(key, []).append(Measured(run.id, run.manifest.name, run.manifest.created, value))
+        return found
 
     def run(self, run_id: str) -> RecordedRun:
         """One run by its id, an unambiguous beginning of it, or its name where only one has it.
@@ -277,3 +306,20 @@ def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryRepor
         run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
         redacted=summary.redacted,
     )  # fmt: skip
+
+
+def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    return {name: str(value) for name, value in (tags or {}).items()}
+
+
+def _time(moment: int | str | datetime.datetime | None) -> int | None:
+    from multitrack.where import parse_time  # noqa: PLC0415 - see above
+
+    if isinstance(moment, datetime.datetime):
+        return int(moment.timestamp() * 1000)
+    if not isinstance(moment, str):
+        return moment
+    try:
+        return parse_time(moment)
+    except ValueError as error:
+        raise QueryError(str(error)) from None

@@ -20,9 +20,10 @@ from rich.text import Text
 
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.manifest import Manifest
-from multitrack.reader import Line, RecordedRun, Summary, report_of
+from multitrack.reader import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
+from multitrack.summary import Summary
 from multitrack.terminal import safe, safe_json
 
 #: Seconds between lines of progress where stderr is no terminal.

@@ -1,0 +1,166 @@
+"""What a run has in a column: the one place where names become values."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from multitrack.columns import METADATA, Column, better
+from multitrack.errors import QueryError
+from multitrack.manifest import Context, Manifest
+from multitrack.records import ArtifactRef
+from multitrack.summary import Statistics, Summary
+
+_OF_CONTEXT: Final = frozenset({"user", "host", "program", "command", "python"})
+
+
+class Origin(Protocol):
+    """A run as far as metadata goes: :class:`~multitrack.reader.RecordedRun`."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is."""
+
+    @property
+    def context(self) -> Context | None:
+        """Where it came from."""
+
+
+class Value(msgspec.Struct, frozen=True):
+    """An input or output: what it is and where it came from.
+
+    Attributes:
+        type: A Python type's name, or the kind of a reference (``model``, ``dataset``).
+        value: The number or text, or a reference's URI.
+        source: Of a param: ``code``, ``command line``, or ``file:key``. Of a metric: what it is the last of. Of a
+            reference: its digest.
+    """
+
+    type: str
+    value: Any
+    source: str
+
+
+def cell(column: Column, run: Origin, summary: Summary, reduction: str = "last", best: str | None = None) -> Any:
+    """What a run has in a column, ``None`` where it has nothing.
+
+    Args:
+        column: The column.
+        run: The run.
+        summary: Its summary.
+        reduction: What series and lists are reduced to where the column does not say.
+        best: ``min`` or ``max``: which is the best; default: as :func:`better` has it.
+
+    Raises:
+        QueryError: The column asks for the best, and nobody knows which that is.
+    """
+    name = column.name
+    match column.group:
+        case "metadata":
+            return _metadata(name, run, summary)
+        case "tags":
+            return summary.tags.get(name)
+        case "params":
+            return summary.params.get(name)
+        case "metrics":
+            found = summary.series.get(name)
+            simple = summary.simple.get(name)
+            if found is None or (simple is not None and column.reduction is None):
+                return 1 if simple is not None and column.reduction == "count" else simple
+            return _reduce(column, found, reduction, best)
+        case "lists":
+            listed = summary.lists.get(name)
+            return None if listed is None else _reduce(column, listed, reduction, best)
+        case "inputs":
+            return inputs_of(summary).get(name)
+        case _:
+            return outputs_of(summary).get(name)
+
+
+def _reduce(column: Column, found: Statistics, reduction: str, best: str | None) -> int | float | None:
+    wanted = column.reduction or reduction
+    if wanted == "best":
+        wanted = best or better(column.name) or ""
+        if not wanted:
+            raise QueryError(f"is the least or the most of {column.name!r} the best? say {column.name}:min or :max")
+    return found.reduce(wanted)
+
+
+def _metadata(name: str, run: Origin, summary: Summary) -> Any:
+    manifest = run.manifest
+    match name:
+        case "run":
+            return manifest.id
+        case "started":
+            return manifest.created
+        case "ended":
+            return None if summary.status == "running" else summary.ended
+        case "took":
+            return max(0, summary.ended - manifest.created) / 1000
+        case "name" | "project" | "parent" | "group" | "notes":
+            return getattr(manifest, name)
+        case "status" | "records" | "lines":
+            return getattr(summary, name)
+    context = run.context
+    if context is None:
+        return None
+    if name == "command":
+        return " ".join(context.command)
+    return getattr(context, name) if name in _OF_CONTEXT else _of_git(name, context)
+
+
+def _of_git(name: str, context: Context) -> Any:
+    return None if context.git is None else getattr(context.git, name)
+
+
+def names_of(group: str, summary: Summary) -> list[str]:
+    """The columns that a run has in a group."""
+    match group:
+        case "metadata":
+            return list(METADATA)
+        case "tags":
+            return list(summary.tags)
+        case "params":
+            return list(summary.params)
+        case "metrics":
+            return list({**summary.series, **summary.simple})
+        case "lists":
+            return list(summary.lists)
+        case "inputs":
+            return list(inputs_of(summary))
+        case _:
+            return list(outputs_of(summary))
+
+
+def inputs_of(summary: Summary) -> dict[str, Value]:
+    """What went in: params, and the references that the run read."""
+    inputs = {
+        name: Value(_type(value), value, source_of(summary.sources.get(name, "code"), name))
+        for name, value in summary.params.items()
+    }
+    return inputs | {ref.name: _reference(ref) for ref in summary.artifacts if ref.role == "input"}
+
+
+def outputs_of(summary: Summary) -> dict[str, Value]:
+    """What came out: the last value of each metric and list, and the references that the run wrote."""
+    outputs = {}
+    for kind, found in (("series", summary.series), ("list", summary.lists)):
+        for name, numbers in found.items():
+            outputs[name] = Value(_type(numbers.last), numbers.last, f"{kind} of {numbers.count}, the last")
+    for name, value in summary.simple.items():
+        outputs[name] = Value(_type(value), value, "simple metric")
+    return outputs | {ref.name: _reference(ref) for ref in summary.artifacts if ref.role == "output"}
+
+
+def source_of(source: str, param: str) -> str:
+    """Where a param came from; of a file, with the key in it."""
+    return f"{source}:{param.replace('/', '.')}" if source.endswith((".yaml", ".yml", ".toml", ".json")) else source
+
+
+def _reference(ref: ArtifactRef) -> Value:
+    return Value(ref.kind, ref.uri, ref.digest or "")
+
+
+def _type(value: Any) -> str:
+    return "none" if value is None else type(value).__name__

@@ -1,0 +1,113 @@
+"""Columns of a comparison by name, in one syntax everywhere: options, ``sort``, ``where`` and code.
+
+::
+
+    name, status, started            metadata
+    tags.stage  params.lr            a tag, a param
+    metrics.accuracy                 a simple metric; of a series, its last point
+    metrics.loss:min                 another reduction of the series
+    lists.epoch_loss:median          a list metric's
+    inputs.lr  outputs.weights       a param, metric or reference with its type, value and source
+    params."a name: with anything"   quoted where it holds spaces, commas, colons, quotes, brackets or =, !, <, >, ~
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from multitrack.errors import QueryError
+from multitrack.summary import REDUCTIONS
+
+Kind = Literal["text", "number", "time", "seconds", "value"]
+
+#: The groups of columns, in the order that tables show them.
+GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs")
+#: What metadata there is.
+METADATA: Final = (
+    "run", "name", "project", "status", "started", "ended", "took", "parent", "group", "notes", "user", "host",
+    "program", "command", "python", "commit", "branch", "dirty", "records", "lines",
+)  # fmt: skip
+_KINDS: Final[dict[str, Kind]] = {
+    "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
+}  # fmt: skip
+#: What need not be quoted.
+_PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
+_COLUMN: Final = re.compile(
+    r"(?:(?P<group>[a-z]+)\.)?(?:(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<plain>[^\s\"':]+))(?::(?P<reduction>\w*))?"
+)
+_RISING: Final = re.compile(
+    r"(?:^|[_/.\- ])(?:\w*acc|\w*accuracy|auc|f1|\w*score|precision|recall|iou|r2|bleu|reward)$"
+)
+_FALLING: Final = re.compile(r"(?:^|[_/.\- ])(?:\w*loss|\w*error|mse|mae|rmse|mape|perplexity|wer|cer)$")
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column.
+
+    Attributes:
+        group: One of :data:`GROUPS`.
+        name: The field, param, metric, list, tag or reference.
+        reduction: What a series or list is reduced to; ``None``: the comparison's own choice.
+        kind: What its cells are: ``text``, ``number``, ``time`` (ms since the epoch), ``seconds``, or ``value``.
+    """
+
+    group: str
+    name: str
+    reduction: str | None = None
+    kind: Kind = "text"
+
+    def __str__(self) -> str:
+        prefix = "" if self.group == "metadata" else f"{self.group}."
+        name = self.name if _PLAIN.fullmatch(self.name) else json.dumps(self.name, ensure_ascii=False)
+        return f"{prefix}{name}{f':{self.reduction}' if self.reduction else ''}"
+
+
+def parse_column(text: str) -> Column:
+    """A column from its name.
+
+    Raises:
+        QueryError: It is none.
+    """
+    match = _COLUMN.fullmatch(text)
+    if match is None:
+        raise QueryError(f'{text!r} is no column, such as params.lr or metrics.loss:min; quote odd names: params."a b"')
+    group, reduction = match["group"] or "metadata", match["reduction"]
+    name = json.loads(match["quoted"]) if match["quoted"] else match["plain"]
+    if group not in GROUPS:
+        raise QueryError(f"{text!r}: there is no group {group!r}{_meant(group, GROUPS)}; there are {', '.join(GROUPS)}")
+    if group == "metadata" and name not in METADATA:
+        raise QueryError(
+            f"there is no column {name!r}{_meant(name, METADATA)}; params.{name} or metrics.{name}, or one of "
+            f"{', '.join(METADATA)}"
+        )
+    if reduction is not None:
+        if group not in ("metrics", "lists"):
+            raise QueryError(f"{text!r}: only metrics and lists are reduced")
+        if reduction not in REDUCTIONS:
+            raise QueryError(
+                f"{text!r}: no reduction {reduction!r}{_meant(reduction, REDUCTIONS)}; there are "
+                f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
+            )
+    kind: Kind = _KINDS.get(name, "text") if group == "metadata" else "number"
+    if group in ("inputs", "outputs"):
+        kind = "value"
+    elif group in ("params", "tags"):
+        kind = "text"
+    return Column(group, name, reduction, kind)
+
+
+def _meant(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def better(name: str) -> Literal["min", "max"] | None:
+    """Whether the least or the most of a metric is the best, by the habits of naming; ``None``: who knows."""
+    if _RISING.search(name.lower()):
+        return "max"
+    return "min" if _FALLING.search(name.lower()) else None

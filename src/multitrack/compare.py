@@ -1,0 +1,248 @@
+"""A comparison of runs: a row a run, a column for whatever is asked for, chosen when looking and not when logging."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+import msgspec
+
+from multitrack.cells import Value, cell, names_of
+from multitrack.columns import GROUPS, Column, better, parse_column
+from multitrack.errors import QueryError
+from multitrack.reader import RecordedRun
+from multitrack.summary import REDUCTIONS, Statistics, Summary
+from multitrack.terminal import safe
+
+#: What is shown where nothing else is asked for.
+DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
+
+
+class Row:
+    """One run of a comparison.
+
+    Attributes:
+        id: The run's id.
+        run: The run.
+        summary: What it holds.
+        cells: What it has in each column shown, by the column's name; nothing where it has nothing.
+    """
+
+    __slots__ = ("cells", "id", "run", "summary")
+
+    def __init__(self, run: RecordedRun) -> None:
+        self.id = run.id
+        self.run = run
+        self.summary: Summary = run.summary()
+        self.cells: dict[str, Any] = {}
+
+    @property
+    def statistics(self) -> dict[str, Statistics]:
+        """All reductions of every series and list, by the column's name without one: ``metrics.loss``, ``lists.l``."""
+        return {
+            str(Column(group, name)): found
+            for group, all_ in (("metrics", self.summary.series), ("lists", self.summary.lists))
+            for name, found in all_.items()
+        }
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The best run of a comparison, and by what."""
+
+    row: Row
+    column: Column
+    direction: Literal["min", "max"]
+
+
+class Comparison:
+    """Runs side by side; made by :func:`compare`.
+
+    Attributes:
+        columns: What is shown, in its order.
+        rows: The runs, sorted.
+        best: The best run, where that was asked for and there is one.
+    """
+
+    def __init__(self, columns: list[Column], rows: list[Row], best: Best | None) -> None:
+        self.columns = columns
+        self.rows = rows
+        self.best = best
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dicts(self) -> Iterator[dict[str, Any]]:
+        """A mapping a run: its id under ``run``, then every column that it has something in, by name."""
+        for row in self.rows:
+            yield {"run": row.id, **row.cells}
+
+    def to_csv(self) -> str:
+        """CSV with a line of names. A text that a spreadsheet would take for a formula gets a ``'`` in front."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        names = self._names()
+        writer.writerow([_harmless(name) for name in names])
+        for record in self.to_dicts():
+            writer.writerow([_harmless(_flat(record.get(name))) for name in names])
+        return out.getvalue()
+
+    def to_markdown(self) -> str:
+        """A Markdown table."""
+        names = self._names()
+        lines = [names, ["---"] * len(names)]
+        lines += [[_markdown(_flat(record.get(name))) for name in names] for record in self.to_dicts()]
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``, a row a run.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas as pd  # noqa: PLC0415 - where it is installed
+
+        names = self._names()
+        return pd.DataFrame([[_flat(record.get(name)) for name in names] for record in self.to_dicts()], columns=names)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_csv())}</pre>"
+
+    def _names(self) -> list[str]:
+        return ["run", *(str(column) for column in self.columns if str(column) != "run")]
+
+
+def compare(
+    runs: Iterable[RecordedRun],
+    columns: Sequence[str] | None = None,
+    *,
+    also: Sequence[str] = (),
+    without: Sequence[str] = (),
+    sort: Sequence[str] = ("started",),
+    best: str | None = None,
+    diff: bool = False,
+    reduction: str = "last",
+) -> Comparison:
+    """Put runs side by side.
+
+    Args:
+        runs: From :meth:`~multitrack.reader.JournalReader.runs`.
+        columns: Groups (``params``), columns (``metrics.loss:min``) or patterns (``params.model/*``), in their order;
+            default: name, status, start, duration, tags, params, metrics and lists.
+        also: More of them, beside the default.
+        without: What to leave out.
+        sort: Columns; a ``-`` in front turns the order. Runs without a value come last.
+        best: The metric by which one run is the best, ``metrics.accuracy:max`` or ``metrics.loss:last:min``.
+        diff: Only columns in which the runs differ.
+        reduction: What series and lists are reduced to where a column does not say.
+
+    Raises:
+        QueryError: A column says nothing.
+    """
+    if reduction not in REDUCTIONS:
+        raise QueryError(f"no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
+    wanted = [*(DEFAULT if columns is None else columns), *also]
+    order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in sort]
+    criterion = None if best is None else _criterion(best)
+    rows = [Row(run) for run in runs]
+    shown = _chosen(wanted, without, rows)
+    for row in rows:
+        for column in shown:
+            value = cell(column, row.run, row.summary, reduction)
+            if value is not None:
+                row.cells[str(column)] = value
+    shown = [
+        _kinded(column, rows) for column in shown if columns is not None or any(str(column) in r.cells for r in rows)
+    ]
+    if diff:
+        shown = [column for column in shown if len({repr(row.cells.get(str(column))) for row in rows}) > 1]
+        names = {str(column) for column in shown}
+        for row in rows:
+            row.cells = {name: value for name, value in row.cells.items() if name in names}
+    for column, turned in reversed(order):
+        rows = _sorted(rows, column, turned, reduction)
+    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion))
+
+
+def _chosen(wanted: Sequence[str], without: Sequence[str], rows: Sequence[Row]) -> list[Column]:
+    there: dict[str, dict[str, Column]] = {group: {} for group in GROUPS}
+    for row in rows:
+        for group in GROUPS:
+            for name in names_of(group, row.summary):
+                if name not in there[group]:
+                    there[group][name] = parse_column(str(Column(group, name)))
+    every = [column for group in there.values() for column in group.values()]
+    left_out = {column for pattern in without for column in _matching(pattern, every)}
+    chosen = {column: None for pattern in wanted for column in _matching(pattern, every) if column not in left_out}
+    return list(chosen)
+
+
+def _matching(pattern: str, every: Sequence[Column]) -> list[Column]:
+    if pattern in GROUPS:
+        return [column for column in every if column.group == pattern]
+    if "*" in pattern or "?" in pattern:
+        return [column for column in every if fnmatchcase(str(column), pattern)]
+    return [parse_column(pattern)]
+
+
+def _kinded(column: Column, rows: Sequence[Row]) -> Column:
+    """A column whose kind is what its cells are."""
+    if column.group not in ("params", "tags"):
+        return column
+    cells = [row.cells[str(column)] for row in rows if str(column) in row.cells]
+    numbers = cells and all(type(value) in (int, float) for value in cells)
+    return msgspec.structs.replace(column, kind="number" if numbers else "text")
+
+
+def _sorted(rows: list[Row], column: Column, turned: bool, reduction: str) -> list[Row]:
+    keyed = [(_key(cell(column, row.run, row.summary, reduction)), row) for row in rows]
+    there = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=turned)
+    return [row for _, row in there] + [row for key, row in keyed if key is None]
+
+
+def _key(value: Any) -> Any:
+    """What to sort by: numbers, then texts; ``None`` for what is nothing or NaN."""
+    value = value.value if isinstance(value, Value) else value
+    if value is None or value != value:
+        return None
+    return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
+
+
+def _criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
+    """A column, and which of its values is the best."""
+    head, _, direction = text.rpartition(":")
+    if direction in ("min", "max"):
+        column = parse_column(head)
+        if column.reduction is None and column.group in ("metrics", "lists"):
+            column = msgspec.structs.replace(column, reduction=direction)
+        return column, "min" if direction == "min" else "max"
+    column = parse_column(text)
+    habit = better(column.name)
+    if habit is None:
+        raise QueryError(f"is the least or the most of {text} the best? say {text}:min or {text}:max")
+    return column, habit
+
+
+def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"]) -> Best | None:
+    found = [(cell(column, row.run, row.summary), row) for row in rows]
+    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value == value]
+    if not there:
+        return None
+    pick = min if direction == "min" else max
+    return Best(pick(there, key=lambda pair: pair[0])[1], column, direction)
+
+
+def _flat(value: Any) -> Any:
+    return value.value if isinstance(value, Value) else value
+
+
+def _markdown(value: Any) -> str:
+    return safe("" if value is None else value).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _harmless(value: Any) -> Any:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
