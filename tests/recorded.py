@@ -112,12 +112,18 @@ def held(base: Path) -> dict[str, Any]:
         name: [NativePoint(point.step, point.value, point.time) for point in points]
         for name, points in run.get_metrics().items()
     }
-    found = {
+    quick = run.get_all_series()
+    for name, points in run.get_metrics().items():  # but for the times of repeated points
+        expected_points = [(point.step, plain(point.value)) for point in points]
+        for found in (quick[name], run.get_series(name)):
+            assert list(zip(found.steps, map(plain, found.values), strict=True)) == expected_points
+    assert set(quick) == set(series)
+    told = {
         "params": summary.params, "metrics": summary.metrics, "lengths": summary.lengths, "tags": summary.tags,
         "artifacts": {reference.name: reference.uri for reference in summary.artifacts},
         "lines": [line.text for line in run.get_lines()], "series": series, "lists": run.get_list_metrics(),
     }  # fmt: skip
-    return {name: plain(value) for name, value in found.items()}
+    return {name: plain(value) for name, value in told.items()}
 
 
 def expected(model: Model) -> dict[str, Any]:

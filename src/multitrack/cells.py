@@ -19,11 +19,11 @@ class Origin(Protocol):
     """A run as far as metadata goes: :class:`~multitrack.reader.RecordedRun`."""
 
     @property
-    def manifest(self) -> Manifest:
+    def facts(self) -> Manifest:
         """What it is."""
 
     @property
-    def context(self) -> Context | None:
+    def origin(self) -> Context | None:
         """Where it came from."""
 
 
@@ -88,21 +88,21 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
 
 
 def _metadata(name: str, run: Origin, summary: Summary) -> Any:
-    manifest = run.manifest
+    facts = run.facts
     match name:
         case "run":
-            return manifest.id
+            return facts.id
         case "started":
-            return manifest.created
+            return facts.created
         case "ended":
             return None if summary.status == "running" else summary.ended
         case "took":
-            return max(0, summary.ended - manifest.created) / 1000
+            return max(0, summary.ended - facts.created) / 1000
         case "name" | "project" | "parent" | "group" | "notes":
-            return getattr(manifest, name)
+            return getattr(facts, name)
         case "status" | "records" | "lines":
             return getattr(summary, name)
-    context = run.context
+    context = run.origin
     if context is None:
         return None
     if name == "command":
@@ -128,9 +128,10 @@ def names_of(group: str, summary: Summary) -> list[str]:
         case "lists":
             return list(summary.lists)
         case "inputs":
-            return list(inputs_of(summary))
+            return [*summary.params, *(ref.name for ref in summary.artifacts if ref.role == "input")]
         case _:
-            return list(outputs_of(summary))
+            written = [ref.name for ref in summary.artifacts if ref.role == "output"]
+            return [*summary.series, *summary.lists, *summary.simple, *written]
 
 
 def inputs_of(summary: Summary) -> dict[str, Value]:

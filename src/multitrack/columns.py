@@ -61,6 +61,14 @@ class Column(msgspec.Struct, frozen=True):
     reduction: str | None = None
     kind: Kind = "text"
 
+    @classmethod
+    def of(cls, group: str, name: str, reduction: str | None = None) -> Column:
+        """A column of the kind that its group has, as far as that is known without looking at runs."""
+        kinds: dict[str, Kind] = {"metrics": "number", "lists": "number", "inputs": "value", "outputs": "value"}
+        return cls(
+            group, name, reduction, _KINDS.get(name, "text") if group == "metadata" else kinds.get(group, "text")
+        )
+
     def __str__(self) -> str:
         prefix = "" if self.group == "metadata" else f"{self.group}."
         name = self.name if _PLAIN.fullmatch(self.name) else json.dumps(self.name, ensure_ascii=False)
@@ -93,12 +101,7 @@ def parse_column(text: str) -> Column:
                 f"{text!r}: no reduction {reduction!r}{_meant(reduction, REDUCTIONS)}; there are "
                 f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
             )
-    kind: Kind = _KINDS.get(name, "text") if group == "metadata" else "number"
-    if group in ("inputs", "outputs"):
-        kind = "value"
-    elif group in ("params", "tags"):
-        kind = "text"
-    return Column(group, name, reduction, kind)
+    return Column.of(group, name, reduction)
 
 
 def _meant(word: str, known: tuple[str, ...]) -> str:

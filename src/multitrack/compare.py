@@ -168,31 +168,57 @@ def compare(
 
 
 def _chosen(wanted: Sequence[str], without: Sequence[str], rows: Sequence[Row]) -> list[Column]:
-    there: dict[str, dict[str, Column]] = {group: {} for group in GROUPS}
-    for row in rows:
-        for group in GROUPS:
-            for name in names_of(group, row.summary):
-                if name not in there[group]:
-                    there[group][name] = parse_column(str(Column(group, name)))
-    every = [column for group in there.values() for column in group.values()]
-    left_out = {column for pattern in without for column in _matching(pattern, every)}
-    chosen = {column: None for pattern in wanted for column in _matching(pattern, every) if column not in left_out}
+    patterns = [_Pattern(text) for text in wanted]
+    there: dict[str, dict[str, None]] = {group: {} for group in GROUPS}
+    for group in {group for pattern in patterns for group in pattern.groups}:
+        names = there[group]
+        for row in rows:
+            names.update(dict.fromkeys(names_of(group, row.summary)))
+    every = [Column.of(group, name) for group, names in there.items() for name in names]
+    left_out = {column for text in without for column in _Pattern(text).among(every)}
+    chosen = {column: None for pattern in patterns for column in pattern.among(every) if column not in left_out}
     return list(chosen)
 
 
-def _matching(pattern: str, every: Sequence[Column]) -> list[Column]:
-    if pattern in GROUPS:
-        return [column for column in every if column.group == pattern]
-    if "*" in pattern or "?" in pattern:
-        return [column for column in every if fnmatchcase(str(column), pattern)]
-    return [parse_column(pattern)]
+class _Pattern:
+    """A group, columns by a pattern, or one column.
+
+    Attributes:
+        groups: Those whose columns must be known.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._column: Column | None = None
+        group = text.partition(".")[0]
+        if text in GROUPS:
+            self.groups: tuple[str, ...] = (text,)
+        elif "*" in text or "?" in text:
+            self.groups = (group,) if group in GROUPS else GROUPS
+        else:
+            self.groups = ()
+            self._column = parse_column(text)
+
+    def among(self, every: Sequence[Column]) -> list[Column]:
+        """Its columns."""
+        if self._column is not None:
+            return [self._column]
+        if self._text in GROUPS:
+            return [column for column in every if column.group == self._text]
+        return [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._text)]
+
+
+def _differ(name: str, rows: Sequence[Row]) -> bool:
+    """Whether a column's cells are not all the same; 1, 1.0 and True are not."""
+    return len({repr(row.cells.get(name)) for row in rows}) > 1
 
 
 def _kinded(column: Column, rows: Sequence[Row]) -> Column:
     """A column whose kind is what its cells are."""
     if column.group not in ("params", "tags"):
         return column
-    cells = [row.cells[str(column)] for row in rows if str(column) in row.cells]
+    name = str(column)
+    cells = [row.cells[name] for row in rows if name in row.cells]
     numbers = cells and all(type(value) in (int, float) for value in cells)
     return msgspec.structs.replace(column, kind="number" if numbers else "text")
 

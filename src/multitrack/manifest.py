@@ -223,8 +223,10 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
 
 def run_directories(journal: Path) -> Iterator[Path]:
     """The directories of all runs in a journal, oldest id first."""
-    for path in sorted(runs_directory(journal).glob("*/manifest.json")):
-        yield path.parent
+    runs = runs_directory(journal)
+    for name in sorted(os.listdir(runs)):  # noqa: PTH208 - thousands of runs, and a path for each takes its time
+        if os.path.isfile(f"{runs}/{name}/manifest.json"):  # noqa: PTH113
+            yield runs / name
 
 
 def context_of(directory: Path, manifest: Manifest) -> Context | None:

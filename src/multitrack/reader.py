@@ -61,24 +61,57 @@ class RecordedRun:
 
     Args:
         directory: The run's directory.
+        relatives: Runs already read, by id, to find parents among.
 
     Attributes:
-        manifest: What the run is.
+        directory: The run's directory.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, relatives: dict[str, RecordedRun] | None = None) -> None:
+        from multitrack.kept import recall, stamp_of  # noqa: PLC0415 - see above
+
         self.directory = directory
-        self.manifest: Manifest = read_manifest(directory)
+        self._relatives = {} if relatives is None else relatives
+        self._kept = recall(directory, stamp_of(directory))
+        self._manifest = read_manifest(directory) if self._kept is None else None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is."""
+        if self._manifest is None:
+            self._manifest = read_manifest(self.directory)
+        return self._manifest
+
+    @property
+    def facts(self) -> Manifest:
+        """The manifest without backends and packages, which takes no reading where the run's summary is kept."""
+        return self.manifest if self._kept is None else self._kept.facts
 
     @property
     def id(self) -> str:
         """The run's id."""
-        return self.manifest.id
+        return self.facts.id
 
     @property
     def context(self) -> Context | None:
         """Where it came from: its own context, or its parent's."""
         return context_of(self.directory, self.manifest)
+
+    @property
+    def origin(self) -> Context | None:
+        """The same without the packages, as quick as :attr:`facts`."""
+        run, seen = self, set[str]()
+        while run.facts.context is None:
+            parent = run.facts.parent
+            if parent is None or parent in seen:
+                return None
+            seen.add(parent)
+            try:
+                run = self._relatives.get(parent) or RecordedRun(self.directory.parent / parent)
+            except JournalError:
+                return None
+            self._relatives[parent] = run
+        return run.facts.context
 
     def records(self) -> Iterator[Record]:
         """Every record, in the run's order."""
@@ -87,10 +120,18 @@ class RecordedRun:
             yield from stretch
 
     def summary(self) -> Summary:
-        """Everything but the series' points and the lines, in one pass over the journal."""
-        from multitrack.summary import Summary  # noqa: PLC0415 - see above
+        """Everything but the series' points and the lines.
 
-        return Summary.of(self.directory, self.manifest.redacted)
+        Of a run that has ended it is kept beside the journal; else it takes a pass over it.
+        """
+        from multitrack.kept import read, stamp_of  # noqa: PLC0415 - see above
+
+        stamp = stamp_of(self.directory)
+        if self._kept is not None and self._kept.stamp == stamp:
+            return self._kept.summary
+        found = read(self.directory, stamp, self.manifest)
+        self._kept = None if found.summary.status == "running" else found
+        return found.summary
 
     def get(self, column: str | Column, reduction: str = "last") -> Any:
         """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing.
@@ -116,6 +157,12 @@ class RecordedRun:
         from multitrack.series import read_series  # noqa: PLC0415 - see above
 
         return read_series(self.directory, name)
+
+    def get_all_series(self) -> dict[str, Series]:
+        """Every series, by name, in one pass as quick as :meth:`get_series`."""
+        from multitrack.series import read_all_series  # noqa: PLC0415 - see above
+
+        return read_all_series(self.directory)
 
     def lanes(self) -> dict[str, LaneState]:
         """How far each backend is."""
@@ -204,19 +251,20 @@ class JournalReader:
         self, project: str | None, status: str | None, tags: dict[str, str], group: str | None, parent: str | None,
         since: int | None, until: int | None, predicate: Predicate | None,
     ) -> Iterator[RecordedRun]:  # fmt: skip
+        relatives: dict[str, RecordedRun] = {}
         for directory in run_directories(self.directory):
             try:
-                run = RecordedRun(directory)
+                run = RecordedRun(directory, relatives=relatives)
             except JournalError as error:
                 log.warning("multitrack: %s", error)
                 continue
-            manifest = run.manifest
+            facts = run.facts
             if (
-                project in (None, manifest.project)
-                and group in (None, manifest.group)
-                and parent in (None, manifest.parent)
-                and (since is None or manifest.created >= since)
-                and (until is None or manifest.created <= until)
+                project in (None, facts.project)
+                and group in (None, facts.group)
+                and parent in (None, facts.parent)
+                and (since is None or facts.created >= since)
+                and (until is None or facts.created <= until)
                 and (status is None or run.summary().status == status)
                 and (not tags or tags.items() <= run.summary().tags.items())
                 and (predicate is None or predicate(run.get))
@@ -259,7 +307,7 @@ class JournalReader:
         for run in self.runs(**filters):
             value, key = run.get(column), None if parted is None else run.get(parted)
             if value is not None and (parted is None or key is not None):
-                found.setdefault(key, []).append(Measured(run.id, run.manifest.name, run.manifest.created, value))
+                found.setdefault(key, []).append(Measured(run.id, run.facts.name, run.facts.created, value))
         return found
 
     def run(self, run_id: str) -> RecordedRun:
@@ -272,7 +320,7 @@ class JournalReader:
             directory = runs_directory(self.directory) / run_id
             if (directory / "manifest.json").is_file():
                 return RecordedRun(directory)
-        found = [run for run in self.runs() if run.id.startswith(run_id) or run.manifest.name == run_id]
+        found = [run for run in self.runs() if run.id.startswith(run_id) or run.facts.name == run_id]
         if len(found) == 1:
             return found[0]
         known = ", ".join(run.id for run in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"

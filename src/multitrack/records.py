@@ -197,6 +197,11 @@ DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
 
+#: For many lines at once; what it gives still has the strings of :func:`number_to_json`.
+plain_decoder: Final = _decoder
+
+#: What each kind is called on disk.
+TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "lost", "end")
 
 #: A record as JSON, without its newline: for the recording calls, where one call of a function more can be measured.
 to_json: Final = _encoder.encode

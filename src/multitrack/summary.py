@@ -35,7 +35,7 @@ KEPT: Final = 1 << 16
 _STRETCH: Final = 4096
 
 
-class Statistics(msgspec.Struct, frozen=True, array_like=True):
+class Statistics(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a series or a list comes down to, in the order it was logged.
 
     ``count``, ``first`` and ``last`` are of all numbers; ``min``, ``max``, ``mean`` and ``median`` of the finite ones,
@@ -70,7 +70,7 @@ class Statistics(msgspec.Struct, frozen=True, array_like=True):
         return value
 
 
-class Summary(msgspec.Struct, frozen=True):
+class Summary(msgspec.Struct, frozen=True, gc=False):
     """What a run is and holds, without the points of its series.
 
     Attributes:
@@ -88,7 +88,7 @@ class Summary(msgspec.Struct, frozen=True):
         mistakes: Wrong calls set aside.
         lost: Records that the machine did not take (a full disk).
         damaged: Journal lines that are no records.
-        redacted: Values that were redacted before they reached the journal.
+        redacted: Values that were redacted before they reached the journal; a run adds its manifest's.
     """
 
     status: Status
@@ -119,19 +119,14 @@ class Summary(msgspec.Struct, frozen=True):
         return {name: found.count for name, found in (*self.series.items(), *self.lists.items())}
 
     @classmethod
-    def of(cls, directory: Path, redacted: int = 0) -> Summary:
-        """Read a run's journal once.
-
-        Args:
-            directory: The run's directory.
-            redacted: How many values were redacted in its manifest.
-        """
-        return _read(directory, redacted)[0]
+    def of(cls, directory: Path) -> Summary:
+        """Read the journal of the run in ``directory`` once."""
+        return cls.with_rest(directory)[0]
 
     @classmethod
-    def with_rest(cls, directory: Path, redacted: int = 0) -> tuple[Summary, bool]:
+    def with_rest(cls, directory: Path) -> tuple[Summary, bool]:
         """The same, and whether nobody writes the run any more, so that it stays as it is until it is resumed."""
-        return _read(directory, redacted)
+        return _read(directory)
 
 
 class _Tally:
@@ -190,7 +185,7 @@ def _float(value: float) -> float:
     return value if type(value) is float else as_double(value) or 0.0
 
 
-def _read(directory: Path, redacted: int) -> tuple[Summary, bool]:
+def _read(directory: Path) -> tuple[Summary, bool]:
     params: dict[str, Any] = {}
     sources: dict[str, str] = {}
     simple: dict[str, int | float] = {}
@@ -198,7 +193,7 @@ def _read(directory: Path, redacted: int) -> tuple[Summary, bool]:
     lists: dict[str, _Tally] = {}
     tags: dict[str, str] = {}
     artifacts: dict[str, ArtifactRef] = {}
-    lines = records = mistakes = 0
+    lines = records = mistakes = redacted = 0
     lost: dict[int, int] = {}
     cursor = Cursor(directory, resolved=False)
     while stretch := cursor.read():
