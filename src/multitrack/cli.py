@@ -17,14 +17,12 @@ import click
 import msgspec
 
 from multitrack import __version__, plugins, ranks, shown
+from multitrack.cli_compare import JOURNAL, compare
 from multitrack.config import Settings, load_config
-from multitrack.errors import ConfigError, MultitrackError
+from multitrack.errors import ConfigError, MultitrackError, QueryError
 from multitrack.reader import RecordedRun, open_journal
 from multitrack.terminal import safe, safe_json
 
-_JOURNAL = click.option(
-    "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
-)
 _JSON = click.option("--json", "as_json", is_flag=True, help="For machines: JSON on standard output.")
 
 
@@ -36,6 +34,9 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise click.UsageError(safe(error.format_message()), error.ctx) from None
+        except QueryError as error:  # which shows the place on lines of its own
+            click.echo(f"multitrack: {safe(error, lines=True)}", err=True)
+            ctx.exit(2)
         except ConfigError as error:
             click.echo(f"multitrack: {safe(error)}", err=True)
             ctx.exit(2)
@@ -108,19 +109,19 @@ def config(as_json: bool) -> None:
 
 
 @main.command()
-@_JOURNAL
+@JOURNAL
 @click.option("--project", help="Only runs of this project.")
 @click.option(
     "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
 )
+@click.option("--where", metavar="FILTER", help="Only runs that a filter takes; `multitrack compare --help` has it.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N runs.")
 @_JSON
-def runs(journal: Path | None, project: str | None, status: str | None, limit: int | None, as_json: bool) -> None:
+def runs(
+    journal: Path | None, project: str | None, status: str | None, where: str | None, limit: int | None, as_json: bool
+) -> None:
     """List the runs of a journal, oldest first, and how far each backend is."""
-    reader = open_journal(journal)
-    found: Iterable[RecordedRun] = reader.runs(project)
-    if status is not None:
-        found = (run for run in found if run.summary().status == status)
+    found: Iterable[RecordedRun] = open_journal(journal).runs(project, status=status, where=where)
     if limit:
         found = deque(found, limit)
     if as_json:
@@ -131,7 +132,7 @@ def runs(journal: Path | None, project: str | None, status: str | None, limit: i
 
 @main.command()
 @click.argument("run")
-@_JOURNAL
+@JOURNAL
 @_JSON
 def show(run: str, journal: Path | None, as_json: bool) -> None:
     """Show one run: params, metrics, references, where it came from, and its delivery.
@@ -147,7 +148,7 @@ def show(run: str, journal: Path | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run")
-@_JOURNAL
+@JOURNAL
 @click.option("--from", "from_", metavar="TIME", help="Lines from this time on (ISO 8601; UTC without an offset).")
 @click.option("--to", metavar="TIME", help="Lines up to this time.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N lines.")
@@ -166,7 +167,7 @@ def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limi
 
 @main.command()
 @click.argument("run", nargs=-1)
-@_JOURNAL
+@JOURNAL
 @click.option(
     "--trust",
     multiple=True,
@@ -190,6 +191,9 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
         shown.print_reports(reports)
     if not all(report.complete for report in reports.values()):
         sys.exit(1)
+
+
+main.add_command(compare)
 
 
 def _time(text: str | None, option: str) -> int | None:

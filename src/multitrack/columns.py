@@ -27,6 +27,8 @@ Kind = Literal["text", "number", "time", "seconds", "value"]
 
 #: The groups of columns, in the order that tables show them.
 GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs")
+#: Those that a reduction may follow.
+REDUCED: Final = ("metrics", "lists")
 #: What metadata there is.
 METADATA: Final = (
     "run", "name", "project", "status", "started", "ended", "took", "parent", "group", "notes", "user", "host",
@@ -94,7 +96,7 @@ def parse_column(text: str) -> Column:
             f"{', '.join(METADATA)}"
         )
     if reduction is not None:
-        if group not in ("metrics", "lists"):
+        if group not in REDUCED:
             raise QueryError(f"{text!r}: only metrics and lists are reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
 import msgspec
 
+from multitrack import exports
+from multitrack.again import Rerun
 from multitrack.cells import Value, cell, names_of
-from multitrack.columns import GROUPS, Column, better, parse_column
+from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column
 from multitrack.errors import QueryError
+from multitrack.notebook import comparison_html
 from multitrack.reader import RecordedRun
 from multitrack.summary import REDUCTIONS, Statistics, Summary
-from multitrack.terminal import safe
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
@@ -62,7 +61,7 @@ class Comparison:
     """Runs side by side; made by :func:`compare`.
 
     Attributes:
-        columns: What is shown, in its order.
+        columns: What is shown, in its order; the run's id first.
         rows: The runs, sorted.
         best: The best run, where that was asked for and there is one.
     """
@@ -76,26 +75,17 @@ class Comparison:
         return len(self.rows)
 
     def to_dicts(self) -> Iterator[dict[str, Any]]:
-        """A mapping a run: its id under ``run``, then every column that it has something in, by name."""
+        """A mapping a run: what it has in each column, by the column's name; times in ms since the epoch."""
         for row in self.rows:
-            yield {"run": row.id, **row.cells}
+            yield dict(row.cells)
 
     def to_csv(self) -> str:
         """CSV with a line of names. A text that a spreadsheet would take for a formula gets a ``'`` in front."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        names = self._names()
-        writer.writerow([_harmless(name) for name in names])
-        for record in self.to_dicts():
-            writer.writerow([_harmless(_flat(record.get(name))) for name in names])
-        return out.getvalue()
+        return exports.csv_of(self)
 
     def to_markdown(self) -> str:
-        """A Markdown table."""
-        names = self._names()
-        lines = [names, ["---"] * len(names)]
-        lines += [[_markdown(_flat(record.get(name))) for name in names] for record in self.to_dicts()]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        """A Markdown table, the best run in bold."""
+        return exports.markdown_of(self)
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame``, a row a run.
@@ -103,16 +93,36 @@ class Comparison:
         Raises:
             ImportError: pandas is not installed.
         """
-        import pandas as pd  # noqa: PLC0415 - where it is installed
+        return exports.pandas_of(self)
 
-        names = self._names()
-        return pd.DataFrame([[_flat(record.get(name)) for name in names] for record in self.to_dicts()], columns=names)
+    def to_polars(self) -> Any:
+        """A ``polars.DataFrame``, a row a run.
+
+        Raises:
+            ImportError: polars is not installed.
+        """
+        return exports.polars_of(self)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table``, a row a run.
+
+        Raises:
+            ImportError: pyarrow is not installed.
+        """
+        return exports.arrow_of(self)
+
+    def rerun(self) -> Rerun:
+        """What it takes to run the best run again, or the only one.
+
+        Raises:
+            QueryError: There are several, and none is the best.
+        """
+        if self.best is None and len(self.rows) != 1:
+            raise QueryError("which run is the best? name a metric that runs have: metrics.accuracy:max")
+        return Rerun.of(self.rows[0].run if self.best is None else self.best.row.run)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.to_csv())}</pre>"
-
-    def _names(self) -> list[str]:
-        return ["run", *(str(column) for column in self.columns if str(column) != "run")]
+        return comparison_html(self)
 
 
 def compare(
@@ -130,8 +140,8 @@ def compare(
 
     Args:
         runs: From :meth:`~multitrack.reader.JournalReader.runs`.
-        columns: Groups (``params``), columns (``metrics.loss:min``) or patterns (``params.model/*``), in their order;
-            default: name, status, start, duration, tags, params, metrics and lists.
+        columns: Groups (``params``, ``metrics:min``), columns (``metrics.loss:min``) or patterns (``params.model/*``),
+            in their order, beside the run's id; default: name, status, start, duration, tags, params, metrics, lists.
         also: More of them, beside the default.
         without: What to leave out.
         sort: Columns; a ``-`` in front turns the order. Runs without a value come last.
@@ -144,10 +154,12 @@ def compare(
     """
     if reduction not in REDUCTIONS:
         raise QueryError(f"no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
-    wanted = [*(DEFAULT if columns is None else columns), *also]
+    wanted = ["run", *(DEFAULT if columns is None else columns), *also]
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in sort]
     criterion = None if best is None else _criterion(best)
     rows = [Row(run) for run in runs]
+    if criterion is not None:
+        wanted.append(str(criterion[0]))
     shown = _chosen(wanted, without, rows)
     for row in rows:
         for column in shown:
@@ -181,19 +193,23 @@ def _chosen(wanted: Sequence[str], without: Sequence[str], rows: Sequence[Row]) 
 
 
 class _Pattern:
-    """A group, columns by a pattern, or one column.
+    """A group, columns by a pattern, or one column; each with a reduction, where it has one.
 
     Attributes:
         groups: Those whose columns must be known.
     """
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        head, _, tail = text.rpartition(":")
+        reduced = bool(head) and tail in REDUCTIONS
+        self._pattern = head if reduced else text
+        self._reduction = tail if reduced else None
         self._column: Column | None = None
-        group = text.partition(".")[0]
-        if text in GROUPS:
-            self.groups: tuple[str, ...] = (text,)
-        elif "*" in text or "?" in text:
+        group = self._pattern.partition(".")[0]
+        if self._pattern in GROUPS:
+            self.groups: tuple[str, ...] = (self._pattern,)
+            self._pattern += ".*"
+        elif '"' not in text and ("*" in text or "?" in text):
             self.groups = (group,) if group in GROUPS else GROUPS
         else:
             self.groups = ()
@@ -203,12 +219,13 @@ class _Pattern:
         """Its columns."""
         if self._column is not None:
             return [self._column]
-        if self._text in GROUPS:
-            return [column for column in every if column.group == self._text]
-        return [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._text)]
+        found = [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._pattern)]
+        if self._reduction is None:
+            return found
+        return [Column.of(column.group, column.name, self._reduction) for column in found if column.group in REDUCED]
 
 
-def _differ(name: str, rows: Sequence[Row]) -> bool:
+def differ(name: str, rows: Sequence[Row]) -> bool:
     """Whether a column's cells are not all the same; 1, 1.0 and True are not."""
     return len({repr(row.cells.get(name)) for row in rows}) > 1
 
@@ -259,16 +276,3 @@ def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"])
         return None
     pick = min if direction == "min" else max
     return Best(pick(there, key=lambda pair: pair[0])[1], column, direction)
-
-
-def _flat(value: Any) -> Any:
-    return value.value if isinstance(value, Value) else value
-
-
-def _markdown(value: Any) -> str:
-    return safe("" if value is None else value).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-
-
-def _harmless(value: Any) -> Any:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

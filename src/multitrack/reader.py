@@ -113,6 +113,11 @@ class RecordedRun:
             self._relatives[parent] = run
         return run.facts.context
 
+    def _repr_html_(self) -> str:
+        from multitrack.notebook import run_html  # noqa: PLC0415 - see above
+
+        return run_html(self)
+
     def records(self) -> Iterator[Record]:
         """Every record, in the run's order."""
         cursor = Cursor(self.directory)

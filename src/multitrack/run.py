@@ -110,6 +110,12 @@ class Run(Recorder):
         where = self.directory or "records nothing"
         return f"<multitrack.Run {self.id} {self.name!r} {self.status} ({where})>"
 
+    def _repr_html_(self) -> str:
+        from multitrack.notebook import nothing_html, run_html  # noqa: PLC0415 - only notebooks ask
+        from multitrack.reader import RecordedRun  # noqa: PLC0415
+
+        return nothing_html(self.name) if self.directory is None else run_html(RecordedRun(self.directory))
+
     @property
     def disabled(self) -> bool:
         """Whether this run records nothing."""

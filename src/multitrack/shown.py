@@ -5,7 +5,6 @@ Names, params and lines may hold anything; whatever would move a terminal's curs
 
 from __future__ import annotations
 
-import datetime
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
 from multitrack.summary import Summary
 from multitrack.terminal import safe, safe_json
+from multitrack.texts import moment, took, value_text
 
 #: Seconds between lines of progress where stderr is no terminal.
 _LINE_EVERY: Final = 10.0
@@ -35,7 +35,7 @@ _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "ru
 
 def print_json(value: object) -> None:
     """One JSON document; NaN and ±inf as strings, as in the journal."""
-    click.echo(safe_json(msgspec.json.format(msgspec.json.encode(_plain(value)).decode(), indent=2)))
+    click.echo(safe_json(msgspec.json.format(msgspec.json.encode(plain(value)).decode(), indent=2)))
 
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -53,7 +53,7 @@ def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -
     console.print(f"config file: {safe(place)}" if place else "no config file found: defaults", highlight=False)
     table = _table("key", "value", "from")
     for section, key, value, origin in rows:
-        _add(table, f"[{section}] {key}" if section else key, _value_text(value), origin)
+        _add(table, f"[{section}] {key}" if section else key, value_text(value), origin)
     console.print(table)
 
 
@@ -65,8 +65,8 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
         name = ("└ " if run.manifest.parent else "") + run.manifest.name
         _add(
             table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
-            _moment(run.manifest.created),
-            _took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run, summary)),
+            moment(run.manifest.created),
+            took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     _console().print(table)
 
@@ -79,8 +79,8 @@ def print_run(run: RecordedRun) -> None:
         ("run", run.id), ("name", manifest.name), ("project", manifest.project),
         ("status", _status(summary.status)), ("parent", manifest.parent),
         ("group", manifest.group), ("notes", Text(safe(manifest.notes or "", lines=True))),
-        ("started", _moment(manifest.created)),
-        ("took", _took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
+        ("started", moment(manifest.created)),
+        ("took", took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
@@ -95,14 +95,14 @@ def print_run(run: RecordedRun) -> None:
         console,
         "param",
         ("value", "from"),
-        [(k, (_value_text(v), summary.sources[k])) for k, v in summary.params.items()],
+        [(k, (value_text(v), summary.sources[k])) for k, v in summary.params.items()],
     )
     lengths = summary.lengths
     _section(
         console,
         "metric",
         ("value", "points"),
-        [(k, (_value_text(v), str(lengths.get(k, "")))) for k, v in summary.metrics.items()],
+        [(k, (value_text(v), str(lengths.get(k, "")))) for k, v in summary.metrics.items()],
     )
     _section(console, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
     _section(
@@ -115,7 +115,7 @@ def print_run(run: RecordedRun) -> None:
     for name, lane in report.items():
         _add(table, name, lane.id or "", _lane_text(lane), lane.url or "")
         for key, value in options.get(name, {}).items():
-            table.add_row("", Text(safe(f"{key} = {_value_text(value)}"), style="dim"), "", "")
+            table.add_row("", Text(safe(f"{key} = {value_text(value)}"), style="dim"), "", "")
         for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
             table.add_row("", "", Text(safe(text), style="yellow"), "")
         if lane.problem:
@@ -161,7 +161,7 @@ def report_as_json(report: DeliveryReport) -> dict[str, Any]:
 
 def line_text(line: Line) -> str:
     """A log line for people: local time, stream, text."""
-    return f"{_moment(line.time, 'milliseconds')} {safe(line.stream):6} {safe(line.text.expandtabs())}"
+    return f"{moment(line.time, 'milliseconds')} {safe(line.stream):6} {safe(line.text.expandtabs())}"
 
 
 def without_secret(name: str, value: Any) -> Any:
@@ -266,8 +266,13 @@ def _cut(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
+def colour_of(status: str) -> str:
+    """How a status is coloured."""
+    return _COLOURS.get(status, "")
+
+
 def _status(status: str) -> Text:
-    return Text(status, style=_COLOURS.get(status, ""))
+    return Text(status, style=colour_of(status))
 
 
 def _delivery(report: DeliveryReport) -> Text:
@@ -299,37 +304,12 @@ def _lane_text(lane: LaneReport) -> Text:
     return text
 
 
-def _moment(milliseconds: int, precision: str = "seconds") -> str:
-    try:
-        local = datetime.datetime.fromtimestamp(milliseconds / 1000)
-    except (ValueError, OverflowError, OSError):
-        return "?"  # a damaged manifest's
-    return local.isoformat(sep=" ", timespec=precision)
-
-
-def _took(milliseconds: int) -> str:
-    seconds = max(0, milliseconds) / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {seconds:02} s"
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (list, dict)):
-        return msgspec.json.encode(value).decode()
-    text = str(value)
-    return text if len(text) <= 200 else f"{text[:197]}... ({len(text)} characters)"
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """With NaN and ±inf as strings: JSON has none, and null would lose them."""
     if isinstance(value, float) and value - value != 0.0:
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value

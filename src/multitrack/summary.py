@@ -129,7 +129,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         return _read(directory)
 
 
-class _Tally:
+class Tally:
     """Counts the numbers of one series."""
 
     def __init__(self) -> None:
@@ -189,8 +189,8 @@ def _read(directory: Path) -> tuple[Summary, bool]:
     params: dict[str, Any] = {}
     sources: dict[str, str] = {}
     simple: dict[str, int | float] = {}
-    series: dict[str, _Tally] = {}
-    lists: dict[str, _Tally] = {}
+    series: dict[str, Tally] = {}
+    lists: dict[str, Tally] = {}
     tags: dict[str, str] = {}
     artifacts: dict[str, ArtifactRef] = {}
     lines = records = mistakes = redacted = 0
@@ -203,7 +203,7 @@ def _read(directory: Path) -> tuple[Summary, bool]:
                 for name, value in record.numbers.items():
                     tally = series.get(name)
                     if tally is None:
-                        tally = series[name] = _Tally()
+                        tally = series[name] = Tally()
                     tally.waiting.append(value)
                     if len(tally.waiting) >= _STRETCH:
                         tally.count()
@@ -216,7 +216,7 @@ def _read(directory: Path) -> tuple[Summary, bool]:
                 params.update(typed_params(record))
                 sources.update(dict.fromkeys(record.values, record.source))
             elif isinstance(record, ListMetric):
-                tally = lists.setdefault(record.name, _Tally())
+                tally = lists.setdefault(record.name, Tally())
                 tally.waiting += record.numbers
                 tally.count()
             elif isinstance(record, Tags):

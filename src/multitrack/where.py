@@ -40,6 +40,7 @@ _TOKEN: Final = re.compile(
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+_SPACE: Final = re.compile(r"\s")
 _CONSTANTS: Final = {"true": True, "false": False, "none": None}
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -105,7 +106,7 @@ class _Parser:
         return found
 
     def _error(self, reason: str, place: int) -> QueryError:
-        return QueryError(f"{reason}\n  {self._text}\n  {' ' * place}^")
+        return QueryError(f"{reason}\n  {re.sub(_SPACE, ' ', self._text)}\n  {' ' * place}^")
 
     def _fail(self, reason: str, token: _Token | None = None) -> NoReturn:
         raise self._error(reason, (token or self._token).place)
@@ -245,9 +246,9 @@ def parse_time(text: str) -> int:
     Raises:
         ValueError: It is neither.
     """
-    if ago := _AGO.fullmatch(text):
-        return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
     try:
+        if ago := _AGO.fullmatch(text):
+            return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
         return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None

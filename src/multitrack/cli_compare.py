@@ -1,0 +1,137 @@
+"""``multitrack compare``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from multitrack.reader import RecordedRun, open_journal
+
+JOURNAL = click.option(
+    "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
+)
+
+
+_HELP = """Put runs side by side: a row a run, all runs, or the RUNs given, as far as the filters take them.
+
+\b
+COLUMNS, in lists with commas between:
+  name, status, started, took, user, host, commit, …   metadata
+  params.lr   tags.stage   metrics.accuracy            one column
+  metrics.loss:min   lists.latency:median              reduced now, not when it was logged:
+                               last, first, min, max, mean, median, count, best
+  inputs.lr   outputs.weights                          with type, value and where it came from
+  metadata, tags, params, metrics, lists, inputs, outputs      a whole group
+  metrics:min   'params.model/*'                       a group reduced, a pattern
+
+\b
+FILTER, for --where:
+  params.lr < 0.01 and metrics.val_accuracy > 0.9
+  tags.stage = "prod" and not status = failed
+  params.optimizer in (adam, sgd) or name ~ baseline   ~ is: holds this text
+  metrics.loss:min                                     has it at all
+  started > 2026-11-01 and params."a name, quoted" = 3
+
+\b
+EXAMPLES:
+  multitrack compare --diff --sort -metrics.val_accuracy
+  multitrack compare --since 7d --best metrics.val_loss:min
+  multitrack compare --columns name,params,metrics.loss:min,metrics.loss:last --csv > runs.csv
+  multitrack compare --columns started,tags.deployment,metrics.accuracy --sort tags.deployment,started
+  multitrack compare --best metrics.val_accuracy:max --rerun yaml > best.yaml
+"""
+
+
+def _commas(text: str | None) -> list[str]:
+    """What stands between commas, but those in quotes."""
+    if text is None:
+        return []
+    parts, quoted = [""], False
+    for i, character in enumerate(text):
+        quoted ^= character == '"' and text[i - 1 : i] != "\\"
+        if character == "," and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise click.BadParameter(f"{pair!r} is no NAME=VALUE", param_hint="--tag")
+        tags[name] = value
+    return tags
+
+
+@click.command(help=_HELP)
+@click.argument("run", nargs=-1)
+@JOURNAL
+@click.option("--project", help="Only runs of this project.")
+@click.option(
+    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
+)
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only runs with this tag; can be repeated.")
+@click.option("--group", help="Only runs of this group.")
+@click.option("--parent", metavar="RUN", help="Only children of this run.")
+@click.option("--since", metavar="TIME", help="Only runs started since: ISO 8601 (local), or 7d, 12h, 30min ago.")
+@click.option("--until", metavar="TIME", help="Only runs started until then.")
+@click.option("--where", metavar="FILTER", help="Only runs that the filter takes; see above.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest N of them.")
+@click.option("-c", "--columns", metavar="LIST", help="These columns, in this order, instead of the default ones.")
+@click.option("--with", "also", metavar="LIST", help="More columns.")
+@click.option("--without", metavar="LIST", help="Fewer columns.")
+@click.option("--reduce", "reduction", default="last", show_default=True, metavar="HOW",
+              help="What series and lists come down to where the column does not say.")  # fmt: skip
+@click.option(
+    "--sort", default="started", show_default=True, metavar="LIST", help="Sort by columns; -COLUMN downwards."
+)
+@click.option("--diff", is_flag=True, help="Only columns in which the runs differ.")
+@click.option("--best", metavar="METRIC:min|max", help="Mark the best run, and say what it takes to run it again.")
+@click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
+              help="Print only what it takes to run the best (or only) run again: params as arguments or as YAML, "
+                   "with command and commit; or the packages' versions.")  # fmt: skip
+@click.option("--json", "form", flag_value="json", help="For machines: one JSON document, a run on a line.")
+@click.option("--csv", "form", flag_value="csv", help="CSV, for spreadsheets.")
+@click.option("--markdown", "form", flag_value="markdown", help="A Markdown table.")
+def compare(
+    run: tuple[str, ...], journal: Path | None, project: str | None, status: str | None, tags: tuple[str, ...],
+    group: str | None, parent: str | None, since: str | None, until: str | None, where: str | None, limit: int | None,
+    columns: str | None, also: str | None, without: str | None, reduction: str, sort: str, diff: bool,
+    best: str | None, rerun: str | None, form: str | None,
+) -> None:  # fmt: skip
+    """See ``--help``, which is :data:`_HELP`."""
+    from multitrack import shown_compare  # noqa: PLC0415 - not for the other commands
+    from multitrack.compare import compare as put_side_by_side  # noqa: PLC0415
+
+    reader = open_journal(journal)
+    found: Iterable[RecordedRun] = reader.runs(
+        project, status=status, tags=_tags(tags), group=group, parent=parent and reader.run(parent).id, since=since,
+        until=until, where=where,
+    )  # fmt: skip
+    if run:
+        named = {reader.run(name).id for name in run}
+        found = (one for one in found if one.id in named)
+    comparison = put_side_by_side(
+        deque(found, limit) if limit else found,
+        None if columns is None else _commas(columns),
+        also=_commas(also), without=_commas(without), sort=_commas(sort), best=best, diff=diff, reduction=reduction,
+    )  # fmt: skip
+    if rerun is not None:
+        shown_compare.print_rerun(comparison.rerun(), rerun)
+    elif form == "json":
+        shown_compare.print_json(comparison)
+    elif form == "csv":
+        click.echo(comparison.to_csv(), nl=False)
+    elif form == "markdown":
+        click.echo(comparison.to_markdown(), nl=False)
+    else:
+        keep = {*_commas(columns), *(name.removeprefix("-") for name in _commas(sort) if name != "started")}
+        if comparison.best is not None:
+            keep.add(str(comparison.best.column))
+        shown_compare.print_comparison(comparison, keep)

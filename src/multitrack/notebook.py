@@ -1,0 +1,104 @@
+"""Runs and comparisons as notebooks show them: HTML in which everything recorded is text and nothing else."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from multitrack.cells import inputs_of
+from multitrack.columns import Column
+from multitrack.terminal import safe
+from multitrack.texts import cell_text, moment, took, value_text
+
+if TYPE_CHECKING:
+    from multitrack.compare import Comparison
+    from multitrack.reader import RecordedRun
+
+#: Rows of a table; ``to_pandas()`` has all.
+_ROWS: Final = 200
+_STATUS: Final = {"finished": "#1a7f37", "failed": "#cf222e", "killed": "#9a6700", "running": "#0969da"}
+_LEFT: Final = "text-align:left;white-space:nowrap"
+_RIGHT: Final = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """A comparison as a table; the best run in bold."""
+    best = comparison.best and comparison.best.row.id
+    columns = [column for column in comparison.columns if str(column) != "run"]
+    rows = []
+    for row in comparison.rows[:_ROWS]:
+        cells = [_cell(column, row.cells.get(str(column))) for column in columns]
+        style = ' style="font-weight:bold"' if row.id == best else ""
+        rows.append(
+            f"<tr{style}><td style='{_LEFT}'>{_text(row.id)}{' ★' if row.id == best else ''}</td>{''.join(cells)}</tr>"
+        )
+    head = "".join(f"<th style='{_style(column)}'>{_text(column)}</th>" for column in columns)
+    more = len(comparison.rows) - _ROWS
+    return (
+        f"<div style='overflow-x:auto'><table><thead><tr><th style='{_LEFT}'>run</th>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>{f'<p>… and {more} more runs</p>' if more > 0 else ''}</div>"
+    )
+
+
+def run_html(run: RecordedRun) -> str:
+    """A run: what it is, its params, metrics, lists, tags and references."""
+    facts, summary = run.facts, run.summary()
+    ended = "" if summary.status == "running" else f", took {took(summary.ended - facts.created)}"
+    status = f"<span style='color:{_STATUS.get(summary.status, 'inherit')}'>{_text(summary.status)}</span>"
+    parts = [
+        f"<p><b>{_text(facts.name)}</b> · {_text(facts.project)} · {status} · <code>{_text(facts.id)}</code><br>"
+        f"started {moment(facts.created)}{ended} · {summary.records} records, {summary.lines} log lines</p>"
+    ]
+    parts.append(
+        _section("param", ("value", "type", "from"), (
+            (name, (value_text(value.value), value.type, value.source))
+            for name, value in inputs_of(summary).items() if name in summary.params
+        ))
+    )  # fmt: skip
+    parts.append(
+        _section("metric", ("value",), ((name, (value_text(value),)) for name, value in summary.simple.items()))
+    )
+    for title, found in (("series", summary.series), ("list", summary.lists)):
+        parts.append(
+            _section(title, ("last", "min", "max", "mean", "median", "points"), (
+                (name, (*("" if number is None else value_text(number)
+                          for number in (s.last, s.min, s.max, s.mean, s.median)), str(s.count)))
+                for name, s in found.items()
+            ))
+        )  # fmt: skip
+    parts.append(_section("tag", ("value",), ((name, (value,)) for name, value in summary.tags.items())))
+    parts.append(
+        _section("reference", ("role", "kind", "uri"), (
+            (ref.name, (ref.role, ref.kind, ref.uri)) for ref in summary.artifacts
+        ))
+    )  # fmt: skip
+    return f"<div style='overflow-x:auto'>{''.join(parts)}</div>"
+
+
+def nothing_html(name: str) -> str:
+    """A run that records nothing."""
+    return f"<p><b>{_text(name)}</b> · records nothing</p>"
+
+
+def _section(title: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+    cell = f"<td style='{_LEFT}'>"
+    body = "".join(
+        f"<tr>{''.join(f'{cell}{_text(text)}</td>' for text in (name, *texts))}</tr>" for name, texts in rows
+    )
+    if not body:
+        return ""
+    head = "".join(f"<th style='{_LEFT}'>{name}</th>" for name in (title, *columns))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(column: Column, value: Any) -> str:
+    return f"<td style='{_style(column)}'>{_text(cell_text(column, value))}</td>"
+
+
+def _style(column: Column) -> str:
+    return _RIGHT if column.kind in ("number", "seconds") else _LEFT
+
+
+def _text(value: object) -> str:
+    return html.escape(safe(value))

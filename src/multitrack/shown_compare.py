@@ -1,0 +1,145 @@
+"""What ``multitrack compare`` prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from multitrack.again import Rerun
+from multitrack.cells import Value
+from multitrack.columns import Column
+from multitrack.compare import Comparison, differ
+from multitrack.shown import colour_of, plain
+from multitrack.terminal import safe, safe_json
+from multitrack.texts import cell_text
+
+#: Characters of a cell on a terminal.
+_WIDEST: Final = 40
+#: Groups, the ones first that a narrow terminal shows before others.
+_RELEVANCE: Final = ("metrics", "params", "lists", "tags", "inputs", "outputs", "metadata")
+#: Between columns.
+_GAP: Final = 2
+
+
+def print_comparison(comparison: Comparison, keep: set[str]) -> None:
+    """The table; on a terminal as many columns as fit, those in which runs differ first.
+
+    Args:
+        comparison: The runs.
+        keep: Columns, by name, that are shown whether they fit or not.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    texts = {str(column): _texts(column, comparison) for column in comparison.columns}
+    widths = {name: max(map(len, cells), default=0) for name, cells in texts.items()}
+    shown = list(texts)
+    if console.is_terminal:
+        widths = {name: min(width, _WIDEST) for name, width in widths.items()}
+        shown = _fitting(comparison, widths, console.width, keep)
+    else:
+        console = Console(
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=sum(widths.values()) + _GAP * len(widths) + 2,
+            file=sys.stdout,
+        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    kinds = {str(column): column.kind for column in comparison.columns}
+    for name in shown:
+        right = kinds[name] in ("number", "seconds")
+        table.add_column(Text(texts[name][0]), justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
+                         max_width=widths[name])  # fmt: skip
+    best = comparison.best and comparison.best.row.id
+    for i, row in enumerate(comparison.rows, start=1):
+        cells = [Text(texts[name][i], style=colour_of(texts[name][i]) if name == "status" else "") for name in shown]
+        table.add_row(*cells, style="bold" if row.id == best else "")
+    console.print(table)
+    hidden = [name for name in texts if name not in shown]
+    if hidden:
+        same = sum(not differ(name, comparison.rows) for name in hidden)
+        more = f"{len(hidden)} more columns, {same} of them the same in all runs; --columns picks, --json has all"
+        console.print(Text(more, style="dim"), soft_wrap=True)
+    if comparison.best is not None:
+        _print_best(console, comparison)
+
+
+def print_json(comparison: Comparison) -> None:
+    """One JSON document, a run on a line, as it is made; NaN and ±inf are strings."""
+    best = comparison.best
+    head = {
+        "columns": [msgspec.to_builtins(column) | {"column": str(column)} for column in comparison.columns],
+        "best": best and {"run": best.row.id, "column": str(best.column), "direction": best.direction},
+    }
+    click.echo(f'{_json(head)[:-1]},\n"rows":[', nl=False)
+    for i, row in enumerate(comparison.to_dicts()):
+        click.echo(f"{',' if i else ''}\n{_json(row)}", nl=False)
+    click.echo("\n]}")
+
+
+def print_rerun(rerun: Rerun, form: str) -> None:
+    """What it takes to run a run again, as a file for a shell, pip or ``log_params``."""
+    if form == "requirements":
+        click.echo(safe(rerun.requirements(), lines=True), nl=False)
+        return
+    told = {"run": rerun.run, **rerun.facts()}
+    for label, text in told.items():
+        click.echo(f"# {label}: {safe(text)}")
+    if form == "yaml":
+        click.echo(rerun.yaml(), nl=False)
+    else:
+        import shlex  # noqa: PLC0415 - only here
+
+        click.echo(safe(shlex.join(rerun.arguments())))
+
+
+def _texts(column: Column, comparison: Comparison) -> list[str]:
+    """A column's name and cells."""
+    name = str(column)
+    cells = [safe(cell_text(column, row.cells.get(name))) for row in comparison.rows]
+    if name == "run" and comparison.best is not None:
+        cells = [f"{cell} *" if cell == comparison.best.row.id else cell for cell in cells]
+    return [safe(name), *cells]
+
+
+def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: set[str]) -> list[str]:
+    """The columns that fit: the first two, those asked for and sorted by, those that differ, then the others."""
+    names = [str(column) for column in comparison.columns]
+    first = {*names[:2], *keep}
+    ranks = {
+        name: (name not in first, not differ(name, comparison.rows), _RELEVANCE.index(column.group))
+        for name, column in zip(names, comparison.columns, strict=True)
+    }
+    shown: set[str] = set()
+    for name in sorted(names, key=ranks.__getitem__):
+        if name in first or widths[name] + _GAP <= room:
+            shown.add(name)
+            room -= widths[name] + _GAP
+    return [name for name in names if name in shown]
+
+
+def _print_best(console: Console, comparison: Comparison) -> None:
+    best = comparison.best
+    if best is None:
+        return
+    rerun = comparison.rerun()
+    value = best.row.run.get(best.column)
+    told = {"best": f"{best.row.id}, {best.column} = {cell_text(best.column, value)}", **rerun.facts()}
+    if rerun.context is not None and rerun.context.packages:
+        told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
+    if rerun.params:
+        told["params"] = " ".join(rerun.arguments())
+    console.print()
+    width = max(map(len, told))
+    for label, text in told.items():
+        console.print(Text(f"{label:{width}}  {safe(text)}"), soft_wrap=True)
+
+
+def _json(value: dict[str, Any]) -> str:
+    told = {name: msgspec.to_builtins(item) if isinstance(item, Value) else item for name, item in value.items()}
+    return safe_json(msgspec.json.encode(plain(told)).decode())
