@@ -2,16 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 import multitrack
 from hooks_page import page
-from multitrack import errors
+from multitrack import columns, errors, summary
 from multitrack.cli import main
 from multitrack.config import Settings
 from multitrack.hookspecs import Hooks
@@ -28,7 +30,7 @@ def blocks(path: Path, language: str) -> list[str]:
 
 def execute(code: str, tmp_path: Path, **variables: str) -> str:
     (tmp_path / "example.py").write_text(code)
-    environment = {**os.environ, **variables, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+    environment = {**os.environ, **variables, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
                    "WANDB_ERROR_REPORTING": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "example.py"],
@@ -156,6 +158,31 @@ def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "27 passed" in done.stdout
+
+
+def test_the_page_on_reading(tmp_path: Path) -> None:
+    """Its Python one after the other, then its commands, on what that recorded."""
+    page = ROOT / "docs" / "reading.md"
+    (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
+    printed = execute("\n".join(blocks(page, "python")), tmp_path)
+    assert "| **try 2** | " in printed
+    assert "model:\n  units: 64\n" in printed
+    (commands,) = blocks(page, "sh")
+    (refused,) = re.findall(r"^\$ multitrack (.*)\n((?:.*\n)+)", blocks(page, "text")[1], re.MULTILINE)
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        for line in commands.strip().splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            done = runner.invoke(main, arguments, prog_name=program)
+            assert done.exit_code == 0, (line, done.output)
+            assert re.search(r"0\.001|try 2|0\.92", done.output), line
+        assert runner.invoke(main, shlex.split(refused[0]), prog_name="multitrack").output == refused[1]
+
+
+def test_the_page_on_reading_has_the_language_and_the_columns() -> None:
+    text = (ROOT / "docs" / "reading.md").read_text()
+    assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *summary.REDUCTIONS))
 
 
 def test_the_page_of_hooks_is_the_specification() -> None:

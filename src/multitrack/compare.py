@@ -159,35 +159,35 @@ def compare(
     criterion = None if best is None else _criterion(best)
     rows = [Row(run) for run in runs]
     if criterion is not None:
+        criterion = _as_recorded(criterion[0], rows), criterion[1]
         wanted.append(str(criterion[0]))
     shown = _chosen(wanted, without, rows)
+    named = [(str(column), column) for column in shown]
     for row in rows:
-        for column in shown:
+        for name, column in named:
             value = cell(column, row.run, row.summary, reduction)
             if value is not None:
-                row.cells[str(column)] = value
-    shown = [
-        _kinded(column, rows) for column in shown if columns is not None or any(str(column) in r.cells for r in rows)
-    ]
+                row.cells[name] = value
     if diff:
-        shown = [column for column in shown if len({repr(row.cells.get(str(column))) for row in rows}) > 1]
-        names = {str(column) for column in shown}
+        named = [(name, column) for name, column in named if name == "run" or differ(name, rows)]
+        names = {name for name, _ in named}
         for row in rows:
             row.cells = {name: value for name, value in row.cells.items() if name in names}
+    shown = [_kinded(column, rows) for _, column in named]
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
     return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion))
 
 
 def _chosen(wanted: Sequence[str], without: Sequence[str], rows: Sequence[Row]) -> list[Column]:
-    patterns = [_Pattern(text) for text in wanted]
+    patterns, unwanted = [_Pattern(text) for text in wanted], [_Pattern(text) for text in without]
     there: dict[str, dict[str, None]] = {group: {} for group in GROUPS}
-    for group in {group for pattern in patterns for group in pattern.groups}:
+    for group in {group for pattern in (*patterns, *unwanted) for group in pattern.groups}:
         names = there[group]
         for row in rows:
             names.update(dict.fromkeys(names_of(group, row.summary)))
     every = [Column.of(group, name) for group, names in there.items() for name in names]
-    left_out = {column for text in without for column in _Pattern(text).among(every)}
+    left_out = {column for pattern in unwanted for column in pattern.among(every)} - {Column.of("metadata", "run")}
     chosen = {column: None for pattern in patterns for column in pattern.among(every) if column not in left_out}
     return list(chosen)
 
@@ -267,6 +267,12 @@ def _criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
     if habit is None:
         raise QueryError(f"is the least or the most of {text} the best? say {text}:min or {text}:max")
     return column, habit
+
+
+def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
+    """The column without a reduction, where no run has a series to reduce."""
+    reduced = column.group == "lists" or any(column.name in row.summary.series for row in rows)
+    return column if reduced else Column.of(column.group, column.name)
 
 
 def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"]) -> Best | None:

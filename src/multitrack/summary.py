@@ -229,7 +229,10 @@ def _read(directory: Path) -> tuple[Summary, bool]:
                 mistakes += 1
             elif isinstance(record, Lost):
                 lost[cursor.segment] = record.total
-    at_rest = cursor.at_end()
+    try:
+        at_rest = cursor.at_end()
+    except FileNotFoundError:  # no segment yet
+        at_rest = False
     status: Status = "running"
     if cursor.ended is not None:
         status = cursor.ended.status

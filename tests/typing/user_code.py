@@ -1,15 +1,19 @@
 """What users write, for the type checker: this file must check strictly; it is not run."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import keras_tuner
 
 import multitrack
 import multitrack.keras_tuner
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
+from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.reader import JournalReader, Line, Point
+from multitrack.reader import JournalReader, Line, Measured, Point
+from multitrack.series import Series
+from multitrack.summary import Statistics
 
 
 def training() -> None:
@@ -44,10 +48,19 @@ def training() -> None:
 def reading() -> None:
     journal = multitrack.open_journal(".multitrack")
     assert_type(journal, JournalReader)
-    for run in journal.runs(project="digits"):
+    for run in journal.runs(project="digits", tags={"a": 1}, since="7d", where="params.lr < 0.1"):
+        assert_type(run.summary().series["loss"], Statistics)
+        assert_type(run.get_series("loss").values, list[int | float])
+        assert_type(run.get_all_series(), dict[str, Series])
         assert_type(run.get_metrics(), dict[str, list[Point]])
         for line in run.get_lines(limit=3):
             assert_type(line, Line)
+    assert_type(journal.follow_metric("accuracy", by="tags.deployment"), dict[Any, list[Measured]])
+    assert_type(journal.get_lines("a", limit=3), Iterator[Line])
+    comparison = compare(journal.runs(), ["params", "metrics.loss:min"], sort=["-metrics.loss"], best="metrics.loss")
+    assert_type(comparison, Comparison)
+    assert_type(comparison.rows[0].statistics, dict[str, Statistics])
+    assert_type(comparison.rerun().yaml(), str)
     assert_type(multitrack.sync(), dict[str, DeliveryReport])
 
 

@@ -1,0 +1,435 @@
+"""Runs side by side: columns, sorting, the best one, and every form that it is handed on in."""
+
+import argparse
+import csv
+import io
+import json
+import math
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+import multitrack
+from multitrack import QueryError
+from multitrack.again import Rerun
+from multitrack.cells import Value
+from multitrack.cli import main
+from multitrack.compare import Comparison, compare
+from multitrack.reader import JournalReader, Measured
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202e [bold red]x[/] <script>alert(1)</script> '\"&|`*_\\"
+
+
+def start(name: str, **more: Any) -> multitrack.Run:
+    return multitrack.start_run("digits", name, config={"delivery": "off"}, **more)
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> JournalReader:
+    """Three runs that ended, and what they have: ``b`` fails, and has no accuracy."""
+    (tmp_path / "conf.yaml").write_text("model: {units: 64}\n")
+    for i, name in enumerate("abc"):
+        tags = {"deployment": "eu" if i else "us", "build": str(i)}
+        run = start(name, params={"lr": 0.1 / 10**i, "note": "same"}, tags=tags, group="g" if i else None)
+        run.log_params(argparse.Namespace(seed=i))
+        run.log_params(tmp_path / "conf.yaml")
+        run.log_artifact_ref("data", "s3://b/data", kind="dataset", role="input", digest="sha256:00")
+        run.log_artifact_ref("weights", f"s3://b/{i}", kind="model")
+        for step in range(5):
+            run.log_metric("loss", abs(step - 2.0) + i, step=step)
+        run.log_list_metric("latency", [3, 1, 2, 10 + i])
+        if i != 1:
+            run.log_metric("accuracy", 0.9 + i / 100)
+        run.end("failed" if i == 1 else "finished")
+    return multitrack.open_journal()
+
+
+def names(comparison: Comparison) -> list[str]:
+    return [row.run.facts.name for row in comparison.rows]
+
+
+def column(comparison: Comparison, name: str) -> list[Any]:
+    return [row.cells.get(name) for row in comparison.rows]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["compare", *arguments], prog_name="multitrack")
+
+
+# -- filters --------------------------------------------------------------------------------------------------------
+
+
+def test_runs_by_each_filter(reader: JournalReader) -> None:
+    def found(**filters: Any) -> str:
+        return "".join(run.facts.name for run in reader.runs(**filters))
+
+    first, second, third = (run.facts.created for run in reader.runs())
+    assert found() == found(project="digits") == "abc"
+    assert found(project="other") == found(parent="nobody") == ""
+    assert found(status="finished") == "ac"
+    assert found(tags={"deployment": "eu"}) == "bc"
+    assert found(tags={"deployment": "eu", "build": 2}) == "c"
+    assert found(group="g") == "bc"
+    assert found(since=second) == found(since="1d") if first == second else "bc"
+    assert found(until=second) == ("abc" if second == third else "ab")
+    assert found(since="2100-01-01") == ""
+    assert found(where="params.lr < 0.05 and metrics.loss:min >= 1", status="finished") == "c"
+    assert found(where="metrics.accuracy or lists.latency:max = 11") == "abc"
+    for wrong in ({"where": "lr < 3"}, {"since": "yesterday"}):
+        with pytest.raises(QueryError):  # at the call, not when the first run is looked at
+            reader.runs(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_asked_of_the_journal_by_run(reader: JournalReader) -> None:
+    assert [point.value for point in reader.get_metrics("a")["loss"]] == [2, 1, 0, 1, 2]
+    assert reader.get_list_metrics("a", "latency") == {"latency": [3, 1, 2, 10]}
+    assert list(reader.get_lines("a", limit=3)) == []
+    run = reader.run("a")
+    assert (run.get("params.lr"), run.get("metrics.loss"), run.get("metrics.loss", "min")) == (0.1, 2, 0)
+    assert run.get("lists.latency:median") == 2.5
+    assert (run.get("params.nothing"), run.get("lists.nothing"), run.get("inputs.nothing")) == (None, None, None)
+
+
+def test_a_metric_is_followed_over_runs(reader: JournalReader) -> None:
+    ids = {run.facts.name: (run.id, run.facts.name, run.facts.created) for run in reader.runs()}
+    assert reader.follow_metric("accuracy") == {None: [Measured(*ids["a"], 0.9), Measured(*ids["c"], 0.92)]}
+    by = reader.follow_metric("metrics.loss:min", by="tags.deployment", where="name != x")
+    assert by == {"us": [Measured(*ids["a"], 0.0)], "eu": [Measured(*ids["b"], 1.0), Measured(*ids["c"], 2.0)]}
+    assert reader.follow_metric("accuracy", by="tags.nothing") == {}
+
+
+# -- columns --------------------------------------------------------------------------------------------------------
+
+
+def test_the_columns_of_each_group(reader: JournalReader) -> None:
+    found = compare(reader.runs(), ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs"])
+    shown = [str(one) for one in found.columns]
+    assert shown[0] == "run"
+    assert {"name", "status", "started", "took", "user", "host", "commit", "python", "records"} <= set(shown)
+    assert shown[shown.index("tags.deployment") :] == [
+        "tags.deployment", "tags.build", "params.lr", "params.note", "params.seed", "params.model/units",
+        "metrics.loss", "metrics.accuracy", "lists.latency",
+        "inputs.lr", "inputs.note", "inputs.seed", "inputs.model/units", "inputs.data",
+        "outputs.loss", "outputs.latency", "outputs.accuracy", "outputs.weights",
+    ]  # fmt: skip
+    cells = found.rows[0].cells
+    assert cells["inputs.lr"] == Value("float", 0.1, "code")
+    assert cells["inputs.seed"] == Value("int", 0, "command line")
+    assert cells["inputs.model/units"] == Value("int", 64, f"{Path.cwd() / 'conf.yaml'}:model.units")
+    assert cells["inputs.data"] == Value("dataset", "s3://b/data", "sha256:00")
+    assert cells["outputs.loss"] == Value("float", 2.0, "series of 5, the last")
+    assert cells["outputs.latency"] == Value("int", 10, "list of 4, the last")
+    assert cells["outputs.accuracy"] == Value("float", 0.9, "simple metric")
+    assert cells["outputs.weights"] == Value("model", "s3://b/0", "")
+    assert column(found, "metrics.accuracy") == [0.9, None, 0.92]
+    assert {one.kind for one in found.columns if one.group == "params" and one.name != "note"} == {"number"}
+    assert found.rows[0].statistics["lists.latency"].median == 2.5
+
+
+def test_the_reduction_is_chosen_afterwards(reader: JournalReader) -> None:
+    asked = [f"lists.latency:{how}" for how in ("last", "first", "min", "max", "mean", "median", "count")]
+    found = compare(reader.runs(where="name = a"), [*asked, "metrics.loss:best", "metrics.accuracy:count"])
+    assert list(found.rows[0].cells.values())[1:] == [10, 3, 1, 10, 4, 2.5, 4, 0, 1]
+    found = compare(reader.runs(), ["metrics:min", "lists.*"], reduction="max")
+    assert [str(one) for one in found.columns] == ["run", "metrics.loss:min", "metrics.accuracy:min", "lists.latency"]
+    assert column(found, "metrics.loss:min") == [0, 1, 2]
+    assert column(found, "lists.latency") == [10, 11, 12]
+    with pytest.raises(QueryError, match=r"say latency:min or :max"):
+        compare(reader.runs(), ["lists.latency:best"])
+    with pytest.raises(QueryError, match="no reduction 'sum'"):
+        compare(reader.runs(), reduction="sum")
+
+
+def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None:
+    found = compare(reader.runs(), ["params.*"], also=["name"], without=["params.note", "params.model/*"])
+    assert [str(one) for one in found.columns] == ["run", "params.lr", "params.seed", "name"]
+    found = compare(reader.runs(), ["params", "project", "metrics.accuracy"], diff=True)
+    assert [str(one) for one in found.columns] == ["run", "params.lr", "params.seed", "metrics.accuracy"]
+    assert list(found.to_dicts())[1] == {"run": found.rows[1].id, "params.lr": 0.01, "params.seed": 1}
+    assert [str(one) for one in compare(reader.runs(where="name = a"), diff=True).columns] == ["run"]
+    found = compare(reader.runs(), ["params.nothing"])
+    assert [str(one) for one in found.columns] == ["run", "params.nothing"]
+
+
+def test_rows_are_sorted_and_those_without_a_value_come_last(reader: JournalReader) -> None:
+    start("nan", params={"lr": 0.1}).end()
+    run = multitrack.start_run(run_id=reader.run("nan").id, config={"delivery": "off"})
+    run.log_metric("accuracy", math.nan)
+    run.end()
+    for sort, order in (
+        (("metrics.accuracy",), "a c b nan"), (("-metrics.accuracy",), "c a b nan"), (("-name",), "nan c b a"),
+        (("-params.lr", "-name"), "nan a b c"), (("-params.lr", "name"), "a nan b c"), (("-status", "-started"), "nan c a b"),
+        (("tags.build",), "a b c nan"), (("inputs.lr",), "c b a nan"),
+    ):  # fmt: skip
+        assert " ".join(names(compare(reader.runs(), sort=sort))) == order, sort
+
+
+def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -> None:
+    found = compare(reader.runs(), ["name"], best="metrics.accuracy")
+    assert found.best is not None
+    assert (found.best.row.run.facts.name, found.best.direction) == ("c", "max")
+    assert [str(one) for one in found.columns] == ["run", "name", "metrics.accuracy"]
+    rerun = found.rerun()
+    assert rerun.arguments() == ["--lr=0.001", "--note=same", "--seed=2", "--model/units=64"]
+    assert yaml.safe_load(rerun.yaml()) == {"lr": 0.001, "note": "same", "seed": 2, "model": {"units": 64}}
+    assert {"command", "directory", "Python"} <= set(rerun.facts())
+    for best, name in (
+        ("metrics.loss", "a"), ("metrics.loss:max", "c"), ("metrics.loss:first:min", "a"), ("params.lr:min", "c"),
+        ("lists.latency:median:max", "a"),
+    ):  # fmt: skip
+        found = compare(reader.runs(), best=best)
+        assert found.best is not None
+        assert found.best.row.run.facts.name == name, best
+    assert compare(reader.runs(), best="metrics.nothing:min").best is None
+    with pytest.raises(QueryError, match=r"say lists\.latency:min or"):
+        compare(reader.runs(), best="lists.latency")
+    with pytest.raises(QueryError, match="which run is the best"):
+        compare(reader.runs()).rerun()
+
+
+def test_params_as_yaml_are_read_back_as_they_were() -> None:
+    params = {
+        "a/b": 1, "a/c/d": 1e-05, "a/c/e": 1.5e300, "yes": True, "no": None, "nan": math.nan, "inf": -math.inf, "1": "1e5",
+        "text": "a: b # 'c'\n\t\x7f\x85\u2028é😀", "list": [1, "x", [2.5, 1e22]], "empty": "", "true": "false", "big": 2**80,
+    }  # fmt: skip
+    run = start("odd", params=params)
+    run.end()
+    rerun = Rerun.of(multitrack.open_journal().run(run.id))
+    Path("again.yaml").write_text(rerun.yaml())
+    again = start("again", params=Path("again.yaml"))
+    again.end()
+    assert repr(multitrack.open_journal().run("again").get_params()) == repr(params)
+    for odd in ({"a": 1, "a/b": 2}, {"a/b": 2, "a": 1}):
+        assert yaml.safe_load(Rerun("r", odd, None).yaml()) == odd
+    assert yaml.safe_load(Rerun("r", {}, None).yaml()) == {}
+
+
+# -- handed on ------------------------------------------------------------------------------------------------------
+
+
+def test_csv_is_read_back_and_holds_no_formula(reader: JournalReader) -> None:
+    start("=1+1", params={"@evil": "-2+3", "n": -3, "t": 'a,"b"\nc'}).end()
+    found = compare(reader.runs(), ["name", "started", "params", "inputs.n"])
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert rows[-1]["name"] == "'=1+1"
+    assert (rows[-1]["params.@evil"], rows[-1]["params.n"], rows[-1]["params.t"]) == ("'-2+3", "-3", 'a,"b"\nc')
+    assert (rows[0]["params.lr"], rows[0]["params.n"], rows[-1]["inputs.n"]) == ("0.1", "", "-3")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows[0]["started"])
+
+
+def test_markdown_marks_the_best_and_escapes(reader: JournalReader) -> None:
+    start("a|b *c*\nd <b>").end()
+    text = compare(reader.runs(), ["name", "metrics.loss:min"], best="metrics.loss:min").to_markdown()
+    lines = text.splitlines()
+    assert lines[0] == "| run | name | metrics.loss:min |"
+    assert lines[1] == "| --- | --- | ---: |"
+    assert lines[2].endswith("| **a** | **0** |")
+    assert lines[-1].endswith(r"| a\|b \*c\*\\nd \<b\> |  |")
+    assert len(lines) == 6
+
+
+def test_data_frames_hold_the_values(reader: JournalReader) -> None:
+    mixed = start("mixed", params={"lr": "auto", "l": [1, 2], "big": 2**70})
+    mixed.end()
+    found = compare(reader.runs(), ["name", "started", "params", "metrics.accuracy", "inputs.seed", "took"])
+    pandas, polars, arrow = found.to_pandas(), found.to_polars(), found.to_arrow()
+    lr = ["0.1", "0.01", "0.001", "auto"]  # of one type
+    assert list(pandas["params.lr"]) == polars["params.lr"].to_list() == arrow["params.lr"].to_pylist() == lr
+    assert polars["metrics.accuracy"].to_list() == arrow["metrics.accuracy"].to_pylist() == [0.9, None, 0.92, None]
+    assert [x for x in pandas["metrics.accuracy"] if x == x] == [0.9, 0.92]
+    assert polars["inputs.seed"].to_list() == arrow["inputs.seed"].to_pylist() == [0, 1, 2, None]
+    assert arrow["params.big"].to_pylist() == [None, None, None, float(2**70)]
+    created = [run.facts.created for run in reader.runs()]
+    for times in (list(pandas["started"]), polars["started"].to_list(), arrow["started"].to_pylist()):
+        assert [round(time.timestamp() * 1000) for time in times] == created
+    for frame in (compare([]).to_pandas(), compare([]).to_polars(), compare([]).to_arrow()):
+        assert len(frame) == 0
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_library_that_is_missing_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    method = f"to_{library.removeprefix('py')}"
+    with pytest.raises(ImportError, match=rf"{method}\(\) needs {library}: pip install {library}"):
+        getattr(compare([]), method)()
+
+
+class Page(HTMLParser):
+    """Tags and text of a piece of HTML; each tag closed in its order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def evil_run() -> multitrack.Run:
+    run = start(EVIL, params={EVIL: EVIL}, tags={EVIL: EVIL}, notes=EVIL, group=EVIL)
+    run.log_metric(EVIL, 1.0, step=0)
+    run.log_metric("loss", 1.0, step=0)
+    run.log_list_metric(f"{EVIL}l", [1])
+    run.log_artifact_ref(EVIL, "s3://x/" + EVIL, kind=EVIL)
+    return run
+
+
+def test_html_in_notebooks_is_whole_and_nothing_in_it_does_anything(reader: JournalReader) -> None:
+    run = evil_run()
+    live = Page(run._repr_html_())  # while it is written
+    run.end()
+    everything = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs"]
+    comparison = compare(reader.runs(), everything, best="metrics.loss:min")
+    for page in (live, Page(comparison._repr_html_()), Page(reader.run(run.id)._repr_html_())):
+        assert page.tags <= {"div", "table", "thead", "tbody", "tr", "th", "td", "p", "b", "br", "code", "span"}
+        assert page.attributes <= {"style"}
+        assert "<script>alert(1)</script>" in page.text  # as text
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", page.text)
+    text = Page(reader.run("a")._repr_html_()).text
+    for part in ("a", "digits", "finished", "0.1", "command line", "loss", "latency", "2.5", "us", "s3://b/data"):
+        assert part in text
+    assert "★" in Page(comparison._repr_html_()).text
+    assert "records nothing" in multitrack.start_run(disabled=True)._repr_html_()
+
+
+def test_a_long_comparison_shows_its_beginning(reader: JournalReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multitrack.notebook._ROWS", 2)
+    assert "… and 1 more runs" in Page(compare(reader.runs())._repr_html_()).text
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_table(reader: JournalReader) -> None:
+    result = invoke("--best", "metrics.accuracy:max", "--where", "params.lr < 0.05")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert re.split(r"  +", lines[0].strip()) == [
+        "run", "name", "status", "started", "took", "tags.deployment", "tags.build", "params.lr", "params.note",
+        "params.seed", "params.model/units", "metrics.loss", "metrics.accuracy", "lists.latency",
+    ]  # fmt: skip
+    assert re.match(rf"{reader.run('c').id} \*  c +finished ", lines[2])
+    assert f"best       {reader.run('c').id}, metrics.accuracy = 0.92" in lines
+    assert "params     --lr=0.001 --note=same --seed=2 --model/units=64" in lines
+
+
+def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> None:
+    def rows(*arguments: str) -> list[list[str]]:
+        result = invoke("--csv", *arguments)
+        assert result.exit_code == 0, result.output
+        return [row[1:] for row in csv.reader(io.StringIO(result.output))]
+
+    assert rows("-c", "name", "--sort", "-name") == [["name"], ["c"], ["b"], ["a"]]
+    assert rows("-c", "name", "a", "c", "a") == [["name"], ["a"], ["c"]]
+    assert rows("-c", "name", "a", "c", "--status", "failed") == [["name"]]
+    assert rows("-c", "name", "--limit", "1") == [["name"], ["c"]]
+    assert rows("-c", "name", "--tag", "deployment=eu", "--tag", "build=1", "--group", "g") == [["name"], ["b"]]
+    assert rows("-c", "name", "--since", "1d", "--until", "2000-01-01") == [["name"]]
+    assert rows("-c", "name, lists", "--reduce", "min", "a") == [["name", "lists.latency"], ["a", "1"]]
+    assert rows("--diff", "--with", "inputs.seed", "--without", "metadata,tags,metrics,lists", "a", "b") == [
+        ["params.lr", "params.seed", "inputs.seed"], ["0.1", "0", "0"], ["0.01", "1", "1"],
+    ]  # fmt: skip
+    start("odd", params={'a, "b"': 1}).end()
+    assert rows("-c", r'params."a, \"b\"",name', "odd")[1] == ["1", "odd"]
+
+
+def test_json_is_one_document_with_a_run_a_line(reader: JournalReader) -> None:
+    run = start("nan", params={"x": math.nan, "l": [math.inf]})
+    run.log_metric("accuracy", -math.inf)
+    run.end()
+    output = invoke("--json", "--with", "inputs.x", "--best", "metrics.loss:min").output
+    found = json.loads(output)
+    assert [row["name"] for row in found["rows"]] == ["a", "b", "c", "nan"]
+    assert found["rows"][3]["params.x"] == "NaN"
+    assert found["rows"][3]["params.l"] == ["Infinity"]
+    assert found["rows"][3]["metrics.accuracy"] == "-Infinity"
+    assert found["rows"][3]["inputs.x"] == {"type": "float", "value": "NaN", "source": "code"}
+    assert found["best"] == {"run": reader.run("a").id, "column": "metrics.loss:min", "direction": "min"}
+    assert {"group": "params", "name": "x", "reduction": None, "kind": "number", "column": "params.x"} in found[
+        "columns"
+    ]
+    assert [json.loads(line.rstrip(","))["name"] for line in output.splitlines()[2:-1]] == ["a", "b", "c", "nan"]
+    assert json.loads(invoke("--json", "--project", "none").output)["rows"] == []
+
+
+def test_what_it_takes_to_run_again_is_printed_alone(reader: JournalReader) -> None:
+    arguments = invoke("a", "--rerun", "args").output.splitlines()
+    assert arguments[0] == f"# run: {reader.run('a').id}"
+    assert arguments[-1] == "--lr=0.1 --note=same --seed=0 --model/units=64"
+    text = invoke("--best", "metrics.accuracy", "--rerun", "yaml").output
+    assert yaml.safe_load(text)["model"] == {"units": 64}
+    assert "# command: " in text
+    assert re.search(r"^msgspec==", invoke("a", "--rerun", "requirements").output, re.MULTILINE)
+    result = invoke("--rerun", "yaml")
+    assert (result.exit_code, "which run is the best?" in result.output) == (2, True)
+
+
+def test_what_the_command_cannot_understand_exits_with_2(reader: JournalReader) -> None:
+    result = invoke("--where", "params.lr < 0.1 and")
+    assert result.exit_code == 2
+    assert (
+        result.output
+        == "multitrack: expected a column, such as params.lr or status\n  params.lr < 0.1 and\n" + " " * 21 + "^\n"
+    )
+    for wrong in (
+        ("-c", "foo"),
+        ("--sort", "lr"),
+        ("--best", "metrics.odd"),
+        ("--tag", "x"),
+        ("--since", "x"),
+        ("--reduce", "x"),
+    ):
+        assert invoke(*wrong).exit_code == 2, wrong
+    assert invoke("nobody").exit_code == 1
+    assert invoke("--journal", "nowhere").exit_code == 1
+
+
+def test_nothing_recorded_can_do_anything_to_a_terminal() -> None:
+    run = evil_run()
+    run.end()
+    everything = "metadata,tags,params,metrics,lists,inputs,outputs"
+    for form in (
+        (),
+        ("--json",),
+        ("--markdown",),
+        ("--rerun", "yaml"),
+        ("--rerun", "args"),
+        ("--best", "metrics.loss:min"),
+    ):
+        text = invoke("-c", everything, *form).output
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), form
+        assert "[bold red]x[/]" in text.replace("\\[", "[").replace("\\]", "]"), form
+
+
+def test_a_narrow_terminal_shows_what_differs(reader: JournalReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    text = re.sub(r"\x1b\[[\d;]*m", "", invoke("--sort", "-metrics.loss:min", "--with", "metrics.loss:min").output)
+    header = text.splitlines()[0].split()
+    assert header[:2] == ["run", "name"]
+    assert {"metrics.accuracy", "metrics.loss", "metrics.loss:min"} <= set(header)
+    assert not {"params.note", "params.model/units", "started"} & set(header)
+    assert re.search(r"\d more columns, 2 of them the same in all runs; --columns picks", text)
+    assert max(map(len, text.splitlines())) <= 100
