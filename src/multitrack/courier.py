@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from multitrack import manifest as manifests
 from multitrack.errors import JournalError
+from multitrack.kept import keep_all
 from multitrack.lane import Lane
 from multitrack.settle import Settling
 from multitrack.terminal import safe
@@ -236,6 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
+    keep_all(ending.runs, KEEP_LIMIT)  # nobody waits for us any more
     # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
     guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
     guard.daemon = True
@@ -246,14 +248,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 #: Seconds that the SDKs' exit hooks have.
 EXIT_LIMIT: Final = 10.0
+#: Seconds for the summaries of the runs that are over.
+KEEP_LIMIT: Final = 5.0
 #: Seconds that a courier goes on after its training process died.
 DEAD_LIMIT: Final = 300.0
 
 
 class _Ending:
-    """When and for how long the courier finishes."""
+    """When and for how long the courier finishes, and what was delivered until then."""
 
     def __init__(self) -> None:
+        self.runs: dict[Path, None] = {}
         self.closed = threading.Event()
         self.limit = DEAD_LIMIT
 
@@ -271,6 +276,7 @@ def _listen(courier: Courier, ending: _Ending) -> None:
         if "path" in order:
             sys.path.extend(part for part in order["path"] if part not in sys.path)
         if "add" in order:
+            ending.runs[Path(order["add"])] = None
             courier.add(Path(order["add"]), order.get("options"))
         if "nudge" in order:
             courier.nudge()

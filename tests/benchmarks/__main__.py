@@ -21,7 +21,7 @@ from pathlib import Path
 import bench
 import page
 
-GROUPS = ("call", "start", "delivery", "training", "growth", "fsync")
+GROUPS = ("call", "start", "delivery", "training", "growth", "fsync", "reading")
 #: Of the full length, with --quick.
 QUICK = 0.01
 

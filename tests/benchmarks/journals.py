@@ -67,3 +67,28 @@ def delivered(count: int, *, pending: bool = False) -> Path:
         for path, text in files:
             (target / path).write_text(text.replace(run.id, copy))
     return Path("journal")
+
+
+def ended(count: int, points: int) -> Path:
+    """A journal of so many ended runs of so many points, of two metrics: one real run, and its copies.
+
+    A copy has a manifest of its own, and shares the segment's file: nobody writes it any more.
+    """
+    import multitrack
+
+    params = {"lr": 0.001, "batch_size": 32, "optimizer": "adam", "model": {"units": 64, "dropout": 0.2}}
+    run = multitrack.start_run("bench", config=config(), params=params, tags={"stage": "prod"})
+    directory: Any = run.directory
+    for step in range(max(1, points // 2)):
+        run.log_metrics({"loss": 1 / (step + 1), "val_loss": 1.5 / (step + 1)}, step=step)
+    run.log_metric("accuracy", 0.93)
+    multitrack.process.join_context(run)
+    run.end()
+    manifest = (directory / "manifest.json").read_text()
+    for i in range(1, count):
+        copy = f"{run.id[:-6]}{i:06}"
+        target = directory.with_name(copy)
+        target.mkdir(mode=0o700)
+        (target / "manifest.json").write_text(manifest.replace(run.id, copy))
+        (target / "000001.jsonl").hardlink_to(directory / "000001.jsonl")
+    return Path("journal")

@@ -5,6 +5,7 @@ import os
 import stat
 import statistics
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,30 @@ def test_readers_at_once_leave_one_whole_file() -> None:
     assert run.directory is not None
     assert kept.recall(run.directory, kept.stamp_of(run.directory)) is not None
     assert not [name for name in files(run) if name.startswith(".")]
+
+
+def test_the_courier_keeps_it_as_it_goes(trusted: None) -> None:
+    run = multitrack.start_run("digits", backends=["recording_backends:file"], params={"lr": 0.1})
+    run.log_metric("loss", 0.5, step=0)
+    run.end()
+    multitrack.process.stop_couriers()
+    assert run.directory is not None
+    deadline = time.monotonic() + 60
+    while not (run.directory / kept.FILE).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    found = kept.recall(run.directory, kept.stamp_of(run.directory))
+    assert found is not None
+    assert (found.summary.status, found.summary.series["loss"].count) == ("finished", 1)
+
+
+def test_only_runs_that_are_over_and_short_are_kept_beforehand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    over, live, long = (start(params={"n": i, "text": "x" * 5000 * i}) for i in range(3))
+    over.end()
+    long.end()
+    directories = [run.directory for run in (over, live, long) if run.directory is not None]
+    monkeypatch.setattr(kept, "_SMALL", 9000)
+    kept.keep_all([tmp_path / "gone", *directories], -1)
+    assert not any((directory / kept.FILE).exists() for directory in directories)
+    kept.keep_all([tmp_path / "gone", *directories], 60)
+    assert [(directory / kept.FILE).exists() for directory in directories] == [True, False, False]

@@ -1,0 +1,104 @@
+"""Reading back: thousands of runs side by side, and series of many points."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from bench import Case, Figures, Group, Results
+
+#: Points of a run, and runs of a table.
+POINTS = 1000
+RUNS = (100, 1000, 10_000)
+#: Points of a long series, and how many of them one graph overlays.
+LONG = 100_000
+OVERLAID = 50
+
+
+def took(call: Callable[[], object], turns: int = 3) -> float:
+    """Seconds of a call, the median of a few."""
+    found = []
+    for _ in range(turns):
+        begun = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - begun)
+    return statistics.median(found)
+
+
+def table(runs: int) -> Figures:
+    """So many runs side by side: the first time, and by their summaries."""
+    import journals
+
+    from multitrack.compare import compare
+    from multitrack.reader import open_journal
+
+    reader = open_journal(journals.ended(runs, POINTS))
+    first = took(lambda: compare(reader.runs()), 1)
+    warm = took(lambda: compare(reader.runs()))
+    where = 'params.lr < 0.01 and metrics.accuracy > 0.9 and tags.stage = "prod" and status = finished'
+    asked = took(
+        lambda: compare(
+            reader.runs(where=where), ["params", "metrics:min"], sort=["-metrics.accuracy"], best="metrics.loss:min"
+        )
+    )
+    command = [sys.executable, "-m", "multitrack", "compare", "--journal", str(reader.directory), "--csv"]
+    whole = took(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024.0
+    return {"first": first, "warm": warm, "asked": asked, "command": whole, "memory": memory}
+
+
+def series(points: int) -> Figures:
+    """One series of so many points, by each way, and one graph of many."""
+    import journals
+
+    from multitrack.reader import RecordedRun
+
+    run = RecordedRun(journals.recorded(points, names=1))
+    return {
+        "get_series": took(lambda: run.get_series("metric_0"), 5),
+        "get_all_series": took(run.get_all_series, 5),
+        "get_metrics": took(lambda: run.get_metrics("metric_0")),
+        "overlay": took(lambda: [run.get_series("metric_0") for _ in range(OVERLAID)], 1),
+        "summary": took(run.summary, 5),
+    }
+
+
+_SERIES = f"a series of {LONG:,} points"
+
+
+def page(results: Results) -> str:
+    rows = [
+        f"| runs of {POINTS:,} points | first, s | the table, s | filtered, reduced, sorted, the best, s "
+        "| `multitrack compare --csv`, s | its memory, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for runs in RUNS:
+        name = _name(runs)
+        seconds = [results.spread(name, figure, form=".2f") for figure in ("first", "warm", "asked", "command")]
+        rows.append(f"| {runs:,} | {' | '.join(seconds)} | {results.spread(name, 'memory', 1 / (1 << 20), '.0f')} |")
+    rows += ["", f"| {_SERIES} | ms |", "|---|---|"]
+    for figure, words in (
+        ("get_series", "`get_series`"), ("get_all_series", "`get_all_series`"), ("get_metrics", "`get_metrics`"),
+        ("overlay", f"`get_series` of {OVERLAID} runs, for one graph"), ("summary", "`summary`, as it is kept"),
+    ):  # fmt: skip
+        rows.append(f"| {words} | {results.spread(_SERIES, figure, 1e3, '.3g')} |")
+    return "\n".join(rows)
+
+
+def _name(runs: int) -> str:
+    return f"{runs:,} runs"
+
+
+GROUP = Group(
+    "reading",
+    [
+        *(Case(_name(runs), lambda scale, runs=runs: table(max(1, round(runs * scale)))) for runs in RUNS),
+        Case(_SERIES, lambda scale: series(max(1, round(LONG * scale)))),
+    ],
+    page,
+    rounds=3,
+)
