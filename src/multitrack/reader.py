@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
     from multitrack.columns import Column
     from multitrack.series import Series
     from multitrack.summary import Summary
-    from multitrack.where import Predicate
+    from multitrack.where import Lookup, Predicate
 
 log = logging.getLogger("multitrack")
 
@@ -135,7 +135,10 @@ class RecordedRun:
         if self._kept is not None and self._kept.stamp == stamp:
             return self._kept.summary
         found = read(self.directory, stamp, self.manifest)
-        self._kept = None if found.summary.status == "running" else found
+        if found.summary.status == "running":
+            self._kept = None
+        else:
+            self._kept, self._manifest = found, None  # whose packages take most of the room
         return found.summary
 
     def get(self, column: str | Column, reduction: str = "last") -> Any:
@@ -272,7 +275,7 @@ class JournalReader:
                 and (until is None or facts.created <= until)
                 and (status is None or run.summary().status == status)
                 and (not tags or tags.items() <= run.summary().tags.items())
-                and (predicate is None or predicate(run.get))
+                and (predicate is None or predicate(_lookup(run)))
             ):
                 yield run
 
@@ -359,6 +362,14 @@ def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryRepor
         run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
         redacted=summary.redacted,
     )  # fmt: skip
+
+
+def _lookup(run: RecordedRun) -> Lookup:
+    """What a filter asks, with one look at the run's files."""
+    from multitrack.cells import cell  # noqa: PLC0415 - see above
+
+    summary = run.summary()
+    return lambda column: cell(column, run, summary)
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
