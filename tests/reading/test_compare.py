@@ -330,8 +330,10 @@ def test_the_command_prints_a_table(reader: JournalReader) -> None:
         "params.seed", "params.model/units", "metrics.loss", "metrics.accuracy", "lists.latency",
     ]  # fmt: skip
     assert re.match(rf"{reader.run('c').id} \*  c +finished ", lines[2])
-    assert f"best       {reader.run('c').id}, metrics.accuracy = 0.92" in lines
-    assert "params     --lr=0.001 --note=same --seed=2 --model/units=64" in lines
+    told = dict(re.split(r"  +", line, maxsplit=1) for line in lines[4:])
+    assert told["best"] == f"{reader.run('c').id}, metrics.accuracy = 0.92"
+    assert told["params"] == "--lr=0.001 --note=same --seed=2 --model/units=64"
+    assert {"command", "directory", "Python"} <= set(told)
 
 
 def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> None:
