@@ -20,6 +20,7 @@ from multitrack import __version__, plugins, ranks, shown
 from multitrack.cli_compare import JOURNAL, compare
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError, QueryError
+from multitrack.page import command as pages
 from multitrack.reader import RecordedRun, open_journal
 from multitrack.terminal import safe, safe_json
 
@@ -194,6 +195,7 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
 
 
 main.add_command(compare)
+main.add_command(pages.report)
 
 
 def _time(text: str | None, option: str) -> int | None:

@@ -1,0 +1,102 @@
+// Elements, and how values are written. All recorded text comes into the page through `h`, as text; nothing here
+// takes HTML.
+
+const SVG = new Set(["svg", "g", "path", "line", "rect", "circle", "text", "title"]);
+
+// What moves text about or hides in it: shown as an escape, as the terminal's listings do.
+const ACTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+function visible(text) {
+  return String(text).replace(ACTIVE, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}
+
+/** An element: attributes, `on…` listeners, `data` and children; a child that is no node becomes text. */
+function h(tag, attributes = {}, ...children) {
+  const svg = SVG.has(tag) && !(tag === "title" && attributes.html);
+  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : visible(value));
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : visible(child));
+  }
+  return element;
+}
+
+/** Put `children` in place of what `parent` holds; the focus stays on the element of the same data-key. */
+function fill(parent, ...children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (focused === undefined) return;
+  const again = [...parent.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);
+  if (again) again.focus({ preventScroll: true });
+}
+
+/** A link, where it leads to the web and nowhere else; other URIs are text. */
+function reference(uri) {
+  let protocol = "";
+  try {
+    protocol = new URL(uri).protocol;
+  } catch { /* no URI: text */ }
+  if (protocol !== "http:" && protocol !== "https:") return h("span", { class: "uri" }, uri);
+  return h("a", { class: "uri", href: uri, rel: "noopener noreferrer", target: "_blank" }, uri);
+}
+
+const SPECIAL = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
+
+/** A recorded number: JSON has no NaN, so some stand as text. */
+function number(value) {
+  if (typeof value !== "string") return value;
+  return value in SPECIAL ? SPECIAL[value] : Number(value);
+}
+
+function numberText(value) {
+  if (typeof value === "string" || value === null || value === undefined) return String(value ?? "");
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
+  const text = value.toPrecision(5);
+  return text.includes("e") ? text.replace(/\.?0+e/, "e") : text.replace(/\.?0+$/, "");
+}
+
+/** A param or other value of any kind. */
+function valueText(value) {
+  if (typeof value === "number") return numberText(value);
+  if (value === null) return "None";
+  if (value === true || value === false) return value ? "True" : "False";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function short(text, most = 48) {
+  const all = String(text);
+  return all.length > most ? all.slice(0, most - 1) + "…" : all;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+function momentText(milliseconds, fraction = false) {
+  const d = new Date(milliseconds);
+  if (isNaN(d)) return "?";
+  const day = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}`;
+  const time = `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+  return `${day} ${time}${fraction ? "." + String(d.getMilliseconds()).padStart(3, "0") : ""}`;
+}
+
+function tookText(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${two(Math.round(seconds % 60))} s`;
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+}
+
+function sizeText(bytes) {
+  if (bytes === null || bytes === undefined) return "";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let i = 0;
+  while (bytes >= 1000 && i < units.length - 1) { bytes /= 1000; i += 1; }
+  return `${i ? bytes.toPrecision(3) : bytes} ${units[i]}`;
+}
+
+const plural = (count, one, many = one + "s") => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

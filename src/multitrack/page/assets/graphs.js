@@ -1,0 +1,140 @@
+// One graph a series or list, the runs over each other, each in its own look. Drawn when it comes into view.
+
+const CHARTS = typeof Plotly !== "undefined";
+
+/** The names that have curves in these runs: [{group, name}], series first. */
+function curveColumns(runs) {
+  return columns.filter((column) => column.reduced && runs.some((run) => curve(run, column)));
+}
+
+function drawControls(place, runs) {
+  const choose = (label, key, options) => h("label", {}, h("span", {}, label),
+    h("select", { "data-key": key, onchange: (event) => change({ [key]: event.target.value }) },
+      options.map(([value, text]) => h("option", { value, selected: state[key] === value }, text))));
+  fill(place,
+    h("div", { class: "bar" },
+      choose("x axis", "x", [["step", "step"], ["time", "time since start"], ["clock", "clock"]]),
+      h("label", { class: "check" }, h("input", { type: "checkbox", checked: state.log, "data-key": "log",
+        onchange: (event) => change({ log: event.target.checked }) }), "log scale"),
+      h("label", {}, h("span", {}, "smoothing"), h("input", { type: "range", min: 0, max: 0.99, step: 0.01, "data-key": "smooth",
+        value: state.smooth, oninput: (event) => change({ smooth: Number(event.target.value) }) }),
+        h("output", {}, state.smooth ? state.smooth.toFixed(2) : "off")),
+      h("span", { class: "hint" }, "drag: zoom · double click: all")),
+    runs.filter(hasCurves).length > 1 && h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" },
+      runs.filter(hasCurves).map((run) => h("button", { class: "chip", "aria-pressed": String(!state.hidden.has(run.id)), "data-key": `legend ${run.id}`,
+        "data-run": run.id, title: run.name, onclick: () => toggleHidden(run.id) }, swatch(run), short(run.name, 28)))));
+}
+
+const waiting = new Map(); // figures that are out of view, and how to draw each
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.inView = isIntersecting;
+    if (isIntersecting && waiting.has(target)) drawNow(target);
+  }
+}, { rootMargin: "300px" });
+
+function drawNow(figure) {
+  const draw = waiting.get(figure);
+  waiting.delete(figure);
+  draw();
+}
+
+/** Bring the graphs in `place` up to date: a figure a column, made once and drawn again when it is in view. */
+function drawGraphs(place, runs) {
+  const wanted = curveColumns(runs);
+  const there = new Map([...place.children].map((figure) => [figure.dataset.column, figure]));
+  if (!CHARTS) {
+    fill(place, h("p", { class: "empty" }, "This page was made without charts. With ",
+      h("code", {}, "pip install 'multitrack[report]'"), " the report has them."));
+    return;
+  }
+  for (const [key, figure] of there) {
+    if (wanted.some((column) => column.key === key)) continue;
+    watcher.unobserve(figure);
+    waiting.delete(figure);
+    Plotly.purge(figure.querySelector(".plot"));
+    figure.remove();
+  }
+  for (const column of wanted) {
+    let figure = there.get(column.key);
+    if (!figure) {
+      figure = h("figure", { "data-column": column.key }, h("figcaption", {}), h("div", { class: "plot" }));
+      place.append(figure);
+      watcher.observe(figure);
+    }
+    waiting.set(figure, () => drawGraph(figure, column, runs));
+    if (figure.inView) drawNow(figure);
+  }
+}
+
+function drawGraph(figure, column, runs) {
+  const drawn = runs.filter((run) => curve(run, column));
+  const held = drawn.map((run) => curve(run, column));
+  const notes = [];
+  const thinned = held.filter((points) => points.count > points.values.length);
+  if (thinned.length) {
+    const most = Math.max(...thinned.map((points) => points.count));
+    notes.push(`up to ${most.toLocaleString("en")} points a run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
+  }
+  const odd = held.reduce((sum, points) => sum + points.values.filter((value) => !isFinite(number(value))).length, 0);
+  if (odd) notes.push(`gaps: NaN or infinite`);
+  if (state.log && held.some((points) => points.values.some((value) => number(value) <= 0))) notes.push("not shown: 0 and below");
+  fill(figure.querySelector("figcaption"), h("span", { class: "title" }, column.name),
+    column.group === "lists" && h("span", { class: "hint" }, "list"), h("span", { class: "hint" }, notes.join(" · ")));
+  const plot = figure.querySelector(".plot");
+  plot.setAttribute("role", "img");
+  plot.setAttribute("aria-label", visible(`Graph of ${column.name}, ${plural(drawn.length, "run")}; the table has the numbers`));
+  Plotly.react(plot, drawn.flatMap((run) => traces(run, column)), layout(column), { displayModeBar: false, responsive: true });
+}
+
+// Plotly takes a little HTML in its texts; recorded text is none.
+const plotlyText = (text) => visible(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+
+function traces(run, column) {
+  const points = curve(run, column);
+  const { colour, dash, marker, marked } = look(run);
+  const few = points.values.length <= 24;
+  const trace = (curve, more) => ({
+    x: xs(run, curve), y: curve.values.map((value) => finiteOrGap(number(value))), name: plotlyText(short(run.name, 40)), meta: run.id,
+    type: "scatter", mode: few || marked ? "lines+markers" : "lines",
+    line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: few ? 5 : 6, symbol: marker, maxdisplayed: few ? 0 : 12 },
+    hovertemplate: "%{y}<br>%{x}<extra>%{fullData.name}</extra>", ...more,
+  });
+  if (!state.smooth || points.values.length < 3) return [trace(points)];
+  return [trace(points, { opacity: 0.25, hoverinfo: "skip", hovertemplate: null }), trace(smoothed(points.means ?? points))];
+}
+
+const finiteOrGap = (value) => (isFinite(value) ? value : null);
+
+function xs(run, points) {
+  if (state.x === "step") return points.steps;
+  if (state.x === "time") return points.times.map((time) => time / 1000);
+  return points.times.map((time) => run.started + time);
+}
+
+/** An exponential mean that does not lean on where it starts; of a thinned series, of its stretches' means. */
+function smoothed(points) {
+  let sum = 0, weight = 0;
+  const values = points.values.map((value) => {
+    value = number(value);
+    if (!isFinite(value)) return null;
+    sum = state.smooth * sum + (1 - state.smooth) * value;
+    weight = state.smooth * weight + (1 - state.smooth);
+    return sum / weight;
+  });
+  return { steps: points.steps, times: points.times, values };
+}
+
+function layout(column) {
+  const [text, muted, line] = ["--text", "--muted", "--line"].map(style);
+  const axis = { color: muted, gridcolor: line, zeroline: false, linecolor: line, ticks: "", automargin: true };
+  const title = { step: column.group === "lists" ? "index" : "step", time: "seconds since start", clock: "" }[state.x];
+  return {
+    margin: { l: 48, r: 12, t: 6, b: 36 }, height: 250, showlegend: false, hovermode: "closest",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 11, color: text },
+    xaxis: { ...axis, title: { text: title, standoff: 6, font: { size: 11, color: muted } }, type: state.x === "clock" ? "date" : "linear" },
+    yaxis: { ...axis, type: state.log ? "log" : "linear", exponentformat: "power" },
+    hoverlabel: { bgcolor: style("--raised"), bordercolor: line, font: { color: text } },
+    uirevision: `${state.x} ${state.log}`,
+  };
+}

@@ -1,0 +1,123 @@
+// The page: all runs, or one; and, while it is served, what is new.
+
+const app = document.getElementById("app");
+const statusLine = document.getElementById("status");
+const places = {};
+
+function build() {
+  document.title = visible(`${data.title} · multitrack`);
+  const themes = [["", "system"], ["light", "light"], ["dark", "dark"]];
+  for (const name of ["table", "controls", "graphs", "objective", "parallel", "one"]) places[name] = h("div", {});
+  places.graphs.className = "graphs";
+  places.parallel.className = "scroll";
+  places.overview = h("main", { id: "overview" },
+    h("section", { id: "runs", "aria-label": "Runs" }, places.table),
+    h("section", { id: "search" }, h("h2", {}, "Parallel coordinates"), places.objective, places.parallel),
+    h("section", { id: "graphs" }, h("h2", {}, "Graphs"), places.controls, places.graphs));
+  places.single = h("main", { id: "single" }, places.one);
+  places.facts = h("p", { class: "hint" });
+  app.append(
+    h("header", { class: "top" },
+      h("div", {}, h("h1", {}, h("a", { href: "#", "data-key": "home" }, data.title)), places.facts),
+      h("label", {}, h("span", {}, "theme"), h("select", { "data-key": "theme", onchange: (event) => change({ theme: event.target.value }) },
+        themes.map(([value, text]) => h("option", { value, selected: state.theme === value }, text))))),
+    places.overview, places.single);
+}
+
+function drawFacts() {
+  const thinned = data.runs.some((run) => [run.series, run.lists].some((held) =>
+    Object.values(held).some((points) => points.count > points.values.length)));
+  fill(places.facts, h("span", {}, [plural(data.runs.length, "run"), data.journal, `made ${momentText(data.made)}`].join(" · ")),
+    thinned && h("span", {}, ` · series of more than ${data.points.toLocaleString("en")} points are thinned: each stretch keeps its first, last, lowest and highest`));
+}
+
+function drawObjective() {
+  const goal = objective();
+  const metrics = columns.filter((column) => column.group === "metrics");
+  fill(places.objective, h("div", { class: "bar" },
+    h("label", {}, h("span", {}, "objective"), h("select", { "data-key": "objective", onchange: (event) => change({ objective: event.target.value, brush: new Map() }) },
+      metrics.map((column) => h("option", { value: column.key, selected: column === goal }, column.name)))),
+    h("span", { class: "scale", "aria-hidden": "true" }, scaleBar(goal)),
+    h("span", { class: "hint" }, "drag on an axis: a range · click: none")));
+}
+
+function scaleBar(goal) {
+  const axis = cachedAxes?.at(-1);
+  if (!goal || !axis) return null;
+  const steps = 24;
+  return [h("span", {}, axis.ticks[0][1]),
+    h("svg", { width: 96, height: 10, viewBox: `0 0 ${steps} 1`, preserveAspectRatio: "none" },
+      Array.from({ length: steps }, (_, i) => h("rect", { x: i, y: 0, width: 1.05, height: 1, fill: shade(i / (steps - 1)) }))),
+    h("span", {}, axis.ticks.at(-1)[1])];
+}
+
+function draw(changed = null) {
+  const did = (...keys) => changed === null || keys.some((key) => changed.includes(key));
+  if (did("theme")) applyTheme();
+  cachedAxes = null;
+  const single = Boolean(state.run);
+  places.overview.hidden = single;
+  places.single.hidden = !single;
+  if (single) {
+    const smaller = changed && !changed.includes("run") && byId.has(state.run);
+    if (!smaller) return drawRun(places.one, byId.get(state.run));
+    const [controls, graphs] = places.one.querySelectorAll(".run-graphs > div");
+    if (controls) {
+      drawControls(controls, [byId.get(state.run)]);
+      drawGraphs(graphs, [byId.get(state.run)]);
+    }
+    return undefined;
+  }
+  if (!did("x", "log", "smooth") || changed === null || changed.includes("filter")) {
+    drawTable(places.table);
+    drawParallel(places.parallel);
+    drawObjective();
+  }
+  drawControls(places.controls, shownRuns());
+  document.getElementById("graphs").hidden = !curveColumns(data.runs).length;
+  return drawGraphs(places.graphs, drawnRuns());
+}
+
+// -- what is new, while `multitrack report --watch` serves the page -----------------------------------------------
+
+async function poll() {
+  try {
+    const answer = await fetch(`changes?since=${data.version}`, { cache: "no-store" });
+    if (!answer.ok) throw new Error(answer.status);
+    take(await answer.json());
+    say("");
+  } catch {
+    say("The report is no longer served here; what you see is as it last was.");
+  }
+  setTimeout(poll, data.watch * 1000);
+}
+
+function say(text) {
+  if (statusLine.textContent !== text) statusLine.textContent = text;
+}
+
+function take(news) {
+  const isNew = news.version !== data.version;
+  data.version = news.version;
+  if (!isNew) return;
+  Object.assign(data, { contexts: news.contexts, packages: news.packages, better: news.better, made: news.made });
+  for (const run of news.runs) {
+    const at = data.runs.findIndex((old) => old.id === run.id);
+    if (at >= 0) data.runs[at] = run;
+    else data.runs.push(run);
+  }
+  index();
+  drawFacts();
+  draw(state.run ? (news.runs.some((run) => run.id === state.run) ? null : ["nothing"]) : null);
+}
+
+index();
+applyTheme();
+build();
+drawFacts();
+onChange(draw);
+darkQuery.addEventListener("change", () => draw(null));
+let resized;
+addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => { if (!state.run) drawParallel(places.parallel); }, 100); });
+draw();
+if (data.watch) setTimeout(poll, data.watch * 1000);

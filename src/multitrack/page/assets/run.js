@@ -1,0 +1,91 @@
+// A run on a page of its own: what it is, its params, metrics, references, lines, and where it came from.
+
+function drawRun(place, run) {
+  if (!run) {
+    fill(place, back(), h("p", { class: "empty" }, `No run ${state.run} is in this page.`));
+    return;
+  }
+  const graphs = h("div", { class: "graphs" });
+  const controls = h("div", {});
+  const children = data.runs.filter((other) => other.parent === run.id);
+  fill(place, back(),
+    h("header", { class: "head" }, h("h1", {}, run.name), status(run.status)),
+    run.notes && h("p", { class: "notes" }, run.notes),
+    facts([
+      ["run", h("code", {}, run.id)], ["project", run.project], ["group", run.group],
+      ["parent", run.parent && runLink(run.parent)],
+      ["children", children.length > 0 && h("span", { class: "list" }, children.map((child) => runLink(child.id)))],
+      ["started", momentText(run.started)], [run.status === "running" ? "last record" : "ended", momentText(run.ended)],
+      ["took", tookText((run.ended - run.started) / 1000)],
+      ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),
+    ]),
+    table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>
+      [name, exact(paramValue(value)), run.sources[name] ?? ""])),
+    metricTable(run),
+    hasCurves(run) && h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), controls, graphs),
+    table("Tags", ["tag", "value"], Object.entries(run.tags)),
+    table("References", ["name", "role", "kind", "where", "size", "digest"], run.references.map((ref) =>
+      [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), ref.digest && h("code", { title: ref.digest }, short(ref.digest, 20))])),
+    provenance(run),
+    table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
+      [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""])),
+    run.lines.count > 0 && linesSection(run));
+  if (hasCurves(run)) {
+    drawControls(controls, [run]);
+    drawGraphs(graphs, [run]);
+  }
+}
+
+function back() {
+  return h("nav", { "aria-label": "Back" }, h("a", { href: address({ ...state, run: "" }), "data-key": "back" }, "← all runs"));
+}
+
+const runLink = (id) => (byId.has(id) ? h("a", { href: address({ ...state, run: id }) }, byId.get(id).name) : h("code", {}, id));
+
+const exact = (value) => (typeof value === "number" ? h("span", { class: "number", title: String(value) }, numberText(value)) : valueText(value));
+
+function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+function table(title, names, rows) {
+  if (!rows.length) return null;
+  return h("section", {}, h("h2", {}, title), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
+    h("table", { class: "plain" },
+      h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((value) => h("td", {}, value))))))));
+}
+
+function metricTable(run) {
+  const names = ["metric", "value", "points", "first", "min", "max", "mean", "median"];
+  const statistics = (points) => ["first", "min", "max", "mean", "median"].map((name) => exact(number(points.statistics[STATISTICS[name]] ?? "")));
+  const rows = Object.entries(run.metrics).map(([name, value]) => {
+    const points = own(run.series, name);
+    return points ? [name, exact(number(value)), points.count, ...statistics(points)] : [name, exact(number(value)), "", "", "", "", "", ""];
+  });
+  for (const held of [run.series, run.lists]) {
+    for (const [name, points] of Object.entries(held)) {
+      if (held === run.series && own(run.metrics, name) !== undefined) continue;
+      rows.push([name, exact(number(points.statistics[STATISTICS.last])), points.count, ...statistics(points)]);
+    }
+  }
+  return table("Metrics", names, rows);
+}
+
+function provenance(run) {
+  const from = data.contexts[run.context];
+  if (!from) return null;
+  const git = from.git;
+  const packages = Object.entries(data.packages[from.packages] ?? {});
+  return h("section", {}, h("h2", {}, "Where it came from"),
+    facts([
+      ["command", h("code", {}, from.command.join(" "))], ["program", from.program && h("code", {}, from.program)],
+      ["directory", h("code", {}, from.cwd)],
+      ["git commit", git && h("span", {}, h("code", {}, git.commit), git.branch ? ` on ${git.branch}` : "", git.dirty ? ", changed since" : "")],
+      ["git remote", git?.remote && reference(git.remote)],
+      ["user", `${from.user} on ${from.host}`], ["Python", `${from.python}, ${from.platform}`], ["interpreter", h("code", {}, from.executable)],
+      ["journal", h("code", {}, run.directory)],
+    ]),
+    packages.length > 0 && h("details", {}, h("summary", {}, plural(packages.length, "package")),
+      h("ul", { class: "packages" }, packages.map(([name, version]) => h("li", {}, `${name} ${version}`)))));
+}

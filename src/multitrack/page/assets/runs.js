@@ -1,0 +1,174 @@
+// The runs and the columns that compare them; which runs are shown.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+
+const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs"];
+const REDUCTIONS = ["last", "first", "min", "max", "mean", "median", "count", "best"];
+const STATISTICS = { count: 0, first: 1, last: 2, min: 3, max: 4, mean: 5, median: 6 };
+const METADATA = ["status", "started", "took", "project", "parent", "group"];
+
+let byId = new Map();
+let columns = [];
+
+function index() {
+  byId = new Map(data.runs.map((run) => [run.id, run]));
+  let looks = 0;
+  data.runs.forEach((run, i) => {
+    run.place = i;
+    run.look = hasCurves(run) ? looks++ : undefined;
+  });
+  columns = [{ group: "metadata", name: "name", key: "metadata.name", kind: "text" }];
+  for (const group of GROUPS) {
+    const names = new Map();
+    for (const run of data.runs) for (const name of namesIn(run, group)) names.set(name, true);
+    for (const name of names.keys()) {
+      const column = { group, name, key: `${group}.${name}`, kind: "text", reduced: false };
+      if (group === "metrics" || group === "lists") {
+        column.kind = "number";
+        column.reduced = data.runs.some((run) => curve(run, column));
+        column.better = data.better[name];
+      } else if (name === "started") column.kind = "time";
+      else if (name === "took") column.kind = "seconds";
+      else if (group === "params" && data.runs.every((run) => ["number", "undefined"].includes(typeof cell(run, column)))) column.kind = "number";
+      columns.push(column);
+    }
+  }
+}
+
+const hasCurves = (run) => Object.keys(run.series).length + Object.keys(run.lists).length > 0;
+
+function namesIn(run, group) {
+  if (group === "metadata") return METADATA.filter((name) => metadata(run, name) !== undefined);
+  if (group === "metrics") return [...Object.keys(run.metrics), ...Object.keys(run.series)];
+  if (group === "inputs" || group === "outputs") {
+    return run.references.filter((ref) => `${ref.role}s` === group).map((ref) => ref.name);
+  }
+  return Object.keys(run[group]);
+}
+
+function metadata(run, name) {
+  if (name === "took") return (run.ended - run.started) / 1000;
+  if (name === "parent") return run.parent ? (byId.get(run.parent)?.name ?? run.parent) : undefined;
+  return run[name] ?? undefined;
+}
+
+/** The series or list behind a column, where the run has one. */
+function curve(run, column) {
+  const held = column.group === "lists" ? run.lists : run.series;
+  return Object.hasOwn(held, column.name) ? held[column.name] : undefined;
+}
+
+const own = (held, name) => (Object.hasOwn(held, name) ? held[name] : undefined);
+
+/** What a run has in a column: a number, text, another value, or undefined. */
+function cell(run, column) {
+  const { group, name } = column;
+  if (group === "metadata") return metadata(run, name);
+  if (group === "tags") return own(run.tags, name);
+  if (group === "params") return paramValue(own(run.params, name));
+  if (group === "inputs" || group === "outputs") {
+    return run.references.findLast((ref) => ref.name === name && `${ref.role}s` === group)?.uri;
+  }
+  const reduction = state.reduce.get(column.key);
+  const simple = group === "metrics" ? own(run.metrics, name) : undefined;
+  const points = curve(run, column);
+  if (!reduction && simple !== undefined) return number(simple);
+  if (!points) return undefined;
+  const wanted = reduction === "best" ? column.better : (reduction ?? "last");
+  const value = points.statistics[STATISTICS[wanted]];
+  return value === null ? undefined : number(value);
+}
+
+// A param that JSON would alter comes as {number: text}.
+function paramValue(value) {
+  return value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? number(value.number) : value;
+}
+
+function cellText(value, column) {
+  if (value === undefined) return "";
+  if (column.kind === "time") return momentText(value);
+  if (column.kind === "seconds") return tookText(value);
+  return valueText(value);
+}
+
+const columnOf = (key) => columns.find((column) => column.key === key);
+
+/** The column that a word in the filter names: by its key, or by its name alone. */
+function columnCalled(word) {
+  return columnOf(word) ?? columns.find((column) => column.name === word);
+}
+
+function compare(a, b) {
+  const missing = (v) => v === undefined || Number.isNaN(v);
+  if (missing(a) || missing(b)) return missing(a) - missing(b);
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return valueText(a).localeCompare(valueText(b), "en", { numeric: true });
+}
+
+function sorted(runs) {
+  const column = columnOf(state.sort) ?? columns[0];
+  const values = new Map(runs.map((run) => [run, cell(run, column)]));
+  const missing = (v) => v === undefined || Number.isNaN(v);
+  return [...runs].sort((one, two) => {
+    const a = values.get(one), b = values.get(two);
+    const order = compare(a, b);
+    // What is missing stands last whichever way the rest goes.
+    return (state.down && !missing(a) && !missing(b) ? -order : order) || one.place - two.place;
+  });
+}
+
+const TERM = /"([^"]*)"|\S+/g;
+const CONDITION = /^(.+?)(<=|>=|!=|=|<|>)(.*)$/;
+const HOLDS = {
+  "<": (o) => o < 0, "<=": (o) => o <= 0, ">": (o) => o > 0, ">=": (o) => o >= 0, "=": (o) => o === 0, "!=": (o) => o !== 0,
+};
+
+/** The filter's terms: words that a row must hold, and conditions such as lr<0.01. */
+function terms(text) {
+  const found = [];
+  for (const [word, quoted] of text.matchAll(TERM)) {
+    const match = quoted === undefined ? CONDITION.exec(word) : null;
+    const column = match && columnCalled(match[1]);
+    if (column) found.push({ column, holds: HOLDS[match[2]], wanted: match[3] });
+    else found.push({ word: (quoted ?? word).toLowerCase() });
+  }
+  return found;
+}
+
+function meets(run, term) {
+  if (!term.column) return searched(run).includes(term.word);
+  const value = cell(run, term.column);
+  if (value === undefined) return false;
+  const asNumber = term.wanted === "" ? NaN : Number(term.wanted);
+  if (typeof value === "number") return !isNaN(asNumber) && !isNaN(value) && term.holds(value - asNumber);
+  return term.holds(valueText(value).localeCompare(term.wanted, "en", { numeric: true }));
+}
+
+function searched(run) {
+  run.text ??= [run.id, run.name, run.project, run.status, run.group, run.notes, metadata(run, "parent"),
+    ...Object.entries(run.tags).flat(), ...Object.entries(run.params).flatMap(([k, v]) => [k, valueText(paramValue(v))]),
+    ...run.references.flatMap((ref) => [ref.name, ref.uri])].filter(Boolean).join("\n").toLowerCase();
+  return run.text;
+}
+
+/** The runs that the filter lets through. */
+function filtered() {
+  const wanted = terms(state.filter);
+  return data.runs.filter((run) => wanted.every((term) => meets(run, term)));
+}
+
+/** The runs of the table: those that are brushed, too. */
+function shownRuns() {
+  return filtered().filter(brushed);
+}
+
+/** The runs of the graphs. */
+function drawnRuns() {
+  return shownRuns().filter((run) => !state.hidden.has(run.id));
+}
+
+function toggleHidden(id) {
+  const hidden = new Set(state.hidden);
+  if (!hidden.delete(id)) hidden.add(id);
+  change({ hidden });
+}

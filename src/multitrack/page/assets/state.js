@@ -1,0 +1,62 @@
+// What is looked at, and how: kept in the address after "#", so that a view can be linked and Back goes back.
+
+const DEFAULTS = {
+  run: "", sort: "metadata.started", down: false, filter: "", x: "step", log: false, smooth: 0, objective: "",
+  all: false, theme: "",
+};
+
+const state = read();
+const listeners = [];
+
+function read() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const found = { hidden: new Set(given.getAll("hide")), reduce: new Map(), brush: new Map() };
+  for (const [key, usual] of Object.entries(DEFAULTS)) {
+    const text = given.get(key);
+    if (text === null) found[key] = usual;
+    else if (typeof usual === "boolean") found[key] = text === "1";
+    else if (typeof usual === "number") found[key] = Math.min(0.99, Math.max(0, Number(text) || 0));
+    else found[key] = text;
+  }
+  for (const text of given.getAll("reduce")) {
+    const cut = text.lastIndexOf(":");
+    found.reduce.set(text.slice(0, cut), text.slice(cut + 1));
+  }
+  for (const text of given.getAll("brush")) {
+    const parts = text.split(":");
+    const [low, high] = parts.splice(-2).map(Number);
+    if (low <= high) found.brush.set(parts.join(":"), [low, high]);
+  }
+  return found;
+}
+
+function address(of = state) {
+  const to = new URLSearchParams();
+  for (const [key, usual] of Object.entries(DEFAULTS)) {
+    if (of[key] !== usual) to.set(key, typeof usual === "boolean" ? (of[key] ? "1" : "0") : of[key]);
+  }
+  for (const id of of.hidden) to.append("hide", id);
+  for (const [column, reduction] of of.reduce) to.append("reduce", `${column}:${reduction}`);
+  for (const [axis, [low, high]] of of.brush) to.append("brush", `${axis}:${low}:${high}`);
+  return "#" + to.toString();
+}
+
+/** Change what is looked at; every view follows. */
+function change(changes) {
+  Object.assign(state, changes);
+  history.replaceState(null, "", address());
+  for (const listener of listeners) listener(Object.keys(changes));
+}
+
+function onChange(listener) {
+  listeners.push(listener);
+}
+
+addEventListener("hashchange", () => {
+  if (location.hash === address()) return;
+  const found = read();
+  const turned = found.run !== state.run;
+  Object.assign(state, found);
+  for (const listener of listeners) listener(Object.keys(found));
+  if (turned) scrollTo(0, 0);
+});

@@ -1,0 +1,121 @@
+// The table: columns by group, sorted by a click on their name, series and lists reduced as their header says.
+
+/** Whether runs that have something in a column have different things; a search's own run has not its trials' params. */
+function differs(column, runs) {
+  const texts = new Set(runs.map((run) => cellText(cell(run, column), column)));
+  texts.delete("");
+  return texts.size > 1;
+}
+
+/** The columns of the table: those that tell the runs apart, or all. */
+function tableColumns(runs) {
+  if (state.all || runs.length < 2) return columns;
+  return columns.filter((column) => column.name === "name" || column.key === "metadata.status" ||
+    column.key === "metadata.started" || column.key === state.sort ||
+    column.group === "metrics" || column.group === "lists" || differs(column, runs));
+}
+
+function drawTable(place) {
+  const runs = sorted(shownRuns());
+  const shown = tableColumns(data.runs);
+  const left = columns.length - shown.length;
+  const best = bestCells(runs, shown);
+  fill(place,
+    h("div", { class: "bar" },
+      h("label", { class: "find" }, h("span", {}, "Filter"),
+        h("input", { type: "search", value: state.filter, "data-key": "filter", spellcheck: "false", autocomplete: "off",
+          placeholder: "words, or lr<0.01 status=finished", oninput: (event) => change({ filter: event.target.value }) })),
+      h("span", { class: "count" }, `${runs.length} of ${plural(data.runs.length, "run")}`),
+      [...state.brush.keys()].map((key) => h("button", { class: "chip", "data-key": `unbrush ${key}`,
+        "aria-label": `Clear the range of ${columnOf(key)?.name ?? key}`,
+        onclick: () => { const brush = new Map(state.brush); brush.delete(key); change({ brush }); } },
+        `${columnOf(key)?.name ?? key} in a range `, h("span", { "aria-hidden": "true" }, "×"))),
+      (left > 0 || state.all) && h("label", { class: "check" },
+        h("input", { type: "checkbox", checked: state.all, "data-key": "all",
+          onchange: (event) => change({ all: event.target.checked }) }),
+        state.all ? "columns that are equal in all runs" : `${plural(left, "column")} equal in all runs`)),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" },
+      h("table", { class: "runs" },
+        h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
+        h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
+        h("tbody", {}, runs.map((run) => row(run, shown, best)))),
+      !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
+}
+
+function groupRow(shown) {
+  const spans = [];
+  for (const { group, name } of shown) {
+    const last = spans.at(-1);
+    const title = name === "name" && group === "metadata" ? "run" : group;
+    if (last?.title === title || (last?.title === "run" && group === "metadata")) last.span += 1;
+    else spans.push({ title, span: 1 });
+  }
+  return h("tr", { class: "groups" }, h("td", { class: "look" }),
+    spans.map(({ title, span }) => h("th", { scope: "colgroup", colspan: span }, h("span", {}, title))));
+}
+
+function header(column) {
+  const sortedBy = state.sort === column.key;
+  const order = sortedBy ? (state.down ? "descending" : "ascending") : undefined;
+  const turn = () => change({ sort: column.key, down: sortedBy ? !state.down : column.better === "max" });
+  return h("th", { scope: "col", "aria-sort": order, class: `${column.kind} ${column.name === "name" ? "name" : ""}` },
+    h("button", { class: "sort", "data-key": `sort ${column.key}`, title: `${column.key}: sort`, onclick: turn },
+      short(column.name, 32), h("span", { class: "arrow", "aria-hidden": "true" }, sortedBy ? (state.down ? "▼" : "▲") : "")),
+    column.reduced && reducer(column));
+}
+
+function reducer(column) {
+  const chosen = state.reduce.get(column.key) ?? "";
+  const simple = column.group === "metrics" && data.runs.some((run) => own(run.metrics, column.name) !== undefined);
+  const names = REDUCTIONS.filter((name) => name !== "best" || column.better).filter((name) => simple || name !== "last");
+  return h("select", { class: "reduce", "data-key": `reduce ${column.key}`, "aria-label": `Reduction of ${column.name}`,
+    onchange: (event) => {
+      const reduce = new Map(state.reduce);
+      if (event.target.value) reduce.set(column.key, event.target.value);
+      else reduce.delete(column.key);
+      change({ reduce });
+    } },
+    h("option", { value: "", selected: !chosen }, simple ? "recorded" : "last"),
+    names.map((name) => h("option", { value: name, selected: chosen === name }, name)));
+}
+
+function bestCells(runs, shown) {
+  const best = new Map();
+  for (const column of shown) {
+    if (!column.better || state.reduce.get(column.key) === "count") continue;
+    const values = runs.map((run) => cell(run, column)).filter((value) => typeof value === "number" && !isNaN(value));
+    if (values.length > 1) best.set(column.key, values.reduce((a, b) => ((column.better === "min" ? b < a : b > a) ? b : a)));
+  }
+  return best;
+}
+
+function row(run, shown, best) {
+  const hidden = state.hidden.has(run.id);
+  return h("tr", { "data-run": run.id, class: hidden ? "off" : "" },
+    h("td", { class: "look" }, eye(run, hidden)),
+    shown.map((column) => {
+      if (column.name === "name" && column.group === "metadata") {
+        return h("th", { scope: "row", class: "name" }, h("a", { href: address({ ...state, run: run.id }), "data-key": `open ${run.id}` }, short(run.name, 40)));
+      }
+      const value = cell(run, column);
+      const text = cellText(value, column);
+      if (column.key === "metadata.status") return h("td", {}, status(value));
+      return h("td", { class: `${column.kind} ${value !== undefined && best.get(column.key) === value ? "best" : ""}`,
+        title: text.length > 48 ? text : undefined }, short(text));
+    }));
+}
+
+function status(value) {
+  return h("span", { class: `status ${value}` }, value);
+}
+
+function eye(run, hidden) {
+  return h("button", { class: "eye", "data-key": `eye ${run.id}`, "aria-pressed": String(!hidden),
+    "aria-label": `Show ${run.name} in the graphs`, title: hidden ? "show in the graphs" : "hide in the graphs",
+    onclick: () => toggleHidden(run.id) },
+    h("svg", { viewBox: "0 0 16 10", width: 16, height: 10, "aria-hidden": "true" },
+      h("path", { d: "M1 5C4-.3 12-.3 15 5 12 10.3 4 10.3 1 5Z", fill: "none", stroke: "currentColor", "stroke-width": 1.2 }),
+      hidden ? h("line", { x1: 3, y1: 9.5, x2: 13, y2: 0.5, stroke: "currentColor", "stroke-width": 1.2 })
+        : h("circle", { cx: 8, cy: 5, r: 2, fill: "currentColor" })),
+    swatch(run));
+}

@@ -1,0 +1,122 @@
+"""``multitrack report`` and ``multitrack plot``."""
+
+from __future__ import annotations
+
+import os
+import time
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from multitrack.reader import JournalReader, RecordedRun, open_journal
+from multitrack.terminal import safe
+
+
+def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments that choose runs."""
+    for decorate in (
+        click.option("--journal", type=click.Path(path_type=Path), metavar="DIR",
+                     help="The journal's directory. Default: the config's."),
+        click.option("--project", help="Only runs of this project."),
+        click.option("--where", metavar="FILTER",
+                     help="Only runs that this is true of: 'params.lr < 0.01 and metrics.val_accuracy > 0.9'."),
+        click.argument("run", nargs=-1),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
+
+
+def chosen(reader: JournalReader, run: Iterable[str], **filters: Any) -> Iterator[RecordedRun]:
+    """The runs that the arguments choose: those named, each with its children, or all that the filters take."""
+    named = {reader.run(name).id for name in run}
+    for found in reader.runs(**filters):
+        if not named or found.id in named or found.manifest.parent in named:
+            yield found
+
+
+@click.command()
+@choosing
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="report.html",
+              show_default=True, metavar="FILE", help="Where to write it.")  # fmt: skip
+@click.option("--title", help="What it is called. Default: the runs' project.")
+@click.option("--no-charts", is_flag=True, help="Leave out the graphs; needs no Plotly, and is some 5 MB smaller.")
+@click.option("--points", type=click.IntRange(min=10), default=1200, show_default=True,
+              help="Points of each series at most; longer ones are thinned without losing extremes.")  # fmt: skip
+@click.option("--lines", type=click.IntRange(min=0), default=2000, show_default=True,
+              help="Log lines of each run at most: the first and the last.")  # fmt: skip
+@click.option("--open", "open_", is_flag=True, help="Open it in the browser.")
+@click.option("--watch", is_flag=True,
+              help="Serve it on 127.0.0.1 instead, up to date while training runs, until Ctrl-C.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --watch: default: any that is free.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=2.0, show_default=True,
+              help="With --watch: seconds between looks at the journal.")  # fmt: skip
+def report(
+    run: tuple[str, ...], journal: Path | None, project: str | None, where: str | None, output: Path, title: str | None,
+    no_charts: bool, points: int, lines: int, open_: bool, watch: bool, port: int, every: float,
+) -> None:  # fmt: skip
+    """Write an HTML page of the runs: table, graphs, parallel coordinates, and each run on a page of its own.
+
+    One file that needs no network. RUN is an id, the beginning of one, or a name; it comes with its children. Without
+    any, all runs of the journal, or those that the filters take.
+    """
+    from multitrack.page.write import Options, write_page  # noqa: PLC0415 - not for the listings
+
+    reader = open_journal(journal)
+
+    def source() -> Iterator[RecordedRun]:
+        return chosen(reader, run, project=project, where=where)
+
+    with said():
+        if watch:
+            _watch(source, Options(title, not no_charts, points, lines), port, every, open_)
+            return
+        with counting() as progress:
+            count = write_page(
+                output, source(), title=title, charts=not no_charts, points=points, lines=lines, progress=progress
+            )
+    size = output.stat().st_size
+    click.echo(f"{safe(output)}: {count} {'run' if count == 1 else 'runs'}, {size / 1e6:.1f} MB")
+    if open_:
+        webbrowser.open(output.absolute().as_uri())
+
+
+def _watch(source: Callable[[], Iterator[RecordedRun]], options: Any, port: int, every: float, open_: bool) -> None:
+    from multitrack.page.serve import PageServer, Watched  # noqa: PLC0415 - see above
+
+    server = PageServer(Watched(source, options, every), port)
+    click.echo(f"{server.url}\nserved to this machine alone; Ctrl-C ends it")
+    if open_:
+        webbrowser.open(server.url)
+    try:
+        server.serve()
+    except KeyboardInterrupt:
+        click.echo("")
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """Turns what is missing on this machine into one line and exit status 2."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        click.echo(f"multitrack: {safe(text)}", err=True)
+        click.get_current_context().exit(2)
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal's stderr how many runs were read."""
+    from rich.console import Console  # noqa: PLC0415 - only where something is shown
+
+    console = Console(stderr=True, highlight=False, emoji=False)
+    if not console.is_terminal or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    begun = time.monotonic()
+    with console.status("reading runs") as status:
+        yield lambda count: status.update(f"read {count} runs in {time.monotonic() - begun:.0f} s")
