@@ -27,6 +27,8 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
         if name != "multitrack":
             assert any(path.endswith("entry_points.txt") for path in names)
     assert "multitrack/testing/contract.py" in files["multitrack"]
+    assets = {path.name for path in (ROOT / "src/multitrack/page/assets").iterdir()}
+    assert {f"multitrack/page/assets/{name}" for name in assets} <= set(files["multitrack"])
     assert any(path.endswith("licenses/LICENSE") for path in files["multitrack"])
 
     target = tmp_path / "installed"

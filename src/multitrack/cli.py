@@ -196,6 +196,7 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
 
 main.add_command(compare)
 main.add_command(pages.report)
+main.add_command(pages.plot)
 
 
 def _time(text: str | None, option: str) -> int | None:

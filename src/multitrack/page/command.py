@@ -120,3 +120,52 @@ def counting() -> Iterator[Callable[[int], None]]:
     begun = time.monotonic()
     with console.status("reading runs") as status:
         yield lambda count: status.update(f"read {count} runs in {time.monotonic() - begun:.0f} s")
+
+
+@click.command()
+@choosing
+@click.option("-m", "--metric", "metrics", multiple=True, required=True, metavar="NAME",
+              help="A series or list metric; given again, a further panel. With --parallel: the objective, "
+                   "such as val_accuracy:max.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="plot.png", show_default=True,
+              metavar="FILE", help="Where to write it; .png, .svg or .pdf.")  # fmt: skip
+@click.option("--parallel", is_flag=True, help="Parallel coordinates: the params to the metric, which colours them.")
+@click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
+@click.option("--log", is_flag=True, help="A logarithmic axis of values.")
+@click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
+              help="An exponential mean, 0 to below 1; the points stand faintly behind.")  # fmt: skip
+@click.option("--size", type=(float, float), metavar="W H", help="Inches.")
+@click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
+def plot(
+    run: tuple[str, ...], journal: Path | None, project: str | None, where: str | None, metrics: tuple[str, ...],
+    output: Path, parallel: bool, x: str, log: bool, smooth: float, size: tuple[float, float] | None, dpi: int,
+) -> None:  # fmt: skip
+    """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
+
+    RUN is an id, the beginning of one, or a name; it comes with its children. Without any, all runs of the journal, or
+    those that the filters take.
+    """
+    from multitrack import plot as pictures  # noqa: PLC0415 - not for the listings
+
+    if parallel and len(metrics) > 1:
+        raise click.UsageError("--parallel has one objective")
+    reader = open_journal(journal)
+    with said(), counting() as progress:
+        runs = counted(chosen(reader, run, project=project, where=where), progress)
+        if parallel:
+            figure = pictures.parallel(runs, metrics[0], size=size)
+        else:
+            figure = pictures.overlay(runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth,
+                                      size=size)  # fmt: skip
+        try:
+            pictures.save(figure, output, dpi)
+        except ValueError as error:
+            raise click.BadParameter(safe(error), param_hint="--output") from None
+    click.echo(f"{safe(output)}: {output.stat().st_size / 1e3:.0f} kB")
+
+
+def counted(runs: Iterable[RecordedRun], progress: Callable[[int], None]) -> Iterator[RecordedRun]:
+    """The runs, each told as it is asked for."""
+    for count, run in enumerate(runs, 1):
+        progress(count)
+        yield run

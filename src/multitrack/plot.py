@@ -1,0 +1,274 @@
+"""Pictures of runs for papers and CI: a series or list of many runs over each other, and parallel coordinates.
+
+Figures of matplotlib, drawn without a display. Long series are thinned to what can be seen, without losing extremes.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from multitrack.columns import better
+from multitrack.errors import QueryError
+from multitrack.page.thin import Curve, Thinned, Thinner
+from multitrack.reader import RecordedRun
+from multitrack.series import Series, read_series
+from multitrack.terminal import safe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+X = Literal["step", "time"]
+
+#: Eight colours that the colour-blind tell apart; further runs have the same with other dashes. The page's, too.
+COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96cf", "#3f4650", "#7a3b96")
+_DASHES: Final = ("-", "--", ":", "-.")
+#: More runs than this have no legend: nobody could tell them apart by it.
+_LEGEND: Final = 32
+_POINTS: Final = 1200
+#: Where a param's values span this factor, its axis is logarithmic.
+_WIDE: Final = 50.0
+
+
+def overlay(
+    runs: Iterable[RecordedRun],
+    metrics: str | Sequence[str],
+    *,
+    x: X = "step",
+    log: bool = False,
+    smooth: float = 0.0,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Series or lists of several runs over each other, a panel a metric.
+
+    Args:
+        runs: The runs, in the order of their colours; those without the metric are left out.
+        metrics: Names of series or list metrics.
+        x: ``step``, or ``time``: seconds since each run's start.
+        log: A logarithmic axis of values; those of 0 and below are gaps.
+        smooth: 0 to below 1: the weight of what came before in an exponential mean; the points stand faintly behind.
+        size: Inches, width and height of the whole.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        QueryError: No run has one of the metrics.
+        ValueError: ``smooth`` is not in its range.
+    """
+    if not 0 <= smooth < 1:
+        raise ValueError(f"smooth must be 0 or more and below 1, got {smooth}")
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    figure = _figure(size or (7, 0.6 + 3 * len(names)))
+    panels = figure.subplots(len(names), squeeze=False)[:, 0]
+    known = list(runs)
+    looks: dict[str, dict[str, Any]] = {}  # of the runs that are drawn
+    labels: dict[str, str] = {}
+    lines: dict[str, Any] = {}
+    for name, panel in zip(names, panels, strict=True):
+        drawn = False
+        for run in known:
+            thinned = _thinned(run, name)
+            if thinned is None:
+                continue
+            drawn = True
+            look = looks.setdefault(run.id, _look(len(looks)))
+            labels[run.id] = run.manifest.name
+            lines[run.id] = _draw(panel, thinned, run.manifest.created, x, smooth, look)
+        if not drawn:
+            raise QueryError(f"no run has a series or list called {name!r}")
+        panel.set_ylabel(_text(name))
+        panel.set_yscale("log" if log else "linear")
+        panel.grid(visible=True, color="#dfe3e8", linewidth=0.6)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlabel("seconds since start" if x == "time" else "step")
+    if 1 < len(lines) <= _LEGEND:
+        figure.legend(
+            list(lines.values()), [_text(labels[run]) for run in lines], loc="outside right upper", frameon=False,
+            fontsize="small",
+        )  # fmt: skip
+    return figure
+
+
+def parallel(
+    runs: Iterable[RecordedRun],
+    objective: str,
+    *,
+    params: Sequence[str] | None = None,
+    size: tuple[float, float] | None = None,
+) -> Figure:
+    """Parallel coordinates: a line a run through its params to a metric, which colours it.
+
+    Args:
+        runs: The runs; those without the objective are left out.
+        objective: A column as in filters: ``metrics.score``, ``metrics.loss:min``, or a metric's name alone.
+        params: The axes; default: all params in which the runs differ.
+        size: Inches.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        QueryError: The column says nothing, or fewer than two runs have the objective.
+    """
+    column = objective if objective.startswith(("metrics.", "lists.")) else f"metrics.{objective}"
+    found = [(run, run.get(column)) for run in runs]
+    scored = [(run.get_params(), float(value)) for run, value in found if value is not None and math.isfinite(value)]
+    if len(scored) < 2:
+        raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}")
+    names = list(params) if params is not None else _differing([values for values, _ in scored])
+    scores = [score for _, score in scored]
+    axes = [_Axis(name, [values.get(name) for values, _ in scored]) for name in names]
+    axes.append(_Axis(objective, scores))
+    figure = _figure(size or (max(5.0, 1.3 * len(axes)), 3.6))
+    panel = figure.subplots()
+    low, high = min(scores), max(scores)
+    from matplotlib import colormaps  # noqa: PLC0415 - an extra
+    from matplotlib.cm import ScalarMappable  # noqa: PLC0415
+    from matplotlib.colors import Normalize  # noqa: PLC0415
+
+    shades: Any = ScalarMappable(Normalize(low, high if high > low else low + 1), colormaps["cividis"])
+    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=better(objective) == "min")
+    for i in order:  # the best on top
+        panel.plot(range(len(axes)), [axis.places[i] for axis in axes], color=shades.to_rgba(scores[i]), linewidth=1.4)
+    for i, axis in enumerate(axes):
+        panel.axvline(i, color="#57606a", linewidth=0.8, zorder=3)
+        for place, text in axis.ticks:
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+            panel.text(i + 0.04, place, _text(text), fontsize="x-small", va="center", zorder=4, bbox=box)
+    panel.set_xticks(range(len(axes)), [_text(axis.name) for axis in axes])
+    panel.tick_params(length=0)
+    panel.set_yticks([])
+    panel.set_xlim(-0.1, len(axes) - 0.6)
+    panel.spines[:].set_visible(False)
+    figure.colorbar(shades, ax=panel, label=_text(objective), pad=0.01, aspect=30)
+    return figure
+
+
+def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
+    """Write a figure: PNG, SVG or PDF by the file's name, the same bytes each time.
+
+    Raises:
+        ValueError: There is no such format.
+        OSError: The file cannot be written.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - an extra
+
+    suffix = Path(path).suffix.lower()
+    stamp = {".svg": "Date", ".pdf": "CreationDate"}.get(suffix)
+    with rc_context({"svg.hashsalt": "multitrack"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
+        figure.savefig(path, dpi=dpi, metadata={stamp: None} if stamp else None)
+
+
+class _Axis:
+    """One param: where each run stands on it, from 0 to 1, and what is written beside it."""
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.name = name
+        there = [value for value in values if value is not None]
+        numbers = there and all(type(value) in (int, float) and math.isfinite(value) for value in there)
+        scale: Callable[[float], float] = float
+        if numbers:
+            low, high = min(there), max(there)
+            if low > 0 and high / low >= _WIDE:
+                scale = math.log10
+            self.ticks = self._shown(sorted(set(there)), scale(low), scale(high), scale)
+        else:
+            names = sorted({str(value) for value in there})
+            low, high = 0, len(names) - 1
+            self.ticks = [(self._place(i, 0, high), text) for i, text in enumerate(names)]
+            values = [None if value is None else names.index(str(value)) for value in values]
+        # A run without the param has a gap there.
+        self.places = [
+            math.nan if value is None else self._place(scale(value), scale(low) if numbers else 0.0,
+                                                       scale(high) if numbers else float(high))
+            for value in values
+        ]  # fmt: skip
+
+    @staticmethod
+    def _place(value: float, low: float, high: float) -> float:
+        return 0.5 if high == low else (value - low) / (high - low)
+
+    def _shown(self, distinct: list[float], low: float, high: float, scale: Any) -> list[tuple[float, str]]:
+        if len(distinct) <= 6:
+            return [(self._place(scale(value), low, high), f"{value:.6g}") for value in distinct]
+        shown = [low + (high - low) * i / 4 for i in range(5)]
+        return [(i / 4, f"{10**at if scale is math.log10 else at:.3g}") for i, at in enumerate(shown)]
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'multitrack[plot]'", name="matplotlib") from error
+    return Figure(figsize=size, layout="constrained")
+
+
+def _look(place: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "linestyle": _DASHES[place // len(COLOURS) % len(_DASHES)],
+        "linewidth": 1.3,
+    }
+
+
+def _thinned(run: RecordedRun, name: str) -> Thinned | None:
+    """The points to draw, of a series or of a list."""
+    thinner = Thinner(_POINTS)
+    series = read_series(run.directory, name)
+    if not len(series):
+        values = run.get_list_metrics(name).get(name, [])
+        series = Series(name, list(range(len(values))), values, [run.manifest.created] * len(values))
+    if not len(series):
+        return None
+    thinner.extend(series.steps, series.times, series.values)
+    return thinner.thinned()
+
+
+def _draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, look: dict[str, Any]) -> Any:
+    few: dict[str, Any] = {"marker": "o", "markersize": 3} if len(thinned.curve.values) <= 24 else {}
+    if not smooth:
+        return panel.plot(_xs(thinned.curve, started, x), _ys(thinned.curve), **look, **few)[0]
+    panel.plot(_xs(thinned.curve, started, x), _ys(thinned.curve), **{**look, "alpha": 0.25, "linewidth": 0.8})
+    curve = thinned.means or thinned.curve
+    return panel.plot(_xs(curve, started, x), smoothed(_ys(curve), smooth), **look, zorder=3)[0]
+
+
+def _xs(curve: Curve, started: int, x: X) -> list[float]:
+    return [(time - started) / 1000 for time in curve.times] if x == "time" else [float(step) for step in curve.steps]
+
+
+def _ys(curve: Curve) -> list[float]:
+    """The values as doubles; infinite ones are gaps, as NaN is."""
+    return [_finite(value) for value in curve.values]
+
+
+def _finite(value: float) -> float:
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:  # an integer beyond the doubles
+        return math.nan
+
+
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """An exponential mean that does not lean on where it starts; NaN stays a gap."""
+    mean = total = 0.0
+    found = []
+    for value in values:
+        if not math.isnan(value):
+            mean = weight * mean + (1 - weight) * value
+            total = weight * total + (1 - weight)
+        found.append(math.nan if math.isnan(value) else mean / total)
+    return found
+
+
+def _differing(params: Sequence[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for values in params for name in values)
+    return [name for name in names if len({repr(values[name]) for values in params if name in values}) > 1]
+
+
+def _text(text: object) -> str:
+    """A text as matplotlib shows it: a dollar is no formula, and a leading underscore hides nothing."""
+    shown = safe(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
