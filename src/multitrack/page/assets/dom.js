@@ -18,6 +18,7 @@ function h(tag, attributes = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") element[name] = value;
+    else if (name.startsWith("data-")) element.setAttribute(name, value); // ours to find things by: as it is
     else element.setAttribute(name, value === true ? "" : visible(value));
   }
   for (const child of children.flat(Infinity)) {

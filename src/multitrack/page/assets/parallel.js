@@ -93,7 +93,7 @@ function axisGroup(axis, x, y, isGoal) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
   const [low, high] = range ?? [0, 1];
-  const reduction = axis.column.reduced ? ` ${state.reduce.get(key) ?? ""}` : "";
+  const reduction = state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "";
   const end = (which, at) => h("line", { class: "end", x1: x - 9, x2: x + 9, y1: y(at), y2: y(at), tabindex: "0", role: "slider",
     "data-key": `${which} ${key}`, "aria-label": `${name}, ${which} end of the range`, "aria-orientation": "vertical",
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": valueAt(axis, at),
@@ -125,7 +125,10 @@ function startBrush(event, axis, y) {
   event.preventDefault();
   const svg = event.target.ownerSVGElement;
   const top = svg.getBoundingClientRect().top;
-  const at = (moved) => Math.min(1, Math.max(0, (y(0) - (moved.clientY - top)) / (y(0) - y(1))));
+  const at = (moved) => {
+    const place = (y(0) - (moved.clientY - top)) / (y(0) - y(1));
+    return place < 0.02 ? 0 : place > 0.98 ? 1 : place; // an end is easily missed by a pixel
+  };
   const first = at(event);
   let moved = false;
   const move = (to) => {

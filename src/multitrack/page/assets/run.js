@@ -20,7 +20,7 @@ function drawRun(place, run) {
       ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),
     ]),
     table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>
-      [name, exact(paramValue(value)), run.sources[name] ?? ""])),
+      [name, exact(value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? value.number : value), run.sources[name] ?? ""])),
     metricTable(run),
     hasCurves(run) && h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), controls, graphs),
     table("Tags", ["tag", "value"], Object.entries(run.tags)),
@@ -42,6 +42,7 @@ function back() {
 
 const runLink = (id) => (byId.has(id) ? h("a", { href: address({ ...state, run: id }) }, byId.get(id).name) : h("code", {}, id));
 
+/** A number, all of it in its title; a number that stands as text is shown whole. */
 const exact = (value) => (typeof value === "number" ? h("span", { class: "number", title: String(value) }, numberText(value)) : valueText(value));
 
 function facts(pairs) {
@@ -58,15 +59,15 @@ function table(title, names, rows) {
 
 function metricTable(run) {
   const names = ["metric", "value", "points", "first", "min", "max", "mean", "median"];
-  const statistics = (points) => ["first", "min", "max", "mean", "median"].map((name) => exact(number(points.statistics[STATISTICS[name]] ?? "")));
+  const statistics = (points) => ["first", "min", "max", "mean", "median"].map((name) => exact(points.statistics[STATISTICS[name]] ?? ""));
   const rows = Object.entries(run.metrics).map(([name, value]) => {
     const points = own(run.series, name);
-    return points ? [name, exact(number(value)), points.count, ...statistics(points)] : [name, exact(number(value)), "", "", "", "", "", ""];
+    return points ? [name, exact(value), points.count, ...statistics(points)] : [name, exact(value), "", "", "", "", "", ""];
   });
   for (const held of [run.series, run.lists]) {
     for (const [name, points] of Object.entries(held)) {
       if (held === run.series && own(run.metrics, name) !== undefined) continue;
-      rows.push([name, exact(number(points.statistics[STATISTICS.last])), points.count, ...statistics(points)]);
+      rows.push([name, exact(points.statistics[STATISTICS.last]), points.count, ...statistics(points)]);
     }
   }
   return table("Metrics", names, rows);

@@ -26,7 +26,7 @@ function index() {
       if (group === "metrics" || group === "lists") {
         column.kind = "number";
         column.reduced = data.runs.some((run) => curve(run, column));
-        column.better = data.better[name];
+        column.better = own(data.better, name);
       } else if (name === "started") column.kind = "time";
       else if (name === "took") column.kind = "seconds";
       else if (group === "params" && data.runs.every((run) => ["number", "undefined"].includes(typeof cell(run, column)))) column.kind = "number";
