@@ -34,9 +34,9 @@ class Page:
         self.driver.get("about:blank")
         self.driver.get(url)
 
-    def view(self, hash: str) -> None:
+    def view(self, fragment: str) -> None:
         """Another view of the page that is open."""
-        self.js("(location.hash = arguments[0], new Promise((done) => setTimeout(done, 60)))", hash)
+        self.js("(location.hash = arguments[0], new Promise((done) => setTimeout(done, 60)))", fragment)
 
     def js(self, code: str, *arguments: Any) -> Any:
         return self.driver.execute_script(f"return ({code})", *arguments)

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-import journals
+import drawn_runs
 import multitrack
 from browser import Page, chromium
 from multitrack.page.write import write_page
 
 pytestmark = pytest.mark.slow
 BEST = "lr=0.01 bs=32"
-NAMES = [f"lr={rate} bs={size}" for rate in journals.RATES for size in journals.SIZES]
+NAMES = [f"lr={rate} bs={size}" for rate in drawn_runs.RATES for size in drawn_runs.SIZES]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("grid")
     path = home / "report.html"
-    assert write_page(path, multitrack.open_journal(journals.grid(home / "journal")).runs()) == 10
+    assert write_page(path, multitrack.open_journal(drawn_runs.grid(home / "journal")).runs()) == 10
     return path
 
 
@@ -78,7 +77,7 @@ def test_the_reduction_is_chosen_in_the_header(page: Page) -> None:
         "last", "first", "min", "max", "mean", "median", "count", "best",
     ]  # fmt: skip
     page.click("select[data-key='reduce lists.batch_loss'] option[value=max]")
-    assert cells() == ["", *(f"{9.75 + size:g}" for _ in journals.RATES for size in journals.SIZES)]
+    assert cells() == ["", *(f"{9.75 + size:g}" for _ in drawn_runs.RATES for size in drawn_runs.SIZES)]
     page.click("select[data-key='reduce lists.batch_loss'] option[value=count]")
     assert cells() == ["", *["6000"] * 9]
     assert "reduce=lists.batch_loss%3Acount" in page.driver.current_url
@@ -144,7 +143,7 @@ def test_smoothing_log_scale_and_the_x_axis(page: Page, report: Path) -> None:
 
 def test_thinning_is_said_and_keeps_extremes(page: Page) -> None:
     traces = page.graph("lists.batch_loss")
-    assert [max(trace["y"]) for trace in traces] == [9.75 + size for _ in journals.RATES for size in journals.SIZES]
+    assert [max(trace["y"]) for trace in traces] == [9.75 + size for _ in drawn_runs.RATES for size in drawn_runs.SIZES]
     assert all(len(trace["y"]) <= 1200 for trace in traces)
     assert all((trace["x"][0], trace["x"][-1]) == (0, 5999) for trace in traces)
     note = page.texts("figure[data-column='lists.batch_loss'] figcaption .hint")
@@ -306,7 +305,7 @@ _PALE = """(() => {
 })()"""
 
 
-@pytest.mark.parametrize("name", journals.EVIL)
+@pytest.mark.parametrize("name", drawn_runs.EVIL)
 def test_texts_that_try_to_be_code(browser: Page, tmp_path: Path, evil_report: Path, name: str) -> None:
     browser.troubles(), browser.requests()
     runs = {run.manifest.name: run for run in multitrack.open_journal(evil_report.parent / "journal").runs()}
@@ -338,7 +337,7 @@ _VISIBLE = "arguments[0].replace(/[\\u2028\\u2029\\u202e]/g, (c) => '\\\\u' + c.
 @pytest.fixture(scope="module")
 def evil_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("evil")
-    write_page(home / "report.html", multitrack.open_journal(journals.evil(home / "journal")).runs())
+    write_page(home / "report.html", multitrack.open_journal(drawn_runs.evil(home / "journal")).runs())
     return home / "report.html"
 
 

@@ -1,0 +1,127 @@
+"""Pictures of runs: what is drawn is what was recorded, and files are the same each time."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+
+import drawn_runs
+import multitrack
+from multitrack import plot
+from multitrack.cli import main
+from multitrack.errors import QueryError
+from multitrack.reader import RecordedRun
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn_runs.grid(tmp_path_factory.mktemp("grid") / "journal")
+
+
+@pytest.fixture
+def runs(journal: Path) -> list[RecordedRun]:
+    return list(multitrack.open_journal(journal).runs())
+
+
+def lines(figure: Figure, panel: int = 0) -> list[list[tuple[float, float]]]:
+    return [list(zip(*line.get_data(), strict=True)) for line in figure.axes[panel].lines]
+
+
+def test_an_overlay_has_the_points_of_every_run(runs: list[RecordedRun]) -> None:
+    figure = plot.overlay(runs, ["loss", "batch_loss"])
+    assert lines(figure) == [
+        [(point.step, point.value) for point in run.get_metrics("loss")["loss"]] for run in runs if run.get_metrics()
+    ]
+    peaks = [max(value for _, value in line) for line in lines(figure, 1)]
+    assert peaks == [9.75 + size for _ in drawn_runs.RATES for size in drawn_runs.SIZES]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [run.manifest.name for run in runs[1:]]
+    looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == 9
+
+
+def test_time_log_scale_and_smoothing(runs: list[RecordedRun]) -> None:
+    run = runs[1]
+    figure = plot.overlay([run], "loss", x="time", log=True, smooth=0.5)
+    points = run.get_metrics("loss")["loss"]
+    faint, smooth = figure.axes[0].lines
+    assert list(faint.get_xdata()) == [(point.time - run.manifest.created) / 1000 for point in points]
+    first, second = points[0].value, points[1].value
+    assert list(smooth.get_ydata())[:2] == pytest.approx([first, (0.25 * first + 0.5 * second) / 0.75])
+    assert figure.axes[0].get_yscale() == "log"
+    with pytest.raises(ValueError, match="below 1, got 1"):
+        plot.overlay([run], "loss", smooth=1)
+
+
+def test_parallel_coordinates_go_through_the_params_to_the_objective(runs: list[RecordedRun]) -> None:
+    figure = plot.parallel(runs, "val_accuracy:max")
+    panel = figure.axes[0]
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["lr", "batch_size", "val_accuracy:max"]
+    drawn = [tuple(line.get_ydata()) for line in panel.lines if len(line.get_xdata()) == 3]
+    assert len(drawn) == 9
+    assert drawn[-1] == (1.0, 0.0, 1.0)  # the best, on top: largest rate, smallest batch
+    assert sorted({round(place, 9) for place, _, _ in drawn}) == [0.0, 0.5, 1.0]  # a logarithmic axis
+
+
+def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
+    with pytest.raises(QueryError, match="no run has a series or list called 'nonsense'"):
+        plot.overlay(runs, "nonsense")
+    with pytest.raises(QueryError, match="two runs with 'nonsense' or more, there are 0"):
+        plot.parallel(runs, "nonsense")
+
+
+def test_names_are_no_formulas_and_gaps_stay_gaps(tmp_path: Path) -> None:
+    drawn_runs.evil(tmp_path / "journal")
+    names = ["$\\frac{", "_hidden", "日本語"]
+    for name in names:
+        with drawn_runs.start(tmp_path / "journal", name, params={name: name}) as run:
+            run.log_metric("x", 1.0, step=0)
+            run.log_metric("x", float("nan"), step=1)
+            run.log_metric("x", 10**400, step=2)
+            run.log_metric("score", len(name))
+    runs = [run for run in multitrack.open_journal(tmp_path / "journal").runs() if run.manifest.name in names]
+    figure = plot.overlay(runs, "x")
+    assert [str(value) for _, value in lines(figure)[0]] == ["1.0", "nan", "nan"]
+    plot.save(figure, tmp_path / "x.svg")
+    text = (tmp_path / "x.svg").read_text()
+    assert "frac{" in text
+    plot.save(plot.parallel(runs, "score", params=names), tmp_path / "p.png")
+
+
+def test_the_command_writes_png_and_svg_the_same_each_time(journal: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "a.svg", "b.svg"):
+        done = CliRunner().invoke(main, ["plot", "--journal", str(journal), "-m", "loss", "-o", name])
+        assert (done.exit_code, re.sub(r"\d+ kB", "N kB", done.output)) == (0, f"{name}: N kB\n")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+    assert Path("a.png").read_bytes()[:4] == b"\x89PNG"
+    done = CliRunner().invoke(
+        main, ["plot", "--journal", str(journal), "--parallel", "-m", "val_accuracy", "--where", "params.lr > 0.0005",
+               "-o", "p.svg"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert Path("p.svg").read_text().startswith("<?xml")
+    wrong = CliRunner().invoke(main, ["plot", "--journal", str(journal), "-m", "loss", "-o", "x.doc"])
+    assert wrong.exit_code == 2
+    assert "--output" in wrong.output
+
+
+def test_without_matplotlib_it_says_what_to_install(journal: Path) -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        f"sys.argv = ['multitrack', 'plot', '--journal', {str(journal)!r}, '-m', 'loss']\n"
+        "from multitrack.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "multitrack: pictures need matplotlib: pip install 'multitrack[plot]'\n"
+
+
+def test_the_colours_are_the_page_s() -> None:
+    style = (Path(plot.__file__).parent / "page" / "assets" / "page.css").read_text()
+    light = style[: style.index("}")]
+    assert tuple(re.findall(r"--run-\d: (#\w+)", light)) == plot.COLOURS
