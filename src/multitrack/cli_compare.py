@@ -59,7 +59,8 @@ def _commas(text: str | None) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
+def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Tags from ``NAME=VALUE`` on the command line."""
     tags = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
@@ -111,7 +112,7 @@ def compare(
 
     reader = open_journal(journal)
     found: Iterable[RecordedRun] = reader.runs(
-        project, status=status, tags=_tags(tags), group=group, parent=parent and reader.run(parent).id, since=since,
+        project, status=status, tags=tags_of(tags), group=group, parent=parent and reader.run(parent).id, since=since,
         until=until, where=where,
     )  # fmt: skip
     if run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import webbrowser
@@ -12,30 +13,53 @@ from typing import Any
 
 import click
 
-from multitrack.reader import JournalReader, RecordedRun, open_journal
+from multitrack.cli_compare import JOURNAL, tags_of
+from multitrack.reader import RecordedRun, open_journal
 from multitrack.terminal import safe
 
+Source = Callable[[], Iterator[RecordedRun]]
 
-def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments that choose runs."""
+
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that choose runs, as one: ``source``, which reads them, each time anew."""
+
+    @functools.wraps(command)
+    def with_source(
+        run: tuple[str, ...], journal: Path | None, parent: str | None, tags: tuple[str, ...], project: str | None,
+        status: str | None, group: str | None, since: str | None, until: str | None, where: str | None, **rest: Any,
+    ) -> None:  # fmt: skip
+        reader = open_journal(journal)
+        named = {reader.run(name).id for name in run}
+        parent_id = None if parent is None else reader.run(parent).id
+        pairs = tags_of(tags)
+
+        def source() -> Iterator[RecordedRun]:
+            for found in reader.runs(
+                project, status=status, tags=pairs, group=group, parent=parent_id, since=since, until=until, where=where
+            ):
+                if not named or found.id in named or found.manifest.parent in named:
+                    yield found
+
+        command(source=source, **rest)
+
     for decorate in (
-        click.option("--journal", type=click.Path(path_type=Path), metavar="DIR",
-                     help="The journal's directory. Default: the config's."),
+        click.option("--where", metavar="FILTER", help="Only runs that a filter takes: 'params.lr < 0.01 and "
+                     "metrics.val_accuracy > 0.9'; `multitrack compare --help` has all of it."),
+        click.option("--until", metavar="TIME", help="Only runs started until then."),
+        click.option("--since", metavar="TIME",
+                     help="Only runs started since: ISO 8601 (local), or 7d, 12h, 30min ago."),
+        click.option("--parent", metavar="RUN", help="Only children of this run."),
+        click.option("--group", help="Only runs of this group."),
+        click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE",
+                     help="Only runs with this tag; can be repeated."),
+        click.option("--status", type=click.Choice(["running", "finished", "failed", "killed"]),
+                     help="Only runs that ended so."),
         click.option("--project", help="Only runs of this project."),
-        click.option("--where", metavar="FILTER",
-                     help="Only runs that this is true of: 'params.lr < 0.01 and metrics.val_accuracy > 0.9'."),
+        JOURNAL,
         click.argument("run", nargs=-1),
     ):  # fmt: skip
-        command = decorate(command)
-    return command
-
-
-def chosen(reader: JournalReader, run: Iterable[str], **filters: Any) -> Iterator[RecordedRun]:
-    """The runs that the arguments choose: those named, each with its children, or all that the filters take."""
-    named = {reader.run(name).id for name in run}
-    for found in reader.runs(**filters):
-        if not named or found.id in named or found.manifest.parent in named:
-            yield found
+        with_source = decorate(with_source)
+    return with_source
 
 
 @click.command()
@@ -55,8 +79,8 @@ def chosen(reader: JournalReader, run: Iterable[str], **filters: Any) -> Iterato
 @click.option("--every", type=click.FloatRange(min=0.1), default=2.0, show_default=True,
               help="With --watch: seconds between looks at the journal.")  # fmt: skip
 def report(
-    run: tuple[str, ...], journal: Path | None, project: str | None, where: str | None, output: Path, title: str | None,
-    no_charts: bool, points: int, lines: int, open_: bool, watch: bool, port: int, every: float,
+    source: Source, output: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
+    port: int, every: float,
 ) -> None:  # fmt: skip
     """Write an HTML page of the runs: table, graphs, parallel coordinates, and each run on a page of its own.
 
@@ -64,11 +88,6 @@ def report(
     any, all runs of the journal, or those that the filters take.
     """
     from multitrack.page.write import Options, write_page  # noqa: PLC0415 - not for the listings
-
-    reader = open_journal(journal)
-
-    def source() -> Iterator[RecordedRun]:
-        return chosen(reader, run, project=project, where=where)
 
     with said():
         if watch:
@@ -84,7 +103,7 @@ def report(
         webbrowser.open(output.absolute().as_uri())
 
 
-def _watch(source: Callable[[], Iterator[RecordedRun]], options: Any, port: int, every: float, open_: bool) -> None:
+def _watch(source: Source, options: Any, port: int, every: float, open_: bool) -> None:
     from multitrack.page.serve import PageServer, Watched  # noqa: PLC0415 - see above
 
     server = PageServer(Watched(source, options, every), port)
@@ -137,8 +156,8 @@ def counting() -> Iterator[Callable[[int], None]]:
 @click.option("--size", type=(float, float), metavar="W H", help="Inches.")
 @click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
 def plot(
-    run: tuple[str, ...], journal: Path | None, project: str | None, where: str | None, metrics: tuple[str, ...],
-    output: Path, parallel: bool, x: str, log: bool, smooth: float, size: tuple[float, float] | None, dpi: int,
+    source: Source, metrics: tuple[str, ...], output: Path, parallel: bool, x: str, log: bool, smooth: float,
+    size: tuple[float, float] | None, dpi: int,
 ) -> None:  # fmt: skip
     """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
 
@@ -149,9 +168,8 @@ def plot(
 
     if parallel and len(metrics) > 1:
         raise click.UsageError("--parallel has one objective")
-    reader = open_journal(journal)
     with said(), counting() as progress:
-        runs = counted(chosen(reader, run, project=project, where=where), progress)
+        runs = counted(source(), progress)
         if parallel:
             figure = pictures.parallel(runs, metrics[0], size=size)
         else:
