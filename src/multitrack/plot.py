@@ -264,8 +264,11 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def _differing(params: Sequence[dict[str, Any]]) -> list[str]:
+    """The params in which runs differ; of several that are always equal, the first."""
     names = dict.fromkeys(name for values in params for name in values)
-    return [name for name in names if len({repr(values[name]) for values in params if name in values}) > 1]
+    columns = {name: tuple(repr(values[name]) if name in values else "" for values in params) for name in names}
+    first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
+    return [name for name in names if first.get(columns[name]) == name]
 
 
 def _text(text: object) -> str:

@@ -28,7 +28,7 @@ def grid(journal: Path) -> Path:
     with start(journal, "grid", notes="Nine runs.\nTwo params.") as parent:
         for rate in RATES:
             for size in SIZES:
-                params = {"lr": rate, "batch_size": size, "model": {"units": 64}}
+                params = {"lr": rate, "batch_size": size, "model": {"units": 64}, "optimizer": {"lr": rate}}
                 with start(
                     journal, f"lr={rate} bs={size}", params=params, parent=parent, tags={"stage": "grid"}
                 ) as run:

@@ -10,7 +10,8 @@ from selenium.webdriver.common.keys import Keys
 import drawn_runs
 import multitrack
 from browser import Page, chromium
-from multitrack.page.write import write_page
+from multitrack.page.serve import PageServer, Watched
+from multitrack.page.write import Options, write_page
 
 pytestmark = pytest.mark.slow
 BEST = "lr=0.01 bs=32"
@@ -63,7 +64,7 @@ def test_a_click_on_a_name_sorts_and_a_second_one_turns(page: Page) -> None:
 
 def test_columns_stand_in_groups_and_those_that_are_equal_are_hidden(page: Page) -> None:
     groups = page.js("[...document.querySelectorAll('.groups th')].map((th) => [th.textContent, th.colSpan])")
-    assert groups == [["run", 4], ["params", 2], ["metrics", 3], ["lists", 1]]
+    assert groups == [["run", 4], ["params", 3], ["metrics", 3], ["lists", 1]]
     page.click('[data-key="all"]')
     assert "model/units" in " ".join(page.texts("thead .sort"))
     assert page.js("document.activeElement.dataset.key") == "all"
@@ -371,3 +372,29 @@ def test_a_page_of_nothing(browser: Page, tmp_path: Path) -> None:
     browser.open((tmp_path / "empty.html").as_uri())
     assert browser.texts("#runs .empty") == ["No runs yet."]
     assert browser.troubles() == []
+
+
+def test_a_served_page_follows_the_training(browser: Page, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    with drawn_runs.start(journal, "first", params={"lr": 0.1}) as run:
+        run.log_metric("loss", 1.0, step=0)
+        watched = Watched(lambda: multitrack.open_journal(journal).runs(), Options(), every=0.1)
+        with PageServer(watched) as server:
+            browser.open(f"{server.url}#sort=metadata.name&down=1")
+            assert [trace["y"] for trace in browser.graph("metrics.loss")] == [[1.0]]
+            assert browser.texts("tbody .status") == ["running"]
+            run.log_metric("loss", 0.5, step=1)
+            with drawn_runs.start(journal, "second", params={"lr": 0.2}) as other:
+                other.log_metric("loss", 2.0, step=0)
+            run.end()
+            browser.wait("document.querySelectorAll('tbody tr').length === 2")
+            browser.wait("document.querySelectorAll('.status.finished').length === 2")
+            assert browser.rows() == ["second", "first"]  # still sorted as before
+            assert [trace["y"] for trace in browser.graph("metrics.loss")] == [[1.0, 0.5], [2.0]]
+            assert browser.troubles() == []
+            assert {url.partition("/changes")[0] + "/" for url in browser.requests() if "/changes" in url} == {
+                server.url
+            }
+        browser.wait("document.getElementById('status').textContent.includes('no longer served')")
+    browser.driver.get("about:blank")  # which ends its asking
+    browser.troubles(), browser.requests()

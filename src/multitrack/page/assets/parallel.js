@@ -19,7 +19,12 @@ function axes() {
   if (!goal) return [];
   const runs = data.runs.filter((run) => isFinite(cell(run, goal)));
   if (runs.length < 2) return [];
-  const params = columns.filter((column) => column.group === "params" && differs(column, runs));
+  const seen = new Set(); // of two params that are always equal, one is enough
+  const params = columns.filter((column) => {
+    if (column.group !== "params" || !differs(column, runs)) return false;
+    const values = JSON.stringify(runs.map((run) => valueText(cell(run, column) ?? "")));
+    return !seen.has(values) && seen.add(values);
+  });
   return [...params, goal].map((column) => axis(column, runs));
 }
 
