@@ -18,9 +18,9 @@ import msgspec
 
 from multitrack import __version__, plugins, ranks, shown
 from multitrack.cli_compare import JOURNAL, compare
+from multitrack.cli_page import plot, report
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError, QueryError
-from multitrack.page import command as pages
 from multitrack.reader import RecordedRun, open_journal
 from multitrack.terminal import safe, safe_json
 
@@ -195,8 +195,8 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
 
 
 main.add_command(compare)
-main.add_command(pages.report)
-main.add_command(pages.plot)
+main.add_command(report)
+main.add_command(plot)
 
 
 def _time(text: str | None, option: str) -> int | None:

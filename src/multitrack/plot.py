@@ -30,6 +30,8 @@ _DASHES: Final = ("-", "--", ":", "-.")
 #: More runs than this have no legend: nobody could tell them apart by it.
 _LEGEND: Final = 32
 _POINTS: Final = 1200
+#: Characters of a param below its axis.
+_LABEL: Final = 16
 #: Where a param's values span this factor, its axis is logarithmic.
 _WIDE: Final = 50.0
 
@@ -136,7 +138,8 @@ def parallel(
         for place, text in axis.ticks:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
             panel.text(i + 0.04, place, _text(text), fontsize="x-small", va="center", zorder=4, bbox=box)
-    panel.set_xticks(range(len(axes)), [_text(axis.name) for axis in axes])
+    names = [axis.name if len(axis.name) <= _LABEL else f"…{axis.name[1 - _LABEL :]}" for axis in axes]
+    panel.set_xticks(range(len(axes)), [_text(name) for name in names])
     panel.tick_params(length=0)
     panel.set_yticks([])
     panel.set_xlim(-0.1, len(axes) - 0.6)
@@ -266,9 +269,14 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 def _differing(params: Sequence[dict[str, Any]]) -> list[str]:
     """The params in which runs differ; of several that are always equal, the first."""
     names = dict.fromkeys(name for values in params for name in values)
-    columns = {name: tuple(repr(values[name]) if name in values else "" for values in params) for name in names}
+    columns = {name: tuple(_short(values[name]) if name in values else "" for values in params) for name in names}
     first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
     return [name for name in names if first.get(columns[name]) == name]
+
+
+def _short(value: Any) -> str:
+    """A value as it would be written beside an axis: 0.001 and its nearest single are the same."""
+    return f"{value:.6g}" if type(value) is float else repr(value)
 
 
 def _text(text: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -115,10 +116,15 @@ def page_head(
     projects, journals = sorted({project for project, _ in told}), sorted({journal for _, journal in told})
     return {
         "title": title or (", ".join(projects) if 0 < len(projects) <= 3 else "runs"),
-        "journal": ", ".join(journals), "made": time.time_ns() // 1_000_000, "points": points,
+        "journal": ", ".join(map(_from_here, journals)), "made": time.time_ns() // 1_000_000, "points": points,
         "better": {name: end for name in names if (end := better(name)) is not None},
         "contexts": tables.contexts, "packages": tables.packages, "version": 0, "watch": None, **more,
     }  # fmt: skip
+
+
+def _from_here(path: str) -> str:
+    """A path as one would type it here, where that is shorter."""
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def data_block(head: dict[str, Any], runs: Iterable[bytes]) -> bytes:
