@@ -15,7 +15,7 @@ from multitrack.columns import better
 from multitrack.errors import QueryError
 from multitrack.page.thin import Curve, Thinned, Thinner
 from multitrack.reader import RecordedRun
-from multitrack.series import Series, read_series
+from multitrack.series import read_list, read_series
 from multitrack.terminal import safe
 
 if TYPE_CHECKING:
@@ -219,10 +219,9 @@ def _look(place: int) -> dict[str, Any]:
 def _thinned(run: RecordedRun, name: str) -> Thinned | None:
     """The points to draw, of a series or of a list."""
     thinner = Thinner(_POINTS)
-    series = read_series(run.directory, name)
+    series = read_list(run.directory, name)  # first: where there is none, that takes no time
     if not len(series):
-        values = run.get_list_metrics(name).get(name, [])
-        series = Series(name, list(range(len(values))), values, [run.manifest.created] * len(values))
+        series = read_series(run.directory, name)
     if not len(series):
         return None
     thinner.extend(series.steps, series.times, series.values)

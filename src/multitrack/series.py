@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack import records
-from multitrack.records import Metric, number_from_text
+from multitrack.records import ListMetric, Metric, number_from_text
 from multitrack.segments import is_held, segment_path
 
 #: Bytes of the journal that are decoded at a time: so few that the records made of them stay in the processor's cache.
@@ -83,6 +83,30 @@ def read_all_series(directory: Path) -> dict[str, Series]:
                 series.steps.append(step)
                 series.values.append(number_from_text(value) if isinstance(value, str) else value)
                 series.times.append(record.time)
+    return found
+
+
+def read_list(directory: Path, name: str) -> Series:
+    """Read one list metric of the run in ``directory``; its steps are its places; empty where there is none."""
+    found = Series(name, [], [], [])
+    parts: list[ListMetric] = []  # of a call that was too long for a line; they count once the last is there
+    for stretch in _stretches(directory):
+        if b'"list"' not in stretch:
+            continue
+        for line in stretch.splitlines():
+            if b'"list"' not in line:
+                continue
+            record = records.decode_or_none(line)
+            if not isinstance(record, ListMetric):
+                continue
+            parts = [*parts, record] if parts and record.part == len(parts) + 1 else [record] * (record.part == 1)
+            if not parts or record.part < record.parts:
+                continue
+            for part in parts if record.name == name else ():
+                found.values.extend(part.numbers)
+                found.times.extend([part.time] * len(part.values))
+            parts = []
+    found.steps.extend(range(len(found.values)))
     return found
 
 

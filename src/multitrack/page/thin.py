@@ -92,7 +92,10 @@ class Thinner:
         self._values += values
         if self.count <= self._most:
             return
-        self._length = self._length or 2
+        if not self._length:
+            self._length = 2
+            while self.count // self._length >= self._room:  # where many come at once, straight to the length they need
+                self._length *= 2
         while self._take() == self._room:
             pairs = zip(self._stretches[::2], self._stretches[1::2], strict=True)
             self._stretches = [_merged(one, two) for one, two in pairs]
