@@ -69,4 +69,4 @@ types: .venv/dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-peers .venv-torch .venv-bootstrap digits-run distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-torch .venv-bootstrap digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
