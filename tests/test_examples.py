@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import multitrack
+from browser import chromium
 from multitrack.reader import RecordedRun
+from pictures import PICTURES, take
 from quiet import QUIET
 
 pytestmark = pytest.mark.slow
@@ -135,3 +138,58 @@ def test_a_distributed_search_leaves_no_process_behind(tmp_path: Path, trouble: 
         trouble
     ] in said
     assert not any(alive(int(pid)) for pid in pids.values())
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What the grid of nine trainings left behind, and what it printed."""
+    home = tmp_path_factory.mktemp("grid")
+    return home / "digits-grid", example("digits_grid", "--epochs", "2", where=home)
+
+
+def accuracies(out: Path) -> dict[str, float]:
+    """The validation accuracy that each training ended with."""
+    runs = runs_in(out / ".multitrack")
+    return {
+        name: run.get_metrics("val_accuracy")["val_accuracy"][-1].value for name, run in runs.items() if name != "grid"
+    }
+
+
+def test_a_grid_ends_with_its_table_and_its_report(grid: tuple[Path, str]) -> None:
+    out, printed = grid
+    runs = runs_in(out / ".multitrack")
+    parent = runs.pop("grid")
+    assert {run.manifest.parent for run in runs.values()} == {parent.id}
+    assert sorted((run.get_params()["learning_rate"], run.get_params()["batch_size"]) for run in runs.values()) == [
+        (rate, size) for rate in (0.0001, 0.001, 0.01) for size in (32, 64, 128)
+    ]
+    ids = {run.id: name for name, run in runs.items()}
+    shown = [ids[line.split()[0]] for line in printed.splitlines()[1:10]]
+    found = accuracies(out)
+    assert [found[name] for name in shown] == sorted(found.values(), reverse=True)
+    assert re.search(r"report\.html: 10 runs, \d\.\d MB$", printed.strip())
+
+
+def test_the_pictures_in_the_docs_are_of_the_grid(grid: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = grid
+    taken = tmp_path / "pictures"
+    taken.mkdir()
+    with chromium(tmp_path / "chromium") as page:
+        page.open((out / "report.html").as_uri())
+        page.click('[data-key="sort metrics.val_accuracy"]')
+        found = accuracies(out)
+        assert [found[name] for name in page.rows()[:9]] == sorted(found.values(), reverse=True)
+        take(page, out, taken)
+        assert page.troubles() == []
+        assert page.requests() == []
+    shown = {path.name: size_of(path) for path in PICTURES.iterdir()}
+    assert {path.name: size_of(path) for path in taken.iterdir()} == shown, "run: python tests/pages/pictures.py"
+    text = (EXAMPLES.parent / "docs" / "reading.md").read_text()
+    assert set(re.findall(r"\]\(pictures/(.*?)\)", text)) == set(shown)
+    assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 1_000_000
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of a PNG."""
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    return width, height

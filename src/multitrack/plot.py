@@ -85,6 +85,8 @@ def overlay(
         panel.set_yscale("log" if log else "linear")
         panel.grid(visible=True, color="#dfe3e8", linewidth=0.6)
         panel.spines[["top", "right"]].set_visible(False)
+        if x == "step":
+            panel.locator_params("x", integer=True)
     panels[-1].set_xlabel("seconds since start" if x == "time" else "step")
     if 1 < len(lines) <= _LEGEND:
         figure.legend(

@@ -1,4 +1,4 @@
-"""Headless Chromium for the tests of pages: Debian's, with nothing of its own to fetch or to say."""
+"""Headless Chromium for the tests of pages: Debian's, with nothing of its own to fetch, and no way but to loopback."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-default-apps", "--no-first-run", "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server",
     "--force-color-profile=srgb", "--font-render-hinting=none", "--lang=en",
 )  # fmt: skip
 
@@ -87,7 +88,7 @@ class Page:
             message = entry["message"]
             if '"Network.requestWillBeSent"' in message:
                 asked.append(self.js("JSON.parse(arguments[0]).message.params.request.url", message))
-        return [url for url in asked if not url.startswith(("file:", "data:", "about:"))]
+        return [url for url in asked if not url.startswith(("file:", "data:", "about:", "chrome:"))]
 
     def shot(self, path: Path) -> None:
         self.driver.save_screenshot(str(path))

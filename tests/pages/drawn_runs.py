@@ -8,6 +8,8 @@ import multitrack
 
 RATES = (0.01, 0.001, 0.0001)
 SIZES = (32, 64, 128)
+NAMES = [f"lr={rate} bs={size}" for rate in RATES for size in SIZES]
+BEST = NAMES[0]
 #: What tries to be more than text, in HTML, in scripts, in Plotly's labels and in addresses.
 EVIL = (
     "</script><script>window.hacked=1</script>",

@@ -84,7 +84,7 @@ function drawGraph(figure, column, runs) {
   const plot = figure.querySelector(".plot");
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", visible(`Graph of ${column.name}, ${plural(drawn.length, "run")}; the table has the numbers`));
-  Plotly.react(plot, drawn.flatMap((run) => traces(run, column)), layout(column), { displayModeBar: false, responsive: true });
+  Plotly.react(plot, drawn.flatMap((run) => traces(run, column)), layout(column, held), { displayModeBar: false, responsive: true });
 }
 
 // Plotly takes a little HTML in its texts; recorded text is none.
@@ -125,14 +125,16 @@ function smoothed(points) {
   return { steps: points.steps, times: points.times, values };
 }
 
-function layout(column) {
+function layout(column, held) {
+  const few = state.x === "step" && held.every(({ steps }) => steps.at(-1) - steps[0] <= 10); // no half steps between them
   const [text, muted, line] = ["--text", "--muted", "--line"].map(style);
   const axis = { color: muted, gridcolor: line, zeroline: false, linecolor: line, ticks: "", automargin: true };
   const title = { step: column.group === "lists" ? "index" : "step", time: "seconds since start", clock: "" }[state.x];
   return {
     margin: { l: 48, r: 12, t: 6, b: 36 }, height: 250, showlegend: false, hovermode: "closest",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 11, color: text },
-    xaxis: { ...axis, title: { text: title, standoff: 6, font: { size: 11, color: muted } }, type: state.x === "clock" ? "date" : "linear" },
+    xaxis: { ...axis, title: { text: title, standoff: 6, font: { size: 11, color: muted } }, type: state.x === "clock" ? "date" : "linear",
+      dtick: few ? 1 : undefined },
     yaxis: { ...axis, type: state.log ? "log" : "linear", exponentformat: "power" },
     hoverlabel: { bgcolor: style("--raised"), bordercolor: line, font: { color: text } },
     uirevision: `${state.x} ${state.log}`,

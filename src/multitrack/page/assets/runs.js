@@ -33,6 +33,8 @@ function index() {
       columns.push(column);
     }
   }
+  // What a training is about, loss and accuracy and the like, stands before speeds and rates.
+  columns = GROUPS.flatMap((group) => columns.filter((column) => column.group === group).sort((a, b) => !a.better - !b.better));
 }
 
 const hasCurves = (run) => Object.keys(run.series).length + Object.keys(run.lists).length > 0;

@@ -10,7 +10,7 @@ const listeners = [];
 
 function read() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const found = { hidden: new Set(given.getAll("hide")), reduce: new Map(), brush: new Map() };
+  const found = { hidden: new Set(given.getAll("hide")), folded: new Set(given.getAll("fold")), reduce: new Map(), brush: new Map() };
   for (const [key, usual] of Object.entries(DEFAULTS)) {
     const text = given.get(key);
     if (text === null) found[key] = usual;
@@ -36,6 +36,7 @@ function address(of = state) {
     if (of[key] !== usual) to.set(key, typeof usual === "boolean" ? (of[key] ? "1" : "0") : of[key]);
   }
   for (const id of of.hidden) to.append("hide", id);
+  for (const group of of.folded) to.append("fold", group);
   for (const [column, reduction] of of.reduce) to.append("reduce", `${column}:${reduction}`);
   for (const [axis, [low, high]] of of.brush) to.append("brush", `${axis}:${low}:${high}`);
   return "#" + to.toString();

@@ -7,10 +7,15 @@ function differs(column, runs) {
   return texts.size > 1;
 }
 
-/** The columns of the table: those that tell the runs apart, or all. */
+/** The columns of the groups that are switched on; and always the name. */
+function openColumns() {
+  return columns.filter((column) => column.key === "metadata.name" || !state.folded.has(column.group));
+}
+
+/** The columns of the table: of those the ones that tell the runs apart, or all. */
 function tableColumns(runs) {
-  if (state.all || runs.length < 2) return columns;
-  return columns.filter((column) => column.name === "name" || column.key === "metadata.status" ||
+  if (state.all || runs.length < 2) return openColumns();
+  return openColumns().filter((column) => column.key === "metadata.name" || column.key === "metadata.status" ||
     column.key === "metadata.started" || column.key === state.sort ||
     column.group === "metrics" || column.group === "lists" || differs(column, runs));
 }
@@ -18,7 +23,7 @@ function tableColumns(runs) {
 function drawTable(place) {
   const runs = sorted(shownRuns());
   const shown = tableColumns(data.runs);
-  const left = columns.length - shown.length;
+  const left = openColumns().length - shown.length;
   const best = bestCells(runs, shown);
   fill(place,
     h("div", { class: "bar" },
@@ -33,7 +38,8 @@ function drawTable(place) {
       (left > 0 || state.all) && h("label", { class: "check" },
         h("input", { type: "checkbox", checked: state.all, "data-key": "all",
           onchange: (event) => change({ all: event.target.checked }) }),
-        state.all ? "columns that are equal in all runs" : `${plural(left, "column")} equal in all runs`)),
+        state.all ? "also columns that are equal in all runs" : `also ${plural(left, "column")} equal in all runs`),
+      groupSwitches()),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" },
       h("table", { class: "runs" },
         h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
@@ -42,11 +48,20 @@ function drawTable(place) {
       !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
 }
 
+/** A switch a group that the runs have anything in. */
+function groupSwitches() {
+  const groups = GROUPS.filter((group) => columns.some((column) => column.group === group && column.key !== "metadata.name"));
+  return h("span", { class: "switches", role: "group", "aria-label": "Columns" }, h("span", { class: "hint" }, "columns"), groups.map((group) => h("button", {
+    class: "chip", "data-key": `fold ${group}`, "aria-pressed": String(!state.folded.has(group)),
+    onclick: () => { const folded = new Set(state.folded); if (!folded.delete(group)) folded.add(group); change({ folded }); },
+  }, group === "metadata" ? "run" : group)));
+}
+
 function groupRow(shown) {
   const spans = [];
-  for (const { group, name } of shown) {
+  for (const { group, key } of shown) {
     const last = spans.at(-1);
-    const title = name === "name" && group === "metadata" ? "run" : group;
+    const title = key === "metadata.name" ? "run" : group;
     if (last?.title === title || (last?.title === "run" && group === "metadata")) last.span += 1;
     else spans.push({ title, span: 1 });
   }
@@ -58,7 +73,7 @@ function header(column) {
   const sortedBy = state.sort === column.key;
   const order = sortedBy ? (state.down ? "descending" : "ascending") : undefined;
   const turn = () => change({ sort: column.key, down: sortedBy ? !state.down : column.better === "max" });
-  return h("th", { scope: "col", "aria-sort": order, class: `${column.kind} ${column.name === "name" ? "name" : ""}` },
+  return h("th", { scope: "col", "aria-sort": order, class: `${column.kind} ${column.key === "metadata.name" ? "name" : ""}` },
     h("button", { class: "sort", "data-key": `sort ${column.key}`, title: `${column.key}: sort`, onclick: turn },
       short(column.name, 32), h("span", { class: "arrow", "aria-hidden": "true" }, sortedBy ? (state.down ? "▼" : "▲") : "")),
     column.reduced && reducer(column));
@@ -94,7 +109,7 @@ function row(run, shown, best) {
   return h("tr", { "data-run": run.id, class: hidden ? "off" : "" },
     h("td", { class: "look" }, eye(run, hidden)),
     shown.map((column) => {
-      if (column.name === "name" && column.group === "metadata") {
+      if (column.key === "metadata.name") {
         return h("th", { scope: "row", class: "name" }, h("a", { href: address({ ...state, run: run.id }), "data-key": `open ${run.id}` }, short(run.name, 40)));
       }
       const value = cell(run, column);

@@ -1,0 +1,119 @@
+"""The report's graphs and parallel coordinates in a real browser: hidden, smoothed, thinned, brushed."""
+
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+import drawn_runs
+import multitrack
+from browser import Page
+
+pytestmark = pytest.mark.slow
+
+BEST = drawn_runs.BEST
+NAMES = drawn_runs.NAMES
+
+
+def test_eye_and_legend_hide_a_run_in_the_graphs(page: Page, known: dict[str, str]) -> None:
+    assert [trace["run"] for trace in page.graph("metrics.loss")] == [known[name] for name in NAMES]
+    page.click(f'[data-key="eye {known[BEST]}"]')
+    assert [trace["run"] for trace in page.graph("metrics.loss")] == [known[name] for name in NAMES[1:]]
+    assert page.find(f'[data-key="legend {known[BEST]}"]').get_attribute("aria-pressed") == "false"
+    page.click(f'[data-key="legend {known[NAMES[1]]}"]')
+    page.click(f'[data-key="legend {known[BEST]}"]')
+    assert [trace["run"] for trace in page.graph("metrics.loss")] == [known[name] for name in (BEST, *NAMES[2:])]
+    assert page.rows() == ["grid", *NAMES]  # still in the table
+
+
+def test_each_run_has_a_look_of_its_own_which_stays(page: Page) -> None:
+    looks = {trace["run"]: (trace["colour"], trace["dash"]) for trace in page.graph("metrics.loss")}
+    assert len(set(looks.values())) == 9
+    page.click('[data-key="sort metrics.val_accuracy"]')
+    assert {trace["run"]: (trace["colour"], trace["dash"]) for trace in page.graph("lists.batch_loss")} == looks
+
+
+def test_smoothing_log_scale_and_the_x_axis(page: Page, report: Path) -> None:
+    plain = page.graph("metrics.loss")
+    assert plain[0]["x"] == list(range(10))
+    page.js(
+        "(arguments[0].value = '0.5', arguments[0].dispatchEvent(new Event('input')))", page.find("[data-key=smooth]")
+    )
+    page.wait("document.querySelector('figure .plot').data.length === 18")
+    faint, smooth = page.graph("metrics.loss")[:2]
+    assert (faint["opacity"], faint["y"]) == (0.25, plain[0]["y"])
+    first, second = plain[0]["y"][:2]
+    assert smooth["y"][:2] == pytest.approx([first, (0.25 * first + 0.5 * second) / 0.75])
+    page.click("[data-key=log]")
+    page.click("[data-key=x] option[value=time]")
+    assert page.layout("metrics.loss") == {"x": "seconds since start", "y": "log"}
+    run = multitrack.open_journal(report.parent / "journal").run(BEST)
+    times = [(point.time - run.manifest.created) / 1000 for point in run.get_metrics("loss")["loss"]]
+    assert page.graph("metrics.loss")[0]["x"] == times
+    page.driver.back()
+    page.driver.forward()
+    assert page.layout("metrics.loss")["y"] == "log"
+
+
+def test_thinning_is_said_and_keeps_extremes(page: Page) -> None:
+    traces = page.graph("lists.batch_loss")
+    assert [max(trace["y"]) for trace in traces] == [9.75 + size for _ in drawn_runs.RATES for size in drawn_runs.SIZES]
+    assert all(len(trace["y"]) <= 1200 for trace in traces)
+    assert all((trace["x"][0], trace["x"][-1]) == (0, 5999) for trace in traces)
+    note = page.texts("figure[data-column='lists.batch_loss'] figcaption .hint")
+    assert note[0] == "list"
+    assert note[1].startswith("up to 6,000 points a run, ")
+    assert note[1].endswith(" drawn with all extremes")
+    assert "series of more than 1,200 points are thinned" in page.find(".top").text
+
+
+def drag(page: Page, axis: str, low: float, high: float) -> None:
+    """Drag along an axis, from one place to another (0 to 1)."""
+    grip = page.find(f'[data-axis="{axis}"] .grip')
+    page.js("arguments[0].scrollIntoView({block: 'center'})", grip)
+    height = grip.rect["height"] - 12
+    at = lambda place: round((0.5 - place) * height)  # noqa: E731
+    chain = ActionChains(page.driver, duration=20).move_to_element_with_offset(grip, 0, at(low)).click_and_hold()
+    chain.move_by_offset(0, (at(high) - at(low)) // 2).move_by_offset(0, at(high) - at(low) - (at(high) - at(low)) // 2)
+    chain.release().perform()
+
+
+def test_a_range_dragged_on_an_axis_filters_table_and_graphs(page: Page, known: dict[str, str]) -> None:
+    assert page.texts(".axis .label") == ["lrlr", "batch_sizebatch_size", "val_accuracyval_accuracy"]
+    assert page.texts('[data-axis="params.lr"] .tick') == ["0.0001", "0.001", "0.01"]
+    assert len(page.all(".parallel .line")) == 9
+    drag(page, "params.lr", 0.3, 0.9)  # a logarithmic axis: 0.001 in the middle
+    assert page.rows() == NAMES[3:6]
+    assert page.texts("#runs .bar > .chip") == ["lr in a range ×"]
+    assert [trace["run"] for trace in page.graph("metrics.loss")] == [known[name] for name in NAMES[3:6]]
+    assert len(page.all(".parallel .line:not(.out)")) == 3
+    drag(page, "params.batch_size", 0.0, 0.2)
+    assert page.rows() == ["lr=0.001 bs=32"]
+    address = page.driver.current_url
+    page.open(address)
+    assert page.rows() == ["lr=0.001 bs=32"]
+    page.click('[data-key="unbrush params.lr"]')
+    assert page.rows() == [name for name in NAMES if name.endswith("bs=32")]
+    page.click('[data-axis="params.batch_size"] .grip')
+    assert page.rows() == ["grid", *NAMES]
+
+
+def test_a_range_is_set_by_keys(page: Page) -> None:
+    end = page.find('[data-key="lower params.lr"]')
+    page.js("arguments[0].focus()", end)
+    for _ in range(11):
+        page.driver.switch_to.active_element.send_keys(Keys.PAGE_UP)
+    assert page.driver.switch_to.active_element.get_attribute("aria-valuetext") == "0.01, the end"
+    assert page.rows() == NAMES[:3]
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert page.rows() == ["grid", *NAMES]
+
+
+def test_lines_are_coloured_by_the_objective(page: Page, known: dict[str, str]) -> None:
+    stroke = lambda name: page.find(f'.line[data-run="{known[name]}"]').get_attribute("stroke")  # noqa: E731
+    assert stroke(BEST) == "rgb(201,179,91)"  # the upper end of the scale
+    assert len({stroke(name) for name in NAMES}) > 5
+    page.click("[data-key=objective] option[value='metrics.loss']")
+    assert page.texts(".goal .label") == ["lossloss"]
+    assert stroke(BEST) == "rgb(0,34,78)"

@@ -1,0 +1,106 @@
+"""The report's table in a real browser: what is clicked does what it says."""
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+import drawn_runs
+from browser import Page
+
+pytestmark = pytest.mark.slow
+
+BEST = drawn_runs.BEST
+NAMES = drawn_runs.NAMES
+
+
+def test_a_click_on_a_name_sorts_and_a_second_one_turns(page: Page) -> None:
+    assert page.rows() == ["grid", *NAMES]
+    page.click('[data-key="sort metrics.val_accuracy"]')
+    by_accuracy = page.rows()
+    assert by_accuracy[0] == BEST
+    assert by_accuracy[-1] == "grid"  # which has none
+    assert page.texts("th[aria-sort=descending] .sort") == ["val_accuracy▼"]
+    page.click('[data-key="sort metrics.val_accuracy"]')
+    assert page.rows() == [*reversed(by_accuracy[:-1]), "grid"]
+    page.click('[data-key="sort params.batch_size"]')
+    assert [name.partition("bs=")[2] for name in page.rows()] == ["32"] * 3 + ["64"] * 3 + ["128"] * 3 + [""]
+    assert "sort=params.batch_size" in page.driver.current_url
+    page.driver.refresh()
+    assert page.rows()[:1] == ["lr=0.01 bs=32"]
+    assert page.texts("th[aria-sort] .sort") == ["batch_size▲"]
+
+
+def test_columns_stand_in_groups_and_those_that_are_equal_are_hidden(page: Page) -> None:
+    groups = page.js("[...document.querySelectorAll('.groups th')].map((th) => [th.textContent, th.colSpan])")
+    assert groups == [["run", 4], ["params", 3], ["metrics", 3], ["lists", 1]]
+    page.click('[data-key="all"]')
+    assert "model/units" in " ".join(page.texts("thead .sort"))
+    assert page.js("document.activeElement.dataset.key") == "all"
+
+
+def test_groups_of_columns_are_switched_off_and_on(page: Page) -> None:
+    names = lambda: [text.rstrip("▲▼") for text in page.texts("thead .sort")]  # noqa: E731
+    everything = names()
+    assert len(everything) == 11
+    assert page.texts(".switches button") == ["run", "tags", "params", "metrics", "lists", "inputs", "outputs"]
+    page.click('[data-key="fold metadata"]')
+    page.click('[data-key="fold params"]')
+    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
+    assert page.js("document.activeElement.getAttribute('aria-pressed')") == "false"
+    page.driver.refresh()
+    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
+    page.click('[data-key="fold params"]')
+    page.click('[data-key="fold metadata"]')
+    assert names() == everything
+
+
+def test_the_reduction_is_chosen_in_the_header(page: Page) -> None:
+    cells = lambda: page.js(  # noqa: E731
+        "[...document.querySelectorAll('tbody tr')].map((tr) => tr.cells[tr.cells.length - 1].textContent)"
+    )
+    assert page.texts("select[data-key='reduce lists.batch_loss'] option") == [
+        "last", "first", "min", "max", "mean", "median", "count", "best",
+    ]  # fmt: skip
+    page.click("select[data-key='reduce lists.batch_loss'] option[value=max]")
+    assert cells() == ["", *(f"{9.75 + size:g}" for _ in drawn_runs.RATES for size in drawn_runs.SIZES)]
+    page.click("select[data-key='reduce lists.batch_loss'] option[value=count]")
+    assert cells() == ["", *["6000"] * 9]
+    assert "reduce=lists.batch_loss%3Acount" in page.driver.current_url
+
+
+def test_the_filter_takes_words_and_conditions(page: Page) -> None:
+    def filtered(text: str) -> list[str]:
+        box = page.find("[data-key=filter]")
+        box.clear()
+        box.send_keys(text)
+        assert page.js("document.activeElement.dataset.key") == "filter"
+        return page.rows()
+
+    assert filtered("lr<0.01 batch_size>=64") == [name for name in NAMES[3:] if not name.endswith("bs=32")]
+    assert page.texts("#runs .count") == ["4 of 10 runs"]
+    assert filtered("BS=32") == [name for name in NAMES if name.endswith("bs=32")]  # no column is called so: a word
+    assert filtered('"lr=0.001 "') == NAMES[3:6]
+    assert filtered("metrics.val_accuracy>0.8 stage=grid") == NAMES[:2]
+    assert filtered("status!=finished") == []
+    assert page.texts("#runs .empty") == ["No run meets the filter."]
+
+
+def test_keys_alone_sort_hide_and_open_a_run(page: Page) -> None:
+    seen: list[str] = []
+    for _ in range(60):
+        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        key = page.js("document.activeElement.dataset.key") or ""
+        seen.append(key)
+        outline = page.js("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid" or page.js("document.activeElement.matches('.end')"), key
+        if key == "sort params.lr":
+            page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+            assert page.js("document.activeElement.dataset.key") == key
+            assert page.rows()[:3] == NAMES[6:]
+        elif key.startswith("eye"):
+            page.driver.switch_to.active_element.send_keys(Keys.SPACE)
+            assert page.js("document.activeElement.getAttribute('aria-pressed')") == "false"
+        elif key.startswith("open"):
+            page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+            break
+    assert page.texts("#single h1") == [NAMES[6]]
+    assert {"theme", "filter", "sort metadata.name"} <= set(seen)
