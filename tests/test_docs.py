@@ -167,16 +167,19 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
     printed = execute("\n".join(blocks(page, "python")), tmp_path)
     assert "| **try 2** | " in printed
     assert "model:\n  units: 64\n" in printed
-    (commands,) = blocks(page, "sh")
+    compared, reported, plotted = (commands.strip().splitlines() for commands in blocks(page, "sh"))
+    assert reported.pop().startswith("multitrack report --watch")  # which would not end; tests/pages has it
     (refused,) = re.findall(r"^\$ multitrack (.*)\n((?:.*\n)+)", blocks(page, "text")[1], re.MULTILINE)
     runner = CliRunner()
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path)
-        for line in commands.strip().splitlines():
+        for line in (*compared, *reported, *plotted):
             program, *arguments = shlex.split(line, comments=True)
             done = runner.invoke(main, arguments, prog_name=program)
             assert done.exit_code == 0, (line, done.output)
-            assert re.search(r"0\.001|try 2|0\.92", done.output), line
+            assert re.search(r"0\.001|try 2|0\.92" if line in compared else r"^[\w.]+: ", done.output), line
+        written = {path.name for path in tmp_path.iterdir() if path.suffix in (".html", ".svg", ".png")}
+        assert written == {"report.html", "try.html", "loss.svg", "plot.png"}
         assert runner.invoke(main, shlex.split(refused[0]), prog_name="multitrack").output == refused[1]
 
 

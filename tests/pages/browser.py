@@ -102,10 +102,10 @@ _PLOT = (
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
-    """A browser of its own; skips, or fails in CI, where there is none."""
+    """A browser of its own. Where there is none, ``CI=true`` makes that a failure, which otherwise is a skip."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
-        message = "no Chromium: apt-get install chromium chromium-driver"
+        message = "the tests of pages need a browser: apt-get install chromium chromium-driver"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
