@@ -98,7 +98,7 @@ def read(directory: Path, stamp: Stamp, manifest: Manifest) -> Kept:
     kept = Kept(_VERSION, stamp, facts_of(manifest), summary)
     if at_rest and not directory.is_symlink():  # which we never make, and which leads to somebody else's files
         with contextlib.suppress(OSError, OverflowError):  # a journal that is only read; a param beyond 64 bits
-            _write(directory / FILE, msgspec.msgpack.encode(kept))
+            write(directory / FILE, msgspec.msgpack.encode(kept))
     return kept
 
 
@@ -120,7 +120,7 @@ def keep_all(directories: Iterable[Path], seconds: float) -> None:
                 read(directory, stamp, read_manifest(directory))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Write a file so that others see the old one or the new one, whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

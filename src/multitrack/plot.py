@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from multitrack.columns import better
 from multitrack.errors import QueryError
-from multitrack.page.thin import Curve, Thinned, Thinner
+from multitrack.page.curves import curves_of
+from multitrack.page.thin import Curve, Thinned
 from multitrack.reader import RecordedRun
-from multitrack.series import read_list, read_series
 from multitrack.terminal import safe
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96c
 _DASHES: Final = ("-", "--", ":", "-.")
 #: More runs than this have no legend: nobody could tell them apart by it.
 _LEGEND: Final = 32
-_POINTS: Final = 1200
 #: Characters of a param below its axis.
 _LABEL: Final = 16
 #: Where a param's values span this factor, its axis is logarithmic.
@@ -66,13 +65,14 @@ def overlay(
     figure = _figure(size or (7, 0.6 + 3 * len(names)))
     panels = figure.subplots(len(names), squeeze=False)[:, 0]
     known = list(runs)
+    curves = {run.id: _curves(run, names) for run in known}
     looks: dict[str, dict[str, Any]] = {}  # of the runs that are drawn
     labels: dict[str, str] = {}
     lines: dict[str, Any] = {}
     for name, panel in zip(names, panels, strict=True):
         drawn = False
         for run in known:
-            thinned = _thinned(run, name)
+            thinned = curves[run.id].get(name)
             if thinned is None:
                 continue
             drawn = True
@@ -218,16 +218,10 @@ def _look(place: int) -> dict[str, Any]:
     }
 
 
-def _thinned(run: RecordedRun, name: str) -> Thinned | None:
-    """The points to draw, of a series or of a list."""
-    thinner = Thinner(_POINTS)
-    series = read_list(run.directory, name)  # first: where there is none, that takes no time
-    if not len(series):
-        series = read_series(run.directory, name)
-    if not len(series):
-        return None
-    thinner.extend(series.steps, series.times, series.values)
-    return thinner.thinned()
+def _curves(run: RecordedRun, names: Sequence[str]) -> dict[str, Thinned]:
+    """The points to draw, of series and lists of these names."""
+    found = curves_of(run.directory)
+    return {name: curve for held in (found.series, found.lists) for name, curve in held.items() if name in names}
 
 
 def _draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, look: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack import records
-from multitrack.records import ListMetric, Metric, number_from_text
+from multitrack.records import Lines, ListMetric, Metric, number_from_text
 from multitrack.segments import is_held, segment_path
 
 #: Bytes of the journal that are decoded at a time: so few that the records made of them stay in the processor's cache.
@@ -70,20 +70,42 @@ def read_series(directory: Path, name: str) -> Series:
 def read_all_series(directory: Path) -> dict[str, Series]:
     """Read all series of the run in ``directory``, in one pass."""
     found: dict[str, Series] = {}
-    for lines in _stretches(directory):
-        for record in _decoded(records.plain_decoder, lines):
-            if type(record) is not Metric or (step := record.step) is None:
-                continue
-            for name, value in record.values.items():
-                if not _is_number(value):
-                    continue
-                series = found.get(name)
-                if series is None:
-                    series = found[name] = Series(name, [], [], [])
-                series.steps.append(step)
-                series.values.append(number_from_text(value) if isinstance(value, str) else value)
-                series.times.append(record.time)
+    for pieces, _ in read_pieces(directory):
+        for name, piece in pieces.items():
+            series = found.setdefault(name, piece)
+            if series is not piece:
+                series.steps.extend(piece.steps)
+                series.values.extend(piece.values)
+                series.times.extend(piece.times)
     return found
+
+
+def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListMetric]]]:
+    """All series and lists of the run in ``directory`` as they come: pieces of each series, whole calls of lists."""
+    parts: list[ListMetric] = []
+    for lines in _stretches(directory):
+        pieces: dict[str, Series] = {}
+        calls: list[ListMetric] = []
+        for record in _decoded(records.plain_decoder, lines):
+            if type(record) is ListMetric:
+                if not all(map(_is_number, record.values)):
+                    continue
+                record.values[:] = [number_from_text(v) if isinstance(v, str) else v for v in record.values]
+                parts = _with_part(parts, record)
+                if parts and record.part >= record.parts:
+                    calls += parts
+                    parts = []
+            elif type(record) is Metric and (step := record.step) is not None:
+                for name, value in record.values.items():
+                    if not _is_number(value):
+                        continue
+                    piece = pieces.get(name)
+                    if piece is None:
+                        piece = pieces[name] = Series(name, [], [], [])
+                    piece.steps.append(step)
+                    piece.values.append(number_from_text(value) if isinstance(value, str) else value)
+                    piece.times.append(record.time)
+        yield pieces, calls
 
 
 def read_list(directory: Path, name: str) -> Series:
@@ -99,7 +121,7 @@ def read_list(directory: Path, name: str) -> Series:
             record = records.decode_or_none(line)
             if not isinstance(record, ListMetric):
                 continue
-            parts = [*parts, record] if parts and record.part == len(parts) + 1 else [record] * (record.part == 1)
+            parts = _with_part(parts, record)
             if not parts or record.part < record.parts:
                 continue
             for part in parts if record.name == name else ():
@@ -108,6 +130,24 @@ def read_list(directory: Path, name: str) -> Series:
             parts = []
     found.steps.extend(range(len(found.values)))
     return found
+
+
+def read_lines(directory: Path) -> Iterator[Lines]:
+    """The records of log lines of the run in ``directory``."""
+    for stretch in _stretches(directory):
+        if b'"lines"' not in stretch:
+            continue
+        for line in stretch.splitlines():
+            record = records.decode_or_none(line) if b'"lines"' in line else None
+            if isinstance(record, Lines):
+                yield record
+
+
+def _with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:
+    """The parts of a call that was too long for a line, with the next one; none where one is missing."""
+    if parts and record.part == len(parts) + 1:
+        return [*parts, record]
+    return [record] if record.part == 1 else []
 
 
 def _stretches(directory: Path) -> Iterator[bytes]:

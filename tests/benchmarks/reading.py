@@ -53,14 +53,39 @@ def table(runs: int) -> Figures:
             reader.runs(where=where), ["params", "metrics:min"], sort=["-metrics.accuracy"], best="metrics.loss:min"
         )
     )
-    command = [sys.executable, "-c", _COMMAND, "compare", "--journal", str(reader.directory), "--csv"]
+    whole, memory = command("compare", "--journal", str(reader.directory), "--csv")
+    return {"first": first, "warm": warm, "asked": asked, "command": whole, "memory": memory}
+
+
+def command(*arguments: str, turns: int = 3) -> tuple[float, float]:
+    """Seconds of a command, from the process's start to its end, the median of a few; and its memory in bytes."""
+    line = [sys.executable, "-c", _COMMAND, *arguments]
     said: list[str] = []
-    whole = took(
+    seconds = took(
         lambda: said.append(
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
-        )
+            subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+        ),
+        turns,
     )
-    return {"first": first, "warm": warm, "asked": asked, "command": whole, "memory": float(said[-1]) * 1024}
+    return seconds, float(said[-1].split()[-1]) * 1024
+
+
+def overlay(points: int) -> Figures:
+    """Many long runs over each other: the first time, and by the curves that are kept of them."""
+    import journals
+
+    from multitrack.reader import open_journal
+
+    reader = open_journal(journals.ended(OVERLAID, 2 * points))
+    runs = list(reader.runs())
+    for run in runs:
+        run.summary()  # which the courier leaves there
+    journal = ["--journal", str(reader.directory)]
+    figures = {"get_series": took(lambda: [run.get_series("loss") for run in runs], 1)}
+    figures["first"], figures["first_memory"] = command("plot", *journal, "--metric", "loss", turns=1)
+    figures["plot"], figures["plot_memory"] = command("plot", *journal, "--metric", "loss")
+    figures["report"], figures["report_memory"] = command("report", *journal)
+    return figures
 
 
 def series(points: int) -> Figures:
@@ -74,12 +99,12 @@ def series(points: int) -> Figures:
         "get_series": took(lambda: run.get_series("metric_0"), 5),
         "get_all_series": took(run.get_all_series, 5),
         "get_metrics": took(lambda: run.get_metrics("metric_0")),
-        "overlay": took(lambda: [run.get_series("metric_0") for _ in range(OVERLAID)], 1),
         "summary": took(run.summary, 5),
     }
 
 
 _SERIES = f"a series of {LONG:,} points"
+_OVERLAY = f"{OVERLAID} runs of two series of {LONG:,} points"
 
 
 def page(results: Results) -> str:
@@ -95,9 +120,16 @@ def page(results: Results) -> str:
     rows += ["", f"| {_SERIES} | ms |", "|---|---|"]
     for figure, words in (
         ("get_series", "`get_series`"), ("get_all_series", "`get_all_series`"), ("get_metrics", "`get_metrics`"),
-        ("overlay", f"`get_series` of {OVERLAID} runs, for one graph"), ("summary", "`summary`, as it is kept"),
+        ("summary", "`summary`, as it is kept"),
     ):  # fmt: skip
         rows.append(f"| {words} | {results.spread(_SERIES, figure, 1e3, '.3g')} |")
+    rows += ["", f"| {_OVERLAY} | s | memory, MiB |", "|---|---|---|"]
+    for figure, words in (
+        ("get_series", "`get_series` of each: all points"), ("first", "`multitrack plot`, the first time"),
+        ("plot", "`multitrack plot`, again"), ("report", "`multitrack report`, again, of both series"),
+    ):  # fmt: skip
+        memory = "" if figure == "get_series" else results.spread(_OVERLAY, f"{figure}_memory", 1 / (1 << 20), ".0f")
+        rows.append(f"| {words} | {results.spread(_OVERLAY, figure, form='.2f')} | {memory} |")
     return "\n".join(rows)
 
 
@@ -110,6 +142,7 @@ GROUP = Group(
     [
         *(Case(_name(runs), lambda scale, runs=runs: table(max(1, round(runs * scale)))) for runs in RUNS),
         Case(_SERIES, lambda scale: series(max(1, round(LONG * scale)))),
+        Case(_OVERLAY, lambda scale: overlay(max(1, round(LONG * scale)))),
     ],
     page,
     rounds=3,

@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.journal import Cursor
+from multitrack.kept import Stamp, stamp_of
+from multitrack.page.curves import Curves, curves_of
 from multitrack.page.data import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
-from multitrack.page.thin import Thinner
+from multitrack.page.thin import Thinned, Thinner
 from multitrack.reader import RecordedRun
 from multitrack.records import (
     DATA,
@@ -21,13 +23,14 @@ from multitrack.records import (
     Metric,
     Mistake,
     Params,
-    Status,
     Tags,
     number_to_json,
     typed_params,
 )
 from multitrack.report import LaneReport, report_run
-from multitrack.summary import Tally
+from multitrack.segments import is_live
+from multitrack.series import read_lines
+from multitrack.summary import Statistics, Summary, Tally
 
 #: Characters of a log line in a page; ``multitrack logs`` prints all.
 LINE: Final = 2000
@@ -89,9 +92,13 @@ class _Curve:
         self.thinner.extend(self.steps, self.times, self.values)
         self.steps, self.times, self.values = [], [], []
 
-    def points(self, started: int) -> Points:
-        self.settle()
-        return points_of(self.tally.result(), self.thinner.thinned(), started)
+
+class _AtRest(msgspec.Struct, frozen=True):
+    """What is kept of a run that nobody writes, and what its files were like."""
+
+    stamp: Stamp
+    summary: Summary
+    curves: Curves
 
 
 class Collected:
@@ -106,23 +113,35 @@ class Collected:
     def __init__(self, run: RecordedRun, points: int = 1200, lines: int = 2000) -> None:
         self.run = run
         self._points = points
-        self._cursor = Cursor(run.directory, resolved=False)
+        self._most_lines = lines
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rest: _AtRest | None = None
+        self._cursor = Cursor(self.run.directory, resolved=False)
         self._params: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
         self._simple: dict[str, int | float] = {}
         self._series: dict[str, _Curve] = {}
         self._lists: dict[str, _Curve] = {}
         self._tags: dict[str, str] = {}
-        self._references: list[Reference] = []
-        self._head_most = min(_FIRST_LINES, lines // 2)
+        self._references: dict[str, ArtifactRef] = {}
+        self._head_most = min(_FIRST_LINES, self._most_lines // 2)
         self._head: list[tuple[int, str, str]] = []
-        self._tail: deque[tuple[int, str, str]] = deque(maxlen=max(0, lines - self._head_most))
+        self._tail: deque[tuple[int, str, str]] = deque(maxlen=max(0, self._most_lines - self._head_most))
         self._lines = self._records = self._mistakes = 0
-        self._redacted = run.manifest.redacted
+        self._redacted = self.run.manifest.redacted
         self._lost: dict[int, int] = {}
 
     def read_on(self) -> bool:
-        """Read what is new; whether anything was."""
+        """Read what is new; whether anything was. Of a run that nobody writes, by what is kept of it, where that is."""
+        stamp = stamp_of(self.run.directory)
+        if self._rest is not None:
+            if self._rest.stamp == stamp:
+                return False
+            self._begin()  # it was resumed
+        elif self._cursor.position == 0 and self._find_at_rest(stamp):
+            return True
         before = self._cursor.position
         while stretch := self._cursor.read():
             for record in stretch:
@@ -136,6 +155,23 @@ class Collected:
                 else:
                     self._take(record)
         return self._cursor.position > before
+
+    def _find_at_rest(self, stamp: Stamp) -> bool:
+        """Whether nobody writes the run, so that its summary and its curves say all but its lines."""
+        directory = self.run.directory
+        if is_live(directory):
+            return False
+        summary = self.run.summary()
+        if summary.status == "running":
+            return False
+        curves = curves_of(directory, self._points)
+        for record in read_lines(directory) if summary.lines else ():
+            self._take_lines(record)
+        if stamp_of(directory) != stamp:  # resumed meanwhile
+            self._begin()
+            return False
+        self._rest = _AtRest(stamp, summary, curves)
+        return True
 
     def _take(self, record: Any) -> None:
         self._records += isinstance(record, DATA)
@@ -153,9 +189,7 @@ class Collected:
             case Tags():
                 self._tags.update(record.values)
             case ArtifactRef():
-                self._references.append(
-                    Reference(record.name, record.uri, record.kind, record.role, record.digest, record.size)
-                )
+                self._references[record.name] = record
             case Lines():
                 self._take_lines(record)
             case Mistake():
@@ -173,36 +207,54 @@ class Collected:
             else:
                 self._tail.append(line)
 
-    @property
-    def status(self) -> Status:
-        """How it ended, or that it runs."""
-        if self._cursor.ended is not None:
-            return self._cursor.ended.status
-        return "killed" if self._cursor.at_end() else "running"
+    def _so_far(self) -> tuple[Summary, Curves]:
+        """What was read."""
+        if self._rest is not None:
+            return self._rest.summary, self._rest.curves
+        ended = self._cursor.ended
+        for curve in (*self._series.values(), *self._lists.values()):
+            curve.settle()
+        summary = Summary(
+            status=ended.status if ended is not None else "killed" if self._cursor.at_end() else "running",
+            ended=ended.time if ended is not None else self._cursor.last_time, params=self._params,
+            sources=self._sources, simple=self._simple, tags=self._tags, artifacts=list(self._references.values()),
+            series={name: curve.tally.result() for name, curve in self._series.items()},
+            lists={name: curve.tally.result() for name, curve in self._lists.items()},
+            lines=self._lines, records=self._records, mistakes=self._mistakes, lost=sum(self._lost.values()),
+            damaged=len(self._cursor.damaged), redacted=self._redacted,
+        )  # fmt: skip
+        return summary, Curves(
+            {name: curve.thinner.thinned() for name, curve in self._series.items()},
+            {name: curve.thinner.thinned() for name, curve in self._lists.items()},
+        )
 
     def page_run(self, tables: Tables) -> PageRun:
         """The run as far as it was read."""
-        manifest, ended, status = self.run.manifest, self._cursor.ended, self.status
-        lost = sum(self._lost.values())
-        report = report_run(self.run.lanes(), self._records, ended=status != "running", lost=lost)
+        manifest, (found, curves) = self.run.manifest, self._so_far()
+        report = report_run(self.run.lanes(), found.records, ended=found.status != "running", lost=found.lost)
         counts = {
-            "records": self._records, "wrong calls": self._mistakes, "lost": lost, "redacted": self._redacted,
-            "damaged": len(self._cursor.damaged),
+            "records": found.records, "wrong calls": found.mistakes, "lost": found.lost, "redacted": found.redacted,
+            "damaged": found.damaged,
         }  # fmt: skip
         started = manifest.created
         return PageRun(
-            id=self.run.id, name=manifest.name, project=manifest.project, status=status, started=started,
-            ended=ended.time if ended is not None else max(self._cursor.last_time, started), parent=manifest.parent,
-            group=manifest.group, notes=manifest.notes, directory=str(self.run.directory), tags=self._tags,
-            params={name: param_to_json(value) for name, value in self._params.items()}, sources=self._sources,
-            metrics={name: number_to_json(value) for name, value in self._simple.items()},
-            series={name: curve.points(started) for name, curve in self._series.items()},
-            lists={name: curve.points(started) for name, curve in self._lists.items()},
-            references=self._references, lines=LogLines(self._lines, len(self._head), [*self._head, *self._tail]),
+            id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
+            ended=max(found.ended, started), parent=manifest.parent, group=manifest.group, notes=manifest.notes,
+            directory=str(self.run.directory), tags=found.tags,
+            params={name: param_to_json(value) for name, value in found.params.items()}, sources=found.sources,
+            metrics={name: number_to_json(value) for name, value in found.simple.items()},
+            series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
+            references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.size) for r in found.artifacts],
+            lines=LogLines(found.lines, len(self._head), [*self._head, *self._tail]),
             counts={name: count for name, count in counts.items() if count},
             delivery=[Delivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],
             context=tables.place(self.run),
         )  # fmt: skip
+
+
+def _points(statistics: dict[str, Statistics], curves: dict[str, Thinned], started: int) -> dict[str, Points]:
+    """Series or lists as the page has them; of damaged lines, what both readers take for numbers."""
+    return {name: points_of(statistics[name], curve, started) for name, curve in curves.items() if name in statistics}
 
 
 def _state(lane: LaneReport) -> str:

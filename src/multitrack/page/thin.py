@@ -28,7 +28,7 @@ class Curve(msgspec.Struct, frozen=True):
 
     steps: list[int]
     times: list[int]
-    values: list[float]
+    values: list[int | float]
 
 
 class Thinned(msgspec.Struct, frozen=True):
