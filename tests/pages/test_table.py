@@ -37,6 +37,15 @@ def test_columns_stand_in_groups_and_those_that_are_equal_are_hidden(page: Page)
     assert page.js("document.activeElement.dataset.key") == "all"
 
 
+def test_the_best_of_a_column_is_marked_where_they_differ(page: Page) -> None:
+    marked = (
+        "[...document.querySelectorAll('td.best')].map((td) => [td.parentElement.cells[1].textContent, td.textContent])"
+    )
+    assert page.js(marked) == [[BEST, text] for text in ("0.95046", "1.1591", "0.96046", "1.1008")]
+    page.click("select[data-key='reduce lists.batch_loss'] option[value=first]")
+    assert page.js(marked) == [[BEST, text] for text in ("0.95046", "1.1591", "0.96046")]  # all began with 2.3
+
+
 def test_groups_of_columns_are_switched_off_and_on(page: Page) -> None:
     names = lambda: [text.rstrip("▲▼") for text in page.texts("thead .sort")]  # noqa: E731
     everything = names()
