@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrack.page.thin import Thinned, Thinner
@@ -34,6 +34,7 @@ def is_finite(value: float) -> bool:
         return False
 
 
+@settings(max_examples=60, deadline=None)
 @given(series, st.integers(10, 60))
 def test_what_is_kept_is_a_part_of_the_series_with_its_ends_extremes_and_gaps(values: list[float], points: int) -> None:
     thinned = thin(values, points)
@@ -57,6 +58,7 @@ def test_what_is_kept_is_a_part_of_the_series_with_its_ends_extremes_and_gaps(va
         assert not all(map(is_finite, curve.values))
 
 
+@settings(max_examples=60, deadline=None)
 @given(series, st.lists(st.integers(0, 150), max_size=6))
 def test_what_is_kept_does_not_depend_on_how_the_points_came(values: list[float], pieces: list[int]) -> None:
     whole, pieced = thin(values, 20), thin(values, 20, pieces)
@@ -65,6 +67,7 @@ def test_what_is_kept_does_not_depend_on_how_the_points_came(values: list[float]
         assert pieced.means.steps == whole.means.steps
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=201, max_size=900))
 def test_the_means_are_those_of_equal_stretches(values: list[float]) -> None:
     means = thin(values, 100).means

@@ -42,7 +42,7 @@ def counted(numbers: list[int | float], stretch: int = 7) -> Statistics:
     return tally.result()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-(2**80), 2**80) | st.floats(), min_size=1, max_size=60))
 def test_statistics_are_of_all_numbers_and_of_the_finite_ones(numbers: list[int | float]) -> None:
     found = counted(numbers)

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrack import QueryError
@@ -109,6 +109,7 @@ def test_errors_point_at_the_place(text: str, place: int, reason: str) -> None:
     assert arrow == f"  {' ' * place}^"
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="params.lr<>=!~()\"'\\,: andotin0123 \n\x00é", max_size=60))
 def test_any_text_is_a_filter_or_an_error_of_ours(text: str) -> None:
     try:
@@ -118,6 +119,7 @@ def test_any_text_is_a_filter_or_an_error_of_ours(text: str) -> None:
     assert isinstance(taken, bool)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["params", "tags", "metrics", "lists", "inputs", "outputs"]),
     st.text(min_size=1, max_size=30),
