@@ -8,7 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from browser import Page, chromium
+from multitrack.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -40,8 +43,9 @@ def take(page: Page, out: Path, folder: Path) -> None:
         ("plot-overlay", ["-m", "val_accuracy", "--size", "7", "3"]),
         ("plot-parallel", ["--parallel", "-m", "val_accuracy"]),
     ):
-        command = [sys.executable, "-m", "multitrack", "plot", *journal, *arguments]
-        subprocess.run([*command, "--dpi", "110", "-o", str(folder / f"{name}.png")], check=True, capture_output=True)
+        line = ["plot", *journal, *arguments, "--dpi", "110", "-o", str(folder / f"{name}.png")]
+        done = CliRunner().invoke(main, line, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
 
 
 if __name__ == "__main__":
