@@ -11,7 +11,8 @@ from unittest import mock
 
 from multitrack import journal
 from multitrack.config import Settings
-from multitrack.journal import Cursor, Writer
+from multitrack.cursor import Cursor
+from multitrack.journal import Writer
 from multitrack.manifest import Manifest, runs_directory, write_manifest
 from multitrack.past import Past
 from multitrack.reader import open_journal

@@ -13,7 +13,7 @@ import pytest
 
 import multitrack
 from browser import chromium
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from pictures import PICTURES, take
 from quiet import QUIET
 

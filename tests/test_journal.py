@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrack import records
+from multitrack.cursor import Cursor
 from multitrack.errors import RunInUseError
-from multitrack.journal import PART_BYTES, Cursor, Writer, close_dead
+from multitrack.journal import PART_BYTES, Writer, close_dead
 from multitrack.records import End, Lines, ListMetric, Metric, Params, Record, Segment
 from multitrack.resolve import WINDOW, Resolver
 from multitrack.segments import is_live, opening, segment_path

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multitrack import records
-from multitrack.journal import Cursor
+from multitrack.cursor import Cursor
 from multitrack.records import Record
 from multitrack.testing.calls import Call, calls
 from recorded import read_all, recorded, replayed

@@ -16,7 +16,7 @@ import pytest
 import multitrack
 from multitrack import hookimpl, process
 from multitrack.credentials import KEY_VARIABLES, is_secret_name, without_arguments, without_credentials
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.redaction import Redactor
 from multitrack.run import Run
 from recording_backends import delivered

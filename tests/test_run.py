@@ -26,7 +26,7 @@ from multitrack import (
     RunInUseError,
     plugins,
 )
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 from multitrack.start import join_run
 from multitrack.summary import Summary

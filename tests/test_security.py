@@ -19,7 +19,7 @@ from multitrack import JournalError, RunError
 from multitrack.credentials import KEY_VARIABLES, is_secret_name
 from multitrack.lanestate import lane_file
 from multitrack.manifest import read_manifest
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 from multitrack.trust import Trust
 from recording_backends import delivered

@@ -17,7 +17,7 @@ from multitrack._trial import Held, OpenRun, ended_as, log_hyperparameters, log_
 from multitrack._workers import saved_trial
 from multitrack.errors import RunInUseError
 from multitrack.manifest import runs_directory
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import End, Lines, Metric, decode_or_none
 from multitrack.run import Run
 from multitrack.segments import last_segment, segment_path

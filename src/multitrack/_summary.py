@@ -9,7 +9,7 @@ from multitrack._checkpoints import OF_BEST_TRIAL, TunerCheckpoint
 from multitrack._guard import guarded
 from multitrack._sections import log_section
 from multitrack._sidecar import Notes
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 from multitrack.segments import last_segment
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.manifest import Context
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe_json
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

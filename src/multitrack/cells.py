@@ -16,7 +16,7 @@ _OF_CONTEXT: Final = frozenset({"user", "host", "program", "command", "python"})
 
 
 class Origin(Protocol):
-    """A run as far as metadata goes: :class:`~multitrack.reader.RecordedRun`."""
+    """A run as far as metadata goes: :class:`~multitrack.recorded.RecordedRun`."""
 
     @property
     def facts(self) -> Manifest:

@@ -21,7 +21,8 @@ from multitrack.cli_compare import JOURNAL, compare
 from multitrack.cli_page import plot, report
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError, QueryError
-from multitrack.reader import RecordedRun, open_journal
+from multitrack.reader import open_journal
+from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe, safe_json
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="For machines: JSON on standard output.")

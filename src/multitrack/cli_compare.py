@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from multitrack.reader import RecordedRun, open_journal
+from multitrack.reader import open_journal
+from multitrack.recorded import RecordedRun
 
 JOURNAL = click.option(
     "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."

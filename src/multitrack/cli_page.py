@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from multitrack.cli_compare import JOURNAL, tags_of
-from multitrack.reader import RecordedRun, open_journal
+from multitrack.reader import open_journal
+from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
 
 Source = Callable[[], Iterator[RecordedRun]]

@@ -14,7 +14,7 @@ from multitrack.cells import Value, cell, names_of
 from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column
 from multitrack.errors import QueryError
 from multitrack.notebook import comparison_html
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.summary import REDUCTIONS, Statistics, Summary
 
 #: What is shown where nothing else is asked for.

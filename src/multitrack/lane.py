@@ -18,9 +18,10 @@ import msgspec
 from multitrack import loading, plugins
 from multitrack import manifest as manifests
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
+from multitrack.cursor import Cursor
 from multitrack.errors import DeniedError, JournalError, RetryableError
 from multitrack.hookspecs import RunInfo
-from multitrack.journal import Cursor, close_dead
+from multitrack.journal import close_dead
 from multitrack.lanelock import LaneLock
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
 from multitrack.manifest import BackendEntry

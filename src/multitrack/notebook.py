@@ -13,7 +13,7 @@ from multitrack.texts import cell_text, moment, took, value_text
 
 if TYPE_CHECKING:
     from multitrack.compare import Comparison
-    from multitrack.reader import RecordedRun
+    from multitrack.recorded import RecordedRun
 
 #: Rows of a table; ``to_pandas()`` has all.
 _ROWS: Final = 200

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from msgspec.json import encode
 
+from multitrack.cursor import Cursor
 from multitrack.errors import ParamChangedError
-from multitrack.journal import Cursor
 from multitrack.records import DATA, ListMetric, Lost, Metric, Params
 
 

@@ -15,7 +15,7 @@ from multitrack.columns import better
 from multitrack.errors import QueryError
 from multitrack.page.curves import curves_of
 from multitrack.page.thin import Curve, Thinned
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
 
 if TYPE_CHECKING:

@@ -16,35 +16,13 @@ import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
-from multitrack.journal import Cursor
-from multitrack.lanestate import LaneState, state_of
-from multitrack.manifest import Context, Manifest, context_of, is_run_id, read_manifest, run_directories, runs_directory
-from multitrack.records import Lines, ListMetric, Metric, Record
-from multitrack.report import DeliveryReport, report_run
+from multitrack.manifest import is_run_id, run_directories, runs_directory
+from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
-    from multitrack.columns import Column
-    from multitrack.series import Series
-    from multitrack.summary import Summary
-    from multitrack.where import Lookup, Predicate
+    from multitrack.where import Predicate
 
 log = logging.getLogger("multitrack")
-
-
-class Point(msgspec.Struct, frozen=True):
-    """One point of a series: its step, its value, and when it was logged (ms since the epoch)."""
-
-    step: int
-    value: float
-    time: int
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and when it was logged (ms)."""
-
-    time: int
-    stream: str
-    text: str
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -54,165 +32,6 @@ class Measured(msgspec.Struct, frozen=True):
     name: str
     time: int
     value: Any
-
-
-class RecordedRun:
-    """One run of a journal, read when something is asked for.
-
-    Args:
-        directory: The run's directory.
-        relatives: Runs already read, by id, to find parents among.
-
-    Attributes:
-        directory: The run's directory.
-    """
-
-    def __init__(self, directory: Path, *, relatives: dict[str, RecordedRun] | None = None) -> None:
-        from multitrack.kept import recall, stamp_of  # noqa: PLC0415 - see above
-
-        self.directory = directory
-        self._relatives = {} if relatives is None else relatives
-        self._kept = recall(directory, stamp_of(directory))
-        self._manifest = read_manifest(directory) if self._kept is None else None
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the run is."""
-        if self._manifest is None:
-            self._manifest = read_manifest(self.directory)
-        return self._manifest
-
-    @property
-    def facts(self) -> Manifest:
-        """The manifest without backends and packages, which takes no reading where the run's summary is kept."""
-        return self.manifest if self._kept is None else self._kept.facts
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.facts.id
-
-    @property
-    def context(self) -> Context | None:
-        """Where it came from: its own context, or its parent's."""
-        return context_of(self.directory, self.manifest)
-
-    @property
-    def origin(self) -> Context | None:
-        """The same without the packages, as quick as :attr:`facts`."""
-        run, seen = self, set[str]()
-        while run.facts.context is None:
-            parent = run.facts.parent
-            if parent is None or parent in seen:
-                return None
-            seen.add(parent)
-            try:
-                run = self._relatives.get(parent) or RecordedRun(self.directory.parent / parent)
-            except JournalError:
-                return None
-            self._relatives[parent] = run
-        return run.facts.context
-
-    def _repr_html_(self) -> str:
-        from multitrack.notebook import run_html  # noqa: PLC0415 - see above
-
-        return run_html(self)
-
-    def records(self) -> Iterator[Record]:
-        """Every record, in the run's order."""
-        cursor = Cursor(self.directory)
-        while stretch := cursor.read():
-            yield from stretch
-
-    def summary(self) -> Summary:
-        """Everything but the series' points and the lines.
-
-        Of a run that has ended it is kept beside the journal; else it takes a pass over it.
-        """
-        from multitrack.kept import read, stamp_of  # noqa: PLC0415 - see above
-
-        stamp = stamp_of(self.directory)
-        if self._kept is not None and self._kept.stamp == stamp:
-            return self._kept.summary
-        found = read(self.directory, stamp, self.manifest)
-        if found.summary.status == "running":
-            self._kept = None
-        else:
-            self._kept, self._manifest = found, None  # whose packages take most of the room
-        return found.summary
-
-    def get(self, column: str | Column, reduction: str = "last") -> Any:
-        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing.
-
-        Args:
-            column: The column, or its name.
-            reduction: What a series or list is reduced to where the column does not say.
-
-        Raises:
-            QueryError: There can be no such column.
-        """
-        from multitrack.cells import cell  # noqa: PLC0415 - see above
-        from multitrack.columns import parse_column  # noqa: PLC0415 - see above
-
-        found = parse_column(column) if isinstance(column, str) else column
-        return cell(found, self, self.summary(), reduction)
-
-    def get_series(self, name: str) -> Series:
-        """One series, all at once and quickly; its times are those of the calls.
-
-        Where points repeat within a millisecond, :meth:`get_metrics` moves their times as trackers show them.
-        """
-        from multitrack.series import read_series  # noqa: PLC0415 - see above
-
-        return read_series(self.directory, name)
-
-    def get_all_series(self) -> dict[str, Series]:
-        """Every series, by name, in one pass as quick as :meth:`get_series`."""
-        from multitrack.series import read_all_series  # noqa: PLC0415 - see above
-
-        return read_all_series(self.directory)
-
-    def lanes(self) -> dict[str, LaneState]:
-        """How far each backend is."""
-        return {entry.name: state_of(self.directory, entry.name) for entry in self.manifest.backends}
-
-    def get_params(self) -> dict[str, Any]:
-        """The params, flat, with the types they were logged with."""
-        return self.summary().params
-
-    def get_metrics(self, name: str | None = None) -> dict[str, list[Point]]:
-        """The series, by name, in the order they were logged; or the one named."""
-        series: dict[str, list[Point]] = {}
-        for record in self.records():
-            if isinstance(record, Metric) and record.step is not None:
-                for key, value in record.numbers.items():
-                    if name is None or key == name:
-                        series.setdefault(key, []).append(Point(record.step, value, record.time))
-        return series
-
-    def get_list_metrics(self, name: str | None = None) -> dict[str, list[float]]:
-        """The list metrics, by name; or the one named."""
-        lists: dict[str, list[float]] = {}
-        for record in self.records():
-            if isinstance(record, ListMetric) and name in (None, record.name):
-                lists.setdefault(record.name, []).extend(record.numbers)
-        return lists
-
-    def get_lines(
-        self, from_time: int | None = None, to_time: int | None = None, limit: int | None = None
-    ) -> Iterator[Line]:
-        """The log lines between two times (ms since the epoch, both included), at most ``limit``."""
-        left = limit
-        for record in self.records():
-            if not isinstance(record, Lines):
-                continue
-            if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):
-                continue
-            for text in record.lines:
-                if left == 0:
-                    return
-                yield Line(record.time, record.stream, text)
-                left = None if left is None else left - 1
 
 
 class JournalReader:
@@ -275,7 +94,7 @@ class JournalReader:
                 and (until is None or facts.created <= until)
                 and (status is None or run.summary().status == status)
                 and (not tags or tags.items() <= run.summary().tags.items())
-                and (predicate is None or predicate(_lookup(run)))
+                and (predicate is None or predicate(lookup_in(run)))
             ):
                 yield run
 
@@ -348,28 +167,6 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     if not runs_directory(directory).is_dir():
         raise JournalError(f"no journal in {directory}; name one with --journal, or start a run")
     return JournalReader(directory)
-
-
-def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryReport:
-    """What each backend of a recorded run holds, and what is pending.
-
-    Args:
-        run: The run.
-        summary: Its summary, where that was read already.
-    """
-    summary = summary or run.summary()
-    return report_run(
-        run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
-        redacted=summary.redacted,
-    )  # fmt: skip
-
-
-def _lookup(run: RecordedRun) -> Lookup:
-    """What a filter asks, with one look at the run's files."""
-    from multitrack.cells import cell  # noqa: PLC0415 - see above
-
-    summary = run.summary()
-    return lambda column: cell(column, run, summary)
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:

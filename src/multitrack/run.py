@@ -112,7 +112,7 @@ class Run(Recorder):
 
     def _repr_html_(self) -> str:
         from multitrack.notebook import nothing_html, run_html  # noqa: PLC0415 - only notebooks ask
-        from multitrack.reader import RecordedRun  # noqa: PLC0415
+        from multitrack.recorded import RecordedRun  # noqa: PLC0415
 
         return nothing_html(self.name) if self.directory is None else run_html(RecordedRun(self.directory))
 

@@ -1,7 +1,7 @@
 """Series out of a run's journal, all at once: for plots and statistics over many points.
 
 The lines are decoded many at a time, into as little as one series needs. That takes a fifth of what a
-:class:`~multitrack.journal.Cursor` does, which gives back whole records, one by one, with all that follows from those
+:class:`~multitrack.cursor.Cursor` does, which gives back whole records, one by one, with all that follows from those
 before.
 """
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.manifest import Manifest
-from multitrack.reader import Line, RecordedRun, report_of
+from multitrack.recorded import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.settle import Settling
 from multitrack.summary import Summary

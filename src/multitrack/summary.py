@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from multitrack.journal import Cursor
+from multitrack.cursor import Cursor
 from multitrack.records import (
     DATA,
     ArtifactRef,

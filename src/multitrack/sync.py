@@ -14,7 +14,8 @@ from multitrack.credentials import without_credentials
 from multitrack.errors import MultitrackError
 from multitrack.lanestate import LaneState
 from multitrack.plugins import load_backend
-from multitrack.reader import RecordedRun, open_journal, report_of
+from multitrack.reader import open_journal
+from multitrack.recorded import RecordedRun, report_of
 from multitrack.report import DeliveryReport
 from multitrack.settle import Settling
 from multitrack.trust import Trust

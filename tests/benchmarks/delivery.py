@@ -125,7 +125,7 @@ def recorded(tracker: Tracker, keys: int, points: int) -> Any:
 
 def rows_of(run: Any) -> list[Row]:
     """What was recorded, as our plugins get it."""
-    from multitrack.reader import RecordedRun
+    from multitrack.recorded import RecordedRun
     from multitrack.records import Metric
 
     records = RecordedRun(Path(run.directory)).records()

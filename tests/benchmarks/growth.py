@@ -108,7 +108,7 @@ def _deliver(directory: Any, records: int) -> Figures:
 
 
 def _summary(directory: Any) -> float:
-    from multitrack.reader import RecordedRun
+    from multitrack.recorded import RecordedRun
 
     begun = cpu()
     RecordedRun(directory).summary()

@@ -92,7 +92,7 @@ def series(points: int) -> Figures:
     """One series of so many points, by each way, and one graph of many."""
     import journals
 
-    from multitrack.reader import RecordedRun
+    from multitrack.recorded import RecordedRun
 
     run = RecordedRun(journals.recorded(points, names=1))
     return {

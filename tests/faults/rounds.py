@@ -21,7 +21,7 @@ import multitrack
 from alive import VARIABLE, courier_of, left_of, until
 from compare import Expected, Misses, Noted, Training, compare_journal, compare_tracker, read_notes
 from multitrack.lanestate import LaneState
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import End, Segment
 from trackers import TRACKERS, Served
 

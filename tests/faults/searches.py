@@ -39,7 +39,7 @@ from keras_tuner.src.engine.trial import Trial
 import multitrack
 from compare import Expected, compare_tracker
 from multitrack import keras_tuner as tuners
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import Lines, Metric, Params, Tags
 from trackers import QUIET, TRACKERS, Served, environment
 

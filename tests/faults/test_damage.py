@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import multitrack
 from multitrack import JournalError
-from multitrack.journal import Cursor, Writer
+from multitrack.cursor import Cursor
+from multitrack.journal import Writer
 from multitrack.lanestate import lane_file
 from multitrack.manifest import read_manifest
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import Metric
 from multitrack.run import Run
 from multitrack.segments import segment_path

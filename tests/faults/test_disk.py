@@ -17,10 +17,11 @@ import pytest
 
 import multitrack
 from multitrack import JournalError, process
-from multitrack.journal import Cursor, Writer, close_dead
+from multitrack.cursor import Cursor
+from multitrack.journal import Writer, close_dead
 from multitrack.lane import Lane
 from multitrack.lanestate import read_state
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import Metric
 from multitrack.run import Run
 from multitrack.segments import segment_path

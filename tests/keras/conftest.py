@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 
 BACKEND = keras.config.backend()
 #: ``test_ranks_torch.py`` and the like are of one backend, and run in the environment that has it.

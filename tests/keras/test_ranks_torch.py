@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import multitrack
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from processes import free_ports, together
 
 TRAIN = """

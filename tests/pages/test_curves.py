@@ -7,10 +7,10 @@ import pytest
 
 import drawn_runs
 import multitrack
-from multitrack.journal import Cursor
+from multitrack.cursor import Cursor
 from multitrack.page import curves
 from multitrack.page.collect import Collected, Tables
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 
 
 @pytest.fixture

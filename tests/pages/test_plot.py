@@ -14,7 +14,7 @@ import multitrack
 from multitrack import plot
 from multitrack.cli import main
 from multitrack.errors import QueryError
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 from multitrack import series
 from multitrack.journal import Writer
 from multitrack.manifest import Manifest, runs_directory, write_manifest
-from multitrack.reader import RecordedRun, open_journal
+from multitrack.reader import open_journal
+from multitrack.recorded import RecordedRun
 from multitrack.records import Lines, Metric, Params
 from multitrack.segments import segment_path
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import multitrack
 from multitrack import kept, summary
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 from multitrack.segments import segment_path
 from multitrack.summary import REDUCTIONS, Statistics, Tally

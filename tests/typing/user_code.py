@@ -11,7 +11,8 @@ import multitrack.keras_tuner
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.reader import JournalReader, Line, Measured, Point
+from multitrack.reader import JournalReader, Measured
+from multitrack.recorded import Line, Point
 from multitrack.series import Series
 from multitrack.summary import Statistics
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack.journal import Cursor
+from multitrack.cursor import Cursor
 from multitrack.kept import Stamp, stamp_of
 from multitrack.page.curves import Curves, curves_of
 from multitrack.page.data import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
 from multitrack.page.thin import Thinned, Thinner
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 from multitrack.records import (
     DATA,
     ArtifactRef,

@@ -20,7 +20,7 @@ import msgspec
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
 from multitrack.page.write import Options, data_block, metric_names, page_head, plotly, policy_header, render
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 
 _HEADERS = {
     "Cache-Control": "no-store",

@@ -18,7 +18,7 @@ import msgspec
 from multitrack.columns import better
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
-from multitrack.reader import RecordedRun
+from multitrack.recorded import RecordedRun
 
 #: The page's code, in the order it is put together.
 SCRIPTS = ("dom", "state", "runs", "look", "table", "graphs", "parallel", "lines", "run", "main")

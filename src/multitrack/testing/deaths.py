@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from multitrack.journal import Cursor
+from multitrack.cursor import Cursor
 from multitrack.lane import Lane
 from multitrack.manifest import read_manifest
 from multitrack.plugins import Backend
