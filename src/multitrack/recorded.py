@@ -5,7 +5,6 @@ Everything is read from the disk when asked for; a run that is being written may
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,6 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
     from multitrack.series import Series
     from multitrack.summary import Summary
     from multitrack.where import Lookup
-
-log = logging.getLogger("multitrack")
 
 
 class Point(msgspec.Struct, frozen=True):
