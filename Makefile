@@ -60,7 +60,7 @@ types: .venv/dev
 	rm -rf .venv-torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
 	$(BIN)/python -m virtualenv --quiet .venv-torch
-	.venv-torch/$(PIP:.venv/%=%) --editable '.[keras-tuner,testing]' --requirement .ci/torch.txt
+	.venv-torch/$(PIP:.venv/%=%) --editable '.[keras-tuner,plot,testing]' --requirement .ci/torch.txt
 	@touch $@
 
 # The tests do without; the benchmarks deliver to MLflow, and compare with its callback.
