@@ -22,6 +22,7 @@ import keras
 
 from multitrack._files import Files, Stamp, Written, stamp_of
 from multitrack._guard import guarded, put_aside
+from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 
 #: The last file written, and the best by what is monitored. Letters that every tracker has in names.
@@ -80,7 +81,10 @@ class Watch:
         for i, source in enumerate(sources):
             before = names[:i].count(names[i])
             name = names[i] if before == 0 else f"{names[i]}-{before + 1}"
-            self._watched.append(_Watched(source, name, judged=not before and not any(saves_best)))
+            watched = _Watched(source, name, judged=not before and not any(saves_best))
+            self._watched.append(watched)
+            if watched.judged_by is not None:
+                watched.best_value = _best_so_far(run, watched.judged_by)
         if self._watched:
             run.at_end.add(self.end)
 
@@ -117,16 +121,20 @@ class _Watched:
         source: The checkpoint.
         name: What to call its last file.
         judged: Whether to tell which of its files is the best, where it keeps one for each epoch.
+
+    Attributes:
+        judged_by: The checkpoint whose monitor tells the best; ``None`` where nobody can.
+        best_value: The best so far; ``None`` before any.
     """
 
     def __init__(self, source: Source, name: str, *, judged: bool) -> None:
         self._files = Files(_path_of(source))
         self._name = name
         keeps_all = getattr(source, "save_freq", None) == "epoch" and "{epoch" in _path_of(source)
-        self._judged_by = source if judged and keeps_all else None
+        self.judged_by = source if judged and keeps_all else None
+        self.best_value: Any = None
         self._seen: Written | None = None
         self._best: Path | None = None
-        self._best_value: Any = None
 
     def look(self, logs: Mapping[str, Any]) -> list[tuple[str, Path]]:
         """Names and paths that have not been told yet; ``logs`` are of the epoch since the last look."""
@@ -148,14 +156,25 @@ class _Watched:
         return [*last, *([(BEST, self._best)] if self._best is not None and self._best.exists() else [])]
 
     def _is_best(self, logs: Mapping[str, Any]) -> bool:
-        judge = self._judged_by
+        judge = self.judged_by
         value = None if judge is None else logs.get(judge.monitor)
         if judge is None or not isinstance(value, (int, float)) or math.isnan(value):
             return False
-        if self._best_value is not None and not judge.monitor_op(value, self._best_value):
+        if self.best_value is not None and not judge.monitor_op(value, self.best_value):
             return False
-        self._best_value = value
+        self.best_value = value
         return True
+
+
+def _best_so_far(run: Run, judge: Any) -> float | None:
+    """The best value of a run that refers to a best checkpoint already: of an earlier fit, or an earlier process."""
+    if run.directory is None:
+        return None
+    summary = RecordedRun(run.directory).summary()
+    series = summary.series.get(judge.monitor)
+    if series is None or not any(reference.name == BEST for reference in summary.artifacts):
+        return None
+    return series.min if judge.monitor_op(0, 1) else series.max
 
 
 class TunerCheckpoint:

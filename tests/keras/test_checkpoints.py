@@ -189,6 +189,28 @@ def test_a_later_fit_counts(data, compiled, project, recorded):
         assert [ref.digest for ref in recorded(run).records() if type(ref).__name__ == "ArtifactRef"] == digests
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_best_of_an_earlier_fit_stays_the_best(data, compiled, project, recorded, resumed):
+    saves = Saves("{epoch:02d}-{val_loss:.2f}.keras")
+    scores = [0.3, 0.2, 0.9, 0.8, 0.1]
+
+    def score(epoch: int, logs: dict[str, Any]) -> None:
+        logs["val_loss"] = scores[epoch]
+
+    run = multitrack.start_run()
+    fit(compiled(), data, [Does(score), saves, TrackingCallback(checkpoint=saves)], epochs=2)
+    if resumed:
+        run.end("killed")
+        run = multitrack.start_run(run_id=run.id)
+    later = Saves("{epoch:02d}-{val_loss:.2f}.keras")
+    for until, best in ((4, "02-0.20.keras"), (5, "05-0.10.keras")):
+        callbacks = [Does(score), later, TrackingCallback(checkpoint=later)]
+        compiled().fit(*data, validation_data=data, epochs=until, initial_epoch=until - (2 if until == 4 else 1),
+                       verbose=0, callbacks=callbacks)  # fmt: skip
+        assert_is(refs(recorded(run))["checkpoint-best"], project / best)
+    run.end()
+
+
 # -- what goes wrong ----------------------------------------------------------------------------------------------
 
 
