@@ -99,6 +99,13 @@ class Search:
         """The active run, or one of the search's own; what was in the way, if anything was."""
         if process.last_open() is not None:
             self.parent, self._owned = active_run(), False
+            earlier = self._notes.own.parent
+            if earlier not in (None, self.parent.id) and self._notes.own.begun:
+                log.warning(
+                    "multitrack: the search in %s began in run %s and goes on in run %s, which is the active one; "
+                    "start_run(run_id=%r) goes on in the former",
+                    self._tuner.project_dir, earlier, self.parent.id, earlier,
+                )  # fmt: skip
             return None
         self._owned = True
         try:
@@ -270,11 +277,14 @@ class Search:
         try:
             if error is None and self._trial is not None:
                 objective = self._tuner.oracle.objective
-                best = best_epoch(result, objective)
-                self._trial.best_epochs += [] if best is None else [best]
-                if own is not None:
+                try:
+                    best = best_epoch(result, objective)
                     numbers = tuner_utils.convert_to_metrics_dict(result, objective)
                     numbers = {**numbers, "score": numbers[objective.name]}
+                except (KeyError, TypeError):  # such as no val_loss: KerasTuner reads it next, and says so
+                    return
+                self._trial.best_epochs += [] if best is None else [best]
+                if own is not None:
                     own.run.log_metrics(numbers if best is None else {**numbers, "best_epoch": best})
         finally:
             if own is not None:

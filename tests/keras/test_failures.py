@@ -142,6 +142,17 @@ def test_each_attempt_says_why_it_failed(project, journal):
     assert runs["trial-2"].summary().params["late"] == 3  # asked for just before the end
 
 
+@pytest.mark.parametrize("executions", [1, 2])
+def test_an_objective_that_is_never_logged_is_keras_tuners_to_complain_of(data, project, journal, executions):
+    """The commonest mistake: ``val_loss`` without validation data."""
+    tuner = make("RandomSearch", build, project, max_trials=1, executions_per_trial=executions)
+    search(tuner, data, validation_data=None)
+    runs = journal()
+    assert {run.summary().mistakes for run in runs.values()} == {0}
+    assert runs["trial-0"].summary().status == "failed"
+    assert "KeyError: 'val_loss'" in "\n".join(line.text for line in runs["trial-0"].get_lines())
+
+
 def test_an_oversized_model_fails_its_trial_without_a_retry(data, project, journal):
     tuner = make("RandomSearch", build, max_trials=2, max_model_size=4, max_retries_per_trial=3)
     search(tuner, data)

@@ -132,13 +132,20 @@ def test_overwrite_begins_anew(data, project):
     assert second.runs["0"].name == "trial-0"
 
 
-def test_an_active_run_is_the_parent_of_a_resumed_search(data, project, recorded):
-    search(make("RandomSearch", build, project, max_trials=1), data)
+def test_an_active_run_is_the_parent_of_a_resumed_search(data, project, recorded, caplog):
+    first = make("RandomSearch", build, project, max_trials=1)
+    search(first, data)
     with multitrack.start_run(name="mine") as run:
         tuner = make("RandomSearch", build, project, max_trials=2)
         search(tuner, data)
     assert tuner.parent_run is run
     assert recorded(tuner.runs["1"]).manifest.parent == run.id
+    said = [record.getMessage() for record in caplog.records]
+    assert [text for text in said if f"began in run {first.parent_run.id} and goes on in run {run.id}" in text]
+    caplog.clear()
+    with multitrack.start_run(run_id=run.id):
+        search(make("RandomSearch", build, project, max_trials=3), data)
+    assert caplog.records == []
 
 
 def test_damaged_notes_begin_anew_and_are_said(data, project, journal):
