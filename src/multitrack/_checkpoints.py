@@ -11,6 +11,7 @@ training would have to wait for it after each epoch, for a fifth to four fifths 
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -24,6 +25,8 @@ from multitrack._files import Files, Stamp, Written, stamp_of
 from multitrack._guard import guarded, put_aside
 from multitrack.recorded import RecordedRun
 from multitrack.run import Run
+
+log = logging.getLogger("multitrack")
 
 #: The last file written, and the best by what is monitored. Letters that every tracker has in names.
 LAST: Final = "checkpoint-last"
@@ -75,6 +78,7 @@ class Watch:
     def __init__(self, run: Run, sources: Sequence[Source]) -> None:
         self.guarding_run = run
         self._logs: Mapping[str, Any] = {}
+        self._epochs = 0
         self._watched: list[_Watched] = []
         saves_best = [getattr(source, "save_best_only", False) for source in sources]
         names = [BEST if best else LAST for best in saves_best]
@@ -91,6 +95,7 @@ class Watch:
     def epoch_ended(self, logs: Mapping[str, Any] | None) -> None:
         """An epoch has ended with these logs; what is written for it may still be to come."""
         self._logs = dict(logs or {})
+        self._epochs += 1
 
     @guarded
     def look(self) -> None:
@@ -107,6 +112,11 @@ class Watch:
         self.look()
         ended, self._watched = self._watched, []
         for watched in ended:
+            if self._epochs and watched.is_missed():
+                log.warning(
+                    "multitrack: run %s: checkpoint=%r: no such file was written by this fit",
+                    self.guarding_run.id, str(watched.source),
+                )  # fmt: skip
             for name, path in watched.left():
                 try:
                     self.guarding_run.log_artifact_ref(name, path, _KIND)
@@ -123,11 +133,13 @@ class _Watched:
         judged: Whether to tell which of its files is the best, where it keeps one for each epoch.
 
     Attributes:
+        source: As given.
         judged_by: The checkpoint whose monitor tells the best; ``None`` where nobody can.
         best_value: The best so far; ``None`` before any.
     """
 
     def __init__(self, source: Source, name: str, *, judged: bool) -> None:
+        self.source = source
         self._files = Files(_path_of(source))
         self._name = name
         keeps_all = getattr(source, "save_freq", None) == "epoch" and "{epoch" in _path_of(source)
@@ -149,6 +161,10 @@ class _Watched:
             self._best = path
             new.append((BEST, path))
         return new
+
+    def is_missed(self) -> bool:
+        """Whether nothing was written to a path that was given; a ``ModelCheckpoint`` may have no reason to write."""
+        return self._seen is None and not isinstance(self.source, keras.callbacks.ModelCheckpoint)
 
     def left(self) -> list[tuple[str, Path]]:
         """Names and paths of what is there now."""

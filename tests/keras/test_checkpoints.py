@@ -214,6 +214,14 @@ def test_the_best_of_an_earlier_fit_stays_the_best(data, compiled, project, reco
 # -- what goes wrong ----------------------------------------------------------------------------------------------
 
 
+def test_a_path_that_nothing_is_written_to_is_said(model, data, project, caplog):
+    with multitrack.start_run() as run:
+        fit(model, data, [Saves("m.keras"), TrackingCallback(run, checkpoint=["m.keras", "modle/*.keras"])])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"multitrack: run {run.id}: checkpoint='modle/*.keras': no such file was written by this fit"
+    ]
+
+
 def test_files_that_vanish_are_passed_over(model, data, project, recorded):
     """Here each epoch's file but the last is deleted, and the best is among them; in the end all are."""
     saves = Saves("{epoch}.keras", monitor="rising", mode="min")
