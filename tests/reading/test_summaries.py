@@ -124,7 +124,7 @@ def test_listing_again_reads_no_journal_and_no_manifest(monkeypatch: pytest.Monk
     where = 'params.lr < 1 and tags.stage = "prod" and python and status = finished or parent'
     assert len(list(multitrack.open_journal().runs(where=where))) == 2
     no_journal_is_read(monkeypatch)
-    monkeypatch.setattr("multitrack.reader.read_manifest", no_journal_is_read)
+    monkeypatch.setattr("multitrack.recorded.read_manifest", no_journal_is_read)
     found = list(multitrack.open_journal().runs(where=where))
     assert [run.summary().status for run in found] == ["finished", "finished"]
     assert found[1].get("python") == found[0].get("python") is not None  # a child's is its parent's
