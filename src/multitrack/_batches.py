@@ -147,6 +147,7 @@ class BatchTrackingCallback(TrackingCallback):
 
     def _batches_so_far(self) -> int:
         if self._in_order is not None and self._batches == self._before:
+            self._in_order.give_up()  # Keras has waited for all hooks of the epoch
             self._batches = self._in_order.last
         self._correct()
         remember_count(self.model, self._batches)

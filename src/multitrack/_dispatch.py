@@ -85,6 +85,9 @@ class InOrder:
             self.last = max(self.last, batch)
             if point is None:
                 return
+            if batch < self._due:  # given up already, and here after all
+                self._record(batch, point)
+                return
             self._waiting[batch] = point
             while self._due in self._waiting:
                 self._record(self._due, self._waiting.pop(self._due))
@@ -96,3 +99,11 @@ class InOrder:
         with self._changed:
             while self._due <= until and self._changed.wait(_PATIENCE):
                 pass
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Hand on what waits for a point that does not come: its hook has failed, which must not cost the others."""
+        with self._changed:
+            for batch in sorted(self._waiting):
+                self._record(batch, self._waiting.pop(batch))
+                self._due = batch + self._every

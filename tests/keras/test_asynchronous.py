@@ -161,6 +161,25 @@ def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded
     assert held.summary().status == status
 
 
+@asynchronous
+def test_a_point_that_fails_costs_no_other(compiled, data, recorded, threads, monkeypatch):
+    def foreseen(model: Any) -> Any:
+        def rates(batches: int) -> dict[str, float]:
+            if batches == 2:
+                raise ArithmeticError("of a schedule of the user's own")
+            return {"learning_rate": 0.1}
+
+        return rates
+
+    monkeypatch.setattr("multitrack._batches.foreseen", foreseen)
+    with multitrack.start_run() as run:
+        compiled().fit(*data, batch_size=10, epochs=2, verbose=0, callbacks=[TrackingCallback(run, 1)])
+    held = recorded(run)
+    assert all(threads)
+    assert [point.step for point in held.get_metrics()["batch/loss"]] == [1, 3, 4, 5, 6, 8, 9, 10]
+    assert held.summary().mistakes == 2
+
+
 def test_points_are_handed_on_in_their_order_from_any_threads() -> None:
     found: list[tuple[int, Any]] = []
     order = InOrder(lambda step, point: found.append((step, point)), 7, 5)
