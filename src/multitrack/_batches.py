@@ -73,13 +73,12 @@ class BatchTrackingCallback(TrackingCallback):
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins; the first is where the optimizer's count is right, also after ``BackupAndRestore``."""
-        if not self._begun:
-            self._batches = batches_before(self.model)
-        self._before, self._counted = self._batches, _model.batches_trained(self.model)
-        self._at_once, self._execution = getattr(self._model, "steps_per_execution", None) or 1, 0
-        self._rates = Rates()
         self._thread = threading.get_ident()
         self._in_order, self._handed_over = None, 0
+        self._rates = Rates()
+        self._at_once, self._execution = getattr(self._model, "steps_per_execution", None) or 1, 0
+        self._before = self._batches
+        self._begin_count()
         super().on_epoch_begin(epoch, logs)
 
     @guarded
@@ -124,6 +123,12 @@ class BatchTrackingCallback(TrackingCallback):
             self._in_order.put(number, {**self._foreseen(batch + 1), **logs} if logged else None)
         elif logged:  # Keras asks nobody about a callback that is passed without a list
             raise RuntimeError(f"batch {number} came on another thread and is not recorded; fit(callbacks=[...])")
+
+    @guarded  # by itself: an optimizer that cannot be asked costs the right numbers of batches, and no more
+    def _begin_count(self) -> None:
+        if not self._begun:
+            self._before = self._batches = batches_before(self.model)
+        self._counted = _model.batches_trained(self.model)
 
     def _arrive(self) -> None:
         """Wait for the points that are on their way."""

@@ -122,7 +122,8 @@ def test_an_epoch_that_is_cut_short_counts_what_it_had(model, data, clock, recor
     assert speeds(recorded(run), "samples_per_second") == [], "not all samples were trained on"
 
 
-def test_a_model_whose_optimizer_does_not_count(data, compiled, recorded, monkeypatch):
+@pytest.mark.parametrize(("every", "mistakes"), [("epoch", 3), (1, 4)])
+def test_a_model_whose_optimizer_does_not_count(data, compiled, recorded, monkeypatch, every, mistakes):
     """Speeds are left out where nobody counts, and all else is there."""
 
     def broken(model: Any) -> int:
@@ -130,11 +131,12 @@ def test_a_model_whose_optimizer_does_not_count(data, compiled, recorded, monkey
 
     monkeypatch.setattr(_model, "batches_trained", broken)
     with multitrack.start_run() as run:
-        compiled().fit(*data, epochs=1, verbose=0, callbacks=[TrackingCallback(run)])
+        compiled().fit(*data, epochs=1, verbose=0, callbacks=[TrackingCallback(run, every)])
     assert speeds(recorded(run)) == []
     assert len(speeds(recorded(run), "loss")) == 1
+    assert len(speeds(recorded(run), "batch/loss")) == (0 if every == "epoch" else 2)
     assert recorded(run).get_params()["fit/epochs"] == 1
-    assert recorded(run).summary().mistakes == 3, "the speed, and what tells a training that goes on, twice"
+    assert recorded(run).summary().mistakes == mistakes, "each that asked: speed, batches, and twice what goes on"
 
 
 def test_without_an_optimizer_only_a_known_length_gives_a_speed():
