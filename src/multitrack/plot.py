@@ -172,13 +172,14 @@ class _Axis:
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.name = name
         there = [value for value in values if value is not None]
-        numbers = there and all(type(value) in (int, float) and math.isfinite(value) for value in there)
+        numbers = there and all(type(value) in (int, float) and not math.isnan(_finite(value)) for value in there)
         scale: Callable[[float], float] = float
         if numbers:
             low, high = min(there), max(there)
+            scale = self._from(low)
             if low > 0 and high / low >= _WIDE:
                 scale = math.log10
-            self.ticks = self._shown(sorted(set(there)), scale(low), scale(high), scale)
+            self.ticks = self._shown(sorted(set(there)), scale)
         else:
             names = sorted({str(value) for value in there})
             low, high = 0, len(names) - 1
@@ -192,14 +193,22 @@ class _Axis:
         ]  # fmt: skip
 
     @staticmethod
+    def _from(low: float) -> Callable[[float], float]:
+        """How far numbers are from the lowest: exact, too, for integers that doubles would round."""
+        return lambda value: float(value - low)
+
+    @staticmethod
     def _place(value: float, low: float, high: float) -> float:
         return 0.5 if high == low else (value - low) / (high - low)
 
-    def _shown(self, distinct: list[float], low: float, high: float, scale: Any) -> list[tuple[float, str]]:
+    def _shown(self, distinct: list[float], scale: Callable[[float], float]) -> list[tuple[float, str]]:
+        low, high = scale(distinct[0]), scale(distinct[-1])
         if len(distinct) <= 6:
-            return [(self._place(scale(value), low, high), f"{value:.6g}") for value in distinct]
-        shown = [low + (high - low) * i / 4 for i in range(5)]
-        return [(i / 4, f"{10**at if scale is math.log10 else at:.3g}") for i, at in enumerate(shown)]
+            told = zip(distinct, _told(distinct), strict=True)
+            return [(self._place(scale(value), low, high), text) for value, text in told]
+        marks = [low + (high - low) * i / 4 for i in range(5)]
+        values = [10**at if scale is math.log10 else distinct[0] + at for at in marks]
+        return [(i / 4, text) for i, text in enumerate(_told(values, 3))]
 
 
 def _figure(size: tuple[float, float]) -> Figure:
@@ -264,9 +273,23 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 def _differing(params: Sequence[dict[str, Any]]) -> list[str]:
     """The params in which runs differ; of several that are always equal, the first."""
     names = dict.fromkeys(name for values in params for name in values)
-    columns = {name: tuple(_short(values[name]) if name in values else "" for values in params) for name in names}
+    exact = {name: [repr(values[name]) if name in values else "" for values in params] for name in names}
+    rounded = {name: [_short(values[name]) if name in values else "" for values in params] for name in names}
+    columns = {  # rounded, unless that makes equal what differs
+        name: tuple(short if len(set(short)) == len(set(exact[name])) else exact[name])
+        for name, short in rounded.items()
+    }
     first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
     return [name for name in names if first.get(columns[name]) == name]
+
+
+def _told(distinct: Sequence[float], fewest: int = 6) -> list[str]:
+    """Numbers with as many digits as tell them apart."""
+    for digits in range(fewest, 17):
+        texts = [repr(value) if type(value) is int else f"{value:.{digits}g}" for value in distinct]
+        if len(set(texts)) == len(texts):
+            return texts
+    return [repr(value) for value in distinct]
 
 
 def _short(value: Any) -> str:

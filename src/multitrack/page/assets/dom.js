@@ -49,22 +49,42 @@ function reference(uri) {
 
 const SPECIAL = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 
-/** A recorded number: JSON has no NaN, so some stand as text. */
-function number(value) {
+/** A recorded number, all of it: what JSON has not stands as text, NaN as well as integers that doubles would round. */
+function exactly(value) {
   if (typeof value !== "string") return value;
-  return value in SPECIAL ? SPECIAL[value] : Number(value);
+  return Object.hasOwn(SPECIAL, value) ? SPECIAL[value] : BigInt(value);
 }
 
-function numberText(value) {
-  if (typeof value === "string" || value === null || value === undefined) return String(value ?? "");
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
-  const text = value.toPrecision(5);
+/** A recorded number as a double, to be drawn. */
+const number = (value) => Number(exactly(value));
+
+const isNumber = (value) => typeof value === "number" || typeof value === "bigint";
+const isFiniteNumber = (value) => typeof value === "bigint" || Number.isFinite(value);
+
+/** A value such that equal ones, and they alone, have equal texts: 1, "1" and true are three. */
+const identity = (value) => (isNumber(value) ? String(value) : JSON.stringify(value));
+
+const DIGITS = 5, ALL_DIGITS = 17;
+
+/** How many digits tell numbers apart that differ. */
+function digitsFor(values) {
+  const numbers = [...new Set(values.filter((value) => typeof value === "number"))];
+  let digits = DIGITS;
+  while (digits < ALL_DIGITS && new Set(numbers.map((value) => numberText(value, digits))).size < numbers.length) digits += 1;
+  return digits;
+}
+
+function numberText(value, digits = DIGITS) {
+  if (typeof value !== "number") return String(value ?? "");
+  if (Number.isInteger(value) && Math.abs(value) <= 2 ** 53) return String(value);
+  if (digits >= ALL_DIGITS) return String(value);
+  const text = value.toPrecision(digits);
   return text.includes("e") ? text.replace(/\.?0+e/, "e") : text.replace(/\.?0+$/, "");
 }
 
 /** A param or other value of any kind. */
-function valueText(value) {
-  if (typeof value === "number") return numberText(value);
+function valueText(value, digits = DIGITS) {
+  if (isNumber(value)) return numberText(value, digits);
   if (value === null) return "None";
   if (value === true || value === false) return value ? "True" : "False";
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -17,36 +17,49 @@ function objective() {
 function axes() {
   const goal = objective();
   if (!goal) return [];
-  const runs = data.runs.filter((run) => isFinite(cell(run, goal)));
+  const runs = data.runs.filter((run) => isFinite(Number(cell(run, goal))));
   if (runs.length < 2) return [];
   const seen = new Set(); // of two params that are always equal, one is enough
   const params = columns.filter((column) => {
     if (column.group !== "params" || !differs(column, runs)) return false;
-    const values = JSON.stringify(runs.map((run) => valueText(cell(run, column) ?? "")));
+    const values = sameness(runs.map((run) => cell(run, column)));
     return !seen.has(values) && seen.add(values);
   });
   return [...params, goal].map((column) => axis(column, runs));
 }
 
+/** A text that params have in common which are always equal; 0.001 and its nearest single are, unless more tells them apart. */
+function sameness(values) {
+  const exact = values.map((value) => (value === undefined ? "" : identity(value)));
+  const rounded = values.map((value, i) => (typeof value === "number" ? numberText(value, 6) : exact[i]));
+  return JSON.stringify(new Set(rounded).size === new Set(exact).size ? rounded : exact);
+}
+
 function axis(column, runs) {
   const values = runs.map((run) => cell(run, column)).filter((value) => value !== undefined);
-  const numbers = values.length && values.every((value) => typeof value === "number" && isFinite(value));
+  const numbers = values.length && values.every((value) => isNumber(value) && isFinite(Number(value)));
   if (!numbers) {
     const names = [...new Set(values.map((value) => valueText(value)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     const place = (value) => (names.length > 1 ? names.indexOf(valueText(value)) / (names.length - 1) : 0.5);
     return { column, place, ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
   }
-  const low = Math.min(...values), high = Math.max(...values);
-  const log = low > 0 && high / low >= 50;
-  const scale = log ? Math.log10 : (value) => value;
+  const distinct = [...new Set(values)].sort(compare);
+  const low = distinct[0], high = distinct.at(-1);
+  const log = low > 0 && Number(high) / Number(low) >= 50;
+  // Integers that doubles would round are placed by how far they are from the lowest.
+  const far = !log && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
+  const scale = log ? (value) => Math.log10(Number(value)) : far ? (value) => Number(BigInt(value) - BigInt(low)) : Number;
   const [from, to] = low === high ? [scale(low) - 1, scale(high) + 1] : [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
-  const distinct = [...new Set(values)].sort((a, b) => a - b);
-  const shown = distinct.length <= 6 ? distinct : [0, 0.25, 0.5, 0.75, 1].map((at) => {
-    const value = from + at * (to - from);
-    return log ? 10 ** value : value;
-  });
-  return { column, place, log, ticks: shown.map((value) => [place(value), numberText(shown === distinct ? value : Number(value.toPrecision(3)))]) };
+  if (distinct.length <= 6) {
+    const digits = digitsFor(distinct);
+    return { column, place, log, ticks: distinct.map((value) => [place(value), numberText(value, digits)]) };
+  }
+  const marks = [0, 0.25, 0.5, 0.75, 1].map((at) => from + at * (to - from))
+    .map((at) => (log ? 10 ** at : far ? Number(low) + at : at));
+  let digits = 3;
+  while (digits < ALL_DIGITS && new Set(marks.map((value) => value.toPrecision(digits))).size < marks.length) digits += 1;
+  return { column, place, log, ticks: marks.map((value, i) => [i / 4, numberText(Number(value.toPrecision(digits)), digits)]) };
 }
 
 let cachedAxes = null; // of this drawing; the places of a brush depend on them
@@ -75,7 +88,7 @@ function drawParallel(place) {
   const width = Math.max(place.clientWidth || 800, all.length * 84);
   const x = (i) => 52 + (i * (width - 104)) / (all.length - 1);
   const y = (at) => HEIGHT - BOTTOM - 14 - at * (HEIGHT - TOP - BOTTOM - 14);
-  const runs = filtered().filter((run) => isFinite(cell(run, goal.column)));
+  const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
   const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
   const lines = drawn.map((run) => {
     const points = all.map((axis, i) => {

@@ -20,7 +20,7 @@ function drawRun(place, run) {
       ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),
     ]),
     table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>
-      [name, exact(value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? value.number : value), run.sources[name] ?? ""])),
+      [name, valueText(paramValue(value), ALL_DIGITS), run.sources[name] ?? ""])),
     metricTable(run),
     hasCurves(run) && h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), controls, graphs),
     table("Tags", ["tag", "value"], Object.entries(run.tags)),

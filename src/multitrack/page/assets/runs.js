@@ -29,7 +29,7 @@ function index() {
         column.better = own(data.better, name);
       } else if (name === "started") column.kind = "time";
       else if (name === "took") column.kind = "seconds";
-      else if (group === "params" && data.runs.every((run) => ["number", "undefined"].includes(typeof cell(run, column)))) column.kind = "number";
+      else if (group === "params" && data.runs.every((run) => ["number", "bigint", "undefined"].includes(typeof cell(run, column)))) column.kind = "number";
       columns.push(column);
     }
   }
@@ -74,23 +74,23 @@ function cell(run, column) {
   const reduction = state.reduce.get(column.key);
   const simple = group === "metrics" ? own(run.metrics, name) : undefined;
   const points = curve(run, column);
-  if (!reduction && simple !== undefined) return number(simple);
+  if (!reduction && simple !== undefined) return exactly(simple);
   if (!points) return undefined;
   const wanted = reduction === "best" ? column.better : (reduction ?? "last");
   const value = points.statistics[STATISTICS[wanted]];
-  return value === null ? undefined : number(value);
+  return value === null ? undefined : exactly(value);
 }
 
 // A param that JSON would alter comes as {number: text}.
 function paramValue(value) {
-  return value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? number(value.number) : value;
+  return value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? exactly(value.number) : value;
 }
 
-function cellText(value, column) {
+function cellText(value, column, digits) {
   if (value === undefined) return "";
   if (column.kind === "time") return momentText(value);
   if (column.kind === "seconds") return tookText(value);
-  return valueText(value);
+  return valueText(value, digits);
 }
 
 const columnOf = (key) => columns.find((column) => column.key === key);
@@ -103,7 +103,7 @@ function columnCalled(word) {
 function compare(a, b) {
   const missing = (v) => v === undefined || Number.isNaN(v);
   if (missing(a) || missing(b)) return missing(a) - missing(b);
-  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (isNumber(a) && isNumber(b)) return a < b ? -1 : a > b ? 1 : 0;
   return valueText(a).localeCompare(valueText(b), "en", { numeric: true });
 }
 
@@ -142,13 +142,13 @@ function meets(run, term) {
   const value = cell(run, term.column);
   if (value === undefined) return false;
   const asNumber = term.wanted === "" ? NaN : Number(term.wanted);
-  if (typeof value === "number") return !isNaN(asNumber) && !isNaN(value) && term.holds(value - asNumber);
+  if (isNumber(value)) return !isNaN(asNumber) && value == value && term.holds(value < asNumber ? -1 : value > asNumber ? 1 : 0);
   return term.holds(valueText(value).localeCompare(term.wanted, "en", { numeric: true }));
 }
 
 function searched(run) {
   run.text ??= [run.id, run.name, run.project, run.status, run.group, run.notes, metadata(run, "parent"),
-    ...Object.entries(run.tags).flat(), ...Object.entries(run.params).flatMap(([k, v]) => [k, valueText(paramValue(v))]),
+    ...Object.entries(run.tags).flat(), ...Object.entries(run.params).flatMap(([k, v]) => [k, valueText(paramValue(v), ALL_DIGITS)]),
     ...run.references.flatMap((ref) => [ref.name, ref.uri])].filter(Boolean).join("\n").toLowerCase();
   return run.text;
 }

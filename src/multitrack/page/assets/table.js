@@ -2,9 +2,8 @@
 
 /** Whether runs that have something in a column have different things; a search's own run has not its trials' params. */
 function differs(column, runs) {
-  const texts = new Set(runs.map((run) => cellText(cell(run, column), column)));
-  texts.delete("");
-  return texts.size > 1;
+  const values = runs.map((run) => cell(run, column)).filter((value) => value !== undefined && value !== "");
+  return new Set(values.map(identity)).size > 1;
 }
 
 /** The columns of the groups that are switched on; and always the name. */
@@ -25,6 +24,8 @@ function drawTable(place) {
   const shown = tableColumns(data.runs);
   const left = openColumns().length - shown.length;
   const best = bestCells(runs, shown);
+  const digits = new Map(shown.filter((column) => column.group === "params").map((column) =>
+    [column.key, digitsFor(data.runs.map((run) => cell(run, column)))]));
   fill(place,
     h("div", { class: "bar" },
       h("label", { class: "find" }, h("span", {}, "Filter"),
@@ -44,7 +45,7 @@ function drawTable(place) {
       h("table", { class: "runs" },
         h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
         h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
-        h("tbody", {}, runs.map((run) => row(run, shown, best)))),
+        h("tbody", {}, runs.map((run) => row(run, shown, best, digits)))),
       !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
 }
 
@@ -104,7 +105,7 @@ function bestCells(runs, shown) {
   return best;
 }
 
-function row(run, shown, best) {
+function row(run, shown, best, digits) {
   const hidden = state.hidden.has(run.id);
   return h("tr", { "data-run": run.id, class: hidden ? "off" : "" },
     h("td", { class: "look" }, eye(run, hidden)),
@@ -113,10 +114,11 @@ function row(run, shown, best) {
         return h("th", { scope: "row", class: "name" }, h("a", { href: address({ ...state, run: run.id }), "data-key": `open ${run.id}` }, short(run.name, 40)));
       }
       const value = cell(run, column);
-      const text = cellText(value, column);
+      const text = cellText(value, column, digits.get(column.key));
+      const whole = column.kind === "number" && isNumber(value) ? String(value) : text;
       if (column.key === "metadata.status") return h("td", {}, status(value));
       return h("td", { class: `${column.kind} ${value !== undefined && best.get(column.key) === value ? "best" : ""}`,
-        title: text.length > 48 ? text : undefined }, short(text));
+        title: text.length > 48 || whole !== text ? whole : undefined }, short(text));
     }));
 }
 

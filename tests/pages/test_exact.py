@@ -1,0 +1,83 @@
+"""What differs is never shown as equal, however little it differs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import drawn_runs
+import multitrack
+from browser import Page
+from multitrack import plot
+from multitrack.page.write import write_page
+
+pytestmark = pytest.mark.slow
+
+HUGE = 2**53
+
+
+def column(page: Page, key: str, what: str = "textContent") -> list[str]:
+    """What a column shows, from the top; or the titles of its cells."""
+    return page.js(
+        "((sort) => [...document.querySelectorAll('tbody tr')].map((tr) => tr.cells[sort.closest('th').cellIndex][arguments[1]]))"
+        "([...document.querySelectorAll('.sort')].find((sort) => sort.dataset.key === `sort ${arguments[0]}`))",
+        key, what,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    journal = tmp_path_factory.mktemp("exact") / "journal"
+    for i in range(4):
+        params = {
+            "tiny": 1.0 + i * 1e-7,
+            "huge": HUGE + i,
+            "same": 0.1 + 0.2,
+            "lr": 0.1**i,
+            "single": 0.1**i * (1 + 1e-9),
+        }
+        with drawn_runs.start(journal, f"run {i}", params=params, tags={"stage": "x"}) as run:
+            run.log_metrics({"score": HUGE + 4 - i, "loss": 1 / (3 + i)})
+    return journal
+
+
+@pytest.fixture
+def page(browser: Page, journal: Path, tmp_path: Path) -> Iterator[Page]:
+    write_page(tmp_path / "r.html", multitrack.open_journal(journal).runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    yield browser
+    assert browser.troubles() == []
+
+
+def test_params_that_differ_are_shown_and_told_apart(page: Page) -> None:
+    assert column(page, "params.tiny") == ["1", "1.0000001", "1.0000002", "1.0000003"]
+    assert column(page, "params.huge") == [str(HUGE + i) for i in range(4)]
+    assert "sort params.same" not in page.js("[...document.querySelectorAll('.sort')].map((e) => e.dataset.key)")
+    assert column(page, "params.lr", "title") == ["", "", "0.010000000000000002", "0.0010000000000000002"]
+    assert column(page, "metrics.loss", "title")[0] == str(1 / 3)
+    page.click('[data-key="sort params.huge"]')
+    page.click('[data-key="sort params.huge"]')
+    assert page.rows() == [f"run {i}" for i in (3, 2, 1, 0)]
+    page.click('[data-key="sort metrics.score"]')
+    assert page.rows() == [f"run {i}" for i in range(4)]  # the most first
+    page.click("tr[data-run]:last-child th a")
+    cells = page.texts("#single td")
+    assert {str(1.0 + 3e-7), str(HUGE + 3), "0.30000000000000004"} <= set(cells)
+
+
+def test_what_differs_has_an_axis(page: Page, journal: Path) -> None:
+    axes = page.js("[...document.querySelectorAll('[data-axis]')].map((e) => e.dataset.axis)")
+    assert axes == ["params.tiny", "params.huge", "params.lr", "metrics.score"]
+    assert page.texts('[data-axis="params.huge"] .tick') == [f"{str(HUGE + i)[:9]}…" for i in range(4)]
+    places = page.js("[...document.querySelectorAll('.parallel .line')].map((e) => e.getAttribute('d'))")
+    assert len(set(places)) == 4
+    figure = plot.parallel(multitrack.open_journal(journal).runs(), "loss")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["tiny", "huge", "lr", "loss"]
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"1.0000001", "1.0000002", str(HUGE + 1)} <= set(texts)
+    assert sorted({line.get_ydata()[1] for line in figure.axes[0].lines if len(line.get_xdata()) == 4}) == [
+        0,
+        1 / 3,
+        2 / 3,
+        1,
+    ]
