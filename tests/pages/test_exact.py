@@ -61,6 +61,7 @@ def test_params_that_differ_are_shown_and_told_apart(page: Page) -> None:
     page.click('[data-key="sort metrics.score"]')
     assert page.rows() == [f"run {i}" for i in range(4)]  # the most first
     page.click("tr[data-run]:last-child th a")
+    page.wait("document.querySelector('#single h1')?.textContent === 'run 3'")
     cells = page.texts("#single td")
     assert {str(1.0 + 3e-7), str(HUGE + 3), "0.30000000000000004"} <= set(cells)
 

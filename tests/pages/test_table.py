@@ -86,7 +86,7 @@ def test_the_filter_takes_words_and_conditions(page: Page) -> None:
 
     assert filtered("lr<0.01 batch_size>=64") == [name for name in NAMES[3:] if not name.endswith("bs=32")]
     assert page.texts("#runs .count") == ["4 of 10 runs"]
-    assert filtered("BS=32") == [name for name in NAMES if name.endswith("bs=32")]  # no column is called so: a word
+    assert filtered('"BS=32"') == [name for name in NAMES if name.endswith("bs=32")]
     assert filtered('"lr=0.001 "') == NAMES[3:6]
     assert filtered("metrics.val_accuracy>0.8 stage=grid") == NAMES[:2]
     assert filtered("status!=finished") == []

@@ -87,6 +87,7 @@ function valueText(value, digits = DIGITS) {
   if (isNumber(value)) return numberText(value, digits);
   if (value === null) return "None";
   if (value === true || value === false) return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map((item) => JSON.stringify(item)).join(", ")}]`;
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

@@ -12,6 +12,7 @@ let columns = [];
 
 function index() {
   byId = new Map(data.runs.map((run) => [run.id, run]));
+  filter.text = undefined; // whose columns may be there by now
   let looks = 0;
   data.runs.forEach((run, i) => {
     run.place = i;
@@ -62,8 +63,8 @@ function curve(run, column) {
 
 const own = (held, name) => (Object.hasOwn(held, name) ? held[name] : undefined);
 
-/** What a run has in a column: a number, text, another value, or undefined. */
-function cell(run, column) {
+/** What a run has in a column: a number, text, another value, or undefined. Series and lists as the header says, or as asked. */
+function cell(run, column, reduction = state.reduce.get(column.key)) {
   const { group, name } = column;
   if (group === "metadata") return metadata(run, name);
   if (group === "tags") return own(run.tags, name);
@@ -71,10 +72,9 @@ function cell(run, column) {
   if (group === "inputs" || group === "outputs") {
     return run.references.findLast((ref) => ref.name === name && `${ref.role}s` === group)?.uri;
   }
-  const reduction = state.reduce.get(column.key);
   const simple = group === "metrics" ? own(run.metrics, name) : undefined;
   const points = curve(run, column);
-  if (!reduction && simple !== undefined) return exactly(simple);
+  if (simple !== undefined && (!reduction || !points)) return reduction === "count" ? 1 : exactly(simple);
   if (!points) return undefined;
   const wanted = reduction === "best" ? column.better : (reduction ?? "last");
   const value = points.statistics[STATISTICS[wanted]];
@@ -119,33 +119,6 @@ function sorted(runs) {
   });
 }
 
-const TERM = /"([^"]*)"|\S+/g;
-const CONDITION = /^(.+?)(<=|>=|!=|=|<|>)(.*)$/;
-const HOLDS = {
-  "<": (o) => o < 0, "<=": (o) => o <= 0, ">": (o) => o > 0, ">=": (o) => o >= 0, "=": (o) => o === 0, "!=": (o) => o !== 0,
-};
-
-/** The filter's terms: words that a row must hold, and conditions such as lr<0.01. */
-function terms(text) {
-  const found = [];
-  for (const [word, quoted] of text.matchAll(TERM)) {
-    const match = quoted === undefined ? CONDITION.exec(word) : null;
-    const column = match && columnCalled(match[1]);
-    if (column) found.push({ column, holds: HOLDS[match[2]], wanted: match[3] });
-    else found.push({ word: (quoted ?? word).toLowerCase() });
-  }
-  return found;
-}
-
-function meets(run, term) {
-  if (!term.column) return searched(run).includes(term.word);
-  const value = cell(run, term.column);
-  if (value === undefined) return false;
-  const asNumber = term.wanted === "" ? NaN : Number(term.wanted);
-  if (isNumber(value)) return !isNaN(asNumber) && value == value && term.holds(value < asNumber ? -1 : value > asNumber ? 1 : 0);
-  return term.holds(valueText(value).localeCompare(term.wanted, "en", { numeric: true }));
-}
-
 function searched(run) {
   run.text ??= [run.id, run.name, run.project, run.status, run.group, run.notes, metadata(run, "parent"),
     ...Object.entries(run.tags).flat(), ...Object.entries(run.params).flatMap(([k, v]) => [k, valueText(paramValue(v), ALL_DIGITS)]),
@@ -153,10 +126,22 @@ function searched(run) {
   return run.text;
 }
 
+let filter = { text: "", meets: () => true, trouble: "" }; // as it was last read
+
+/** Read the filter; of what cannot be read it is said why, and the rows stay as they were. */
+function readFilter() {
+  try {
+    filter = { text: state.filter, meets: parseWhere(state.filter), trouble: "" };
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    filter = { ...filter, text: state.filter, trouble: error.message };
+  }
+}
+
 /** The runs that the filter lets through. */
 function filtered() {
-  const wanted = terms(state.filter);
-  return data.runs.filter((run) => wanted.every((term) => meets(run, term)));
+  if (filter.text !== state.filter) readFilter();
+  return data.runs.filter(filter.meets);
 }
 
 /** The runs of the table: those that are brushed, too. */

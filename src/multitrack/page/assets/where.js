@@ -1,0 +1,229 @@
+// The filter: the language of `--where` (src/multitrack/where.py), and words that a run must hold.
+//
+//   filter = and {"or" and}
+//   and    = not {["and"] not}                 side by side is `and`
+//   not    = "not" not | "(" filter ")" | test
+//   test   = column ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~") value | column "in" "(" value {"," value} ")"
+//          | params.lr                         with its group: the run has it
+//          | word | "some words"               the run's name, tags, params or references hold it
+//
+// A column needs its group only where two groups have one of the name. What cannot be read throws an Unreadable.
+
+class Unreadable extends Error {}
+
+const TOKEN = /\s*(?:(?<text>"(?:[^"\\]|\\.)*"|'[^']*')|(?<operator><=|>=|!=|==|[=<>~])|(?<mark>[(),])|(?<word>(?:[^\s"'()<>=!~,]|(?<=\.)"(?:[^"\\]|\\.)*")+))/y;
+const OPERATORS = {
+  "=": (a, b) => a == b, "!=": (a, b) => a != b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
+};
+const CONSTANTS = { true: true, false: false, none: null };
+const AGO = { s: 1e3, min: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
+const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
+const DEEPEST = 50;
+
+/** A predicate of a filter's text. */
+function parseWhere(text) {
+  const tokens = tokensOf(text);
+  let next = 0, depth = 0;
+  const peek = (ahead = 0) => tokens[Math.min(next + ahead, tokens.length - 1)];
+  const take = () => { const token = peek(); if (token.kind !== "end") next += 1; return token; };
+  const is = (word, token = peek()) => (token.kind === "word" || token.kind === "mark") && token.text.toLowerCase() === word;
+  const took = (word) => { const found = is(word); if (found) next += 1; return found; };
+  const fail = (reason, token = peek()) => {
+    throw new Unreadable(`${reason}, ${token.kind === "end" ? "at the end" : `at ${short(text.slice(token.place), 24)}`}`);
+  };
+
+  function any() {
+    const parts = [all()];
+    while (took("or")) parts.push(all());
+    return (run) => parts.some((part) => part(run));
+  }
+
+  function all() {
+    const parts = [not()];
+    while (took("and") || !(peek().kind === "end" || is("or") || is(")"))) parts.push(not());
+    return (run) => parts.every((part) => part(run));
+  }
+
+  function not() {
+    depth += 1;
+    if (depth > DEEPEST) fail(`more than ${DEEPEST} brackets within each other`);
+    let found;
+    if (took("not")) {
+      const inner = not();
+      found = (run) => !inner(run);
+    } else if (took("(")) {
+      found = any();
+      if (!took(")")) fail("expected )");
+    } else found = test();
+    depth -= 1;
+    return found;
+  }
+
+  function test() {
+    const token = take();
+    if (token.kind !== "word" && token.kind !== "text") fail("expected a word, or a column such as params.lr", token);
+    const compared = peek().kind === "operator";
+    const listed = is("in") && (is("(", peek(1)) || (token.kind === "word" && columnFor(token.text) !== undefined));
+    if (token.kind === "text" || !(compared || listed)) {
+      if (compared) fail("expected a column, such as params.lr or status", token);
+      const named = token.kind === "word" && GROUPS.some((group) => token.text.startsWith(`${group}.`));
+      if (named) { const column = known(token); return (run) => found(run, column) !== undefined; }
+      const word = unquoted(token).toLowerCase();
+      return (run) => searched(run).includes(word);
+    }
+    const column = known(token);
+    if (took("in")) {
+      const wanted = values(column);
+      return (run) => wanted.some((value) => holds("=", found(run, column, value), value));
+    }
+    const sign = take().text.replace("==", "=");
+    if (sign === "~") {
+      const part = take();
+      if (part.kind !== "word" && part.kind !== "text") fail("expected a text", part);
+      const needle = unquoted(part).toLowerCase();
+      return (run) => { const has = found(run, column); return has !== undefined && valueText(has, ALL_DIGITS).toLowerCase().includes(needle); };
+    }
+    const wanted = value(column);
+    if (wanted === null) {
+      if (sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
+      return (run) => ((found(run, column) ?? null) === null) === (sign === "=");
+    }
+    return (run) => holds(sign, found(run, column, wanted), wanted);
+  }
+
+  function values(column) {
+    if (!took("(")) fail("expected ( and values: in (1, 2)");
+    const list = [value(column)];
+    while (took(",")) list.push(value(column));
+    if (!took(")")) fail("expected , or )");
+    return list;
+  }
+
+  function value(column) {
+    const token = take();
+    if (token.kind !== "word" && token.kind !== "text") fail("expected a value", token);
+    const plain = unquoted(token);
+    if (column.group === "metadata" && (column.name === "started" || column.name === "ended")) {
+      const time = momentOf(plain);
+      if (Number.isNaN(time)) fail(`${plain} is no time, such as 2026-11-21T09:30 or 7d (ago)`, token);
+      return time;
+    }
+    if (token.kind === "text") return plain;
+    const constant = own(CONSTANTS, plain.toLowerCase());
+    return constant === undefined ? numberOr(plain) : constant;
+  }
+
+  function known(token) {
+    const column = columnFor(token.text);
+    if (column === undefined) fail(`no run has ${token.text}`, token);
+    if (typeof column === "string") fail(column, token);
+    return column;
+  }
+
+  if (peek().kind === "end") return () => true;
+  const parsed = any();
+  if (peek().kind !== "end") fail("expected `and`, `or` or the end");
+  return parsed;
+}
+
+function tokensOf(text) {
+  const tokens = [], end = text.trimEnd().length;
+  for (let place = 0; place < end;) {
+    TOKEN.lastIndex = place;
+    const match = TOKEN.exec(text);
+    if (!match) {
+      const rest = text.slice(place).trimStart();
+      throw new Unreadable(`${/^["']/.test(rest) ? "a quote without its end" : "this is no part of a filter"}, at ${short(rest, 24)}`);
+    }
+    const [kind, found] = Object.entries(match.groups).find(([, part]) => part !== undefined);
+    place = TOKEN.lastIndex;
+    tokens.push({ kind, text: found, place: place - found.length });
+  }
+  return [...tokens, { kind: "end", text: "", place: end }];
+}
+
+function unquoted({ kind, text }) {
+  if (kind === "word") return text;
+  try {
+    if (text[0] === '"') return JSON.parse(text);
+  } catch { /* a backslash that JSON does not know stands for itself */ }
+  return text.slice(1, -1);
+}
+
+/** A number, where it is one; integers whole. */
+function numberOr(text) {
+  const plain = text.trim();
+  if (/^[+-]?\d+$/.test(plain)) return Number.isSafeInteger(Number(plain)) ? Number(plain) : BigInt(plain.replace("+", ""));
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain)) return Number(plain);
+  const odd = /^([+-]?)(inf|infinity|nan)$/i.exec(plain);
+  if (!odd) return text;
+  return odd[2].toLowerCase() === "nan" ? NaN : odd[1] === "-" ? -Infinity : Infinity;
+}
+
+/** A time in milliseconds: ISO 8601, local without an offset, or how long ago. */
+function momentOf(text) {
+  const ago = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/.exec(text);
+  if (ago) return Date.now() - Number(ago[1]) * AGO[ago[2]];
+  const match = MOMENT.exec(text);
+  if (!match) return NaN;
+  const [year, month, day, hour = "00", minute = "00", second = "00", fraction = "0", offset = ""] = match.slice(1);
+  const zone = /^[+-]\d\d$/.test(offset) ? `${offset}:00` : offset.replace(/^([+-]\d\d)(\d\d)$/, "$1:$2");
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.padEnd(3, "0").slice(0, 3)}${zone}`).getTime();
+}
+
+const COLUMN = /^(?:([a-z]+)\.)?(?:("(?:[^"\\]|\\.)*")|([^\s"':]+))(?::(\w*))?$/;
+const REDUCIBLE = ["metrics", "lists"];
+const FACTS = {
+  run: (run) => run.id, ended: (run) => (run.status === "running" ? undefined : run.ended), records: (run) => run.counts.records ?? 0,
+  lines: (run) => run.lines.count, command: (run) => contextOf(run)?.command.join(" "),
+  ...Object.fromEntries(["user", "host", "program", "python"].map((name) => [name, (run) => contextOf(run)?.[name]])),
+  ...Object.fromEntries(["commit", "branch", "dirty"].map((name) => [name, (run) => contextOf(run)?.git?.[name]])),
+};
+const FIELDS = new Set(["name", "notes", ...METADATA, ...Object.keys(FACTS)]);
+const contextOf = (run) => data.contexts[run.context];
+
+/** The column of a name: with its group, or by the name alone; undefined where no run has it, a text where it says nothing. */
+function columnFor(text) {
+  const match = COLUMN.exec(text);
+  const name = match && (match[2] ? JSON.parse(match[2]) : match[3]);
+  if (match && (match[1] === undefined || match[1] === "metadata") && !match[4] && FIELDS.has(name)) return { group: "metadata", name };
+  const alone = columnCalled(text);
+  if (alone) return { group: alone.group, name: alone.name, key: alone.key, better: alone.better };
+  if (!match) return undefined;
+  const [, group, , , reduction] = match;
+  const column = group === undefined || !GROUPS.includes(group)
+    ? columns.find((found) => REDUCIBLE.includes(found.group) && found.name === (group === undefined ? name : `${group}.${name}`))
+    : { group, name, key: `${group}.${name}`, better: own(data.better, name) };
+  if (!column || (data.runs.length && !hasColumn(column))) return undefined;
+  if (reduction === undefined) return column;
+  if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists are reduced`;
+  if (!REDUCTIONS.includes(reduction)) return `no reduction ${reduction}; there are ${REDUCTIONS.join(", ")}`;
+  if (reduction === "best" && !column.better) return `is the least or the most of ${column.name} the best? say ${column.name}:min or :max`;
+  return { ...column, reduction };
+}
+
+function hasColumn(column) {
+  if (column.group === "inputs" || column.group === "outputs") return data.runs.some((run) => found(run, column) !== undefined);
+  return columnOf(column.key) !== undefined;
+}
+
+/** What a run has in a column of a filter. */
+function found(run, column, wanted) {
+  const { group, name } = column;
+  if (group === "metadata") {
+    if (name === "parent" && run.parent === wanted) return run.parent; // by its id as well as by its name
+    return Object.hasOwn(FACTS, name) ? (FACTS[name](run) ?? undefined) : metadata(run, name);
+  }
+  if (group === "inputs") return cell(run, column) ?? cell(run, { group: "params", name });
+  if (group === "outputs") return cell(run, column) ?? ["metrics", "lists"].map((held) => cell(run, { group: held, name }, null)).find((value) => value !== undefined);
+  return cell(run, column, column.reduction);
+}
+
+function holds(sign, has, wanted) {
+  if (has === undefined || has === null) return false;
+  if (typeof has === "string" && isNumber(wanted)) has = numberOr(has);
+  else if (typeof wanted === "string" && typeof has === "object") has = valueText(has);
+  if (Number.isNaN(has) && Number.isNaN(wanted)) return sign === "=";
+  if (isNumber(has) ? !isNumber(wanted) : typeof has !== typeof wanted) return false;
+  return OPERATORS[sign](has, wanted);
+}

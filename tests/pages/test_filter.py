@@ -1,0 +1,150 @@
+"""The page's filter takes what `--where` takes, and the two find the same runs."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import drawn_runs
+import multitrack
+from browser import Page
+from multitrack.errors import QueryError
+from multitrack.page.write import write_page
+
+pytestmark = pytest.mark.slow
+
+NAMES = ["ada", "ben", "cleo"]
+#: Filters of `--where`, and the runs that both it and the page find.
+SAME = {
+    "params.lr < 0.05": "ben cleo",
+    "params.lr<0.05": "ben cleo",
+    "params.lr in (0.1, 0.001)": "ada cleo",
+    "not params.lr in (0.1,0.001)": "ben",
+    "metrics.val_loss:min<0.2": "ben cleo",
+    "metrics.val_loss < 0.45 and metrics.val_loss:min > 0.11": "ben",
+    "metrics.val_loss:count = 3": "ada ben cleo",
+    "metrics.score:min >= 2": "ben cleo",
+    "tags.stage=prod or params.lr<0.005": "ada cleo",
+    "tags.stage = prod or params.lr < 0.05 and not (params.lr < 0.005)": "ada ben",
+    "tags.version < 3": "ada ben",
+    "tags.stage ~ RO": "ada",
+    'tags."my stage" = "a b"': "ben",
+    "params.huge=9007199254740993": "ben",
+    "params.huge > 9007199254740993": "cleo",
+    "params.flag = true": "ada",
+    "params.aug = none": "ada ben cleo",
+    "tags.stage != none": "ada",
+    'params.layers = "[1, 2]"': "ada",
+    "params.lr != 0.1": "ben cleo",
+    "params.lr = text": "",
+    "tags.stage": "ada",
+    "status = finished and name ~ B": "ben",
+    "status==failed": "cleo",
+    "started > 2026-01-01": "ada ben cleo",
+    "started > 1h and started < 2999-01-01T10:30+02:00": "ada ben cleo",
+    "started < 7d": "",
+    "records > 3 and lines = 1": "ada ben",
+    "took >= 0": "ada ben cleo",
+    "python ~ 3 and user != ''": "ada ben cleo",
+    "inputs.digits ~ csv": "ada",
+    "inputs.lr < 0.005": "cleo",
+    "outputs.weights = 's3://b/w'": "ada",
+    "lists.latency:median >= 2": "ada ben cleo",
+    "metrics.odd:max = 1": "ada ben cleo",
+}
+#: What both refuse, and what the page says.
+UNREADABLE = {
+    "params.lr <": "expected a value, at the end",
+    "params.lr < 0.1 and": "expected a word, or a column such as params.lr, at the end",
+    "(params.lr < 0.1": "expected ), at the end",
+    "params.lr < 0.1)": "expected `and`, `or` or the end, at )",
+    'tags.stage = "prod': 'a quote without its end, at "prod',
+    "params.lr in 0.1": "expected ( and values: in (1, 2), at 0.1",
+    "params.lr < none": "none is compared with = and != only, at none",
+    "started > yesterday": "yesterday is no time, such as 2026-11-21T09:30 or 7d (ago), at yesterday",
+    "metrics.val_loss:least < 1": "no reduction least; there are last, first, min, max, mean, median, count, best",
+    "params.lr:min < 1": "params.lr:min: only metrics and lists are reduced",
+    "nope<3": "no run has nope, at nope<3",
+    "(" * 60 + "status" + ")" * 60: "more than 50 brackets within each other",
+}
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    journal = tmp_path_factory.mktemp("filter") / "journal"
+    for i, name in enumerate(NAMES):
+        params = {
+            "lr": 0.1 / 10**i,
+            "huge": 2**53 + i,
+            "flag": i == 0,
+            "aug": None,
+            "layers": [1, i + 2],
+            "text": "adam",
+        }
+        tags = {"version": str(i + 1)} | ({"stage": "prod"} if i == 0 else {"my stage": "a b"} if i == 1 else {})
+        run = drawn_runs.start(journal, name, params=params, tags=tags)
+        for step, value in enumerate((2.0, 0.3 / (i + 1), 0.5 - i / 10)):
+            run.log_metric("val_loss", value, step=step)
+        run.log_metric("score", i + 1)
+        run.log_metric("odd", float("nan"), step=0)
+        run.log_metric("odd", 1, step=1)
+        run.log_metric("odd", float("nan"), step=2)
+        run.log_list_metric("latency", [1, 2, 3])
+        if i == 0:
+            run.log_artifact_ref("digits", "s3://b/d.csv", kind="dataset", role="input")
+            run.log_artifact_ref("weights", "s3://b/w", kind="model")
+        if i < 2:
+            run.log_lines("a line")
+        run.end("failed" if i == 2 else "finished")
+    return journal
+
+
+@pytest.fixture
+def page(browser: Page, journal: Path, tmp_path: Path) -> Iterator[Page]:
+    write_page(tmp_path / "r.html", multitrack.open_journal(journal).runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    yield browser
+    assert browser.troubles() == []
+
+
+def filtered(page: Page, text: str) -> tuple[list[str], str]:
+    """The rows, and what is said beside the filter."""
+    page.js(
+        "((box) => { box.value = arguments[0]; box.dispatchEvent(new Event('input')); })"
+        "(document.querySelector('[data-key=filter]'))",
+        text,
+    )
+    return page.rows(), "".join(page.texts("#runs .trouble"))
+
+
+def test_both_find_the_same_runs(page: Page, journal: Path) -> None:
+    here = multitrack.open_journal(journal)
+    for text, names in SAME.items():
+        assert [run.facts.name for run in here.runs(where=text)] == names.split(), text
+        assert filtered(page, text) == (names.split(), ""), text
+
+
+def test_the_page_takes_words_and_names_alone_as_well(page: Page) -> None:
+    assert filtered(page, "lr < 0.05 val_loss:min<0.12") == (["cleo"], "")
+    assert filtered(page, "ADAM lr in (0.1,0.01) not ben") == (["ada"], "")
+    assert filtered(page, "cleo or 'my stage'") == (["ben", "cleo"], "")
+    assert filtered(page, "odd=nan") == (NAMES, "")
+    minute_ago = (datetime.now() - timedelta(minutes=1)).isoformat()
+    assert filtered(page, f"started>{minute_ago} stage=prod") == (["ada"], "")
+
+
+def test_what_cannot_be_read_is_said_and_leaves_the_rows(page: Page, journal: Path) -> None:
+    here = multitrack.open_journal(journal)
+    assert filtered(page, "lr < 0.05") == (["ben", "cleo"], "")
+    assert page.find("[data-key=filter]").get_attribute("aria-invalid") == "false"
+    for text, said in UNREADABLE.items():
+        with pytest.raises(QueryError):
+            list(here.runs(where=text))
+        rows, trouble = filtered(page, text)
+        assert (rows, trouble.startswith(said)) == (["ben", "cleo"], True), (text, trouble)
+    assert filtered(page, "params.nope < 3") == (["ben", "cleo"], "no run has params.nope, at params.nope < 3")
+    assert page.find("[data-key=filter]").get_attribute("aria-invalid") == "true"
+    page.driver.refresh()
+    assert page.rows() == NAMES  # there was nothing before
+    assert filtered(page, "") == (NAMES, "")
