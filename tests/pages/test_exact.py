@@ -66,6 +66,22 @@ def test_params_that_differ_are_shown_and_told_apart(page: Page) -> None:
     assert {str(1.0 + 3e-7), str(HUGE + 3), "0.30000000000000004"} <= set(cells)
 
 
+def test_only_finite_values_are_the_best(browser: Page, tmp_path: Path) -> None:
+    for name, value in {"a": float("nan"), "b": float("inf"), "c": 2**70, "d": 2**70 + 1, "e": float("-inf")}.items():
+        with drawn_runs.start(tmp_path / "journal", name) as run:
+            run.log_metrics({"accuracy": value, "loss": value})
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert column(browser, "metrics.loss") == ["NaN", "Infinity", str(2**70), str(2**70 + 1), "-Infinity"]
+    assert [text.endswith("best") for text in column(browser, "metrics.accuracy", "className")] == [
+        name == "d" for name in "abcde"
+    ]
+    assert [text.endswith("best") for text in column(browser, "metrics.loss", "className")] == [
+        name == "c" for name in "abcde"
+    ]
+    assert browser.troubles() == []
+
+
 def test_what_differs_has_an_axis(page: Page, journal: Path) -> None:
     axes = page.js("[...document.querySelectorAll('[data-axis]')].map((e) => e.dataset.axis)")
     assert axes == ["params.tiny", "params.huge", "params.lr", "metrics.score"]

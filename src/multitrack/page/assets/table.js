@@ -101,7 +101,7 @@ function bestCells(runs, shown) {
   const best = new Map();
   for (const column of shown) {
     if (!column.better || state.reduce.get(column.key) === "count") continue;
-    const values = runs.map((run) => cell(run, column)).filter((value) => typeof value === "number" && !isNaN(value));
+    const values = runs.map((run) => cell(run, column)).filter(isFiniteNumber); // as min and max of a series are
     if (new Set(values).size > 1) best.set(column.key, values.reduce((a, b) => ((column.better === "min" ? b < a : b > a) ? b : a)));
   }
   return best;
