@@ -48,6 +48,15 @@ def test_the_command_writes_the_runs_and_says_where(tmp_path: Path) -> None:
     assert [run["name"] for run in data_of(Path("w.html"))["runs"]] == ["a"]
 
 
+def test_a_param_of_a_file_has_the_file_and_the_key(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[model]\nunits = 64\n")
+    with drawn_runs.start(tmp_path / "j", "a", params={"lr": 0.1}) as run:
+        run.log_params(tmp_path / "base.toml")
+    report("--journal", "j", "--no-charts")
+    (found,) = data_of(Path("report.html"))["runs"]
+    assert found["sources"] == {"lr": "code", "model/units": f"{tmp_path / 'base.toml'}:model.units"}
+
+
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     drawn_runs.start(tmp_path / "j", "a").end()
     assert report("--journal", "nowhere").exit_code == 1

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack.cells import source_of
 from multitrack.cursor import Cursor
 from multitrack.kept import Stamp, stamp_of
 from multitrack.page.curves import Curves, curves_of
@@ -241,7 +242,8 @@ class Collected:
             id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
             ended=max(found.ended, started), parent=manifest.parent, group=manifest.group, notes=manifest.notes,
             directory=str(self.run.directory), tags=found.tags,
-            params={name: param_to_json(value) for name, value in found.params.items()}, sources=found.sources,
+            params={name: param_to_json(value) for name, value in found.params.items()},
+            sources={name: source_of(source, name) for name, source in found.sources.items()},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},
             series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
             references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.size) for r in found.artifacts],
