@@ -35,6 +35,23 @@ def test_a_run_has_a_page_of_its_own(page: Page, known: dict[str, str]) -> None:
     assert "Two params." in page.find("#single .notes").text
 
 
+def test_a_run_and_the_way_back_keep_what_is_looked_at(page: Page, known: dict[str, str]) -> None:
+    ticked = lambda: page.js(  # noqa: E731
+        "[...document.querySelectorAll('[data-key=log]')].filter((e) => e.offsetParent).map((e) => e.checked)"
+    )
+    page.click("[data-key=log]")
+    page.click("[data-key=x] option[value=time]")
+    page.click(f'[data-key="open {known[BEST]}"]')
+    page.wait("!document.getElementById('single').hidden")
+    assert ticked() == [True]
+    assert "log=1" in page.driver.current_url
+    page.click("#single [data-key=x] option[value=clock]")
+    page.click("[data-key=back]")
+    page.wait("!document.getElementById('overview').hidden")
+    assert ticked() == [True]
+    assert page.js("document.querySelector('#overview [data-key=x]').value") == "clock"
+
+
 def test_lines_are_searched_by_text_stream_and_time(page: Page, report: Path) -> None:
     run = multitrack.open_journal(report.parent / "journal").run(BEST)
     page.open(f"{report.as_uri()}#run={run.id}")

@@ -37,10 +37,10 @@ function drawRun(place, run) {
 }
 
 function back() {
-  return h("nav", { "aria-label": "Back" }, h("a", { href: address({ ...state, run: "" }), "data-key": "back" }, "← all runs"));
+  return h("nav", { "aria-label": "Back" }, h("a", { ...opens(""), "data-key": "back" }, "← all runs"));
 }
 
-const runLink = (id) => (byId.has(id) ? h("a", { href: address({ ...state, run: id }) }, byId.get(id).name) : h("code", {}, id));
+const runLink = (id) => (byId.has(id) ? h("a", opens(id), byId.get(id).name) : h("code", {}, id));
 
 /** A number, all of it in its title; a number that stands as text is shown whole. */
 const exact = (value) => (typeof value === "number" ? h("span", { class: "number", title: String(value) }, numberText(value)) : valueText(value));

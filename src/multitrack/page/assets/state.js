@@ -42,11 +42,19 @@ function address(of = state) {
   return "#" + to.toString();
 }
 
+/** A link to a run, or with no id to all, that keeps what is looked at otherwise. */
+const opens = (id) => ({ href: address({ ...state, run: id }), "data-opens": id });
+
+function tell(changed) {
+  for (const listener of listeners) listener(changed);
+  for (const link of document.querySelectorAll("a[data-opens]")) link.href = opens(link.dataset.opens).href; // not all are drawn anew
+}
+
 /** Change what is looked at; every view follows. */
 function change(changes) {
   Object.assign(state, changes);
   history.replaceState(null, "", address());
-  for (const listener of listeners) listener(Object.keys(changes));
+  tell(Object.keys(changes));
 }
 
 function onChange(listener) {
@@ -58,6 +66,6 @@ addEventListener("hashchange", () => {
   const found = read();
   const turned = found.run !== state.run;
   Object.assign(state, found);
-  for (const listener of listeners) listener(Object.keys(found));
+  tell(Object.keys(found));
   if (turned) scrollTo(0, 0);
 });

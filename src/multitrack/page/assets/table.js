@@ -113,7 +113,7 @@ function row(run, shown, best, digits) {
     h("td", { class: "look" }, eye(run, hidden)),
     shown.map((column) => {
       if (column.key === "metadata.name") {
-        return h("th", { scope: "row", class: "name" }, h("a", { href: address({ ...state, run: run.id }), "data-key": `open ${run.id}` }, short(run.name, 40)));
+        return h("th", { scope: "row", class: "name" }, h("a", { ...opens(run.id), "data-key": `open ${run.id}` }, short(run.name, 40)));
       }
       const value = cell(run, column);
       const text = cellText(value, column, digits.get(column.key));
