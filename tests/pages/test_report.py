@@ -86,6 +86,18 @@ def test_nothing_recorded_leaves_the_block_of_data(tmp_path: Path) -> None:
     assert json.loads(block)["runs"][0]["metrics"] == {"big": str(2**70), "odd": "Infinity"}
 
 
+def test_lines_are_as_a_terminal_leaves_them(tmp_path: Path) -> None:
+    bar = "".join(f"\r{percent}% {'=' * percent}" for percent in range(101)) + "\r"
+    link = "\x1b]8;;https://example.org\x07a link\x1b]8;;\x1b\\"
+    with drawn_runs.start(tmp_path / "j", "a") as run:
+        for line in ("\x1b[1;31merror:\x1b[0m no\x1b[K", bar, link, "\x1b alone", "plain"):
+            run.log_lines(line)
+    report("--journal", "j", "--no-charts")
+    (found,) = data_of(Path("report.html"))["runs"]
+    lines = [text for _, _, text in found["lines"]["kept"]]
+    assert lines == ["error: no", f"100% {'=' * 100}", "a link", "\x1b alone", "plain"]
+
+
 def test_long_logs_keep_their_first_and_last_lines(tmp_path: Path) -> None:
     with drawn_runs.start(tmp_path / "j", "a") as run:
         run.log_lines([f"line {i}" for i in range(1000)])

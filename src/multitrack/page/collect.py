@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -38,6 +39,8 @@ LINE: Final = 2000
 #: Numbers gathered before they are looked at, so that Python's own loops do it.
 _STRETCH: Final = 4096
 _FIRST_LINES: Final = 200
+#: Colours, the cursor's moves, and titles or links, as terminals are told them.
+_CONTROLS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
 class Tables(msgspec.Struct):
@@ -201,6 +204,7 @@ class Collected:
     def _take_lines(self, record: Lines) -> None:
         self._lines += len(record.lines)
         for text in record.lines:
+            text = _as_seen(text)
             cut = text if len(text) <= LINE else f"{text[:LINE]}… ({len(text)} characters)"
             line = (record.time, record.stream, cut)
             if len(self._head) < self._head_most:
@@ -257,6 +261,13 @@ class Collected:
 def _points(statistics: dict[str, Statistics], curves: dict[str, Thinned], started: int) -> dict[str, Points]:
     """Series or lists as the page has them; of damaged lines, what both readers take for numbers."""
     return {name: points_of(statistics[name], curve, started) for name, curve in curves.items() if name in statistics}
+
+
+def _as_seen(text: str) -> str:
+    """A line as a terminal would leave it: without colours, and of a progress bar what was drawn last."""
+    if "\x1b" in text:
+        text = _CONTROLS.sub("", text)
+    return next((part for part in reversed(text.split("\r")) if part), "") if "\r" in text else text
 
 
 def _state(lane: LaneReport) -> str:
