@@ -61,7 +61,11 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     drawn_runs.start(tmp_path / "j", "a").end()
     assert report("--journal", "nowhere").exit_code == 1
     done = report("--journal", "j", "--no-charts", "-o", "nowhere/x.html")
-    assert (done.exit_code, "No such file" in done.output) == (2, True)
+    assert (done.exit_code, done.output) == (2, f"multitrack: {Path('nowhere/x.html')}: No such file or directory\n")
+    with PageServer(Watched(list, Options(charts=False)), 0) as server:
+        port = str(urlsplit(server.url).port)
+        done = report("--journal", "j", "--no-charts", "--watch", "--port", port)
+    assert (done.exit_code, done.output) == (2, f"multitrack: port {port}: Address already in use\n")
     code = (
         "import sys; sys.modules['plotly'] = None\n"
         "sys.argv = ['multitrack', 'report', '--journal', 'j']\n"

@@ -118,7 +118,11 @@ class PageServer:
 
     def __init__(self, watched: Watched, port: int = 0) -> None:
         self._secret = secrets.token_urlsafe(16)
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(watched, f"/{self._secret}/"))
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(watched, f"/{self._secret}/"))
+        except OSError as error:
+            error.filename = f"port {port}"
+            raise
         self._server.daemon_threads = True
 
     @property

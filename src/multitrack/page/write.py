@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -89,9 +90,12 @@ def write_page(
     try:
         draft.write_bytes(page)
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # what was asked for, not the draft
         raise
+    finally:
+        with suppress(OSError):
+            draft.unlink()
     return len(encoded)
 
 
