@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from multitrack.columns import better
+from multitrack.columns import better, parse_column
 from multitrack.errors import QueryError
 from multitrack.page.curves import curves_of
 from multitrack.page.thin import Curve, Thinned
@@ -29,7 +30,9 @@ COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96c
 _DASHES: Final = ("-", "--", ":", "-.")
 #: More runs than this have no legend: nobody could tell them apart by it.
 _LEGEND: Final = 32
-#: Characters of a param below its axis.
+_CURVED: Final = ("metrics.", "lists.")
+_FORMATS: Final = (".png", ".svg", ".pdf")
+#: Characters of a param below its axis, and of a value beside it.
 _LABEL: Final = 16
 #: Where a param's values span this factor, its axis is logarithmic.
 _WIDE: Final = 50.0
@@ -56,7 +59,7 @@ def overlay(
 
     Raises:
         ImportError: matplotlib is not installed.
-        QueryError: No run has one of the metrics.
+        QueryError: No run has a curve of one of the metrics, or none that could be drawn.
         ValueError: ``smooth`` is not in its range.
     """
     if not 0 <= smooth < 1:
@@ -65,22 +68,19 @@ def overlay(
     figure = _figure(size or (7, 0.6 + 3 * len(names)))
     panels = figure.subplots(len(names), squeeze=False)[:, 0]
     known = list(runs)
-    curves = {run.id: _curves(run, names) for run in known}
+    held = {run.id: _held(run, names) for run in known}
     looks: dict[str, dict[str, Any]] = {}  # of the runs that are drawn
-    labels: dict[str, str] = {}
     lines: dict[str, Any] = {}
     for name, panel in zip(names, panels, strict=True):
-        drawn = False
+        curves = _curves(name, known, held)
+        if not any(_drawable(thinned, log) for thinned in curves.values()):
+            raise QueryError(
+                f"no run has a finite value of {name!r}{' above 0' if log else ''}: there is nothing to draw"
+            )
         for run in known:
-            thinned = curves[run.id].get(name)
-            if thinned is None:
-                continue
-            drawn = True
-            look = looks.setdefault(run.id, _look(len(looks)))
-            labels[run.id] = run.manifest.name
-            lines[run.id] = _draw(panel, thinned, run.manifest.created, x, smooth, look)
-        if not drawn:
-            raise QueryError(f"no run has a series or list called {name!r}")
+            if run.id in curves:
+                look = looks.setdefault(run.id, _look(len(looks)))
+                lines[run.id] = _draw(panel, curves[run.id], run.facts.created, x, smooth, look)
         panel.set_ylabel(_text(name))
         panel.set_yscale("log" if log else "linear")
         panel.grid(visible=True, color="#dfe3e8", linewidth=0.6)
@@ -89,10 +89,15 @@ def overlay(
             panel.locator_params("x", integer=True)
     panels[-1].set_xlabel("seconds since start" if x == "time" else "step")
     if 1 < len(lines) <= _LEGEND:
-        figure.legend(
-            list(lines.values()), [_text(labels[run]) for run in lines], loc="outside right upper", frameon=False,
-            fontsize="small",
-        )  # fmt: skip
+        labels = [_text(label) for label in _labels([run for run in known if run.id in lines])]
+        handles = [lines[run.id] for run in known if run.id in lines]
+        figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize="small")
+    elif len(lines) > _LEGEND:
+        panels[0].set_title(f"{len(lines)} runs, too many for a legend", loc="right", fontsize="small", color="#57606a")
+        for line in (line for panel in panels for line in panel.lines):
+            line.set_alpha(
+                (line.get_alpha() or 1.0) * max(0.15, _LEGEND / len(lines))
+            )  # where they crowd, it is darker
     return figure
 
 
@@ -115,7 +120,7 @@ def parallel(
         ImportError: matplotlib is not installed.
         QueryError: The column says nothing, or fewer than two runs have the objective.
     """
-    column = objective if objective.startswith(("metrics.", "lists.")) else f"metrics.{objective}"
+    column = objective if objective.startswith(_CURVED) else f"metrics.{objective}"
     found = [(run, run.get(column)) for run in runs]
     scored = [(run.get_params(), float(value)) for run, value in found if value is not None and math.isfinite(value)]
     if len(scored) < 2:
@@ -139,7 +144,15 @@ def parallel(
         panel.axvline(i, color="#57606a", linewidth=0.8, zorder=3)
         for place, text in axis.ticks:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
-            panel.text(i + 0.04, place, _text(text), fontsize="x-small", va="center", zorder=4, bbox=box)
+            panel.text(
+                i + 0.04,
+                place,
+                _text(text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"),
+                fontsize="x-small",
+                va="center",
+                zorder=4,
+                bbox=box,
+            )
     names = [axis.name if len(axis.name) <= _LABEL else f"…{axis.name[1 - _LABEL :]}" for axis in axes]
     panel.set_xticks(range(len(axes)), [_text(name) for name in names])
     panel.tick_params(length=0)
@@ -160,6 +173,8 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
     from matplotlib import rc_context  # noqa: PLC0415 - an extra
 
     suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise ValueError(f"{str(path)!r}: pictures are {', '.join(_FORMATS)}")
     stamp = {".svg": "Date", ".pdf": "CreationDate"}.get(suffix)
     with rc_context({"svg.hashsalt": "multitrack"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
@@ -227,10 +242,36 @@ def _look(place: int) -> dict[str, Any]:
     }
 
 
-def _curves(run: RecordedRun, names: Sequence[str]) -> dict[str, Thinned]:
-    """The points to draw, of series and lists of these names."""
-    found = curves_of(run.directory)
-    return {name: curve for held in (found.series, found.lists) for name, curve in held.items() if name in names}
+def _held(run: RecordedRun, names: Sequence[str]) -> dict[str, Thinned]:
+    """The series and lists that names can mean."""
+    found, qualified = curves_of(run.directory), any(name.startswith(_CURVED) for name in names)
+    every = {**found.series, **found.lists}
+    return {name: curve for name, curve in every.items() if qualified or name in names}
+
+
+def _curves(name: str, runs: Sequence[RecordedRun], held: dict[str, dict[str, Thinned]]) -> dict[str, Thinned]:
+    """The points to draw, by the run's id: of the series or list of a name, or of a column (``metrics.loss``)."""
+    if not any(name in curves for curves in held.values()) and name.startswith(_CURVED):
+        column = parse_column(name)
+        if column.reduction is not None:
+            raise QueryError(f"{name!r}: a curve has all its points, nothing is reduced; say {column.name!r}")
+        name = column.name
+    found = {id_: curves[name] for id_, curves in held.items() if name in curves}
+    if not found:
+        simple = any(name in run.summary().simple for run in runs)
+        why = "; it is a simple metric, which has no curve: compare shows it, and --parallel" if simple else ""
+        raise QueryError(f"no run has a series or list called {name!r}{why}")
+    return found
+
+
+def _drawable(thinned: Thinned, log: bool) -> bool:
+    return any(not math.isnan(value) and (value > 0 or not log) for value in _ys(thinned.curve))
+
+
+def _labels(runs: Sequence[RecordedRun]) -> list[str]:
+    """The runs' names; those that several have, with the end of the id."""
+    names = Counter(run.facts.name for run in runs)
+    return [f"{run.facts.name} ({run.id[-6:]})" if names[run.facts.name] > 1 else run.facts.name for run in runs]
 
 
 def _draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, look: dict[str, Any]) -> Any:

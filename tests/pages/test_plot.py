@@ -74,6 +74,41 @@ def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
         plot.parallel(runs, "nonsense")
 
 
+def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
+    for i in range(3):
+        with drawn_runs.start(tmp_path / "journal", "twin" if i else "one") as run:
+            run.log_metric("loss", 1.0 + i, step=0)
+            run.log_metric("final", 1.0)
+            run.log_metric("nan only", float("nan"), step=0)
+            run.log_metric("below", -1.0, step=0)
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    figure = plot.overlay(runs, "metrics.loss")
+    assert lines(figure) == [[(0.0, 1.0)], [(0.0, 2.0)], [(0.0, 3.0)]]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", *(f"twin ({run.id[-6:]})" for run in runs[1:])]
+    for name, log, said in (
+        ("final", False, "no run has a series or list called 'final'; it is a simple metric, which has no curve"),
+        ("metrics.loss:min", False, "'metrics.loss:min': a curve has all its points, nothing is reduced; say 'loss'"),
+        ("nan only", False, "no run has a finite value of 'nan only': there is nothing to draw"),
+        ("below", True, "no run has a finite value of 'below' above 0: there is nothing to draw"),
+    ):
+        with pytest.raises(QueryError, match=re.escape(said)):
+            plot.overlay(runs, name, log=log)
+    with pytest.raises(ValueError, match=r"pictures are \.png, \.svg, \.pdf"):
+        plot.save(figure, tmp_path / "x.gif")
+    assert not (tmp_path / "x.gif").exists()
+
+
+def test_many_runs_are_said_and_fainter(tmp_path: Path) -> None:
+    for i in range(40):
+        with drawn_runs.start(tmp_path / "journal", f"run {i}") as run:
+            run.log_metric("loss", i, step=0)
+    figure = plot.overlay(multitrack.open_journal(tmp_path / "journal").runs(), "loss")
+    assert figure.axes[0].get_title(loc="right") == "40 runs, too many for a legend"
+    assert {line.get_alpha() for line in figure.axes[0].lines} == {0.8}
+    assert figure.legends == []
+
+
 def test_names_are_no_formulas_and_gaps_stay_gaps(tmp_path: Path) -> None:
     drawn_runs.evil(tmp_path / "journal")
     names = ["$\\frac{", "_hidden", "日本語"]
