@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from multitrack.axis import Axis, differing, finite
 from multitrack.columns import better, parse_column
 from multitrack.errors import QueryError
 from multitrack.page.curves import curves_of
@@ -34,8 +35,6 @@ _CURVED: Final = ("metrics.", "lists.")
 _FORMATS: Final = (".png", ".svg", ".pdf")
 #: Characters of a param below its axis, and of a value beside it.
 _LABEL: Final = 16
-#: Where a param's values span this factor, its axis is logarithmic.
-_WIDE: Final = 50.0
 
 
 def overlay(
@@ -125,10 +124,10 @@ def parallel(
     scored = [(run.get_params(), float(value)) for run, value in found if value is not None and math.isfinite(value)]
     if len(scored) < 2:
         raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}")
-    names = list(params) if params is not None else _differing([values for values, _ in scored])
+    names = list(params) if params is not None else differing([values for values, _ in scored])
     scores = [score for _, score in scored]
-    axes = [_Axis(name, [values.get(name) for values, _ in scored]) for name in names]
-    axes.append(_Axis(objective, scores))
+    axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
+    axes.append(Axis(objective, scores))
     figure = _figure(size or (max(5.0, 1.3 * len(axes)), 3.6))
     panel = figure.subplots()
     low, high = min(scores), max(scores)
@@ -147,7 +146,7 @@ def parallel(
             panel.text(
                 i + 0.04,
                 place,
-                _text(text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"),
+                _text(_cut(text)),
                 fontsize="x-small",
                 va="center",
                 zorder=4,
@@ -181,49 +180,10 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
         figure.savefig(path, dpi=dpi, metadata={stamp: None} if stamp else None)
 
 
-class _Axis:
-    """One param: where each run stands on it, from 0 to 1, and what is written beside it."""
-
-    def __init__(self, name: str, values: Sequence[Any]) -> None:
-        self.name = name
-        there = [value for value in values if value is not None]
-        numbers = there and all(type(value) in (int, float) and not math.isnan(_finite(value)) for value in there)
-        scale: Callable[[float], float] = float
-        if numbers:
-            low, high = min(there), max(there)
-            scale = self._from(low)
-            if low > 0 and high / low >= _WIDE:
-                scale = math.log10
-            self.ticks = self._shown(sorted(set(there)), scale)
-        else:
-            names = sorted({str(value) for value in there})
-            low, high = 0, len(names) - 1
-            self.ticks = [(self._place(i, 0, high), text) for i, text in enumerate(names)]
-            values = [None if value is None else names.index(str(value)) for value in values]
-        # A run without the param has a gap there.
-        self.places = [
-            math.nan if value is None else self._place(scale(value), scale(low) if numbers else 0.0,
-                                                       scale(high) if numbers else float(high))
-            for value in values
-        ]  # fmt: skip
-
-    @staticmethod
-    def _from(low: float) -> Callable[[float], float]:
-        """How far numbers are from the lowest: exact, too, for integers that doubles would round."""
-        return lambda value: float(value - low)
-
-    @staticmethod
-    def _place(value: float, low: float, high: float) -> float:
-        return 0.5 if high == low else (value - low) / (high - low)
-
-    def _shown(self, distinct: list[float], scale: Callable[[float], float]) -> list[tuple[float, str]]:
-        low, high = scale(distinct[0]), scale(distinct[-1])
-        if len(distinct) <= 6:
-            told = zip(distinct, _told(distinct), strict=True)
-            return [(self._place(scale(value), low, high), text) for value, text in told]
-        marks = [low + (high - low) * i / 4 for i in range(5)]
-        values = [10**at if scale is math.log10 else distinct[0] + at for at in marks]
-        return [(i / 4, text) for i, text in enumerate(_told(values, 3))]
+def _cut(text: str) -> str:
+    """Cut in the middle: what differs often does at the end."""
+    end = _LABEL // 2
+    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1 - end]}…{text[-end:]}"
 
 
 def _figure(size: tuple[float, float]) -> Figure:
@@ -289,14 +249,7 @@ def _xs(curve: Curve, started: int, x: X) -> list[float]:
 
 def _ys(curve: Curve) -> list[float]:
     """The values as doubles; infinite ones are gaps, as NaN is."""
-    return [_finite(value) for value in curve.values]
-
-
-def _finite(value: float) -> float:
-    try:
-        return float(value) if math.isfinite(value) else math.nan
-    except OverflowError:  # an integer beyond the doubles
-        return math.nan
+    return [finite(value) for value in curve.values]
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
@@ -309,33 +262,6 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
             total = weight * total + (1 - weight)
         found.append(math.nan if math.isnan(value) else mean / total)
     return found
-
-
-def _differing(params: Sequence[dict[str, Any]]) -> list[str]:
-    """The params in which runs differ; of several that are always equal, the first."""
-    names = dict.fromkeys(name for values in params for name in values)
-    exact = {name: [repr(values[name]) if name in values else "" for values in params] for name in names}
-    rounded = {name: [_short(values[name]) if name in values else "" for values in params] for name in names}
-    columns = {  # rounded, unless that makes equal what differs
-        name: tuple(short if len(set(short)) == len(set(exact[name])) else exact[name])
-        for name, short in rounded.items()
-    }
-    first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
-    return [name for name in names if first.get(columns[name]) == name]
-
-
-def _told(distinct: Sequence[float], fewest: int = 6) -> list[str]:
-    """Numbers with as many digits as tell them apart."""
-    for digits in range(fewest, 17):
-        texts = [repr(value) if type(value) is int else f"{value:.{digits}g}" for value in distinct]
-        if len(set(texts)) == len(texts):
-            return texts
-    return [repr(value) for value in distinct]
-
-
-def _short(value: Any) -> str:
-    """A value as it would be written beside an axis: 0.001 and its nearest single are the same."""
-    return f"{value:.6g}" if type(value) is float else repr(value)
 
 
 def _text(text: object) -> str:

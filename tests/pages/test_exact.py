@@ -82,10 +82,27 @@ def test_only_finite_values_are_the_best(browser: Page, tmp_path: Path) -> None:
     assert browser.troubles() == []
 
 
+def test_a_zero_stands_below_a_logarithmic_axis(browser: Page, tmp_path: Path) -> None:
+    for rate in (0, *(10.0**-i for i in range(9))):
+        with drawn_runs.start(tmp_path / "journal", f"{rate}", params={"lr": rate}) as run:
+            run.log_metric("score", rate)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert browser.texts('[data-axis="params.lr"] .tick') == ["0", "1e-8", "0.000001", "0.0001", "0.01", "1"]
+    ys = browser.js(
+        "[...document.querySelectorAll('[data-axis=\"params.lr\"] .tick')].map((e) => Number(e.getAttribute('y')))"
+    )
+    gaps = [above - below for below, above in zip(ys[1:], ys, strict=False)]
+    assert gaps == pytest.approx([gaps[1] * 0.6, *[gaps[1]] * 4])
+    assert len(browser.all(".parallel .line")) == 10
+    assert browser.troubles() == []
+
+
 def test_what_differs_has_an_axis(page: Page, journal: Path) -> None:
     axes = page.js("[...document.querySelectorAll('[data-axis]')].map((e) => e.dataset.axis)")
     assert axes == ["params.tiny", "params.huge", "params.lr", "metrics.score"]
-    assert page.texts('[data-axis="params.huge"] .tick') == [f"{str(HUGE + i)[:9]}…" for i in range(4)]
+    ticks = [f"9007…{str(HUGE + i)[-5:]}{HUGE + i}" for i in range(4)]  # and the whole as its title
+    assert page.texts('[data-axis="params.huge"] .tick') == ticks
     places = page.js("[...document.querySelectorAll('.parallel .line')].map((e) => e.getAttribute('d'))")
     assert len(set(places)) == 4
     figure = plot.parallel(multitrack.open_journal(journal).runs(), "loss")

@@ -67,6 +67,22 @@ def test_parallel_coordinates_go_through_the_params_to_the_objective(runs: list[
     assert sorted({round(place, 9) for place, _, _ in drawn}) == [0.0, 0.5, 1.0]  # a logarithmic axis
 
 
+def test_a_zero_stands_below_a_logarithmic_axis(tmp_path: Path) -> None:
+    rates = [0, 1e-9, 1e-6, 1e-3, 1]
+    for rate in rates:
+        with drawn_runs.start(
+            tmp_path / "journal", f"{rate}", params={"lr": rate, "optimizer": "a" * 30 + str(rate)}
+        ) as run:
+            run.log_metric("score", rate)
+    panel = plot.parallel(multitrack.open_journal(tmp_path / "journal").runs(), "score").axes[0]
+    places = sorted({line.get_ydata()[0] for line in panel.lines if len(line.get_xdata()) == 3})
+    assert places == pytest.approx([0, *(0.15 / 1.15 + i / 3 / 1.15 for i in range(4))])
+    texts = [text.get_text() for text in panel.texts]
+    assert texts[:5] == ["0", "1e-09", "1e-06", "0.001", "1"]
+    assert {text for text in texts if "…" in text} >= {"aaaaaaa…aaaaaaa0", "aaaaaaa…aaaaaaa1"}
+    assert max(map(len, texts)) == 16  # which ends before the next axis
+
+
 def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
     with pytest.raises(QueryError, match="no run has a series or list called 'nonsense'"):
         plot.overlay(runs, "nonsense")

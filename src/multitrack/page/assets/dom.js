@@ -96,6 +96,12 @@ function short(text, most = 48) {
   return all.length > most ? all.slice(0, most - 1) + "…" : all;
 }
 
+/** Cut in the middle: what differs often does at the end. */
+function inner(text, most) {
+  const all = String(text), end = Math.floor(most / 2);
+  return all.length > most ? `${all.slice(0, most - 1 - end)}…${all.slice(-end)}` : all;
+}
+
 const two = (n) => String(n).padStart(2, "0");
 
 function momentText(milliseconds, fraction = false) {

@@ -45,21 +45,25 @@ function axis(column, runs) {
   }
   const distinct = [...new Set(values)].sort(compare);
   const low = distinct[0], high = distinct.at(-1);
-  const log = low > 0 && Number(high) / Number(low) >= 50;
+  const least = low == 0 && distinct.length > 2 ? distinct[1] : low; // a 0 stands below a logarithmic axis
+  const log = least > 0 && Number(high) / Number(least) >= 50;
   // Integers that doubles would round are placed by how far they are from the lowest.
   const far = !log && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
-  const scale = log ? (value) => Math.log10(Number(value)) : far ? (value) => Number(BigInt(value) - BigInt(low)) : Number;
+  const [bottom, top] = log ? [least, high].map((value) => Math.log10(Number(value))) : [];
+  const zero = bottom - 0.15 * (top - bottom);
+  const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(BigInt(value) - BigInt(low)) : Number;
   const [from, to] = low === high ? [scale(low) - 1, scale(high) + 1] : [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
   if (distinct.length <= 6) {
     const digits = digitsFor(distinct);
     return { column, place, log, ticks: distinct.map((value) => [place(value), numberText(value, digits)]) };
   }
-  const marks = [0, 0.25, 0.5, 0.75, 1].map((at) => from + at * (to - from))
-    .map((at) => (log ? 10 ** at : far ? Number(low) + at : at));
+  const quarters = (a, b) => [0, 0.25, 0.5, 0.75, 1].map((at) => a + at * (b - a));
+  const placed = log ? [...(low == 0 ? [zero] : []), ...quarters(bottom, top)] : quarters(from, to);
+  const marks = placed.map((at) => (log ? (at < bottom ? 0 : 10 ** at) : far ? Number(low) + at : at));
   let digits = 3;
   while (digits < ALL_DIGITS && new Set(marks.map((value) => value.toPrecision(digits))).size < marks.length) digits += 1;
-  return { column, place, log, ticks: marks.map((value, i) => [i / 4, numberText(Number(value.toPrecision(digits)), digits)]) };
+  return { column, place, log, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
 }
 
 let cachedAxes = null; // of this drawing; the places of a brush depend on them
@@ -118,7 +122,7 @@ function axisGroup(axis, x, y, isGoal) {
     onkeydown: (event) => moveEnd(event, axis, which) });
   return h("g", { class: isGoal ? "axis goal" : "axis", "data-axis": key },
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
-    axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, short(text, 10))),
+    axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
     h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, short(name, 14) + reduction, h("title", {}, name)),
     range && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,

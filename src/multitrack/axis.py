@@ -1,0 +1,98 @@
+"""Axes of parallel coordinates: where each run stands on one, and what is written beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+#: Where a param's values span this factor, its axis is logarithmic. The page's, too.
+_WIDE: Final = 50.0
+#: How far below the rest of a logarithmic axis a 0 stands, as a part of it.
+_BELOW: Final = 0.15
+#: More values than this are not written one by one.
+_MOST: Final = 6
+
+Scale = Callable[[float], float]
+
+
+class Axis:
+    """One param.
+
+    Attributes:
+        name: The param.
+        places: Where each run stands, from 0 to 1; NaN for one without the param, which has a gap there.
+        ticks: What is written beside it, and where.
+    """
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.name = name
+        there = [value for value in values if value is not None]
+        if there and all(type(value) in (int, float) and not math.isnan(finite(value)) for value in there):
+            distinct = sorted(set(there))
+            scale, marks = _scale(distinct)
+        else:
+            values = [None if value is None else str(value) for value in values]
+            distinct = sorted({value for value in values if value is not None})
+            scale, marks = distinct.index, list(zip(distinct, distinct, strict=True))
+        low, high = (scale(distinct[0]), scale(distinct[-1])) if distinct else (0.0, 0.0)
+
+        def place(value: Any) -> float:
+            return 0.5 if high == low else (scale(value) - low) / (high - low)
+
+        self.ticks = [(place(value), text) for value, text in marks]
+        self.places = [math.nan if value is None else place(value) for value in values]
+
+
+def _scale(distinct: list[float]) -> tuple[Any, list[tuple[float, str]]]:
+    """How values are placed, and those that are written: logarithmic where they span much, a 0 among them or not."""
+    low, high = distinct[0], distinct[-1]
+    least = distinct[1] if low == 0 and len(distinct) > 2 else low  # the lowest above 0
+    if least <= 0 or high / least < _WIDE:
+        # How far from the lowest: exact, too, for integers that doubles would round.
+        marks = distinct if len(distinct) <= _MOST else [low + float(high - low) * i / 4 for i in range(5)]
+        return lambda value: float(value - low), _written(marks, distinct)
+    bottom, top = math.log10(least), math.log10(high)
+    zero = bottom - _BELOW * (top - bottom)
+    marks = distinct if len(distinct) <= _MOST else [10 ** (bottom + (top - bottom) * i / 4) for i in range(5)]
+    if low == 0 and marks is not distinct:
+        marks = [0, *marks]
+    return lambda value: math.log10(value) if value > 0 else zero, _written(marks, distinct)
+
+
+def _written(marks: list[float], distinct: list[float]) -> list[tuple[float, str]]:
+    return list(zip(marks, _told(marks, 6 if marks is distinct else 3), strict=True))
+
+
+def _told(values: Sequence[float], fewest: int) -> list[str]:
+    """Numbers with as many digits as tell them apart."""
+    for digits in range(fewest, 17):
+        texts = [repr(value) if type(value) is int else f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) == len(texts):
+            return texts
+    return [repr(value) for value in values]
+
+
+def finite(value: float) -> float:
+    """The value as a double; NaN where it is infinite, or an integer beyond the doubles."""
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def differing(params: Sequence[dict[str, Any]]) -> list[str]:
+    """The params in which runs differ; of several that are always equal, the first."""
+    names = dict.fromkeys(name for values in params for name in values)
+    columns: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        exact = tuple(repr(values[name]) if name in values else "" for values in params)
+        rounded = tuple(_short(values[name]) if name in values else "" for values in params)
+        columns[name] = rounded if len(set(rounded)) == len(set(exact)) else exact
+    first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
+    return [name for name in names if first.get(columns[name]) == name]
+
+
+def _short(value: Any) -> str:
+    """A value of which 0.001 and its nearest single are the same."""
+    return f"{value:.6g}" if type(value) is float else repr(value)
