@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 import drawn_runs
 import multitrack
 from browser import Page
+from multitrack.page.write import write_page
 
 pytestmark = pytest.mark.slow
 
@@ -117,3 +118,17 @@ def test_lines_are_coloured_by_the_objective(page: Page, known: dict[str, str]) 
     page.click("[data-key=objective] option[value='metrics.loss']")
     assert page.texts(".goal .label") == ["lossloss"]
     assert stroke(BEST) == "rgb(0,34,78)"
+
+
+def test_runs_of_one_name_are_told_apart(browser: Page, tmp_path: Path) -> None:
+    for name in ("one", "twin", "twin"):
+        with drawn_runs.start(tmp_path / "journal", name, params={"name": name}) as run:
+            run.log_metric("loss", 1.0, step=0)
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    write_page(tmp_path / "r.html", runs)
+    browser.open((tmp_path / "r.html").as_uri())
+    labels = ["one", *(f"twin ({run.id[-6:]})" for run in runs[1:])]
+    assert browser.texts(".legend button") == labels
+    assert [trace["name"] for trace in browser.graph("metrics.loss")] == labels
+    assert [title.partition(":")[0] for title in browser.texts(".parallel .line title")] == labels
+    assert browser.troubles() == []

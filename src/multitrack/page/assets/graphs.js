@@ -22,7 +22,7 @@ function drawControls(place, runs) {
       h("span", { class: "hint" }, "drag: zoom · double click: all")),
     runs.filter(hasCurves).length > 1 && h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" },
       runs.filter(hasCurves).map((run) => h("button", { class: "chip", "aria-pressed": String(!state.hidden.has(run.id)), "data-key": `legend ${run.id}`,
-        "data-run": run.id, title: run.name, onclick: () => toggleHidden(run.id) }, swatch(run), short(run.name, 28)))));
+        "data-run": run.id, title: label(run), onclick: () => toggleHidden(run.id) }, swatch(run), label(run, 28)))));
 }
 
 const waiting = new Map(); // figures that are out of view, and how to draw each
@@ -95,7 +95,7 @@ function traces(run, column) {
   const { colour, dash, marker, marked } = look(run);
   const few = points.values.length <= 24;
   const trace = (curve, more) => ({
-    x: xs(run, curve), y: curve.values.map((value) => finiteOrGap(number(value))), name: plotlyText(short(run.name, 40)), meta: run.id,
+    x: xs(run, curve), y: curve.values.map((value) => finiteOrGap(number(value))), name: plotlyText(label(run, 40)), meta: run.id,
     type: "scatter", mode: few || marked ? "lines+markers" : "lines",
     line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: few ? 5 : 6, symbol: marker, maxdisplayed: few ? 0 : 12 },
     hovertemplate: "%{y}<br>%{x}<extra>%{fullData.name}</extra>", ...more,

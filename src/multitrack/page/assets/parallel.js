@@ -102,7 +102,7 @@ function drawParallel(place) {
     const on = brushed(run) && !state.hidden.has(run.id);
     return h("path", { class: on ? "line" : "line out", "data-run": run.id, d: "M" + points.join("L"),
       stroke: on ? shade(goal.place(cell(run, goal.column))) : undefined },
-      h("title", {}, `${run.name}: ${goal.column.name} ${numberText(cell(run, goal.column))}`));
+      h("title", {}, `${label(run)}: ${goal.column.name} ${numberText(cell(run, goal.column))}`));
   });
   fill(place,
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",

@@ -13,9 +13,12 @@ let columns = [];
 function index() {
   byId = new Map(data.runs.map((run) => [run.id, run]));
   filter.text = undefined; // whose columns may be there by now
+  const named = new Map();
+  for (const { name } of data.runs) named.set(name, (named.get(name) ?? 0) + 1);
   let looks = 0;
   data.runs.forEach((run, i) => {
     run.place = i;
+    run.ending = named.get(run.name) > 1 ? ` (${run.id.slice(-6)})` : ""; // tells runs of one name apart
     run.look = hasCurves(run) ? looks++ : undefined;
   });
   columns = [{ group: "metadata", name: "name", key: "metadata.name", kind: "text" }];
@@ -37,6 +40,9 @@ function index() {
   // What a training is about, loss and accuracy and the like, stands before speeds and rates.
   columns = GROUPS.flatMap((group) => columns.filter((column) => column.group === group).sort((a, b) => !a.better - !b.better));
 }
+
+/** A run's name in a legend. */
+const label = (run, most = Infinity) => short(run.name, most) + run.ending;
 
 const hasCurves = (run) => Object.keys(run.series).length + Object.keys(run.lists).length > 0;
 

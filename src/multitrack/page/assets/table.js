@@ -130,7 +130,7 @@ function status(value) {
 
 function eye(run, hidden) {
   return h("button", { class: "eye", "data-key": `eye ${run.id}`, "aria-pressed": String(!hidden),
-    "aria-label": `Show ${run.name} in the graphs`, title: hidden ? "show in the graphs" : "hide in the graphs",
+    "aria-label": `Show ${label(run)} in the graphs`, title: hidden ? "show in the graphs" : "hide in the graphs",
     onclick: () => toggleHidden(run.id) },
     h("svg", { viewBox: "0 0 16 10", width: 16, height: 10, "aria-hidden": "true" },
       h("path", { d: "M1 5C4-.3 12-.3 15 5 12 10.3 4 10.3 1 5Z", fill: "none", stroke: "currentColor", "stroke-width": 1.2 }),
