@@ -35,6 +35,8 @@ SAME = {
     "params.flag = true": "ada",
     "params.aug = none": "ada ben cleo",
     "tags.stage != none": "ada",
+    "group = none and not tags.stage": "ben cleo",
+    "params.aug ~ none": "",
     'params.layers = "[1, 2]"': "ada",
     "params.lr != 0.1": "ben cleo",
     "params.lr = text": "",
@@ -129,6 +131,8 @@ def test_the_page_takes_words_and_names_alone_as_well(page: Page) -> None:
     assert filtered(page, "lr < 0.05 val_loss:min<0.12") == (["cleo"], "")
     assert filtered(page, "ADAM lr in (0.1,0.01) not ben") == (["ada"], "")
     assert filtered(page, "cleo or 'my stage'") == (["ben", "cleo"], "")
+    assert filtered(page, "stage = none") == ([], "")  # a value that none has; what has no stage is `not tags.stage`
+    assert filtered(page, "aug in (1, none)") == (NAMES, "")
     assert filtered(page, "odd=nan") == (NAMES, "")
     minute_ago = (datetime.now() - timedelta(minutes=1)).isoformat()
     assert filtered(page, f"started>{minute_ago} stage=prod") == (["ada"], "")

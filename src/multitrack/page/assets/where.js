@@ -74,21 +74,18 @@ function parseWhere(text) {
     const column = known(token);
     if (took("in")) {
       const wanted = values(column);
-      return (run) => wanted.some((value) => holds("=", found(run, column, value), value));
+      return (run) => wanted.some((value) => holds("=", valueIn(run, column, value), value));
     }
     const sign = take().text.replace("==", "=");
     if (sign === "~") {
       const part = take();
       if (part.kind !== "word" && part.kind !== "text") fail("expected a text", part);
       const needle = unquoted(part).toLowerCase();
-      return (run) => { const has = found(run, column); return has !== undefined && valueText(has, ALL_DIGITS).toLowerCase().includes(needle); };
+      return (run) => { const has = found(run, column) ?? null; return has !== null && valueText(has, ALL_DIGITS).toLowerCase().includes(needle); };
     }
     const wanted = value(column);
-    if (wanted === null) {
-      if (sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
-      return (run) => ((found(run, column) ?? null) === null) === (sign === "=");
-    }
-    return (run) => holds(sign, found(run, column, wanted), wanted);
+    if (wanted === null && sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
+    return (run) => holds(sign, valueIn(run, column, wanted), wanted);
   }
 
   function values(column) {
@@ -219,8 +216,16 @@ function found(run, column, wanted) {
   return cell(run, column, column.reduction);
 }
 
+/** The same to be compared: every run has all metadata, be it none. */
+function valueIn(run, column, wanted) {
+  const has = found(run, column, wanted);
+  return has === undefined && column.group === "metadata" ? null : has;
+}
+
 function holds(sign, has, wanted) {
-  if (has === undefined || has === null) return false;
+  if (has === undefined) return false;
+  if (wanted === null) return (has === null) === (sign === "=");
+  if (has === null) return false;
   if (typeof has === "string" && isNumber(wanted)) has = numberOr(has);
   else if (typeof wanted === "string" && typeof has === "object") has = valueText(has);
   if (Number.isNaN(has) && Number.isNaN(wanted)) return sign === "=";
