@@ -120,6 +120,17 @@ def test_lines_are_coloured_by_the_objective(page: Page, known: dict[str, str]) 
     assert stroke(BEST) == "rgb(0,34,78)"
 
 
+def test_many_runs_are_fainter(browser: Page, tmp_path: Path) -> None:
+    for i in range(40):
+        with drawn_runs.start(tmp_path / "journal", f"run {i}") as run:
+            run.log_metric("loss", i, step=0)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs())
+    browser.open((tmp_path / "r.html").as_uri())
+    assert [trace["opacity"] for trace in browser.graph("metrics.loss")] == [0.8] * 40
+    browser.open(f"{(tmp_path / 'r.html').as_uri()}#filter=name~3")
+    assert {trace["opacity"] for trace in browser.graph("metrics.loss")} == {1}
+
+
 def test_runs_of_one_name_are_told_apart(browser: Page, tmp_path: Path) -> None:
     for name in ("one", "twin", "twin"):
         with drawn_runs.start(tmp_path / "journal", name, params={"name": name}) as run:

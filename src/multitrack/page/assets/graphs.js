@@ -1,5 +1,6 @@
 // One graph a series or list, the runs over each other, each in its own look. Drawn when it comes into view.
 
+const CROWD = 32; // more runs than this are drawn fainter: where they crowd, it is darker
 const CHARTS = typeof Plotly !== "undefined";
 
 /** The names that have curves in these runs: [{group, name}], series first. */
@@ -84,13 +85,13 @@ function drawGraph(figure, column, runs) {
   const plot = figure.querySelector(".plot");
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", visible(`Graph of ${column.name}, ${plural(drawn.length, "run")}; the table has the numbers`));
-  Plotly.react(plot, drawn.flatMap((run) => traces(run, column)), layout(column, held), { displayModeBar: false, responsive: true });
+  Plotly.react(plot, drawn.flatMap((run) => traces(run, column, Math.min(1, Math.max(0.15, CROWD / drawn.length)))), layout(column, held), { displayModeBar: false, responsive: true });
 }
 
 // Plotly takes a little HTML in its texts; recorded text is none.
 const plotlyText = (text) => visible(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 
-function traces(run, column) {
+function traces(run, column, opacity) {
   const points = curve(run, column);
   const { colour, dash, marker, marked } = look(run);
   const few = points.values.length <= 24;
@@ -100,8 +101,8 @@ function traces(run, column) {
     line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: few ? 5 : 6, symbol: marker, maxdisplayed: few ? 0 : 12 },
     hovertemplate: "%{y}<br>%{x}<extra>%{fullData.name}</extra>", ...more,
   });
-  if (!state.smooth || points.values.length < 3) return [trace(points)];
-  return [trace(points, { opacity: 0.25, hoverinfo: "skip", hovertemplate: null }), trace(smoothed(points.means ?? points))];
+  if (!state.smooth || points.values.length < 3) return [trace(points, { opacity })];
+  return [trace(points, { opacity: 0.25 * opacity, hoverinfo: "skip", hovertemplate: null }), trace(smoothed(points.means ?? points), { opacity })];
 }
 
 const finiteOrGap = (value) => (isFinite(value) ? value : null);
