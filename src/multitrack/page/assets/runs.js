@@ -92,11 +92,11 @@ function paramValue(value) {
   return value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? exactly(value.number) : value;
 }
 
-function cellText(value, column, digits) {
+function cellText(value, column) {
   if (value === undefined) return "";
   if (column.kind === "time") return momentText(value);
   if (column.kind === "seconds") return tookText(value);
-  return valueText(value, digits);
+  return valueText(value, column.digits);
 }
 
 const columnOf = (key) => columns.find((column) => column.key === key);

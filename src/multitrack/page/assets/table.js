@@ -24,8 +24,9 @@ function drawTable(place) {
   const shown = tableColumns(data.runs);
   const left = openColumns().length - shown.length;
   const best = bestCells(runs, shown);
-  const digits = new Map(shown.filter((column) => column.group === "params").map((column) =>
-    [column.key, digitsFor(data.runs.map((run) => cell(run, column)))]));
+  for (const column of shown) { // once: a param stays what it is until there are other runs
+    if (column.group === "params") column.digits ??= digitsFor(data.runs.map((run) => cell(run, column)));
+  }
   fill(place,
     h("div", { class: "bar" },
       h("label", { class: "find" }, h("span", {}, "Filter"),
@@ -47,7 +48,7 @@ function drawTable(place) {
       h("table", { class: "runs" },
         h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
         h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
-        h("tbody", {}, runs.map((run) => row(run, shown, best, digits)))),
+        h("tbody", {}, runs.map((run) => row(run, shown, best)))),
       !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
 }
 
@@ -107,7 +108,7 @@ function bestCells(runs, shown) {
   return best;
 }
 
-function row(run, shown, best, digits) {
+function row(run, shown, best) {
   const hidden = state.hidden.has(run.id);
   return h("tr", { "data-run": run.id, class: hidden ? "off" : "" },
     h("td", { class: "look" }, eye(run, hidden)),
@@ -116,7 +117,7 @@ function row(run, shown, best, digits) {
         return h("th", { scope: "row", class: "name" }, h("a", { ...opens(run.id), "data-key": `open ${run.id}` }, short(run.name, 40)));
       }
       const value = cell(run, column);
-      const text = cellText(value, column, digits.get(column.key));
+      const text = cellText(value, column);
       const whole = column.kind === "number" && isNumber(value) ? String(value) : text;
       if (column.key === "metadata.status") return h("td", {}, status(value));
       return h("td", { class: `${column.kind} ${value !== undefined && best.get(column.key) === value ? "best" : ""}`,
