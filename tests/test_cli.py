@@ -39,8 +39,10 @@ def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Ru
     assert re.search(rf"{run.id} +baseline +digits +finished .* file 7 pending", text)
     (found,) = json.loads(invoke("runs", "--json").output)
     assert (found["id"], found["status"], found["backends"]["file"]["pending"]) == (run.id, "finished", 7)
-    assert json.loads(invoke("runs", "--project", "other", "--json").output) == []
-    assert json.loads(invoke("runs", "--status", "failed", "--json").output) == []
+    for none in (["--project", "other"], ["--status", "failed"], ["--where", "params.lr > 1"]):
+        nothing = invoke("runs", *none, "--json")
+        assert json.loads(nothing.stdout) == []
+        assert "no run is chosen, of 1 that there are in " in nothing.stderr
     assert len(json.loads(invoke("runs", "--limit", "1", "--json").output)) == 1
 
 
@@ -65,6 +67,20 @@ def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
     assert found["metrics"] == {"loss": 0.5, "accuracy": "NaN", "l": 2}
     assert found["points"] == {"loss": 1, "l": 2}
     assert found["context"]["python"]
+
+
+def test_a_report_of_no_run_leaves_the_one_that_is_there(run: multitrack.Run) -> None:
+    there = Path("there.html")
+    there.write_text("there")
+    for arguments, status, said in (
+        (("--where", "params.lr > 1"), 1, "no run is chosen, of 1 that there are"),
+        (("--port", "80"), 2, "--port goes with --watch"), (("--every", "80"), 2, "--every goes with --watch"),
+    ):  # fmt: skip
+        result = invoke("report", "-o", "there.html", *arguments)
+        assert (result.exit_code, there.read_text()) == (status, "there")
+        assert said in result.stderr
+    assert invoke("report", "-o", "there.html", "--no-charts").exit_code == 0
+    assert "baseline" in there.read_text()
 
 
 def test_show_of_what_is_not_there() -> None:

@@ -9,7 +9,6 @@ import datetime
 import logging
 import sys
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import click
 import msgspec
 
 from multitrack import __version__, plugins, ranks, shown
-from multitrack.cli_compare import JOURNAL, compare
+from multitrack.cli_compare import JOURNAL, compare, say_none_chosen
 from multitrack.cli_page import plot, report
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError, QueryError
@@ -123,9 +122,10 @@ def runs(
     journal: Path | None, project: str | None, status: str | None, where: str | None, limit: int | None, as_json: bool
 ) -> None:
     """List the runs of a journal, oldest first, and how far each backend is."""
-    found: Iterable[RecordedRun] = open_journal(journal).runs(project, status=status, where=where)
-    if limit:
-        found = deque(found, limit)
+    reader = open_journal(journal)
+    found: deque[RecordedRun] = deque(reader.runs(project, status=status, where=where), limit)
+    if not found:
+        say_none_chosen(reader)
     if as_json:
         shown.print_json([shown.run_as_json(run) for run in found])
     else:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from multitrack.reader import open_journal
+from multitrack.manifest import run_directories
+from multitrack.reader import JournalReader, open_journal
 from multitrack.recorded import RecordedRun
+from multitrack.terminal import safe
 
 JOURNAL = click.option(
     "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
@@ -71,6 +73,13 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
     return tags
 
 
+def say_none_chosen(reader: JournalReader) -> None:
+    """Says on stderr that the filters took no run, and of how many: a typo in one looks the same."""
+    count = sum(1 for _ in run_directories(reader.directory))
+    taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
+    click.echo(f"multitrack: {taken} in {safe(reader.directory)}", err=True)
+
+
 @click.command(help=_HELP)
 @click.argument("run", nargs=-1)
 @JOURNAL
@@ -98,19 +107,22 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
               help="Print only what it takes to run the best (or only) run again: params as arguments or as YAML, "
                    "with command and commit; or the packages' versions.")  # fmt: skip
-@click.option("--json", "form", flag_value="json", help="For machines: one JSON document, a run on a line.")
-@click.option("--csv", "form", flag_value="csv", help="CSV, for spreadsheets.")
-@click.option("--markdown", "form", flag_value="markdown", help="A Markdown table.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON document, a run on a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
 def compare(
     run: tuple[str, ...], journal: Path | None, project: str | None, status: str | None, tags: tuple[str, ...],
     group: str | None, parent: str | None, since: str | None, until: str | None, where: str | None, limit: int | None,
     columns: str | None, also: str | None, without: str | None, reduction: str, sort: str, diff: bool,
-    best: str | None, rerun: str | None, form: str | None,
+    best: str | None, rerun: str | None, as_json: bool, as_csv: bool, as_markdown: bool,
 ) -> None:  # fmt: skip
     """See ``--help``, which is :data:`_HELP`."""
     from multitrack import shown_compare  # noqa: PLC0415 - not for the other commands
     from multitrack.compare import compare as put_side_by_side  # noqa: PLC0415
 
+    forms = {"--json": as_json, "--csv": as_csv, "--markdown": as_markdown, "--rerun": rerun is not None}
+    if len(given := [option for option, is_given in forms.items() if is_given]) > 1:
+        raise click.UsageError(f"{' and '.join(given)}: one form at a time")
     reader = open_journal(journal)
     found: Iterable[RecordedRun] = reader.runs(
         project, status=status, tags=tags_of(tags), group=group, parent=parent and reader.run(parent).id, since=since,
@@ -124,13 +136,17 @@ def compare(
         None if columns is None else _commas(columns),
         also=_commas(also), without=_commas(without), sort=_commas(sort), best=best, diff=diff, reduction=reduction,
     )  # fmt: skip
+    if not comparison.rows:
+        say_none_chosen(reader)
+    elif best is not None and comparison.best is None:
+        click.echo(f"multitrack: no run is the best by {safe(best)}: none has a finite number there", err=True)
     if rerun is not None:
         shown_compare.print_rerun(comparison.rerun(), rerun)
-    elif form == "json":
+    elif as_json:
         shown_compare.print_json(comparison)
-    elif form == "csv":
+    elif as_csv:
         click.echo(comparison.to_csv(), nl=False)
-    elif form == "markdown":
+    elif as_markdown:
         click.echo(comparison.to_markdown(), nl=False)
     else:
         keep = {*_commas(columns), *(name.removeprefix("-") for name in _commas(sort) if name != "started")}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
+import sys
 import time
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator
@@ -13,12 +15,13 @@ from typing import Any
 
 import click
 
-from multitrack.cli_compare import JOURNAL, tags_of
+from multitrack.cli_compare import JOURNAL, say_none_chosen, tags_of
 from multitrack.reader import open_journal
 from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
 
 Source = Callable[[], Iterator[RecordedRun]]
+"""Reads the runs that are chosen, anew each time."""
 
 
 def choosing(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,12 +79,12 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--open", "open_", is_flag=True, help="Open it in the browser.")
 @click.option("--watch", is_flag=True,
               help="Serve it on 127.0.0.1 instead, up to date while training runs, until Ctrl-C.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --watch: default: any that is free.")
-@click.option("--every", type=click.FloatRange(min=0.1), default=2.0, show_default=True,
-              help="With --watch: seconds between looks at the journal.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), help="With --watch: default: any that is free.")
+@click.option("--every", type=click.FloatRange(min=0.1),
+              help="With --watch: seconds between looks at the journal; default: 2.")  # fmt: skip
 def report(
     source: Source, output: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
-    port: int, every: float,
+    port: int | None, every: float | None,
 ) -> None:  # fmt: skip
     """Write an HTML page of the runs: table, graphs, parallel coordinates, and each run on a page of its own.
 
@@ -90,13 +93,28 @@ def report(
     """
     from multitrack.page.write import Options, write_page  # noqa: PLC0415 - not for the listings
 
+    if not watch and (port is not None or every is not None):
+        raise click.UsageError(f"{'--port' if port is not None else '--every'} goes with --watch")
     with said():
         if watch:
-            _watch(source, Options(title, not no_charts, points, lines), port, every, open_)
+            options = Options(title, not no_charts, points, lines)
+            _watch(source, options, port or 0, 2.0 if every is None else every, open_)
             return
+        runs = source()
+        first = next(runs, None)
+        if first is None:  # whatever was written before stays
+            say_none_chosen(open_journal(click.get_current_context().params["journal"]))
+            click.echo(f"multitrack: {safe(output)} is not written", err=True)
+            sys.exit(1)
         with counting() as progress:
             count = write_page(
-                output, source(), title=title, charts=not no_charts, points=points, lines=lines, progress=progress
+                output,
+                itertools.chain([first], runs),
+                title=title,
+                charts=not no_charts,
+                points=points,
+                lines=lines,
+                progress=progress,
             )
     size = output.stat().st_size
     click.echo(f"{safe(output)}: {count} {'run' if count == 1 else 'runs'}, {size / 1e6:.1f} MB")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
 import msgspec
 
 from multitrack import exports
 from multitrack.again import Rerun
-from multitrack.cells import Value, cell, names_of
-from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column
+from multitrack.cells import Value, cell
+from multitrack.chosen import Known, chosen
+from multitrack.columns import Column, better, parse_column
 from multitrack.errors import QueryError
 from multitrack.notebook import comparison_html
 from multitrack.recorded import RecordedRun
@@ -150,7 +150,7 @@ def compare(
         reduction: What series and lists are reduced to where a column does not say.
 
     Raises:
-        QueryError: A column says nothing.
+        QueryError: A column says nothing, or no run has it.
     """
     if reduction not in REDUCTIONS:
         raise QueryError(f"no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
@@ -158,10 +158,14 @@ def compare(
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in sort]
     criterion = None if best is None else _criterion(best)
     rows = [Row(run) for run in runs]
+    known = Known([row.summary for row in rows])
+    for column, _ in order:
+        known.check(column)
     if criterion is not None:
+        known.check(criterion[0])
         criterion = _as_recorded(criterion[0], rows), criterion[1]
         wanted.append(str(criterion[0]))
-    shown = _chosen(wanted, without, rows)
+    shown = chosen(wanted, without, known)
     named = [(str(column), column) for column in shown]
     for row in rows:
         for name, column in named:
@@ -177,52 +181,6 @@ def compare(
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
     return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion))
-
-
-def _chosen(wanted: Sequence[str], without: Sequence[str], rows: Sequence[Row]) -> list[Column]:
-    patterns, unwanted = [_Pattern(text) for text in wanted], [_Pattern(text) for text in without]
-    there: dict[str, dict[str, None]] = {group: {} for group in GROUPS}
-    for group in {group for pattern in (*patterns, *unwanted) for group in pattern.groups}:
-        names = there[group]
-        for row in rows:
-            names.update(dict.fromkeys(names_of(group, row.summary)))
-    every = [Column.of(group, name) for group, names in there.items() for name in names]
-    left_out = {column for pattern in unwanted for column in pattern.among(every)} - {Column.of("metadata", "run")}
-    chosen = {column: None for pattern in patterns for column in pattern.among(every) if column not in left_out}
-    return list(chosen)
-
-
-class _Pattern:
-    """A group, columns by a pattern, or one column; each with a reduction, where it has one.
-
-    Attributes:
-        groups: Those whose columns must be known.
-    """
-
-    def __init__(self, text: str) -> None:
-        head, _, tail = text.rpartition(":")
-        reduced = bool(head) and tail in REDUCTIONS
-        self._pattern = head if reduced else text
-        self._reduction = tail if reduced else None
-        self._column: Column | None = None
-        group = self._pattern.partition(".")[0]
-        if self._pattern in GROUPS:
-            self.groups: tuple[str, ...] = (self._pattern,)
-            self._pattern += ".*"
-        elif '"' not in text and ("*" in text or "?" in text):
-            self.groups = (group,) if group in GROUPS else GROUPS
-        else:
-            self.groups = ()
-            self._column = parse_column(text)
-
-    def among(self, every: Sequence[Column]) -> list[Column]:
-        """Its columns."""
-        if self._column is not None:
-            return [self._column]
-        found = [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._pattern)]
-        if self._reduction is None:
-            return found
-        return [Column.of(column.group, column.name, self._reduction) for column in found if column.group in REDUCED]
 
 
 def differ(name: str, rows: Sequence[Row]) -> bool:
@@ -279,6 +237,8 @@ def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"])
     found = [(cell(column, row.run, row.summary), row) for row in rows]
     there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value == value]
     if not there:
+        if any(value is not None and not isinstance(value, (int, float)) for value, _ in found):
+            raise QueryError(f"{column} is no number, so that no run is the best by it")
         return None
     pick = min if direction == "min" else max
     return Best(pick(there, key=lambda pair: pair[0])[1], column, direction)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.manifest import is_run_id, run_directories, runs_directory
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
+from multitrack.records import Status
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.where import Predicate
@@ -44,7 +45,7 @@ class JournalReader:
         self,
         project: str | None = None,
         *,
-        status: str | None = None,
+        status: str | Collection[str] | None = None,
         tags: Mapping[str, Any] | None = None,
         group: str | None = None,
         parent: str | None = None,
@@ -56,7 +57,7 @@ class JournalReader:
 
         Args:
             project: Only runs of this project.
-            status: Only those that ended so, or are ``running``.
+            status: Only those that are ``running``, ``finished``, ``failed`` or ``killed``; or one of several of these.
             tags: Only those with all these tags.
             group: Only those of this group.
             parent: Only the children of this run.
@@ -67,16 +68,16 @@ class JournalReader:
                 docs/reading.md.
 
         Raises:
-            QueryError: The filter or a time says nothing.
+            QueryError: The filter, the status or a time says nothing; it is a ``ValueError``.
         """
         from multitrack.where import parse_where  # noqa: PLC0415 - see above
 
         predicate = None if where is None else parse_where(where)
-        return self._runs(project, status, _tags(tags), group, parent, _time(since), _time(until), predicate)
+        return self._runs(project, _statuses(status), _tags(tags), group, parent, _time(since), _time(until), predicate)
 
     def _runs(
-        self, project: str | None, status: str | None, tags: dict[str, str], group: str | None, parent: str | None,
-        since: int | None, until: int | None, predicate: Predicate | None,
+        self, project: str | None, statuses: frozenset[str] | None, tags: dict[str, str], group: str | None,
+        parent: str | None, since: int | None, until: int | None, predicate: Predicate | None,
     ) -> Iterator[RecordedRun]:  # fmt: skip
         relatives: dict[str, RecordedRun] = {}
         for directory in run_directories(self.directory):
@@ -92,7 +93,7 @@ class JournalReader:
                 and parent in (None, facts.parent)
                 and (since is None or facts.created >= since)
                 and (until is None or facts.created <= until)
-                and (status is None or run.summary().status == status)
+                and (statuses is None or run.summary().status in statuses)
                 and (not tags or tags.items() <= run.summary().tags.items())
                 and (predicate is None or predicate(lookup_in(run)))
             ):
@@ -167,6 +168,16 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     if not runs_directory(directory).is_dir():
         raise JournalError(f"no journal in {directory}; name one with --journal, or start a run")
     return JournalReader(directory)
+
+
+def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
+    if status is None:
+        return None
+    wanted = frozenset([status] if isinstance(status, str) else status)
+    known = get_args(Status)
+    if wrong := [one for one in wanted if one not in known]:
+        raise QueryError(f"there is no status {wrong[0]!r}; a run is {', '.join(known[:-1])} or {known[-1]}")
+    return wanted
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:

@@ -72,7 +72,8 @@ def test_runs_by_each_filter(reader: JournalReader) -> None:
     first, second, third = (run.facts.created for run in reader.runs())
     assert found() == found(project="digits") == "abc"
     assert found(project="other") == found(parent="nobody") == ""
-    assert found(status="finished") == "ac"
+    assert found(status="finished") == found(status=["finished", "killed"]) == "ac"
+    assert found(status={"finished", "failed"}) == "abc"
     assert found(tags={"deployment": "eu"}) == "bc"
     assert found(tags={"deployment": "eu", "build": 2}) == "c"
     assert found(group="g") == "bc"
@@ -81,7 +82,7 @@ def test_runs_by_each_filter(reader: JournalReader) -> None:
     assert found(since="2100-01-01") == ""
     assert found(where="params.lr < 0.05 and metrics.loss:min >= 1", status="finished") == "c"
     assert found(where="metrics.accuracy or lists.latency:max = 11") == "abc"
-    for wrong in ({"where": "lr < 3"}, {"since": "yesterday"}):
+    for wrong in ({"where": "lr < 3"}, {"since": "yesterday"}, {"status": "FINISHED"}, {"status": ["failed", "x"]}):
         with pytest.raises(QueryError):  # at the call, not when the first run is looked at
             reader.runs(**wrong)  # type: ignore[arg-type]
 
@@ -153,8 +154,30 @@ def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None
     assert [str(one) for one in found.columns] == ["run", "params.lr", "params.seed", "metrics.accuracy"]
     assert list(found.to_dicts())[1] == {"run": found.rows[1].id, "params.lr": 0.01, "params.seed": 1}
     assert [str(one) for one in compare(reader.runs(where="name = a"), diff=True).columns] == ["run"]
-    found = compare(reader.runs(), ["params.nothing"])
-    assert [str(one) for one in found.columns] == ["run", "params.nothing"]
+    found = compare(
+        [], ["params.nothing", "lists", "params.n*", "metrics:min"], sort=["params.nothing"], best="metrics.nothing:min"
+    )
+    assert [str(one) for one in found.columns] == ["run", "params.nothing", "metrics.nothing"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"columns": ["name", "metrics.losss:min"]}, "no run has metrics.losss (did you mean metrics.loss?)"),
+        ({"also": ["params.model/unit"]}, "no run has params.model/unit (did you mean params.model/units?)"),
+        ({"columns": ["modl*"]}, "no run has a column modl*"),
+        ({"columns": ["metrics.lat*"]}, "no run has a column metrics.lat*"),
+        ({"sort": ["-metrics.latency"]}, "no run has metrics.latency (did you mean lists.latency?)"),
+        ({"best": "metrics.accuracies:max"}, "no run has metrics.accuracies (did you mean metrics.accuracy?)"),
+        ({"best": "params.note:max"}, "params.note is no number, so that no run is the best by it"),
+        ({"without": ["params.nope"]}, "no run has params.nope (did you mean params.note?)"),
+        ({"without": ["params.q*"]}, "no run has a column params.q*"),
+    ],
+)
+def test_a_column_that_no_run_has_is_said(reader: JournalReader, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(QueryError, match=f"{re.escape(message)}$"):
+        compare(reader.runs(), **asked)
+    assert compare([], **asked).rows == []
 
 
 def test_rows_are_sorted_and_those_without_a_value_come_last(reader: JournalReader) -> None:
@@ -186,7 +209,6 @@ def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -
         found = compare(reader.runs(), best=best)
         assert found.best is not None
         assert found.best.row.run.facts.name == name, best
-    assert compare(reader.runs(), best="metrics.nothing:min").best is None
     with pytest.raises(QueryError, match=r"say lists\.latency:min or"):
         compare(reader.runs(), best="lists.latency")
     with pytest.raises(QueryError, match="which run is the best"):
@@ -344,10 +366,12 @@ def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> No
 
     assert rows("-c", "name", "--sort", "-name") == [["name"], ["c"], ["b"], ["a"]]
     assert rows("-c", "name", "a", "c", "a") == [["name"], ["a"], ["c"]]
-    assert rows("-c", "name", "a", "c", "--status", "failed") == [["name"]]
     assert rows("-c", "name", "--limit", "1") == [["name"], ["c"]]
     assert rows("-c", "name", "--tag", "deployment=eu", "--tag", "build=1", "--group", "g") == [["name"], ["b"]]
-    assert rows("-c", "name", "--since", "1d", "--until", "2000-01-01") == [["name"]]
+    for none in (["a", "c", "--status", "failed"], ["--since", "1d", "--until", "2000-01-01"], ["--project", "x"]):
+        result = invoke("--csv", "-c", "name", *none)
+        said = f"multitrack: no run is chosen, of 3 that there are in {reader.directory}\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "run,name\n", said)
     assert rows("-c", "name, lists", "--reduce", "min", "a") == [["name", "lists.latency"], ["a", "1"]]
     assert rows("--diff", "--with", "inputs.seed", "--without", "metadata,tags,metrics,lists", "a", "b") == [
         ["params.lr", "params.seed", "inputs.seed"], ["0.1", "0", "0"], ["0.01", "1", "1"],
@@ -372,7 +396,7 @@ def test_json_is_one_document_with_a_run_a_line(reader: JournalReader) -> None:
         "columns"
     ]
     assert [json.loads(line.rstrip(","))["name"] for line in output.splitlines()[2:-1]] == ["a", "b", "c", "nan"]
-    assert json.loads(invoke("--json", "--project", "none").output)["rows"] == []
+    assert json.loads(invoke("--json", "--project", "none").stdout)["rows"] == []
 
 
 def test_what_it_takes_to_run_again_is_printed_alone(reader: JournalReader) -> None:
@@ -401,8 +425,13 @@ def test_what_the_command_cannot_understand_exits_with_2(reader: JournalReader) 
         ("--tag", "x"),
         ("--since", "x"),
         ("--reduce", "x"),
+        ("--columns", "metrics.losss"),
+        ("--without", "params.nope"),
+        ("--csv", "--json"),
+        ("a", "--rerun", "yaml", "--markdown"),
     ):
         assert invoke(*wrong).exit_code == 2, wrong
+    assert "--json and --csv: one form at a time" in invoke("--csv", "--json").stderr
     assert invoke("nobody").exit_code == 1
     assert invoke("--journal", "nowhere").exit_code == 1
 

@@ -1,0 +1,108 @@
+"""Which columns are asked for: groups, patterns and names against what the runs have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from multitrack.cells import names_of
+from multitrack.columns import GROUPS, REDUCED, Column, parse_column
+from multitrack.errors import QueryError
+from multitrack.summary import REDUCTIONS, Summary
+
+
+def chosen(wanted: Sequence[str], without: Sequence[str], known: Known) -> list[Column]:
+    """The columns of patterns, each once, in their order.
+
+    Raises:
+        QueryError: A pattern says nothing, or no run has a column that it takes.
+    """
+    left_out = {column for text in without for column in known.columns(_Pattern(text))} - {Column.of("metadata", "run")}
+    return list({column: None for text in wanted for column in known.columns(_Pattern(text)) if column not in left_out})
+
+
+class Known:
+    """The columns that runs have; one that none of them has is a slip of the pen."""
+
+    def __init__(self, summaries: Sequence[Summary]) -> None:
+        self._summaries = summaries
+        self._names: dict[str, dict[str, None]] = {}
+
+    def names(self, group: str) -> dict[str, None]:
+        """Those of a group, without it, in the order in which the runs have them."""
+        if group not in self._names:
+            self._names[group] = {name: None for summary in self._summaries for name in names_of(group, summary)}
+        return self._names[group]
+
+    def columns(self, pattern: _Pattern) -> list[Column]:
+        """Those of a pattern.
+
+        Raises:
+            QueryError: No run has any.
+        """
+        if pattern.column is not None:
+            self.check(pattern.column)
+            return [pattern.column]
+        found = pattern.among(Column.of(group, name) for group in pattern.groups for name in self.names(group))
+        if not found and not pattern.whole and self._summaries:
+            raise QueryError(f"no run has a column {pattern.text}{self._closest(pattern.text)}")
+        return found
+
+    def check(self, column: Column) -> None:
+        """Check that a run has this column, where there are runs at all.
+
+        Raises:
+            QueryError: None has.
+        """
+        if self._summaries and column.group != "metadata" and column.name not in self.names(column.group):
+            plain = msgspec.structs.replace(column, reduction=None)
+            raise QueryError(f"no run has {plain}{self._closest(str(plain))}")
+
+    def _closest(self, text: str) -> str:
+        """The column that was meant, as far as that can be told: the name in another group, or nearly this one."""
+        group, _, name = text.partition(".")
+        every = [Column.of(group, name) for group in GROUPS for name in self.names(group)]
+        beside = [column for column in every if column.group == group]
+        for near in ([column for column in every if column.name == name], beside, every):
+            if close := difflib.get_close_matches(name, [column.name for column in near], 1):
+                return f" (did you mean {next(column for column in near if column.name == close[0])}?)"
+        return ""
+
+
+class _Pattern:
+    """A group, columns by a pattern, or one column; each with a reduction, where it has one.
+
+    Attributes:
+        text: As it was written.
+        groups: Those that it looks for columns in.
+        whole: Whether it is a group, which may be empty.
+        column: The one column that it is.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        head, _, tail = text.rpartition(":")
+        reduced = bool(head) and tail in REDUCTIONS
+        self._pattern = head if reduced else text
+        self._reduction = tail if reduced else None
+        self.column: Column | None = None
+        self.whole = self._pattern in GROUPS
+        group = self._pattern.partition(".")[0]
+        if self.whole:
+            self.groups: tuple[str, ...] = (self._pattern,)
+            self._pattern += ".*"
+        elif '"' not in text and ("*" in text or "?" in text):
+            self.groups = (group,) if group in GROUPS else GROUPS
+        else:
+            self.groups = ()
+            self.column = parse_column(text)
+
+    def among(self, every: Iterable[Column]) -> list[Column]:
+        """Its columns among those that there are."""
+        found = [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._pattern)]
+        if self._reduction is None:
+            return found
+        return [Column.of(column.group, column.name, self._reduction) for column in found if column.group in REDUCED]
