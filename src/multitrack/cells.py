@@ -26,6 +26,12 @@ class Origin(Protocol):
     def origin(self) -> Context | None:
         """Where it came from."""
 
+    def ended(self, summary: Summary) -> int | None:
+        """When it ended, if it has."""
+
+    def took(self, summary: Summary) -> int:
+        """Milliseconds until then, or until now."""
+
 
 class Value(msgspec.Struct, frozen=True):
     """An input or output: what it is and where it came from.
@@ -95,9 +101,9 @@ def _metadata(name: str, run: Origin, summary: Summary) -> Any:
         case "started":
             return facts.created
         case "ended":
-            return None if summary.status == "running" else summary.ended
+            return run.ended(summary)
         case "took":
-            return max(0, summary.ended - facts.created) / 1000
+            return run.took(summary) / 1000
         case "name" | "project" | "parent" | "group" | "notes":
             return getattr(facts, name)
         case "status" | "records" | "lines":

@@ -31,6 +31,7 @@ from multitrack.records import Segment, decode_or_none
 log = logging.getLogger("multitrack")
 
 _last_id_time = 0
+_MADE_ID: Final = re.compile(r"(20[0-9]{6}-[0-9]{6}-[0-9]{3})-[0-9a-f]{6}")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -147,8 +148,19 @@ def new_run_id() -> str:
     """A run id that is unique and sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
     global _last_id_time  # ids of one process sort in their order even within a millisecond
     _last_id_time = max(_last_id_time + 1, time.time_ns() // 1_000_000)
-    seconds, milliseconds = divmod(_last_id_time, 1000)
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}-{os.urandom(3).hex()}"
+    return f"{text_of_time(_last_id_time)}-{os.urandom(3).hex()}"
+
+
+def text_of_time(milliseconds: int) -> str:
+    """A time (ms since the epoch) as it begins a run's id."""
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}"
+
+
+def time_in_id(run_id: str) -> str | None:
+    """The time that begins an id which :func:`new_run_id` made; ``None`` for one of somebody's own."""
+    match = _MADE_ID.fullmatch(run_id)
+    return match and match[1]
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:

@@ -44,7 +44,7 @@ def comparison_html(comparison: Comparison) -> str:
 def run_html(run: RecordedRun) -> str:
     """A run: what it is, its params, metrics, lists, tags and references."""
     facts, summary = run.facts, run.summary()
-    ended = "" if summary.status == "running" else f", took {took(summary.ended - facts.created)}"
+    ended = f", took {took(run.took(summary))}"
     status = f"<span style='color:{_STATUS.get(summary.status, 'inherit')}'>{_text(summary.status)}</span>"
     parts = [
         f"<p><b>{_text(facts.name)}</b> · {_text(facts.project)} · {status} · <code>{_text(facts.id)}</code><br>"

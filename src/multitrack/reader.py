@@ -16,9 +16,10 @@ import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
-from multitrack.manifest import is_run_id, run_directories, runs_directory
+from multitrack.manifest import is_run_id, run_directories, runs_directory, text_of_time, time_in_id
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 from multitrack.records import Status
+from multitrack.relatives import Relatives
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.where import Predicate
@@ -53,7 +54,7 @@ class JournalReader:
         until: int | str | datetime.datetime | None = None,
         where: str | None = None,
     ) -> Iterator[RecordedRun]:
-        """The runs, oldest first; a run whose manifest is damaged is said and passed over.
+        """The runs, in the order in which they were created; a run whose manifest is damaged is said and passed over.
 
         Args:
             project: Only runs of this project.
@@ -79,8 +80,8 @@ class JournalReader:
         self, project: str | None, statuses: frozenset[str] | None, tags: dict[str, str], group: str | None,
         parent: str | None, since: int | None, until: int | None, predicate: Predicate | None,
     ) -> Iterator[RecordedRun]:  # fmt: skip
-        relatives: dict[str, RecordedRun] = {}
-        for directory in run_directories(self.directory):
+        relatives = Relatives(self.directory)
+        for directory in self._oldest_first():
             try:
                 run = RecordedRun(directory, relatives=relatives)
             except JournalError as error:
@@ -98,6 +99,24 @@ class JournalReader:
                 and (predicate is None or predicate(lookup_in(run)))
             ):
                 yield run
+
+    def _oldest_first(self) -> list[Path]:
+        """The runs' directories in the order of their creation.
+
+        Ids that we make begin with it, so that only what runs with other ids are is looked at.
+        """
+        order = {}
+        for directory in run_directories(self.directory):
+            made = time_in_id(directory.name)
+            if made is not None:
+                order[directory] = (made, False, directory.name)
+                continue
+            try:
+                facts = RecordedRun(directory).facts
+                order[directory] = (text_of_time(facts.created), facts.parent is not None, directory.name)
+            except (JournalError, ValueError, OverflowError):  # damaged, or created at no time that there is
+                order[directory] = ("", False, directory.name)
+        return sorted(order, key=order.__getitem__)
 
     def get_metrics(self, run: str, name: str | None = None) -> dict[str, list[Point]]:
         """The series of a run, by name; or the one named. See :meth:`RecordedRun.get_metrics`."""

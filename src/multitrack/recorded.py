@@ -5,6 +5,7 @@ Everything is read from the disk when asked for; a run that is being written may
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from multitrack.report import DeliveryReport, report_run
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.columns import Column
+    from multitrack.relatives import Relatives
     from multitrack.series import Series
     from multitrack.summary import Summary
     from multitrack.where import Lookup
@@ -46,19 +48,27 @@ class RecordedRun:
 
     Args:
         directory: The run's directory.
-        relatives: Runs already read, by id, to find parents among.
+        relatives: Where its parents and children are found; default: looked for in its journal.
 
     Attributes:
         directory: The run's directory.
     """
 
-    def __init__(self, directory: Path, *, relatives: dict[str, RecordedRun] | None = None) -> None:
+    def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
         from multitrack.kept import recall, stamp_of  # noqa: PLC0415 - see above
 
         self.directory = directory
-        self._relatives = {} if relatives is None else relatives
+        self._known = relatives
         self._kept = recall(directory, stamp_of(directory))
         self._manifest = read_manifest(directory) if self._kept is None else None
+
+    @property
+    def _relatives(self) -> Relatives:
+        from multitrack.relatives import Relatives  # noqa: PLC0415 - see above
+
+        if self._known is None:
+            self._known = Relatives(self.directory.parent.parent)
+        return self._known
 
     @property
     def manifest(self) -> Manifest:
@@ -92,10 +102,9 @@ class RecordedRun:
                 return None
             seen.add(parent)
             try:
-                run = self._relatives.get(parent) or RecordedRun(self.directory.parent / parent)
+                run = self._relatives.run(self.directory.parent / parent)
             except JournalError:
                 return None
-            self._relatives[parent] = run
         return run.facts.context
 
     def _repr_html_(self) -> str:
@@ -125,6 +134,36 @@ class RecordedRun:
         else:
             self._kept, self._manifest = found, None  # whose packages take most of the room
         return found.summary
+
+    def ended(self, summary: Summary | None = None) -> int | None:
+        """When it ended (ms since the epoch): of a run that was killed, the last sign of life that it or a child left.
+
+        Args:
+            summary: Its summary, where that was read already.
+
+        Returns:
+            ``None`` while it runs, or a child of one that was killed does.
+        """
+        return self._ended(summary or self.summary(), set())
+
+    def _ended(self, summary: Summary, seen: set[str]) -> int | None:
+        if summary.status == "running":
+            return None
+        ended = max(summary.ended, self.facts.created)
+        seen.add(self.id)  # damaged manifests may make a circle
+        if summary.status == "killed":
+            for child in self._relatives.children(self.id):
+                if child.id not in seen:
+                    of_child = child._ended(child.summary(), seen)
+                    if of_child is None:
+                        return None
+                    ended = max(ended, of_child)
+        return ended
+
+    def took(self, summary: Summary | None = None) -> int:
+        """Milliseconds from its start to its end; while it runs, until now."""
+        ended = self.ended(summary)
+        return max(0, (int(time.time() * 1000) if ended is None else ended) - self.facts.created)
 
     def get(self, column: str | Column, reduction: str = "last") -> Any:
         """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing.

@@ -66,7 +66,7 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
         _add(
             table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
             moment(run.manifest.created),
-            took(summary.ended - run.manifest.created), _records(summary), _delivery(report_of(run, summary)),
+            took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     _console().print(table)
 
@@ -80,7 +80,7 @@ def print_run(run: RecordedRun) -> None:
         ("status", _status(summary.status)), ("parent", manifest.parent),
         ("group", manifest.group), ("notes", Text(safe(manifest.notes or "", lines=True))),
         ("started", moment(manifest.created)),
-        ("took", took(summary.ended - manifest.created)), ("log lines", str(summary.lines) if summary.lines else None),
+        ("took", took(run.took(summary))), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
@@ -138,7 +138,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": run.id, "name": manifest.name, "project": manifest.project, "status": summary.status,
         "parent": manifest.parent, "group": manifest.group, "notes": manifest.notes, "created": manifest.created,
-        "ended": None if summary.status == "running" else summary.ended, "records": summary.records,
+        "ended": run.ended(summary), "records": summary.records,
         "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
         "redacted": summary.redacted,
         "directory": str(run.directory), "backends": report_as_json(report_of(run, summary)),
