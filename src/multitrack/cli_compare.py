@@ -125,7 +125,7 @@ def compare(
         raise click.UsageError(f"{' and '.join(given)}: one form at a time")
     reader = open_journal(journal)
     found: Iterable[RecordedRun] = reader.runs(
-        project, status=status, tags=tags_of(tags), group=group, parent=parent and reader.run(parent).id, since=since,
+        project, status=status, tags=tags_of(tags), group=group, parent=parent, since=since,
         until=until, where=where,
     )  # fmt: skip
     if run:

@@ -6,11 +6,10 @@ read at any time.
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import msgspec
 
@@ -22,7 +21,7 @@ from multitrack.records import Status
 from multitrack.relatives import Relatives
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
-    from multitrack.where import Predicate
+    from multitrack.where import Moment, Predicate
 
 log = logging.getLogger("multitrack")
 
@@ -34,6 +33,14 @@ class Measured(msgspec.Struct, frozen=True):
     name: str
     time: int
     value: Any
+
+
+class Identified(Protocol):
+    """A run, read or recording."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
 
 
 class JournalReader:
@@ -49,9 +56,9 @@ class JournalReader:
         status: str | Collection[str] | None = None,
         tags: Mapping[str, Any] | None = None,
         group: str | None = None,
-        parent: str | None = None,
-        since: int | str | datetime.datetime | None = None,
-        until: int | str | datetime.datetime | None = None,
+        parent: str | Identified | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         where: str | None = None,
     ) -> Iterator[RecordedRun]:
         """The runs, in the order in which they were created; a run whose manifest is damaged is said and passed over.
@@ -61,7 +68,7 @@ class JournalReader:
             status: Only those that are ``running``, ``finished``, ``failed`` or ``killed``; or one of several of these.
             tags: Only those with all these tags.
             group: Only those of this group.
-            parent: Only the children of this run.
+            parent: Only the children of this run: itself, its id, the beginning of one, or a name that only one has.
             since: Only those that started then or later: milliseconds since the epoch, a datetime, or a text as in
                 filters (``2026-11-01``, ``7d`` ago).
             until: Only those that started then or earlier.
@@ -70,11 +77,14 @@ class JournalReader:
 
         Raises:
             QueryError: The filter, the status or a time says nothing; it is a ``ValueError``.
+            RunError: No run, or several, are called as the parent.
         """
-        from multitrack.where import parse_where  # noqa: PLC0415 - see above
+        from multitrack.where import milliseconds, parse_where  # noqa: PLC0415 - see above
 
         predicate = None if where is None else parse_where(where)
-        return self._runs(project, _statuses(status), _tags(tags), group, parent, _time(since), _time(until), predicate)
+        since_, until_ = milliseconds(since), milliseconds(until)
+        parent_id = None if parent is None else self._parent_id(parent)
+        return self._runs(project, _statuses(status), _tags(tags), group, parent_id, since_, until_, predicate)
 
     def _runs(
         self, project: str | None, statuses: frozenset[str] | None, tags: dict[str, str], group: str | None,
@@ -118,18 +128,35 @@ class JournalReader:
                 order[directory] = ("", False, directory.name)
         return sorted(order, key=order.__getitem__)
 
-    def get_metrics(self, run: str, name: str | None = None) -> dict[str, list[Point]]:
-        """The series of a run, by name; or the one named. See :meth:`RecordedRun.get_metrics`."""
+    def _parent_id(self, parent: str | Identified) -> str:
+        try:
+            return self.run(parent).id
+        except RunError:  # children outlive a parent that was deleted
+            if isinstance(parent, str) and any(self._runs(None, None, {}, None, parent, None, None, None)):
+                return parent
+            raise
+
+    def get_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[Point]]:
+        """The series of a run, points by name: all, or the one named. See :meth:`RecordedRun.get_metrics`.
+
+        Args:
+            run: The run, or what :meth:`run` takes.
+            name: Only this one: ``get_metrics(run, "loss")["loss"]``.
+        """
         return self.run(run).get_metrics(name)
 
-    def get_list_metrics(self, run: str, name: str | None = None) -> dict[str, list[float]]:
-        """The list metrics of a run, by name; or the one named."""
+    def get_list_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[float]]:
+        """The list metrics of a run, numbers by name: all, or the one named."""
         return self.run(run).get_list_metrics(name)
 
     def get_lines(
-        self, run: str, from_time: int | None = None, to_time: int | None = None, limit: int | None = None
-    ) -> Iterator[Line]:
-        """The log lines of a run between two times (ms since the epoch, both included), at most ``limit``."""
+        self, run: str | Identified, from_time: Moment | None = None, to_time: Moment | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Line]:  # fmt: skip
+        """The log lines of a run between two times, both included, at most ``limit``.
+
+        Times are as in :meth:`runs`.
+        """
         return self.run(run).get_lines(from_time, to_time, limit)
 
     def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> dict[Any, list[Measured]]:
@@ -157,20 +184,23 @@ class JournalReader:
                 found.setdefault(key, []).append(Measured(run.id, run.facts.name, run.facts.created, value))
         return found
 
-    def run(self, run_id: str) -> RecordedRun:
-        """One run by its id, an unambiguous beginning of it, or its name where only one has it.
+    def run(self, run: str | Identified) -> RecordedRun:
+        """One run by its id, an unambiguous beginning of it, or its name where only one has it; or a run by itself.
 
         Raises:
             RunError: There is none, or several.
         """
+        if isinstance(run, RecordedRun):
+            return run
+        run_id = run if isinstance(run, str) else run.id
         if is_run_id(run_id):  # "..", say, is none
             directory = runs_directory(self.directory) / run_id
             if (directory / "manifest.json").is_file():
                 return RecordedRun(directory)
-        found = [run for run in self.runs() if run.id.startswith(run_id) or run.facts.name == run_id]
+        found = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(run.id for run in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
+        known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
         raise RunError(f"{'several runs are' if found else 'no run is'} called {run_id!r} in {self.directory}: {known}")
 
 
@@ -200,17 +230,6 @@ def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
 
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    if tags is not None and not isinstance(tags, Mapping):
+        raise TypeError(f'tags are names with values, such as {{"stage": "prod"}}, not {tags!r}')
     return {name: str(value) for name, value in (tags or {}).items()}
-
-
-def _time(moment: int | str | datetime.datetime | None) -> int | None:
-    from multitrack.where import parse_time  # noqa: PLC0415 - see above
-
-    if isinstance(moment, datetime.datetime):
-        return int(moment.timestamp() * 1000)
-    if not isinstance(moment, str):
-        return moment
-    try:
-        return parse_time(moment)
-    except ValueError as error:
-        raise QueryError(str(error)) from None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
     from multitrack.relatives import Relatives
     from multitrack.series import Series
     from multitrack.summary import Summary
-    from multitrack.where import Lookup
+    from multitrack.where import Lookup, Moment
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -205,7 +205,11 @@ class RecordedRun:
         return self.summary().params
 
     def get_metrics(self, name: str | None = None) -> dict[str, list[Point]]:
-        """The series, by name, in the order they were logged; or the one named."""
+        """The series, points by name, in the order they were logged: all, or the one named.
+
+        Args:
+            name: Only this one: ``get_metrics("loss")["loss"]``.
+        """
         series: dict[str, list[Point]] = {}
         for record in self.records():
             if isinstance(record, Metric) and record.step is not None:
@@ -215,7 +219,7 @@ class RecordedRun:
         return series
 
     def get_list_metrics(self, name: str | None = None) -> dict[str, list[float]]:
-        """The list metrics, by name; or the one named."""
+        """The list metrics, numbers by name: all, or the one named."""
         lists: dict[str, list[float]] = {}
         for record in self.records():
             if isinstance(record, ListMetric) and name in (None, record.name):
@@ -223,9 +227,25 @@ class RecordedRun:
         return lists
 
     def get_lines(
-        self, from_time: int | None = None, to_time: int | None = None, limit: int | None = None
+        self, from_time: Moment | None = None, to_time: Moment | None = None, limit: int | None = None
     ) -> Iterator[Line]:
-        """The log lines between two times (ms since the epoch, both included), at most ``limit``."""
+        """The log lines between two times, both included.
+
+        Args:
+            from_time: Milliseconds since the epoch, a datetime, or a text as in filters (``2026-11-01``, ``7d`` ago).
+            to_time: The same.
+            limit: At most so many.
+
+        Raises:
+            ValueError: The text is no time (a :class:`QueryError`), or the limit is negative.
+        """
+        from multitrack.where import milliseconds  # noqa: PLC0415 - see above
+
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit}; at most how many lines?")
+        return self._lines(milliseconds(from_time), milliseconds(to_time), limit)
+
+    def _lines(self, from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
         left = limit
         for record in self.records():
             if not isinstance(record, Lines):

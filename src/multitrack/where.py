@@ -32,6 +32,8 @@ from multitrack.errors import QueryError
 #: What a run has in a column; ``None``: nothing.
 Lookup = Callable[[Column], Any]
 Predicate = Callable[[Lookup], bool]
+#: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
+Moment = int | float | str | datetime.datetime
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>\"(?:[^\"\\]|\\.)*\"|'[^']*')|(?P<operator><=|>=|!=|==|[=<>~])|(?P<mark>[(),])"
@@ -237,6 +239,27 @@ def _holds(found: Any, needle: str) -> bool:
     return found is not None and needle in str(found).lower()
 
 
+def milliseconds(moment: Moment | None) -> int | None:
+    """A time in milliseconds since the epoch.
+
+    Raises:
+        QueryError: The text is no time.
+        TypeError: It is none of what a time can be.
+    """
+    if moment is None:
+        return None
+    if isinstance(moment, datetime.datetime):
+        return round(moment.timestamp() * 1000)
+    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+        return int(moment)
+    if not isinstance(moment, str):
+        raise TypeError(f"a time is milliseconds since the epoch, a datetime, or a text such as '7d', not {moment!r}")
+    try:
+        return parse_time(moment)
+    except ValueError as error:
+        raise QueryError(str(error)) from None
+
+
 def parse_time(text: str) -> int:
     """A time in milliseconds since the epoch.
 
@@ -249,6 +272,6 @@ def parse_time(text: str) -> int:
     try:
         if ago := _AGO.fullmatch(text):
             return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
-        return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+        return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None

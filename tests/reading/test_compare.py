@@ -2,10 +2,12 @@
 
 import argparse
 import csv
+import datetime
 import io
 import json
 import math
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +18,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 import multitrack
-from multitrack import QueryError
+from multitrack import QueryError, RunError
 from multitrack.again import Rerun
 from multitrack.cells import Value
 from multitrack.cli import main
@@ -71,7 +73,7 @@ def test_runs_by_each_filter(reader: JournalReader) -> None:
 
     first, second, third = (run.facts.created for run in reader.runs())
     assert found() == found(project="digits") == "abc"
-    assert found(project="other") == found(parent="nobody") == ""
+    assert found(project="other") == ""
     assert found(status="finished") == found(status=["finished", "killed"]) == "ac"
     assert found(status={"finished", "failed"}) == "abc"
     assert found(tags={"deployment": "eu"}) == "bc"
@@ -87,11 +89,48 @@ def test_runs_by_each_filter(reader: JournalReader) -> None:
             reader.runs(**wrong)  # type: ignore[arg-type]
 
 
+def test_a_parent_is_a_run_or_what_one_is_called(reader: JournalReader) -> None:
+    parent = start("parent")
+    for name in "xy":
+        start(name, parent=parent).end()
+    parent.end()
+    for asked in ("parent", parent.id, parent.id[:-1], parent, reader.run("parent")):
+        assert [run.facts.name for run in reader.runs(parent=asked)] == ["x", "y"], asked
+    assert list(reader.runs(parent="x")) == []
+    with pytest.raises(RunError, match="no run is called 'nobody'"):
+        reader.runs(parent="nobody")
+    shutil.rmtree(str(parent.directory))
+    assert len(list(reader.runs(parent=parent.id))) == 2  # children outlive it
+
+
+def test_log_lines_between_times_of_every_form(reader: JournalReader) -> None:
+    run = start("lines")
+    run.log_lines(["one", "two"])
+    run.end()
+    recorded = reader.run("lines")
+    (time, _) = (line.time for line in recorded.get_lines())
+    moment = datetime.datetime.fromtimestamp(time / 1000, datetime.UTC)
+    for asked, count in (
+        ({"from_time": "1h"}, 2), ({"to_time": "1h"}, 0), ({"from_time": moment, "to_time": moment}, 2),
+        ({"from_time": time + 1}, 0), ({"from_time": float(time), "limit": 1}, 1), ({"limit": 0}, 0),
+        ({"from_time": "2100-01-01"}, 0),
+    ):  # fmt: skip
+        assert len(list(reader.get_lines(recorded, **asked))) == count, asked  # type: ignore[arg-type]
+    for wrong, error in (({"limit": -1}, ValueError), ({"to_time": "soon"}, QueryError), ({"to_time": []}, TypeError)):
+        with pytest.raises(error):  # at the call
+            recorded.get_lines(**wrong)  # type: ignore[arg-type]
+
+
 def test_what_is_asked_of_the_journal_by_run(reader: JournalReader) -> None:
     assert [point.value for point in reader.get_metrics("a")["loss"]] == [2, 1, 0, 1, 2]
     assert reader.get_list_metrics("a", "latency") == {"latency": [3, 1, 2, 10]}
     assert list(reader.get_lines("a", limit=3)) == []
     run = reader.run("a")
+    assert reader.get_metrics(run) == reader.get_metrics("a") == run.get_metrics("loss")
+    assert reader.get_list_metrics(run) == {"latency": [3, 1, 2, 10]}
+    assert reader.run(run) is run
+    with pytest.raises(TypeError, match=r'such as \{"stage": "prod"\}, not \[\'t\'\]'):
+        reader.runs(tags=["t"])  # type: ignore[arg-type]
     assert (run.get("params.lr"), run.get("metrics.loss"), run.get("metrics.loss", "min")) == (0.1, 2, 0)
     assert run.get("lists.latency:median") == 2.5
     assert (run.get("params.nothing"), run.get("lists.nothing"), run.get("inputs.nothing")) == (None, None, None)
