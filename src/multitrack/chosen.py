@@ -21,7 +21,8 @@ def chosen(wanted: Sequence[str], without: Sequence[str], known: Known) -> list[
         QueryError: A pattern says nothing, or no run has a column that it takes.
     """
     left_out = {column for text in without for column in known.columns(_Pattern(text))} - {Column.of("metadata", "run")}
-    return list({column: None for text in wanted for column in known.columns(_Pattern(text)) if column not in left_out})
+    asked = {column: None for text in wanted for column in known.columns(_Pattern(text))}
+    return [column for column in asked if not left_out & {column, msgspec.structs.replace(column, reduction=None)}]
 
 
 class Known:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from multitrack.columns import listed
 from multitrack.manifest import run_directories
 from multitrack.reader import JournalReader, open_journal
 from multitrack.recorded import RecordedRun
@@ -46,20 +47,6 @@ EXAMPLES:
   multitrack compare --columns started,tags.deployment,metrics.accuracy --sort tags.deployment,started
   multitrack compare --best metrics.val_accuracy:max --rerun yaml > best.yaml
 """
-
-
-def _commas(text: str | None) -> list[str]:
-    """What stands between commas, but those in quotes."""
-    if text is None:
-        return []
-    parts, quoted = [""], False
-    for i, character in enumerate(text):
-        quoted ^= character == '"' and text[i - 1 : i] != "\\"
-        if character == "," and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]
 
 
 def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -133,8 +120,7 @@ def compare(
         found = (one for one in found if one.id in named)
     comparison = put_side_by_side(
         deque(found, limit) if limit else found,
-        None if columns is None else _commas(columns),
-        also=_commas(also), without=_commas(without), sort=_commas(sort), best=best, diff=diff, reduction=reduction,
+        columns, also=also or (), without=without or (), sort=sort, best=best, diff=diff, reduction=reduction,
     )  # fmt: skip
     if not comparison.rows:
         say_none_chosen(reader)
@@ -149,7 +135,7 @@ def compare(
     elif as_markdown:
         click.echo(comparison.to_markdown(), nl=False)
     else:
-        keep = {*_commas(columns), *(name.removeprefix("-") for name in _commas(sort) if name != "started")}
+        keep = {*listed(columns or ()), *(name.removeprefix("-") for name in listed(sort) if name != "started")}
         if comparison.best is not None:
             keep.add(str(comparison.best.column))
         shown_compare.print_comparison(comparison, keep)

@@ -34,11 +34,12 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         reader = open_journal(journal)
         named = {reader.run(name).id for name in run}
+        parent_id = None if parent is None else reader.run(parent).id
         pairs = tags_of(tags)
 
         def source() -> Iterator[RecordedRun]:
             for found in reader.runs(
-                project, status=status, tags=pairs, group=group, parent=parent, since=since, until=until, where=where
+                project, status=status, tags=pairs, group=group, parent=parent_id, since=since, until=until, where=where
             ):
                 if not named or found.id in named or found.manifest.parent in named:
                     yield found

@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -104,6 +105,20 @@ def parse_column(text: str) -> Column:
                 f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
             )
     return Column.of(group, name, reduction)
+
+
+def listed(columns: str | Iterable[str]) -> list[str]:
+    """Columns or patterns; of a text, what stands between commas, but those in quotes."""
+    if not isinstance(columns, str):
+        return list(columns)
+    parts, quoted = [""], False
+    for i, character in enumerate(columns):
+        quoted ^= character == '"' and columns[i - 1 : i] != "\\"
+        if character == "," and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _meant(word: str, known: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from multitrack import exports
 from multitrack.again import Rerun
 from multitrack.cells import Value, cell
 from multitrack.chosen import Known, chosen
-from multitrack.columns import Column, better, parse_column
+from multitrack.columns import Column, better, listed, parse_column
 from multitrack.errors import QueryError
 from multitrack.notebook import comparison_html
 from multitrack.recorded import RecordedRun
@@ -126,12 +126,12 @@ class Comparison:
 
 
 def compare(
-    runs: Iterable[RecordedRun],
-    columns: Sequence[str] | None = None,
+    runs: Iterable[RecordedRun] | RecordedRun,
+    columns: str | Iterable[str] | None = None,
     *,
-    also: Sequence[str] = (),
-    without: Sequence[str] = (),
-    sort: Sequence[str] = ("started",),
+    also: str | Iterable[str] = (),
+    without: str | Iterable[str] = (),
+    sort: str | Iterable[str] = ("started",),
     best: str | None = None,
     diff: bool = False,
     reduction: str = "last",
@@ -139,25 +139,28 @@ def compare(
     """Put runs side by side.
 
     Args:
-        runs: From :meth:`~multitrack.reader.JournalReader.runs`.
+        runs: From :meth:`~multitrack.reader.JournalReader.runs`; or one.
         columns: Groups (``params``, ``metrics:min``), columns (``metrics.loss:min``) or patterns (``params.model/*``),
-            in their order, beside the run's id; default: name, status, start, duration, tags, params, metrics, lists.
+            in their order, beside the run's id; a list, or a text with commas, as are the next three; default: name,
+            status, start, duration, tags, params, metrics, lists.
         also: More of them, beside the default.
-        without: What to leave out.
+        without: What to leave out; without a reduction, in all of them.
         sort: Columns; a ``-`` in front turns the order. Runs without a value come last.
-        best: The metric by which one run is the best, ``metrics.accuracy:max`` or ``metrics.loss:last:min``.
+        best: The metric by which one run is the best, ``metrics.accuracy:max`` or ``metrics.loss:last:min``; NaN and
+            ±inf are not.
         diff: Only columns in which the runs differ.
         reduction: What series and lists are reduced to where a column does not say.
 
     Raises:
         QueryError: A column says nothing, or no run has it.
+        TypeError: These are no runs of a journal.
     """
     if reduction not in REDUCTIONS:
         raise QueryError(f"no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
-    wanted = ["run", *(DEFAULT if columns is None else columns), *also]
-    order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in sort]
+    wanted = ["run", *(DEFAULT if columns is None else listed(columns)), *listed(also)]
+    order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
     criterion = None if best is None else _criterion(best)
-    rows = [Row(run) for run in runs]
+    rows = _rows(runs)
     known = Known([row.summary for row in rows])
     for column, _ in order:
         known.check(column)
@@ -165,7 +168,7 @@ def compare(
         known.check(criterion[0])
         criterion = _as_recorded(criterion[0], rows), criterion[1]
         wanted.append(str(criterion[0]))
-    shown = chosen(wanted, without, known)
+    shown = chosen(wanted, listed(without), known)
     named = [(str(column), column) for column in shown]
     for row in rows:
         for name, column in named:
@@ -181,6 +184,17 @@ def compare(
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
     return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion))
+
+
+def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
+    rows = []
+    for run in runs if isinstance(runs, Iterable) and not isinstance(runs, str) else [runs]:
+        if not isinstance(run, RecordedRun):
+            raise TypeError(
+                f"compare takes runs as open_journal().runs() and open_journal().run('a name') give them, not {run!r}"
+            )
+        rows.append(Row(run))
+    return rows
 
 
 def differ(name: str, rows: Sequence[Row]) -> bool:
@@ -235,7 +249,7 @@ def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
 
 def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"]) -> Best | None:
     found = [(cell(column, row.run, row.summary), row) for row in rows]
-    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value == value]
+    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value - value == 0]
     if not there:
         if any(value is not None and not isinstance(value, (int, float)) for value, _ in found):
             raise QueryError(f"{column} is no number, so that no run is the best by it")

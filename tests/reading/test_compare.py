@@ -189,6 +189,10 @@ def test_the_reduction_is_chosen_afterwards(reader: JournalReader) -> None:
 def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None:
     found = compare(reader.runs(), ["params.*"], also=["name"], without=["params.note", "params.model/*"])
     assert [str(one) for one in found.columns] == ["run", "params.lr", "params.seed", "name"]
+    found = compare(reader.runs(), ["params.lr", "metrics:min", "metrics:max"], without=["metrics.l*", "metrics:max"])
+    assert [str(one) for one in found.columns] == ["run", "params.lr", "metrics.accuracy:min"]
+    found = compare(reader.runs(), ["metrics.loss", "metrics.loss:min"], without=["metrics.loss:min"])
+    assert [str(one) for one in found.columns] == ["run", "metrics.loss"]
     found = compare(reader.runs(), ["params", "project", "metrics.accuracy"], diff=True)
     assert [str(one) for one in found.columns] == ["run", "params.lr", "params.seed", "metrics.accuracy"]
     assert list(found.to_dicts())[1] == {"run": found.rows[1].id, "params.lr": 0.01, "params.seed": 1}
@@ -217,6 +221,19 @@ def test_a_column_that_no_run_has_is_said(reader: JournalReader, asked: dict[str
     with pytest.raises(QueryError, match=f"{re.escape(message)}$"):
         compare(reader.runs(), **asked)
     assert compare([], **asked).rows == []
+
+
+def test_a_text_is_a_list_with_commas_and_what_is_no_run_is_said(reader: JournalReader) -> None:
+    start("odd", params={'a, "b"': 1}).end()
+    found = compare(
+        reader.runs(), "name", also=r'params."a, \"b\"",params.lr', without="params.lr", sort="-status,-name"
+    )
+    assert [column.name for column in found.columns] == ["run", "name", 'a, "b"']
+    assert names(found) == ["odd", "c", "a", "b"]
+    assert names(compare(reader.run("a"))) == ["a"]
+    for wrong in (["a"], "a", reader, None):
+        with pytest.raises(TypeError, match=r"compare takes runs as open_journal\(\)"):
+            compare(wrong)  # type: ignore[arg-type]
 
 
 def test_rows_are_sorted_and_those_without_a_value_come_last(reader: JournalReader) -> None:
@@ -248,6 +265,17 @@ def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -
         found = compare(reader.runs(), best=best)
         assert found.best is not None
         assert found.best.row.run.facts.name == name, best
+    for value, name in ((math.inf, "up"), (math.nan, "nan"), (-math.inf, "down")):
+        run = start(name)
+        run.log_metric("accuracy", value)
+        run.end()
+    for best, name in (("metrics.accuracy:max", "c"), ("metrics.accuracy:min", "a")):
+        found = compare(reader.runs(), best=best)
+        assert found.best is not None
+        assert found.best.row.run.facts.name == name, best
+    assert compare([reader.run("up"), reader.run("nan")], best="metrics.accuracy:max").best is None
+    result = invoke("up", "nan", "--best", "metrics.accuracy:max")
+    assert "no run is the best by metrics.accuracy:max: none has a finite number there" in result.stderr
     with pytest.raises(QueryError, match=r"say lists\.latency:min or"):
         compare(reader.runs(), best="lists.latency")
     with pytest.raises(QueryError, match="which run is the best"):
