@@ -12,6 +12,8 @@ from multitrack.manifest import Context, Manifest
 from multitrack.records import ArtifactRef
 from multitrack.summary import Statistics, Summary
 
+#: What stands for nothing: ``None`` is a value, which a param may have.
+ABSENT: Final = msgspec.UNSET
 _OF_CONTEXT: Final = frozenset({"user", "host", "program", "command", "python"})
 
 
@@ -49,7 +51,7 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def cell(column: Column, run: Origin, summary: Summary, reduction: str = "last", best: str | None = None) -> Any:
-    """What a run has in a column, ``None`` where it has nothing.
+    """What a run has in a column, :data:`ABSENT` where it has nothing.
 
     Args:
         column: The column.
@@ -64,24 +66,28 @@ def cell(column: Column, run: Origin, summary: Summary, reduction: str = "last",
     name = column.name
     match column.group:
         case "metadata":
-            return _metadata(name, run, summary)
+            return _or_absent(_metadata(name, run, summary))
         case "tags":
-            return summary.tags.get(name)
+            return summary.tags.get(name, ABSENT)
         case "params":
-            return summary.params.get(name)
+            return summary.params.get(name, ABSENT)
         case "metrics":
             found = summary.series.get(name)
             simple = summary.simple.get(name)
             if found is None or (simple is not None and column.reduction is None):
-                return 1 if simple is not None and column.reduction == "count" else simple
-            return _reduce(column, found, reduction, best)
+                return 1 if simple is not None and column.reduction == "count" else _or_absent(simple)
+            return _or_absent(_reduce(column, found, reduction, best))
         case "lists":
             listed = summary.lists.get(name)
-            return None if listed is None else _reduce(column, listed, reduction, best)
+            return ABSENT if listed is None else _or_absent(_reduce(column, listed, reduction, best))
         case "inputs":
-            return inputs_of(summary).get(name)
+            return inputs_of(summary).get(name, ABSENT)
         case _:
-            return outputs_of(summary).get(name)
+            return outputs_of(summary).get(name, ABSENT)
+
+
+def _or_absent(value: Any) -> Any:
+    return ABSENT if value is None else value
 
 
 def _reduce(column: Column, found: Statistics, reduction: str, best: str | None) -> int | float | None:

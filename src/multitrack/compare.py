@@ -9,7 +9,7 @@ import msgspec
 
 from multitrack import exports
 from multitrack.again import Rerun
-from multitrack.cells import Value, cell
+from multitrack.cells import ABSENT, Value, cell
 from multitrack.chosen import Known, chosen
 from multitrack.columns import Column, better, listed, parse_column
 from multitrack.errors import QueryError
@@ -28,7 +28,8 @@ class Row:
         id: The run's id.
         run: The run.
         summary: What it holds.
-        cells: What it has in each column shown, by the column's name; nothing where it has nothing.
+        cells: What it has in each column shown, by the column's name; no key where it has nothing. A param that is
+            ``None`` is there.
     """
 
     __slots__ = ("cells", "id", "run", "summary")
@@ -173,7 +174,7 @@ def compare(
     for row in rows:
         for name, column in named:
             value = cell(column, row.run, row.summary, reduction)
-            if value is not None:
+            if value is not ABSENT:
                 row.cells[name] = value
     if diff:
         named = [(name, column) for name, column in named if name == "run" or differ(name, rows)]
@@ -199,7 +200,7 @@ def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
 
 def differ(name: str, rows: Sequence[Row]) -> bool:
     """Whether a column's cells are not all the same; 1, 1.0 and True are not."""
-    return len({repr(row.cells.get(name)) for row in rows}) > 1
+    return len({repr(row.cells.get(name, ABSENT)) for row in rows}) > 1
 
 
 def _kinded(column: Column, rows: Sequence[Row]) -> Column:
@@ -207,7 +208,7 @@ def _kinded(column: Column, rows: Sequence[Row]) -> Column:
     if column.group not in ("params", "tags"):
         return column
     name = str(column)
-    cells = [row.cells[name] for row in rows if name in row.cells]
+    cells = [row.cells[name] for row in rows if row.cells.get(name) is not None]
     numbers = cells and all(type(value) in (int, float) for value in cells)
     return msgspec.structs.replace(column, kind="number" if numbers else "text")
 
@@ -221,7 +222,7 @@ def _sorted(rows: list[Row], column: Column, turned: bool, reduction: str) -> li
 def _key(value: Any) -> Any:
     """What to sort by: numbers, then texts; ``None`` for what is nothing or NaN."""
     value = value.value if isinstance(value, Value) else value
-    if value is None or value != value:
+    if value is None or value is ABSENT or value != value:
         return None
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
 
@@ -251,7 +252,7 @@ def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"])
     found = [(cell(column, row.run, row.summary), row) for row in rows]
     there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value - value == 0]
     if not there:
-        if any(value is not None and not isinstance(value, (int, float)) for value, _ in found):
+        if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
             raise QueryError(f"{column} is no number, so that no run is the best by it")
         return None
     pick = min if direction == "min" else max

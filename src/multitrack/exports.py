@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from multitrack.cells import Value
+from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.terminal import safe
 from multitrack.texts import cell_text, iso
@@ -27,7 +27,7 @@ def csv_of(comparison: Comparison) -> str:
     columns = comparison.columns
     writer.writerow([_harmless(str(column)) for column in columns])
     for row in comparison.rows:
-        writer.writerow([_harmless(_machine(column, row.cells.get(str(column)))) for column in columns])
+        writer.writerow([_harmless(_machine(column, row.cells.get(str(column), ABSENT))) for column in columns])
     return out.getvalue()
 
 
@@ -40,7 +40,7 @@ def markdown_of(comparison: Comparison) -> str:
         ["---:" if column.kind in ("number", "seconds") else "---" for column in columns],
     ]
     for row in comparison.rows:
-        cells = [_escaped(cell_text(column, row.cells.get(str(column)))) for column in columns]
+        cells = [_escaped(cell_text(column, row.cells.get(str(column), ABSENT))) for column in columns]
         lines.append([f"**{cell}**" if cell else "" for cell in cells] if row.id == best else cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -110,7 +110,10 @@ def _plain(value: Any) -> Any:
 
 
 def _machine(column: Column, value: Any) -> Any:
-    return iso(value) if column.kind == "time" and value is not None else _plain(value)
+    if value is ABSENT:
+        return ""
+    value = iso(value) if column.kind == "time" else _plain(value)
+    return "None" if value is None else value
 
 
 def _harmless(value: Any) -> Any:

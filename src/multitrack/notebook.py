@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from multitrack.cells import inputs_of
+from multitrack.cells import ABSENT, inputs_of
 from multitrack.columns import Column
 from multitrack.terminal import safe
 from multitrack.texts import cell_text, moment, took, value_text
@@ -28,7 +28,7 @@ def comparison_html(comparison: Comparison) -> str:
     columns = [column for column in comparison.columns if str(column) != "run"]
     rows = []
     for row in comparison.rows[:_ROWS]:
-        cells = [_cell(column, row.cells.get(str(column))) for column in columns]
+        cells = [_cell(column, row.cells.get(str(column), ABSENT)) for column in columns]
         style = ' style="font-weight:bold"' if row.id == best else ""
         rows.append(
             f"<tr{style}><td style='{_LEFT}'>{_text(row.id)}{' ★' if row.id == best else ''}</td>{''.join(cells)}</tr>"

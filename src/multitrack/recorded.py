@@ -166,7 +166,7 @@ class RecordedRun:
         return max(0, (int(time.time() * 1000) if ended is None else ended) - self.facts.created)
 
     def get(self, column: str | Column, reduction: str = "last") -> Any:
-        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing.
+        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing, or just that.
 
         Args:
             column: The column, or its name.
@@ -175,11 +175,12 @@ class RecordedRun:
         Raises:
             QueryError: There can be no such column.
         """
-        from multitrack.cells import cell  # noqa: PLC0415 - see above
+        from multitrack.cells import ABSENT, cell  # noqa: PLC0415 - see above
         from multitrack.columns import parse_column  # noqa: PLC0415 - see above
 
         found = parse_column(column) if isinstance(column, str) else column
-        return cell(found, self, self.summary(), reduction)
+        value = cell(found, self, self.summary(), reduction)
+        return None if value is ABSENT else value
 
     def get_series(self, name: str) -> Series:
         """One series, all at once and quickly; its times are those of the calls.

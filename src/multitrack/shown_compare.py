@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multitrack.again import Rerun
-from multitrack.cells import Value
+from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.compare import Comparison, differ
 from multitrack.shown import colour_of, plain
@@ -101,7 +101,7 @@ def print_rerun(rerun: Rerun, form: str) -> None:
 def _texts(column: Column, comparison: Comparison) -> list[str]:
     """A column's name and cells."""
     name = str(column)
-    cells = [safe(cell_text(column, row.cells.get(name))) for row in comparison.rows]
+    cells = [safe(cell_text(column, row.cells.get(name, ABSENT))) for row in comparison.rows]
     if name == "run" and comparison.best is not None:
         cells = [f"{cell} *" if cell == comparison.best.row.id else cell for cell in cells]
     return [safe(name), *cells]

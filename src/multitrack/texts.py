@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from multitrack.cells import Value
+from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 
 #: Characters of a text in a table.
@@ -52,8 +52,8 @@ def value_text(value: Any) -> str:
 
 
 def cell_text(column: Column, value: Any) -> str:
-    """A cell of a comparison."""
-    if value is None:
+    """A cell of a comparison; ``None`` is a value, and what a run does not have is nothing."""
+    if value is ABSENT:
         return ""
     if isinstance(value, Value):
         came = f", {value.source}" if value.source else ""

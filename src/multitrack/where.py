@@ -13,7 +13,8 @@
     value  = number | true | false | none | text, "quoted" where it is not a plain word
 
 A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, except that a
-tag which reads as a number is one. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago.
+tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. Times are
+ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
 
+from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column, parse_column
 from multitrack.errors import QueryError
 
-#: What a run has in a column; ``None``: nothing.
+#: What a run has in a column; :data:`~multitrack.cells.ABSENT`: nothing.
 Lookup = Callable[[Column], Any]
 Predicate = Callable[[Lookup], bool]
 #: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
@@ -152,9 +154,9 @@ class _Parser:
             self._fail(str(error), token)
         if self._took("in"):
             wanted = self._values(column)
-            return lambda lookup: any(_compares("=", lookup(column), value) for value in wanted)
+            return lambda lookup: any(_compares("=", _found(column, lookup), value) for value in wanted)
         if self._token.kind != "operator":
-            return lambda lookup: lookup(column) is not None
+            return lambda lookup: lookup(column) is not ABSENT
         sign = self._take().text.replace("==", "=")
         if sign == "~":
             part = self._take()
@@ -163,11 +165,9 @@ class _Parser:
             needle = _unquoted(part).lower()
             return lambda lookup: _holds(lookup(column), needle)
         value = self._value(column)
-        if value is None:
-            if sign not in ("=", "!="):
-                self._fail("none is compared with = and != only", self._tokens[self._next - 1])
-            return lambda lookup: (lookup(column) is None) == (sign == "=")
-        return lambda lookup: _compares(sign, lookup(column), value)
+        if value is None and sign not in ("=", "!="):
+            self._fail("none is compared with = and != only", self._tokens[self._next - 1])
+        return lambda lookup: _compares(sign, _found(column, lookup), value)
 
     def _values(self, column: Column) -> list[Any]:
         if not self._took("("):
@@ -217,9 +217,19 @@ def _number(text: str) -> Any:
     return text
 
 
+def _found(column: Column, lookup: Lookup) -> Any:
+    """A run's value; every run has all metadata, be it ``None``."""
+    found = lookup(column)
+    if isinstance(found, Value):
+        return found.value
+    return None if found is ABSENT and column.group == "metadata" else found
+
+
 def _compares(sign: str, found: Any, wanted: Any) -> bool:
-    if hasattr(found, "source"):  # an input or output: its value
-        found = found.value
+    if found is ABSENT:
+        return False
+    if wanted is None:
+        return (found is None) == (sign == "=")
     if found is None:
         return False
     if isinstance(found, str) and isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
@@ -236,7 +246,7 @@ def _compares(sign: str, found: Any, wanted: Any) -> bool:
 
 def _holds(found: Any, needle: str) -> bool:
     found = getattr(found, "value", found)
-    return found is not None and needle in str(found).lower()
+    return found not in (None, ABSENT) and needle in str(found).lower()
 
 
 def milliseconds(moment: Moment | None) -> int | None:

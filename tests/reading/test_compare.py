@@ -341,6 +341,33 @@ def test_data_frames_hold_the_values(reader: JournalReader) -> None:
         assert len(frame) == 0
 
 
+def test_none_is_a_value_and_nothing_is_none() -> None:
+    start("has", params={"p": None, "q": 1}).end()
+    start("has not", params={"q": 1}).end()
+    journal = multitrack.open_journal()
+    found = compare(journal.runs(), ["name", "params.p", "inputs.p", "params.q"], diff=True)
+    name = {"run": found.rows[0].id, "name": "has"}
+    assert list(found.to_dicts()) == [
+        name | {"params.p": None, "inputs.p": Value("none", None, "code")}, {"run": found.rows[1].id, "name": "has not"},
+    ]  # fmt: skip
+    assert [line.split(",")[1:] for line in found.to_csv().splitlines()[1:]] == [
+        ["has", "None", "None"],
+        ["has not", "", ""],
+    ]
+    assert [line.split(" | ")[1:] for line in found.to_markdown().splitlines()[2:]] == [
+        ["has", "None", "None (none, code) |"],
+        ["has not", "", " |"],
+    ]
+    assert Page(found._repr_html_()).text.count("None") == 2
+    told = json.loads(invoke("--json", "-c", "params.p").output)["rows"]
+    assert [row.get("params.p", "nothing") for row in told] == [None, "nothing"]
+    assert found.to_polars()["params.p"].to_list() == [None, None]
+    for where, expected in (("params.p", ["has"]), ("params.p = none", ["has"]), ("not params.p", ["has not"]),
+                            ("params.nope = none", []), ("parent = none", ["has", "has not"])):  # fmt: skip
+        assert [run.facts.name for run in journal.runs(where=where)] == expected, where
+    assert journal.run("has").get("params.p") is journal.run("has").get("params.x") is None
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_a_library_that_is_missing_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)

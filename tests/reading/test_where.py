@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrack import QueryError
-from multitrack.cells import Value
+from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column, better, parse_column
 from multitrack.where import parse_time, parse_where
 
 RUN: dict[str, Any] = {
-    "params.lr": 0.01, "params.layers": [1, 2], "params.flag": True, "params.none": "None", "params.model/units": 64,
+    "params.lr": 0.01, "params.layers": [1, 2], "params.flag": True, "params.none": "None", "params.nothing": None, "inputs.nothing": Value("none", None, "code"), "params.model/units": 64,
     'params."a, b: (c)"': 3, "params.version": "1.10", "metrics.accuracy": 0.93, "metrics.loss:min": 0.2,
     "metrics.nan": float("nan"), "lists.l:count": 10, "tags.stage": "prod", "tags.build": "17", "status": "finished",
     "name": "Bright Owl", "started": 1_795_264_425_842, "inputs.lr": Value("float", 0.01, "code"),
@@ -22,7 +22,7 @@ RUN: dict[str, Any] = {
 
 
 def lookup(column: Column) -> Any:
-    return RUN.get(str(column))
+    return RUN.get(str(column), ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,14 @@ def lookup(column: Column) -> Any:
         ("tags.missing != 3", False),
         ("not tags.missing = 3", True),
         ("tags.missing", False),
-        ("tags.missing = none and tags.stage != none", True),
+        ("tags.missing = none or tags.missing != none or params.nothing.x = none", False),
+        ("tags.stage != none and not tags.missing", True),
+        ("tags.stage = none", False),
+        ("params.nothing", True),
+        ("params.nothing = none and inputs.nothing = none and params.nothing in (1, none)", True),
+        ("params.nothing != none or params.nothing = 0 or params.nothing != 0 or params.nothing ~ n", False),
+        ("parent = none and not parent and name != none", True),
+        ("parent != none or parent != x or name = none", False),
         ("NOT tags.missing AND tags.stage", True),
         ("name ~ owl and name ~ 'BRIGHT'", True),
         ("name ~ fox or tags.missing ~ x", False),
