@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.terminal import safe
-from multitrack.texts import cell_text, iso
+from multitrack.texts import column_texts, iso
 
 if TYPE_CHECKING:
     from multitrack.compare import Comparison
@@ -39,8 +39,11 @@ def markdown_of(comparison: Comparison) -> str:
         [_escaped(str(column)) for column in columns],
         ["---:" if column.kind in ("number", "seconds") else "---" for column in columns],
     ]
-    for row in comparison.rows:
-        cells = [_escaped(cell_text(column, row.cells.get(str(column), ABSENT))) for column in columns]
+    texts = [
+        column_texts(column, (row.cells.get(str(column), ABSENT) for row in comparison.rows)) for column in columns
+    ]
+    for i, row in enumerate(comparison.rows):
+        cells = [_escaped(texts_of_column[i]) for texts_of_column in texts]
         lines.append([f"**{cell}**" if cell else "" for cell in cells] if row.id == best else cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

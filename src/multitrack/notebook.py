@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from multitrack.cells import ABSENT, inputs_of
 from multitrack.columns import Column
 from multitrack.terminal import safe
-from multitrack.texts import cell_text, moment, took, value_text
+from multitrack.texts import column_texts, moment, took, value_text
 
 if TYPE_CHECKING:
     from multitrack.compare import Comparison
@@ -27,8 +27,10 @@ def comparison_html(comparison: Comparison) -> str:
     best = comparison.best and comparison.best.row.id
     columns = [column for column in comparison.columns if str(column) != "run"]
     rows = []
-    for row in comparison.rows[:_ROWS]:
-        cells = [_cell(column, row.cells.get(str(column), ABSENT)) for column in columns]
+    shown = comparison.rows[:_ROWS]
+    texts = [column_texts(column, (row.cells.get(str(column), ABSENT) for row in shown)) for column in columns]
+    for i, row in enumerate(shown):
+        cells = [_cell(column, found[i]) for column, found in zip(columns, texts, strict=True)]
         style = ' style="font-weight:bold"' if row.id == best else ""
         rows.append(
             f"<tr{style}><td style='{_LEFT}'>{_text(row.id)}{' ★' if row.id == best else ''}</td>{''.join(cells)}</tr>"
@@ -92,8 +94,8 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[tuple[str, Seque
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(column: Column, value: Any) -> str:
-    return f"<td style='{_style(column)}'>{_text(cell_text(column, value))}</td>"
+def _cell(column: Column, text: str) -> str:
+    return f"<td style='{_style(column)}'>{_text(text)}</td>"
 
 
 def _style(column: Column) -> str:

@@ -17,7 +17,7 @@ from multitrack.columns import Column
 from multitrack.compare import Comparison, differ
 from multitrack.shown import colour_of, plain
 from multitrack.terminal import safe, safe_json
-from multitrack.texts import cell_text
+from multitrack.texts import cell_text, column_texts
 
 #: Characters of a cell on a terminal.
 _WIDEST: Final = 40
@@ -101,7 +101,8 @@ def print_rerun(rerun: Rerun, form: str) -> None:
 def _texts(column: Column, comparison: Comparison) -> list[str]:
     """A column's name and cells."""
     name = str(column)
-    cells = [safe(cell_text(column, row.cells.get(name, ABSENT))) for row in comparison.rows]
+    values = (row.cells.get(name, ABSENT) for row in comparison.rows)
+    cells = [safe(text) for text in column_texts(column, values)]
     if name == "run" and comparison.best is not None:
         cells = [f"{cell} *" if cell == comparison.best.row.id else cell for cell in cells]
     return [safe(name), *cells]

@@ -341,6 +341,34 @@ def test_data_frames_hold_the_values(reader: JournalReader) -> None:
         assert len(frame) == 0
 
 
+def test_numbers_that_differ_look_different() -> None:
+    for i, name in enumerate("abc"):
+        params = {
+            "tiny": 1.0 + i * 1e-7,
+            "huge": 2**53 + i,
+            "next": math.nextafter(0.1, i),
+            "odd": [math.nan, math.inf, 1.0][i],
+        }
+        run = start(name, params=params)
+        run.log_metric("ts", 1.79528e9 + i / 1000)
+        run.log_metric("nan", math.nan)
+        run.end()
+    found = compare(multitrack.open_journal().runs(), "params,inputs.tiny,metrics", diff=True)
+    rows = [
+        re.split(r"  +", line.strip())[1:]
+        for line in invoke("--diff", "-c", "params,inputs.tiny,metrics").output.splitlines()
+    ]
+    assert rows == [
+        ["params.tiny", "params.huge", "params.next", "params.odd", "inputs.tiny", "metrics.ts"],
+        ["1", "9007199254740992", "0.099999999999999992", "nan", "1 (float, code)", "1795280000"],
+        ["1.0000001", "9007199254740993", "0.10000000000000002", "inf", "1.0000001 (float, code)", "1795280000.001"],
+        ["1.0000002", "9007199254740994", "0.10000000000000002", "1", "1.0000002 (float, code)", "1795280000.002"],
+    ]  # fmt: skip
+    assert [row.split(" | ")[1:3] for row in found.to_markdown().splitlines()[2:]] == [row[:2] for row in rows[1:]]
+    text = Page(found._repr_html_()).text
+    assert all(cell in text for row in rows for cell in row)
+
+
 def test_none_is_a_value_and_nothing_is_none() -> None:
     start("has", params={"p": None, "q": 1}).end()
     start("has not", params={"q": 1}).end()
