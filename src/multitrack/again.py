@@ -11,7 +11,7 @@ import msgspec
 
 from multitrack.manifest import Context
 from multitrack.recorded import RecordedRun
-from multitrack.terminal import safe_json
+from multitrack.terminal import safe, safe_json
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_TEXTS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -40,6 +40,10 @@ class Rerun(msgspec.Struct, frozen=True):
         return [
             f"--{name}={value if isinstance(value, str) else _scalar(value)}" for name, value in self.params.items()
         ]
+
+    def shell(self) -> str:
+        """The same on one line of a shell (bash, zsh), quoted so that nothing in it does anything."""
+        return " ".join(map(_quoted, self.arguments()))
 
     def yaml(self) -> str:
         """The params as a YAML file that ``log_params`` and ``start_run(params=…)`` take, nested as they were."""
@@ -73,6 +77,20 @@ class Rerun(msgspec.Struct, frozen=True):
             told["changed since the commit"] = "yes" if context.git.dirty else ""
             told["repository"] = context.git.remote or context.git.root or ""
         return {label: text for label, text in told.items() if text}
+
+
+def _quoted(argument: str) -> str:
+    """An argument for a shell; one that could do something to a terminal as ``$'…'``, with escapes."""
+    if safe(argument) == argument:
+        return shlex.quote(argument)
+    return f"$'{''.join(map(_escaped, argument))}'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    shown = safe(character)
+    return shown if shown == character or character < "\x80" else f"\\u{ord(character):04x}"  # \x would be a byte
 
 
 def _yaml(values: dict[str, Any], indent: str = "") -> str:

@@ -119,7 +119,9 @@ class Comparison:
             QueryError: There are several, and none is the best.
         """
         if self.best is None and len(self.rows) != 1:
-            raise QueryError("which run is the best? name a metric that runs have: metrics.accuracy:max")
+            raise QueryError(
+                "which of several runs? name one, or what the best is: --best (best=) metrics.accuracy:max"
+            )
         return Rerun.of(self.rows[0].run if self.best is None else self.best.row.run)
 
     def _repr_html_(self) -> str:

@@ -93,9 +93,7 @@ def print_rerun(rerun: Rerun, form: str) -> None:
     if form == "yaml":
         click.echo(rerun.yaml(), nl=False)
     else:
-        import shlex  # noqa: PLC0415 - only here
-
-        click.echo(safe(shlex.join(rerun.arguments())))
+        click.echo(rerun.shell())
 
 
 def _texts(column: Column, comparison: Comparison) -> list[str]:
@@ -134,7 +132,7 @@ def _print_best(console: Console, comparison: Comparison) -> None:
     if rerun.context is not None and rerun.context.packages:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
     if rerun.params:
-        told["params"] = " ".join(rerun.arguments())
+        told["params"] = rerun.shell()
     console.print()
     width = max(map(len, told))
     for label, text in told.items():

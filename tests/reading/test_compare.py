@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -278,7 +279,7 @@ def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -
     assert "no run is the best by metrics.accuracy:max: none has a finite number there" in result.stderr
     with pytest.raises(QueryError, match=r"say lists\.latency:min or"):
         compare(reader.runs(), best="lists.latency")
-    with pytest.raises(QueryError, match="which run is the best"):
+    with pytest.raises(QueryError, match=r"which of several runs\? name one, or .* --best \(best=\)"):
         compare(reader.runs()).rerun()
 
 
@@ -530,7 +531,24 @@ def test_what_it_takes_to_run_again_is_printed_alone(reader: JournalReader) -> N
     assert "# command: " in text
     assert re.search(r"^msgspec==", invoke("a", "--rerun", "requirements").output, re.MULTILINE)
     result = invoke("--rerun", "yaml")
-    assert (result.exit_code, "which run is the best?" in result.output) == (2, True)
+    assert (result.exit_code, "--best (best=) metrics" in result.output) == (2, True)
+
+
+def test_arguments_to_run_again_are_what_a_shell_makes_of_them(reader: JournalReader) -> None:
+    odd = {"name": "try 0", "text": "it's\n\\n\ta $HOME `x`\x07é", "glob": "*", "a b": "", "bell\x07'": "\u202e\x9b1"}
+    run = start("odd", params=odd)
+    run.end()
+    lines = [invoke("odd", "--rerun", "args").output.splitlines()[-1]]
+    run = start("best", params=odd)
+    run.log_metric("accuracy", 2.0)
+    run.end()
+    told = invoke("best", "--best", "metrics.accuracy").output.splitlines()
+    lines += [line.removeprefix("params").strip() for line in told if line.startswith("params ")]
+    assert len(lines) == 2
+    for line in lines:
+        script = f"printf '%s\\0' {line}"
+        shell = subprocess.run(["bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+        assert shell.stdout.decode().split("\0")[:-1] == [f"--{name}={value}" for name, value in odd.items()]
 
 
 def test_what_the_command_cannot_understand_exits_with_2(reader: JournalReader) -> None:
