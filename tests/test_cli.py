@@ -69,6 +69,19 @@ def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
     assert found["context"]["python"]
 
 
+def test_show_tells_a_simple_metric_and_a_series_of_one_name_apart() -> None:
+    with multitrack.start_run("digits", "both", config={"delivery": "off"}) as run:
+        for step, value in enumerate((0.6033, 0.6413)):
+            run.log_metric("val_mae", value, step=step)
+        run.log_metric("val_mae", 0.6033)
+        run.log_metric("mse", 2.0)
+    lines = [re.split(r"  +", line.strip()) for line in invoke("show", "both").output.splitlines()]
+    at = lines.index(["metric", "value", "points"])
+    assert lines[at + 1 : at + 4] == [
+        ["val_mae", "0.6413", "2"], ["val_mae", "0.6033", "simple, beside the series"], ["mse", "2"],
+    ]  # fmt: skip
+
+
 def test_a_report_of_no_run_leaves_the_one_that_is_there(run: multitrack.Run) -> None:
     there = Path("there.html")
     there.write_text("there")

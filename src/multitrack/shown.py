@@ -97,13 +97,7 @@ def print_run(run: RecordedRun) -> None:
         ("value", "from"),
         [(k, (value_text(v), summary.sources[k])) for k, v in summary.params.items()],
     )
-    lengths = summary.lengths
-    _section(
-        console,
-        "metric",
-        ("value", "points"),
-        [(k, (value_text(v), str(lengths.get(k, "")))) for k, v in summary.metrics.items()],
-    )
+    _section(console, "metric", ("value", "points"), _metrics(summary))
     _section(console, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
     _section(
         console, "reference", ("role", "kind", "uri", "digest"),
@@ -225,6 +219,15 @@ def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
         ("command", " ".join(context.command)), ("program", context.program),
         ("git commit", commit),
     ]  # fmt: skip
+
+
+def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:
+    """The last value of each series and list with how many they have, then simple metrics, be they of the same name."""
+    series = {**summary.lists, **summary.series}
+    rows = [(name, (value_text(found.last), str(found.count))) for name, found in series.items()]
+    for name, value in summary.simple.items():
+        rows.append((name, (value_text(value), "simple, beside the series" if name in series else "")))
+    return rows
 
 
 def _section(console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:

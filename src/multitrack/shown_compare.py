@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Any, Final
 
 import click
@@ -107,13 +108,19 @@ def _texts(column: Column, comparison: Comparison) -> list[str]:
 
 
 def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: set[str]) -> list[str]:
-    """The columns that fit: the first two, those asked for and sorted by, those that differ, then the others."""
+    """The columns that fit: the first two, those asked for and sorted by, those that differ, then the others.
+
+    Metrics and params take turns: neither says much without the other.
+    """
     names = [str(column) for column in comparison.columns]
     first = {*names[:2], *keep}
-    ranks = {
-        name: (name not in first, not differ(name, comparison.rows), _RELEVANCE.index(column.group))
-        for name, column in zip(names, comparison.columns, strict=True)
-    }
+    ranks: dict[str, tuple[bool, bool, int, int]] = {}
+    turns: Counter[tuple[str, bool]] = Counter()
+    for name, column in zip(names, comparison.columns, strict=True):
+        same = not differ(name, comparison.rows)
+        turns[column.group, same] += name not in first
+        turn = turns[column.group, same] if column.group in ("metrics", "params") else len(names)
+        ranks[name] = (name not in first, same, turn, _RELEVANCE.index(column.group))
     shown: set[str] = set()
     for name in sorted(names, key=ranks.__getitem__):
         if name in first or widths[name] + _GAP <= room:
