@@ -110,17 +110,19 @@ def _texts(column: Column, comparison: Comparison) -> list[str]:
 def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: set[str]) -> list[str]:
     """The columns that fit: the first two, those asked for and sorted by, those that differ, then the others.
 
-    Metrics and params take turns: neither says much without the other.
+    Metrics and params take turns: neither says much without the other. What fewer than half of the runs have, such as a
+    search's own params beside its trials', comes after what most have.
     """
     names = [str(column) for column in comparison.columns]
     first = {*names[:2], *keep}
-    ranks: dict[str, tuple[bool, bool, int, int]] = {}
-    turns: Counter[tuple[str, bool]] = Counter()
+    ranks: dict[str, tuple[bool, bool, bool, int, int]] = {}
+    turns: Counter[tuple[str, bool, bool]] = Counter()
     for name, column in zip(names, comparison.columns, strict=True):
         same = not differ(name, comparison.rows)
-        turns[column.group, same] += name not in first
-        turn = turns[column.group, same] if column.group in ("metrics", "params") else len(names)
-        ranks[name] = (name not in first, same, turn, _RELEVANCE.index(column.group))
+        rare = 2 * sum(name in row.cells for row in comparison.rows) < len(comparison.rows)
+        turns[column.group, same, rare] += name not in first
+        turn = turns[column.group, same, rare] if column.group in ("metrics", "params") else len(names)
+        ranks[name] = (name not in first, same, rare, turn, _RELEVANCE.index(column.group))
     shown: set[str] = set()
     for name in sorted(names, key=ranks.__getitem__):
         if name in first or widths[name] + _GAP <= room:

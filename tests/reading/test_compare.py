@@ -604,10 +604,10 @@ def test_a_narrow_terminal_shows_what_differs(reader: JournalReader, monkeypatch
     assert not {"params.note", "params.model/units", "started"} & set(header)
     assert re.search(r"\d more columns, 2 of them the same in all runs; --columns picks", text)
     assert max(map(len, text.splitlines())) <= 100
-    for i in range(2):
-        run = start(f"many {i}", params={f"p{j}": i for j in range(4)})
+    for i in range(3):
+        run = start(f"many {i}", params={f"p{j}": i for j in range(4)} if i else {f"search{j}": 1 for j in range(4)})
         run.log_metrics({f"m{j}": i for j in range(4)})
         run.end()
-    text = re.sub(r"\x1b\[[\d;]*m", "", invoke("many 0", "many 1").output)
+    text = re.sub(r"\x1b\[[\d;]*m", "", invoke("many 0", "many 1", "many 2").output)
     header = text.splitlines()[0].split()
     assert [name.partition(".")[2] for name in header if "." in name] == ["p0", "p1", "m0", "m1", "m2"]
