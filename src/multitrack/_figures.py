@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multitrack._guard import put_aside
+from multitrack.errors import to_install
 from multitrack.run import Run, active_run
 
 Figures = Mapping[str, Callable[[Any], str | os.PathLike[str]]]
@@ -71,9 +72,7 @@ def confusion_matrix(
     except ImportError as error:
         if error.name != "matplotlib":
             raise
-        raise ImportError(
-            'confusion_matrix needs matplotlib: pip install "multitrack[plot]"', name="matplotlib"
-        ) from error
+        raise ImportError(f"confusion_matrix needs matplotlib: {to_install('plot')}", name="matplotlib") from error
     place = os.fspath(path)
     formats = FigureCanvasBase.get_supported_filetypes()
     if Path(place).suffix.removeprefix(".") not in formats:

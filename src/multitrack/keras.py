@@ -9,12 +9,14 @@ the run, counted and warned of once; training never sees it.
 
 from __future__ import annotations
 
+from multitrack.errors import to_install
+
 try:
     import keras  # noqa: F401 - the first to say that it is missing
 except ImportError as error:
     if error.name != "keras":  # Keras is there, and says itself which of its own needs is not
         raise
-    raise ImportError('multitrack.keras needs Keras: pip install "multitrack[keras]"', name="keras") from error
+    raise ImportError(f"multitrack.keras needs Keras: {to_install('keras')}", name="keras") from error
 
 from multitrack._batches import BatchTrackingCallback
 from multitrack._callback import TrackingCallback

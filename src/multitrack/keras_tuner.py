@@ -32,6 +32,8 @@ import importlib.util
 import inspect
 from typing import Any, TypeVar
 
+from multitrack.errors import to_install
+
 try:
     import keras_tuner
     from keras_tuner.engine.base_tuner import BaseTuner
@@ -39,7 +41,7 @@ except ImportError as error:
     if error.name not in {"keras", "keras_tuner", "six"}:  # six: what keras-tuner needs on JAX and does not declare
         raise
     raise ImportError(
-        f'multitrack.keras_tuner needs {error.name}: pip install "multitrack[keras-tuner]"', name=error.name
+        f"multitrack.keras_tuner needs {error.name}: {to_install('keras-tuner')}", name=error.name
     ) from error
 
 # It has no public name.
@@ -190,7 +192,7 @@ def _check_tensorboard(tuner: Any) -> None:
     if importlib.util.find_spec("tensorboard") is None:
         raise ImportError(
             "KerasTuner on TensorFlow needs tensorboard, without which every trial fails: "
-            'pip install "multitrack[keras-tuner]"', name="tensorboard"
+            + to_install("keras-tuner"), name="tensorboard",
         )  # fmt: skip
 
 

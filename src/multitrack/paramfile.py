@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from multitrack.errors import to_install
+
 
 def read_params(path: Path) -> dict[str, Any]:
     """The mapping in a file, by its suffix.
@@ -39,5 +41,5 @@ def _parse(text: str, suffix: str) -> Any:
     try:
         import yaml  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ImportError("params from YAML need PyYAML: pip install 'multitrack[yaml]'") from None
+        raise ImportError(f"params from YAML need PyYAML: {to_install('yaml')}") from None
     return yaml.safe_load(text)

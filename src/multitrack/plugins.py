@@ -17,7 +17,7 @@ import msgspec
 import pluggy
 
 from multitrack.distributions import entry_point, entry_points
-from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError
+from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError, to_install
 from multitrack.hookspecs import Hooks, Opened, RunInfo
 from multitrack.markers import PROJECT
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -225,9 +225,7 @@ def _import(path: str, origin: str) -> object:
 
 def _missing(name: str) -> Exception:
     if name in KNOWN:
-        return BackendNotInstalledError(
-            f"backend {name!r} is not installed: pip install 'multitrack[{name}]' (distribution multitrack-{name})"
-        )
+        return BackendNotInstalledError(f"backend {name!r} is not installed: {to_install(name, f'./plugins/{name}')}")
     choices = sorted({*KNOWN, *installed(), *_registered})
     close = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
@@ -249,7 +247,7 @@ def require_sdk(backend: str, module: str) -> None:
     if importlib.util.find_spec(module) is None:
         raise BackendNotInstalledError(
             f"backend {backend!r} needs the package {module!r}, which is not installed: "
-            f"pip install 'multitrack[{backend}]'"
+            + to_install(backend, f"./plugins/{backend}")
         )
 
 

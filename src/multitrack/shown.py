@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
+from multitrack.errors import to_install
 from multitrack.manifest import Manifest
 from multitrack.recorded import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
@@ -42,7 +43,7 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
     """The table of ``multitrack backends``."""
     table = _table("backend", "distribution", "selected", "")
     for row in rows:
-        hint = row["problem"] or ("" if row["distribution"] else f"pip install 'multitrack[{row['name']}]'")
+        hint = row["problem"] or ("" if row["distribution"] else to_install(row["name"], f"./plugins/{row['name']}"))
         _add(table, row["name"], row["distribution"] or "not installed", "yes" if row["selected"] else "", hint)
     _console().print(table)
 

@@ -463,7 +463,8 @@ def test_a_missing_keras_is_named_with_the_command(tmp_path):
         "except ImportError as error:\n    print(error, error.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout == 'multitrack.keras needs Keras: pip install "multitrack[keras]" keras\n'
+    typed = "pip install 'multitrack[keras]' (from a checkout: pip install '.[keras]')"
+    assert done.stdout == f"multitrack.keras needs Keras: {typed} keras\n"
 
 
 def test_keras_alone_is_imported():

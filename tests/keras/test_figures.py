@@ -181,7 +181,8 @@ def test_a_missing_matplotlib_is_named_when_the_figure_is_made(project):
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == 'confusion_matrix needs matplotlib: pip install "multitrack[plot]"\n', done.stderr
+    typed = "pip install 'multitrack[plot]' (from a checkout: pip install '.[plot]')"
+    assert done.stdout == f"confusion_matrix needs matplotlib: {typed}\n", done.stderr
 
 
 def test_drawing_leaves_pyplot_alone(project):
