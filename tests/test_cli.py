@@ -87,6 +87,7 @@ def test_a_report_of_no_run_leaves_the_one_that_is_there(run: multitrack.Run) ->
     there.write_text("there")
     for arguments, status, said in (
         (("--where", "params.lr > 1"), 1, "no run is chosen, of 1 that there are"),
+        (("--where", "params.lrr < 1"), 1, "no run has params.lrr (did you mean params.lr?)"),
         (("--port", "80"), 2, "--port goes with --watch"), (("--every", "80"), 2, "--every goes with --watch"),
     ):  # fmt: skip
         result = invoke("report", "-o", "there.html", *arguments)

@@ -125,7 +125,7 @@ def runs(
     reader = open_journal(journal)
     found: deque[RecordedRun] = deque(reader.runs(project, status=status, where=where), limit)
     if not found:
-        say_none_chosen(reader)
+        say_none_chosen(reader, where)
     if as_json:
         shown.print_json([shown.run_as_json(run) for run in found])
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from multitrack.columns import listed
+from multitrack.errors import QueryError
 from multitrack.manifest import run_directories
 from multitrack.reader import JournalReader, open_journal
 from multitrack.recorded import RecordedRun
@@ -60,11 +61,21 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
     return tags
 
 
-def say_none_chosen(reader: JournalReader) -> None:
+def say_none_chosen(reader: JournalReader, where: str | None) -> None:
     """Says on stderr that the filters took no run, and of how many: a typo in one looks the same."""
+    from multitrack.chosen import Known  # noqa: PLC0415 - not for the other commands
+    from multitrack.where import columns_in  # noqa: PLC0415
+
     count = sum(1 for _ in run_directories(reader.directory))
     taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
     click.echo(f"multitrack: {taken} in {safe(reader.directory)}", err=True)
+    if where is not None:
+        known = Known([run.summary() for run in reader.runs()])
+        for column in columns_in(where):
+            try:
+                known.check(column)
+            except QueryError as error:
+                click.echo(f"multitrack: {safe(error)}", err=True)
 
 
 @click.command(help=_HELP)
@@ -123,7 +134,7 @@ def compare(
         columns, also=also or (), without=without or (), sort=sort, best=best, diff=diff, reduction=reduction,
     )  # fmt: skip
     if not comparison.rows:
-        say_none_chosen(reader)
+        say_none_chosen(reader, where)
     elif best is not None and comparison.best is None:
         click.echo(f"multitrack: no run is the best by {safe(best)}: none has a finite number there", err=True)
     if rerun is not None:

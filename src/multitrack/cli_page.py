@@ -103,7 +103,8 @@ def report(
         runs = source()
         first = next(runs, None)
         if first is None:  # whatever was written before stays
-            say_none_chosen(open_journal(click.get_current_context().params["journal"]))
+            given = click.get_current_context().params
+            say_none_chosen(open_journal(given["journal"]), given["where"])
             click.echo(f"multitrack: {safe(output)} is not written", err=True)
             sys.exit(1)
         with counting() as progress:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,7 +17,7 @@ from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.manifest import is_run_id, run_directories, runs_directory, text_of_time, time_in_id
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
-from multitrack.records import Status
+from multitrack.records import STATUSES
 from multitrack.relatives import Relatives
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
@@ -223,9 +223,8 @@ def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
     if status is None:
         return None
     wanted = frozenset([status] if isinstance(status, str) else status)
-    known = get_args(Status)
-    if wrong := [one for one in wanted if one not in known]:
-        raise QueryError(f"there is no status {wrong[0]!r}; a run is {', '.join(known[:-1])} or {known[-1]}")
+    if wrong := [one for one in wanted if one not in STATUSES]:
+        raise QueryError(f"there is no status {wrong[0]!r}; there are {', '.join(STATUSES)}")
     return wanted
 
 

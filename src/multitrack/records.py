@@ -11,7 +11,7 @@ integers beyond 2⁵³ are JSON strings, because jq and JavaScript would turn th
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ FORMAT: Final = 1
 """Version of the journal's format; written into every segment's first record."""
 
 Status = Literal["running", "finished", "failed", "killed"]
+STATUSES: Final = get_args(Status)
 ParamType = Literal["float", "int", "bool", "str", "none", "list"]
 
 _EXACT: Final = 2**53

@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column, parse_column
 from multitrack.errors import QueryError
+from multitrack.records import STATUSES
 
 #: What a run has in a column; :data:`~multitrack.cells.ABSENT`: nothing.
 Lookup = Callable[[Column], Any]
@@ -58,6 +59,17 @@ class _Token(NamedTuple):
     place: int
 
 
+def columns_in(text: str) -> list[Column]:
+    """The columns that a filter asks for.
+
+    Raises:
+        QueryError: It is no filter.
+    """
+    parser = _Parser(text)
+    parser.parse()
+    return list(parser.columns)
+
+
 def parse_where(text: str) -> Predicate:
     """A predicate of a filter's text.
 
@@ -73,6 +85,7 @@ class _Parser:
         self._tokens = self._split()
         self._next = 0
         self._depth = 0
+        self.columns: dict[Column, None] = {}
 
     def parse(self) -> Predicate:
         found = self._any()
@@ -152,6 +165,7 @@ class _Parser:
             column = parse_column(token.text)
         except QueryError as error:
             self._fail(str(error), token)
+        self.columns[column] = None
         if self._took("in"):
             wanted = self._values(column)
             return lambda lookup: any(_compares("=", _found(column, lookup), value) for value in wanted)
@@ -189,6 +203,8 @@ class _Parser:
                 return parse_time(text)
             except ValueError as error:
                 self._fail(str(error), token)
+        if column == Column.of("metadata", "status") and text not in STATUSES:
+            self._fail(f"there is no status {text!r}; there are {', '.join(STATUSES)}", token)
         if token.kind == "text":
             return text
         if text.lower() in _CONSTANTS:

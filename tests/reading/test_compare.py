@@ -495,6 +495,11 @@ def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> No
         result = invoke("--csv", "-c", "name", *none)
         said = f"multitrack: no run is chosen, of 3 that there are in {reader.directory}\n"
         assert (result.exit_code, result.stdout, result.stderr) == (0, "run,name\n", said)
+    result = invoke("--where", "name = a and metrics.accurcy > 0.5 and metrics.accuracy > 2 and params.x")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[1:] == [
+        "multitrack: no run has metrics.accurcy (did you mean metrics.accuracy?)", "multitrack: no run has params.x",
+    ]  # fmt: skip
     assert rows("-c", "name, lists", "--reduce", "min", "a") == [["name", "lists.latency"], ["a", "1"]]
     assert rows("--diff", "--with", "inputs.seed", "--without", "metadata,tags,metrics,lists", "a", "b") == [
         ["params.lr", "params.seed", "inputs.seed"], ["0.1", "0", "0"], ["0.01", "1", "1"],

@@ -83,6 +83,8 @@ def test_what_a_filter_takes(text: str, taken: bool) -> None:
     [
         ("", 0, "expected a column"),
         ("params.lr <", 11, "expected a value"),
+        ("name = x or status = finshed", 21, "there is no status 'finshed'; there are running, finished"),
+        ("status in (failed, 'done')", 19, "there is no status 'done'"),
         ("params.lr < 3 4", 14, "expected `and`, `or` or the end"),
         ("(params.lr < 3", 14, "expected )"),
         ("params.lr < 3)", 13, "expected `and`"),
