@@ -119,7 +119,10 @@ def test_logs_prints_lines_with_time_and_stream(run: multitrack.Run) -> None:
     assert [line["text"] for line in found] == ["hello", "world"]
     wrong = invoke("logs", run.id, "--from", "yesterday")
     assert wrong.exit_code == 2
-    assert "ISO 8601" in wrong.output
+    assert "'yesterday' is no time, such as 2026-11-21T09:30 or 7d (ago)" in wrong.output
+    assert len(invoke("logs", run.id, "--from", "1h").output.splitlines()) == 2
+    shown = " ".join(invoke("logs", run.id).output.splitlines()[0].split()[:2])  # as it is shown it can be asked for
+    assert "hello" in invoke("logs", run.id, "--from", shown, "--to", shown).output
 
 
 def test_sync_delivers_and_says_so(run: multitrack.Run, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ Exit status: 0 done, 1 something is left undelivered or failed, 2 wrong usage or
 
 from __future__ import annotations
 
-import datetime
 import logging
 import sys
 from collections import deque
@@ -151,14 +150,16 @@ def show(run: str, journal: Path | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run")
 @JOURNAL
-@click.option("--from", "from_", metavar="TIME", help="Lines from this time on (ISO 8601; UTC without an offset).")
+@click.option(
+    "--from", "from_", metavar="TIME", help="Lines from this time on: ISO 8601 (local), or 7d, 12h, 30min ago."
+)
 @click.option("--to", metavar="TIME", help="Lines up to this time.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N lines.")
 @_JSON
 def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
     """Print a run's log lines, with time and stream."""
     found = open_journal(journal).run(run)
-    lines = found.get_lines(_time(from_, "--from"), _time(to, "--to"), limit)
+    lines = found.get_lines(from_, to, limit)
     if as_json:
         for line in lines:
             click.echo(safe_json(msgspec.json.encode(line).decode()))
@@ -198,16 +199,3 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
 main.add_command(compare)
 main.add_command(report)
 main.add_command(plot)
-
-
-def _time(text: str | None, option: str) -> int | None:
-    """A time from the command line, in milliseconds since the epoch."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no ISO 8601 time, such as 2026-11-21T09:30:00", param_hint=option
-        ) from None
-    return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)

@@ -75,6 +75,12 @@ class Comparison:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} runs in {len(self.columns)} columns>"
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
     def to_dicts(self) -> Iterator[dict[str, Any]]:
         """A mapping a run: what it has in each column, by the column's name; times in ms since the epoch."""
         for row in self.rows:

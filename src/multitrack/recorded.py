@@ -18,6 +18,7 @@ from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Context, Manifest, context_of, read_manifest
 from multitrack.records import Lines, ListMetric, Metric, Record
 from multitrack.report import DeliveryReport, report_run
+from multitrack.terminal import safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.columns import Column
@@ -106,6 +107,9 @@ class RecordedRun:
             except JournalError:
                 return None
         return run.facts.context
+
+    def __repr__(self) -> str:
+        return f"<RecordedRun {safe(self.facts.name)!r} ({self.id}) of {safe(self.facts.project)!r}>"
 
     def _repr_html_(self) -> str:
         from multitrack.notebook import run_html  # noqa: PLC0415 - see above

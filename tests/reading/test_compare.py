@@ -342,6 +342,16 @@ def test_data_frames_hold_the_values(reader: JournalReader) -> None:
         assert len(frame) == 0
 
 
+def test_runs_and_comparisons_show_what_they_are(reader: JournalReader) -> None:
+    evil_run().end()
+    found = compare(reader.runs(), "name,params.lr")
+    assert repr(found) == "<Comparison of 4 runs in 3 columns>"
+    assert str(found) == found.to_markdown()
+    run = reader.run("a")
+    assert repr(run) == str(run) == f"<RecordedRun 'a' ({run.id}) of 'digits'>"
+    assert "\x1b" not in f"{found.rows[3].run!r}{found}"
+
+
 def test_numbers_that_differ_look_different() -> None:
     for i, name in enumerate("abc"):
         params = {
