@@ -146,7 +146,11 @@ def compare(
     elif as_markdown:
         click.echo(comparison.to_markdown(), nl=False)
     else:
-        keep = {*listed(columns or ()), *(name.removeprefix("-") for name in listed(sort) if name != "started")}
+        keep = {
+            *listed(columns or ()),
+            *listed(also or ()),
+            *(name.removeprefix("-") for name in listed(sort) if name != "started"),
+        }
         if comparison.best is not None:
             keep.add(str(comparison.best.column))
-        shown_compare.print_comparison(comparison, keep)
+        shown_compare.print_comparison(comparison, keep, asked=columns is not None)

@@ -28,12 +28,13 @@ _RELEVANCE: Final = ("metrics", "params", "lists", "tags", "inputs", "outputs", 
 _GAP: Final = 2
 
 
-def print_comparison(comparison: Comparison, keep: set[str]) -> None:
+def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = True) -> None:
     """The table; on a terminal as many columns as fit, those in which runs differ first.
 
     Args:
         comparison: The runs.
         keep: Columns, by name, that are shown whether they fit or not.
+        asked: Whether its columns were asked for; else long texts that few runs have are left out of a pipe, too.
     """
     console = Console(highlight=False, markup=False, emoji=False)
     texts = {str(column): _texts(column, comparison) for column in comparison.columns}
@@ -43,6 +44,10 @@ def print_comparison(comparison: Comparison, keep: set[str]) -> None:
         widths = {name: min(width, _WIDEST) for name, width in widths.items()}
         shown = _fitting(comparison, widths, console.width, keep)
     else:
+        if not asked:
+            shown = [
+                name for name in texts if name in keep or widths[name] <= _WIDEST or not _is_rare(name, comparison)
+            ]
         console = Console(
             highlight=False,
             markup=False,
@@ -119,7 +124,7 @@ def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: se
     turns: Counter[tuple[str, bool, bool]] = Counter()
     for name, column in zip(names, comparison.columns, strict=True):
         same = not differ(name, comparison.rows)
-        rare = 2 * sum(name in row.cells for row in comparison.rows) < len(comparison.rows)
+        rare = _is_rare(name, comparison)
         turns[column.group, same, rare] += name not in first
         turn = turns[column.group, same, rare] if column.group in ("metrics", "params") else len(names)
         ranks[name] = (name not in first, same, rare, turn, _RELEVANCE.index(column.group))
@@ -129,6 +134,11 @@ def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: se
             shown.add(name)
             room -= widths[name] + _GAP
     return [name for name in names if name in shown]
+
+
+def _is_rare(name: str, comparison: Comparison) -> bool:
+    """Whether fewer than half of the runs have anything in a column."""
+    return 2 * sum(name in row.cells for row in comparison.rows) < len(comparison.rows)
 
 
 def _print_best(console: Console, comparison: Comparison) -> None:

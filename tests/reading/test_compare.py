@@ -491,6 +491,20 @@ def test_the_command_prints_a_table(reader: JournalReader) -> None:
     assert {"command", "directory", "Python"} <= set(told)
 
 
+def test_long_texts_that_few_runs_have_are_shown_where_they_are_asked_for(reader: JournalReader) -> None:
+    start("search", params={"search/space/x": "x" * 41, "search/y": 1}, tags={"long": "y" * 41}).end()
+    for arguments, there in (
+        ((), False), (("--with", "params.search/space/x"), True), (("-c", "params"), True), (("search",), True),
+    ):  # fmt: skip
+        text = invoke(*arguments).output
+        assert ("params.search/space/x" in text.splitlines()[0], "x" * 41 in text) == (there, there), arguments
+        assert "params.search/y" in text
+    assert (
+        invoke().output.splitlines()[-1].startswith("2 more columns, 0 of them the same in all runs; --columns picks")
+    )
+    assert "x" * 41 in invoke("--csv").output
+
+
 def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> None:
     def rows(*arguments: str) -> list[list[str]]:
         result = invoke("--csv", *arguments)
