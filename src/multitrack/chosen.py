@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from multitrack.cells import names_of
 from multitrack.columns import GROUPS, REDUCED, Column, parse_column
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS, Summary
+
+#: Columns of a group that are named where none is like the one asked for.
+_NAMED: Final = 5
 
 
 def chosen(wanted: Sequence[str], without: Sequence[str], known: Known) -> list[Column]:
@@ -63,14 +67,15 @@ class Known:
             raise QueryError(f"no run has {plain}{self._closest(str(plain))}")
 
     def _closest(self, text: str) -> str:
-        """The column that was meant, as far as that can be told: the name in another group, or nearly this one."""
+        """What was meant, as far as that can be told: the name elsewhere, or nearly this one; else what there is."""
         group, _, name = text.partition(".")
-        every = [Column.of(group, name) for group in GROUPS for name in self.names(group)]
+        every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # metadata is known to all
         beside = [column for column in every if column.group == group]
         for near in ([column for column in every if column.name == name], beside, every):
             if close := difflib.get_close_matches(name, [column.name for column in near], 1):
                 return f" (did you mean {next(column for column in near if column.name == close[0])}?)"
-        return ""
+        there = [*map(str, beside[:_NAMED]), *(["…"] if len(beside) > _NAMED else [])]
+        return f"; there are {', '.join(there)}" if there else ""
 
 
 class _Pattern:

@@ -209,13 +209,21 @@ def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None
     [
         ({"columns": ["name", "metrics.losss:min"]}, "no run has metrics.losss (did you mean metrics.loss?)"),
         ({"also": ["params.model/unit"]}, "no run has params.model/unit (did you mean params.model/units?)"),
+        (
+            {"columns": ["outputs.nada"]},
+            "no run has outputs.nada; there are outputs.loss, outputs.latency, outputs.accuracy, outputs.weights",
+        ),
+        ({"columns": ["lists.nots"]}, "no run has lists.nots (did you mean params.note?)"),
         ({"columns": ["modl*"]}, "no run has a column modl*"),
-        ({"columns": ["metrics.lat*"]}, "no run has a column metrics.lat*"),
+        ({"columns": ["metrics.lat*"]}, "no run has a column metrics.lat*; there are metrics.loss, metrics.accuracy"),
         ({"sort": ["-metrics.latency"]}, "no run has metrics.latency (did you mean lists.latency?)"),
         ({"best": "metrics.accuracies:max"}, "no run has metrics.accuracies (did you mean metrics.accuracy?)"),
         ({"best": "params.note:max"}, "params.note is no number, so that no run is the best by it"),
         ({"without": ["params.nope"]}, "no run has params.nope (did you mean params.note?)"),
-        ({"without": ["params.q*"]}, "no run has a column params.q*"),
+        (
+            {"without": ["params.q*"]},
+            "no run has a column params.q*; there are params.lr, params.note, params.seed, params.model/units",
+        ),
     ],
 )
 def test_a_column_that_no_run_has_is_said(reader: JournalReader, asked: dict[str, Any], message: str) -> None:
@@ -522,7 +530,7 @@ def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> No
     result = invoke("--where", "name = a and metrics.accurcy > 0.5 and metrics.accuracy > 2 and params.x")
     assert result.exit_code == 0
     assert result.stderr.splitlines()[1:] == [
-        "multitrack: no run has metrics.accurcy (did you mean metrics.accuracy?)", "multitrack: no run has params.x",
+        "multitrack: no run has metrics.accurcy (did you mean metrics.accuracy?)", "multitrack: no run has params.x; there are params.lr, params.note, params.seed, params.model/units",
     ]  # fmt: skip
     assert rows("-c", "name, lists", "--reduce", "min", "a") == [["name", "lists.latency"], ["a", "1"]]
     assert rows("--diff", "--with", "inputs.seed", "--without", "metadata,tags,metrics,lists", "a", "b") == [
