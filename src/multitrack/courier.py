@@ -27,7 +27,6 @@ from typing import Any, Final
 
 from multitrack import manifest as manifests
 from multitrack.errors import JournalError
-from multitrack.kept import keep_all
 from multitrack.lane import Lane
 from multitrack.settle import Settling
 from multitrack.terminal import safe
@@ -237,6 +236,8 @@ def main(arguments: list[str] | None = None) -> None:
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
+    from multitrack.keep import keep_all  # noqa: PLC0415 - in its own time
+
     keep_all(ending.runs, KEEP_LIMIT)  # nobody waits for us any more
     # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
     guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
@@ -248,8 +249,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 #: Seconds that the SDKs' exit hooks have.
 EXIT_LIMIT: Final = 10.0
-#: Seconds for the summaries of the runs that are over.
-KEEP_LIMIT: Final = 5.0
+#: Seconds for the summaries and curves of the runs that are over.
+KEEP_LIMIT: Final = 30.0
 #: Seconds that a courier goes on after its training process died.
 DEAD_LIMIT: Final = 300.0
 

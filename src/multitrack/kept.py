@@ -11,22 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from multitrack.errors import JournalError
-from multitrack.manifest import Manifest, read_manifest
-from multitrack.segments import is_live
+from multitrack.manifest import Manifest
 from multitrack.summary import Summary
 
 #: Its name in the run's directory.
 FILE: Final = "summary.msgpack"  # not JSON: it has NaN, and nobody looks here for what the journal says
-
-#: Bytes of a journal that is read in well below a second.
-_SMALL: Final = 1 << 25
 
 #: To be raised whenever a summary comes to mean something else.
 _VERSION: Final = 1
@@ -100,24 +94,6 @@ def read(directory: Path, stamp: Stamp, manifest: Manifest) -> Kept:
         with contextlib.suppress(OSError, OverflowError):  # a journal that is only read; a param beyond 64 bits
             write(directory / FILE, msgspec.msgpack.encode(kept))
     return kept
-
-
-def keep_all(directories: Iterable[Path], seconds: float) -> None:
-    """Keep what can be kept of runs that are over; those that are long, or left when time is up, are left to readers.
-
-    Args:
-        directories: The runs'.
-        seconds: How long it may take.
-    """
-    deadline = time.monotonic() + seconds
-    for directory in directories:
-        if time.monotonic() > deadline:
-            return
-        with contextlib.suppress(OSError, JournalError):
-            stamp = stamp_of(directory)
-            small = sum(size for size, _ in stamp) < _SMALL
-            if small and not is_live(directory) and recall(directory, stamp) is None:
-                read(directory, stamp, read_manifest(directory))
 
 
 def write(path: Path, content: bytes) -> None:

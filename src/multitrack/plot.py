@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from multitrack.axis import Axis, differing, finite
 from multitrack.columns import better, parse_column
-from multitrack.errors import QueryError
-from multitrack.page.curves import curves_of
-from multitrack.page.thin import Curve, Thinned
+from multitrack.curves import curves_of
+from multitrack.errors import QueryError, to_install
 from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
+from multitrack.thin import Curve, Thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +190,7 @@ def _figure(size: tuple[float, float]) -> Figure:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second
     except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'multitrack[plot]'", name="matplotlib") from error
+        raise ImportError(f"pictures need matplotlib: {to_install('plot')}", name="matplotlib") from error
     return Figure(figsize=size, layout="constrained")
 
 
@@ -217,6 +217,8 @@ def _curves(name: str, runs: Sequence[RecordedRun], held: dict[str, dict[str, Th
             raise QueryError(f"{name!r}: a curve has all its points, nothing is reduced; say {column.name!r}")
         name = column.name
     found = {id_: curves[name] for id_, curves in held.items() if name in curves}
+    if not runs:
+        raise QueryError(f"there is no run to draw {name!r} of")
     if not found:
         simple = any(name in run.summary().simple for run in runs)
         why = "; it is a simple metric, which has no curve: compare shows it, and --parallel" if simple else ""

@@ -7,8 +7,8 @@ import pytest
 
 import drawn_runs
 import multitrack
+from multitrack import curves
 from multitrack.cursor import Cursor
-from multitrack.page import curves
 from multitrack.page.collect import Collected, Tables
 from multitrack.recorded import RecordedRun
 

@@ -13,7 +13,7 @@ import drawn_runs
 import multitrack
 from multitrack import plot
 from multitrack.cli import main
-from multitrack.errors import QueryError
+from multitrack.errors import QueryError, to_install
 from multitrack.recorded import RecordedRun
 
 
@@ -86,6 +86,8 @@ def test_a_zero_stands_below_a_logarithmic_axis(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
     with pytest.raises(QueryError, match="no run has a series or list called 'nonsense'"):
         plot.overlay(runs, "nonsense")
+    with pytest.raises(QueryError, match="there is no run to draw 'loss' of"):
+        plot.overlay([], "loss")
     with pytest.raises(QueryError, match="two runs with 'nonsense' or more, there are 0"):
         plot.parallel(runs, "nonsense")
 
@@ -169,7 +171,7 @@ def test_without_matplotlib_it_says_what_to_install(journal: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "multitrack: pictures need matplotlib: pip install 'multitrack[plot]'\n"
+    assert done.stderr == f"multitrack: pictures need matplotlib: {to_install('plot')}\n"
 
 
 def test_the_colours_are_the_page_s() -> None:

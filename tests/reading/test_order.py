@@ -8,6 +8,7 @@ from typing import Any
 
 import multitrack
 from multitrack.compare import compare
+from multitrack.page.collect import Collected, Tables
 from multitrack.reader import JournalReader
 from multitrack.recorded import RecordedRun
 from multitrack.run import Run
@@ -23,6 +24,12 @@ def killed(*runs: Run) -> JournalReader:
         assert run.directory is not None
         shutil.copytree(run.directory, Path("crashed/runs") / run.id)
     return multitrack.open_journal("crashed")
+
+
+def ended_in_page(run: RecordedRun) -> int | None:
+    collected = Collected(run)
+    collected.read_on()
+    return collected.page_run(Tables()).ended
 
 
 def create_at(run: Run, created: int) -> None:
@@ -57,7 +64,9 @@ def test_a_running_run_took_until_now() -> None:
     (row,) = compare([recorded], ["took", "ended"]).rows
     assert before <= recorded.facts.created + took <= int(time.time() * 1000)
     assert (row.cells["took"] * 1000 >= took, "ended" in row.cells) == (True, False)
+    assert ended_in_page(recorded) is None
     run.end()
+    assert ended_in_page(recorded) == recorded.summary().ended
     assert recorded.took() == recorded.summary().ended - recorded.facts.created
 
 
@@ -72,6 +81,7 @@ def test_a_run_that_was_killed_took_until_its_childrens_last_sign_of_life() -> N
     found = list(reader.runs())
     assert [run.summary().status for run in found] == ["killed"] * 3
     assert [run.ended() for run in found] == [last] * 3
+    assert [ended_in_page(run) for run in found] == [last] * 3
     assert found[0].summary().ended < last
     (row,) = compare([reader.run(parent.id)], ["took", "ended"]).rows
     assert row.cells == {"run": parent.id, "took": (last - found[0].facts.created) / 1000, "ended": last}

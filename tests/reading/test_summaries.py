@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import multitrack
-from multitrack import kept, summary
+from multitrack import curves, keep, kept, summary
 from multitrack.recorded import RecordedRun
 from multitrack.run import Run
 from multitrack.segments import segment_path
@@ -253,19 +253,22 @@ def test_readers_at_once_leave_one_whole_file() -> None:
     assert not [name for name in files(run) if name.startswith(".")]
 
 
-def test_the_courier_keeps_it_as_it_goes(trusted: None) -> None:
+def test_the_courier_keeps_it_as_it_goes(trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     run = multitrack.start_run("digits", backends=["recording_backends:file"], params={"lr": 0.1})
     run.log_metric("loss", 0.5, step=0)
+    run.log_list_metric("noise", range(200_000))
     run.end()
     multitrack.process.stop_couriers()
     assert run.directory is not None
     deadline = time.monotonic() + 60
-    while not (run.directory / kept.FILE).exists():
+    while not (run.directory / curves.FILE).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     found = kept.recall(run.directory, kept.stamp_of(run.directory))
     assert found is not None
     assert (found.summary.status, found.summary.series["loss"].count) == ("finished", 1)
+    monkeypatch.setattr(curves, "read_curves", None)  # the journal is not read for them
+    assert curves.curves_of(run.directory).lists["noise"].count == 200_000
 
 
 def test_only_runs_that_are_over_and_short_are_kept_beforehand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -273,8 +276,8 @@ def test_only_runs_that_are_over_and_short_are_kept_beforehand(monkeypatch: pyte
     over.end()
     long.end()
     directories = [run.directory for run in (over, live, long) if run.directory is not None]
-    monkeypatch.setattr(kept, "_SMALL", 9000)
-    kept.keep_all([tmp_path / "gone", *directories], -1)
+    monkeypatch.setattr(keep, "_SMALL", 9000)
+    keep.keep_all([tmp_path / "gone", *directories], -1)
     assert not any((directory / kept.FILE).exists() for directory in directories)
-    kept.keep_all([tmp_path / "gone", *directories], 60)
+    keep.keep_all([tmp_path / "gone", *directories], 60)
     assert [(directory / kept.FILE).exists() for directory in directories] == [True, False, False]

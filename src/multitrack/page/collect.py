@@ -11,10 +11,9 @@ import msgspec
 
 from multitrack.cells import source_of
 from multitrack.cursor import Cursor
+from multitrack.curves import Curves, curves_of
 from multitrack.kept import Stamp, stamp_of
-from multitrack.page.curves import Curves, curves_of
 from multitrack.page.data import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
-from multitrack.page.thin import Thinned, Thinner
 from multitrack.recorded import RecordedRun
 from multitrack.records import (
     DATA,
@@ -33,6 +32,7 @@ from multitrack.report import LaneReport, report_run
 from multitrack.segments import is_live
 from multitrack.series import read_lines
 from multitrack.summary import Statistics, Summary, Tally
+from multitrack.thin import Thinned, Thinner
 
 #: Characters of a log line in a page; ``multitrack logs`` prints all.
 LINE: Final = 2000
@@ -244,7 +244,8 @@ class Collected:
         started = manifest.created
         return PageRun(
             id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
-            ended=max(found.ended, started), parent=manifest.parent, group=manifest.group, notes=manifest.notes,
+            ended=self.run.ended(found), last=max(found.ended, started),
+            parent=manifest.parent, group=manifest.group, notes=manifest.notes,
             directory=str(self.run.directory), tags=found.tags,
             params={name: param_to_json(value) for name, value in found.params.items()},
             sources={name: source_of(source, name) for name, source in found.sources.items()},

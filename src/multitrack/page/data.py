@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from multitrack.page.thin import Curve, Thinned
 from multitrack.records import number_to_json
 from multitrack.summary import Statistics
+from multitrack.thin import Curve, Thinned
 
 _SPECIAL = {"NaN", "Infinity", "-Infinity"}
 #: What an HTML parser or a JavaScript engine could take for more than text.
@@ -59,14 +59,19 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class PageRun(msgspec.Struct, frozen=True):
-    """One run, with all that its own page shows. ``context`` is a place in the page's table of contexts."""
+    """One run, with all that its own page shows.
+
+    ``ended`` is as :meth:`~multitrack.recorded.RecordedRun.ended` has it, ``last`` the time of its last record;
+    ``context`` is a place in the page's table of contexts.
+    """
 
     id: str
     name: str
     project: str
     status: str
     started: int
-    ended: int
+    ended: int | None
+    last: int
     parent: str | None
     group: str | None
     notes: str | None

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from multitrack.columns import better
+from multitrack.errors import to_install
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
 from multitrack.recorded import RecordedRun
@@ -197,6 +198,6 @@ def plotly() -> str:
         return (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")
     except (ModuleNotFoundError, FileNotFoundError):
         raise ImportError(
-            "graphs need Plotly: pip install 'multitrack[report]'; or leave them out with --no-charts (charts=False)",
+            f"graphs need Plotly: {to_install('report')}; or leave them out with --no-charts (charts=False)",
             name="plotly",
         ) from None

@@ -45,8 +45,8 @@ function drawGraphs(place, runs) {
   const wanted = curveColumns(runs);
   const there = new Map([...place.children].map((figure) => [figure.dataset.column, figure]));
   if (!CHARTS) {
-    fill(place, h("p", { class: "empty" }, "This page was made without charts. With ",
-      h("code", {}, "pip install 'multitrack[report]'"), " the report has them."));
+    fill(place, h("p", { class: "empty" }, "This page was made without charts. ",
+      h("code", {}, "multitrack report"), " makes it with them where Plotly is installed, which the extra ", h("code", {}, "report"), " brings."));
     return;
   }
   for (const [key, figure] of there) {

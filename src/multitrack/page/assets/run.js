@@ -15,8 +15,8 @@ function drawRun(place, run) {
       ["run", h("code", {}, run.id)], ["project", run.project], ["group", run.group],
       ["parent", run.parent && runLink(run.parent)],
       ["children", children.length > 0 && h("span", { class: "list" }, children.map((child) => runLink(child.id)))],
-      ["started", momentText(run.started)], [run.status === "running" ? "last record" : "ended", momentText(run.ended)],
-      ["took", tookText((run.ended - run.started) / 1000)],
+      ["started", momentText(run.started)], [run.ended === null ? "last record" : "ended", momentText(run.ended ?? run.last)],
+      ["took", tookText(metadata(run, "took"))],
       ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),
     ]),
     table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>

@@ -56,7 +56,7 @@ function namesIn(run, group) {
 }
 
 function metadata(run, name) {
-  if (name === "took") return (run.ended - run.started) / 1000;
+  if (name === "took") return Math.max(0, (run.ended ?? data.made) - run.started) / 1000;
   if (name === "parent") return run.parent ? (byId.get(run.parent)?.name ?? run.parent) : undefined;
   return run[name] ?? undefined;
 }

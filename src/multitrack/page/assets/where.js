@@ -18,6 +18,7 @@ const OPERATORS = {
 const CONSTANTS = { true: true, false: false, none: null };
 const AGO = { s: 1e3, min: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
 const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
+const STATUSES = ["running", "finished", "failed", "killed"];
 const DEEPEST = 50;
 
 /** A predicate of a filter's text. */
@@ -105,6 +106,9 @@ function parseWhere(text) {
       if (Number.isNaN(time)) fail(`${plain} is no time, such as 2026-11-21T09:30 or 7d (ago)`, token);
       return time;
     }
+    if (column.group === "metadata" && column.name === "status" && !STATUSES.includes(plain)) {
+      fail(`there is no status ${plain}; there are ${STATUSES.join(", ")}`, token);
+    }
     if (token.kind === "text") return plain;
     const constant = own(CONSTANTS, plain.toLowerCase());
     return constant === undefined ? numberOr(plain) : constant;
@@ -171,7 +175,7 @@ function momentOf(text) {
 const COLUMN = /^(?:([a-z]+)\.)?(?:("(?:[^"\\]|\\.)*")|([^\s"':]+))(?::(\w*))?$/;
 const REDUCIBLE = ["metrics", "lists"];
 const FACTS = {
-  run: (run) => run.id, ended: (run) => (run.status === "running" ? undefined : run.ended), records: (run) => run.counts.records ?? 0,
+  run: (run) => run.id, ended: (run) => run.ended ?? undefined, records: (run) => run.counts.records ?? 0,
   lines: (run) => run.lines.count, command: (run) => contextOf(run)?.command.join(" "),
   ...Object.fromEntries(["user", "host", "program", "python"].map((name) => [name, (run) => contextOf(run)?.[name]])),
   ...Object.fromEntries(["commit", "branch", "dirty"].map((name) => [name, (run) => contextOf(run)?.git?.[name]])),

@@ -1,7 +1,8 @@
 """What graphs show of a run, each series and list thinned; kept beside a long run that has ended.
 
-So that fifty runs of a hundred thousand points are laid over each other at once, from the second time on. As with a
-summary, it holds for as long as the journal's files look as they did, and the file can be deleted at any time.
+So that fifty runs of a hundred thousand points are laid over each other at once. The courier keeps it as it goes, else
+whoever draws the run first. As with a summary, it holds for as long as the journal's files look as they did, and the
+file can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Final
 import msgspec
 
 from multitrack.kept import Stamp, stamp_of, write
-from multitrack.page.thin import Thinned, Thinner
 from multitrack.segments import is_live
 from multitrack.series import read_pieces
+from multitrack.thin import Thinned, Thinner
 
 #: Its name in the run's directory.
 FILE: Final = "curves.msgpack"
