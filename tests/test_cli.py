@@ -69,6 +69,17 @@ def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
     assert found["context"]["python"]
 
 
+def test_show_names_the_key_of_a_file_that_a_param_is_from(tmp_path: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text("[model]\nunits = 64\n")
+    with multitrack.start_run("digits", config={"delivery": "off"}) as run:
+        run.log_params(base)
+        run.log_params({"lr": 0.1})
+    rows = {row.split()[0]: row.split()[1:] for row in invoke("show", run.id).output.splitlines() if row.split()}
+    assert rows["model/units"] == ["64", f"{base}:model.units"]
+    assert rows["lr"] == ["0.1", "code"]
+
+
 def test_show_tells_a_simple_metric_and_a_series_of_one_name_apart() -> None:
     with multitrack.start_run("digits", "both", config={"delivery": "off"}) as run:
         for step, value in enumerate((0.6033, 0.6413)):

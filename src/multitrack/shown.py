@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from multitrack.cells import source_of
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.errors import to_install
 from multitrack.manifest import Manifest
@@ -96,7 +97,7 @@ def print_run(run: RecordedRun) -> None:
         console,
         "param",
         ("value", "from"),
-        [(k, (value_text(v), summary.sources[k])) for k, v in summary.params.items()],
+        [(k, (value_text(v), source_of(summary.sources[k], k))) for k, v in summary.params.items()],
     )
     _section(console, "metric", ("value", "points"), _metrics(summary))
     _section(console, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])

@@ -13,14 +13,15 @@
     value  = number | true | false | none | text, "quoted" where it is not a plain word
 
 A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, except that a
-tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. Times are
-ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago.
+tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals
+``nan`` and nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import math
 import operator
 import re
 import time
@@ -252,12 +253,18 @@ def _compares(sign: str, found: Any, wanted: Any) -> bool:
         found = _number(found)
     elif isinstance(wanted, str) and not isinstance(found, str):
         found = json.dumps(found, ensure_ascii=False) if isinstance(found, list) else found
+    if _is_nan(found) and _is_nan(wanted):
+        return sign == "="  # as people look for them; otherwise NaN equals nothing
     if isinstance(found, bool) != isinstance(wanted, bool) or isinstance(found, str) != isinstance(wanted, str):
         return False
     try:
         return _COMPARE[sign](found, wanted)
     except TypeError:
         return False  # a list
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _holds(found: Any, needle: str) -> bool:
