@@ -97,13 +97,15 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
                     parts = []
             elif type(record) is Metric and (step := record.step) is not None:
                 for name, value in record.values.items():
-                    if not _is_number(value):
-                        continue
+                    if isinstance(value, str):  # seldom, so the usual case costs no call
+                        if not _is_number(value):
+                            continue
+                        value = number_from_text(value)
                     piece = pieces.get(name)
                     if piece is None:
                         piece = pieces[name] = Series(name, [], [], [])
                     piece.steps.append(step)
-                    piece.values.append(number_from_text(value) if isinstance(value, str) else value)
+                    piece.values.append(value)
                     piece.times.append(record.time)
         yield pieces, calls
 
