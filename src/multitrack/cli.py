@@ -184,14 +184,15 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_
     Goes on as long as records move. A run that another process is delivering is left to it; a run whose process died is
     ended as killed. Secrets come from the environment, as each tracker wants them.
     """
-    from multitrack.sync import sync as deliver  # noqa: PLC0415 - not for the listings
+    from multitrack import shown_sync  # noqa: PLC0415 - not for the listings
+    from multitrack.sync import sync as deliver  # noqa: PLC0415
 
-    with shown.SyncProgress() as progress:
+    with shown_sync.SyncProgress() as progress:
         reports = deliver(journal, run, trust=trust, show=progress.show, notice=progress.notice)
     if as_json:
         shown.print_json({run_id: shown.report_as_json(report) for run_id, report in reports.items()})
     else:
-        shown.print_reports(reports)
+        shown_sync.print_reports(reports)
     if not all(report.complete for report in reports.values()):
         sys.exit(1)
 

@@ -21,7 +21,8 @@ from multitrack.records import STATUSES
 from multitrack.relatives import Relatives
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
-    from multitrack.where import Moment, Predicate
+    from multitrack.moments import Moment
+    from multitrack.where import Predicate
 
 log = logging.getLogger("multitrack")
 
@@ -79,7 +80,8 @@ class JournalReader:
             QueryError: The filter, the status or a time says nothing; it is a ``ValueError``.
             RunError: No run, or several, are called as the parent.
         """
-        from multitrack.where import milliseconds, parse_where  # noqa: PLC0415 - see above
+        from multitrack.moments import milliseconds  # noqa: PLC0415 - see above
+        from multitrack.where import parse_where  # noqa: PLC0415
 
         predicate = None if where is None else parse_where(where)
         since_, until_ = milliseconds(since), milliseconds(until)

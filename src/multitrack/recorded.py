@@ -22,10 +22,11 @@ from multitrack.terminal import safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.columns import Column
+    from multitrack.moments import Moment
     from multitrack.relatives import Relatives
     from multitrack.series import Series
     from multitrack.summary import Summary
-    from multitrack.where import Lookup, Moment
+    from multitrack.where import Lookup
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -244,7 +245,7 @@ class RecordedRun:
         Raises:
             ValueError: The text is no time (a :class:`QueryError`), or the limit is negative.
         """
-        from multitrack.where import milliseconds  # noqa: PLC0415 - see above
+        from multitrack.moments import milliseconds  # noqa: PLC0415 - see above
 
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; at most how many lines?")

@@ -6,10 +6,8 @@ Names, params and lines may hold anything; whatever would move a terminal's curs
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import click
 import msgspec
@@ -23,13 +21,10 @@ from multitrack.errors import to_install
 from multitrack.manifest import Manifest
 from multitrack.recorded import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
-from multitrack.settle import Settling
 from multitrack.summary import Summary
 from multitrack.terminal import safe, safe_json
 from multitrack.texts import moment, took, value_text
 
-#: Seconds between lines of progress where stderr is no terminal.
-_LINE_EVERY: Final = 10.0
 #: Characters of a name in ``multitrack runs``.
 _NAME: Final = 60
 _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
@@ -120,14 +115,6 @@ def print_run(run: RecordedRun) -> None:
         console.print(table)
 
 
-def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
-    """What ``multitrack sync`` did."""
-    if not reports:
-        click.echo("nothing is pending")
-    for run_id, report in reports.items():
-        click.echo(f"{run_id}  {report}")
-
-
 def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
     """A run for machines; with params, metrics, references and context where ``full``."""
     summary, manifest = run.summary(), run.manifest
@@ -165,47 +152,6 @@ def without_secret(name: str, value: Any) -> Any:
     if not isinstance(value, str) or not value:
         return value
     return REDACTED if is_secret_name(name) else without_credentials(value)
-
-
-class SyncProgress:
-    """What ``multitrack sync`` shows while it works: a line that changes on a terminal, one now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, emoji=False)
-        self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
-        self._next = 0.0 if self._status is not None else time.monotonic() + _LINE_EVERY
-
-    def __enter__(self) -> Self:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def show(self, settling: Settling) -> None:
-        """Called again and again with what is waited for."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + (0.2 if self._status is not None else _LINE_EVERY)
-        waiting: dict[str, int] = {}
-        for _, backend in settling.waiting:
-            waiting[backend] = waiting.get(backend, 0) + 1
-        runs = ", ".join(f"{backend}: {count} {'run' if count == 1 else 'runs'}" for backend, count in waiting.items())
-        delivered = sum(state.delivered for state in settling.states.values())
-        text = f"delivering {runs or 'the rest'} · {delivered} records there"
-        if self._status is not None:
-            self._status.update(Text(safe(text)))
-        else:
-            self.notice(text)
-
-    def notice(self, text: str) -> None:
-        """A sentence for the user."""
-        self._console.print(f"multitrack: {safe(text)}", markup=False, soft_wrap=True)
 
 
 def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:

@@ -19,25 +19,22 @@ tag which reads as a number is one. ``none`` is a value: a param's, or a run's p
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 import operator
 import re
-import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
 
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column, parse_column
 from multitrack.errors import QueryError
+from multitrack.moments import parse_time
 from multitrack.records import STATUSES
 
 #: What a run has in a column; :data:`~multitrack.cells.ABSENT`: nothing.
 Lookup = Callable[[Column], Any]
 Predicate = Callable[[Lookup], bool]
-#: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
-Moment = int | float | str | datetime.datetime
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>\"(?:[^\"\\]|\\.)*\"|'[^']*')|(?P<operator><=|>=|!=|==|[=<>~])|(?P<mark>[(),])"
@@ -48,8 +45,6 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }  # fmt: skip
 _SPACE: Final = re.compile(r"\s")
 _CONSTANTS: Final = {"true": True, "false": False, "none": None}
-_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
-_SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 #: Brackets and nots within each other; Python's own stack ends at some hundreds.
 _DEPTH: Final = 50
 
@@ -270,41 +265,3 @@ def _is_nan(value: object) -> bool:
 def _holds(found: Any, needle: str) -> bool:
     found = getattr(found, "value", found)
     return found not in (None, ABSENT) and needle in str(found).lower()
-
-
-def milliseconds(moment: Moment | None) -> int | None:
-    """A time in milliseconds since the epoch.
-
-    Raises:
-        QueryError: The text is no time.
-        TypeError: It is none of what a time can be.
-    """
-    if moment is None:
-        return None
-    if isinstance(moment, datetime.datetime):
-        return round(moment.timestamp() * 1000)
-    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
-        return int(moment)
-    if not isinstance(moment, str):
-        raise TypeError(f"a time is milliseconds since the epoch, a datetime, or a text such as '7d', not {moment!r}")
-    try:
-        return parse_time(moment)
-    except ValueError as error:
-        raise QueryError(str(error)) from None
-
-
-def parse_time(text: str) -> int:
-    """A time in milliseconds since the epoch.
-
-    Args:
-        text: ISO 8601, local without an offset; or how long ago: ``7d``, ``12h``, ``30min``.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    try:
-        if ago := _AGO.fullmatch(text):
-            return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
-        return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{text!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None

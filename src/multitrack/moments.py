@@ -1,0 +1,54 @@
+"""Times as callers give them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from typing import Final
+
+from multitrack.errors import QueryError
+
+#: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
+Moment = int | float | str | datetime.datetime
+
+_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
+_SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def milliseconds(moment: Moment | None) -> int | None:
+    """A time in milliseconds since the epoch.
+
+    Raises:
+        QueryError: The text is no time.
+        TypeError: It is none of what a time can be.
+    """
+    if moment is None:
+        return None
+    if isinstance(moment, datetime.datetime):
+        return round(moment.timestamp() * 1000)
+    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+        return int(moment)
+    if not isinstance(moment, str):
+        raise TypeError(f"a time is milliseconds since the epoch, a datetime, or a text such as '7d', not {moment!r}")
+    try:
+        return parse_time(moment)
+    except ValueError as error:
+        raise QueryError(str(error)) from None
+
+
+def parse_time(text: str) -> int:
+    """A time in milliseconds since the epoch.
+
+    Args:
+        text: ISO 8601, local without an offset; or how long ago: ``7d``, ``12h``, ``30min``.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    try:
+        if ago := _AGO.fullmatch(text):
+            return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
+        return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None
