@@ -15,13 +15,13 @@ demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 	$(MAKE) --no-print-directory keras
 
 # On TensorFlow they are part of the above; PyTorch has an environment of its own.
 keras: .venv/dev .venv-torch/ready
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 $(KERAS_TESTS)
-	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 2 $(KERAS_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 3 $(KERAS_TESTS)
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 3 $(KERAS_TESTS)
 
 bench: .venv/dev .venv-peers/ready .venv-torch/bench
 	$(BIN)/python tests/benchmarks
