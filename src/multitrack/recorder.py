@@ -193,7 +193,8 @@ class Recorder:
 
         Args:
             name: The list metric.
-            values_: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one.
+            values_: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one, and nothing
+                is recorded of an empty one.
 
         Raises:
             TypeError: Something in it is no number, or it has several dimensions.
