@@ -44,6 +44,9 @@ def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Ru
         assert json.loads(nothing.stdout) == []
         assert "no run is chosen, of 1 that there are in " in nothing.stderr
     assert len(json.loads(invoke("runs", "--limit", "1", "--json").output)) == 1
+    (listed,) = multitrack.open_journal().runs()
+    assert "file" in listed.lanes()
+    assert listed._manifest is None  # whose packages a listing of thousands does not hold
 
 
 def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:

@@ -204,7 +204,8 @@ class RecordedRun:
 
     def lanes(self) -> dict[str, LaneState]:
         """How far each backend is."""
-        return {entry.name: state_of(self.directory, entry.name) for entry in self.manifest.backends}
+        manifest = self._manifest or read_manifest(self.directory)  # not kept: its packages take most of the room
+        return {entry.name: state_of(self.directory, entry.name) for entry in manifest.backends}
 
     def get_params(self) -> dict[str, Any]:
         """The params, flat, with the types they were logged with."""

@@ -5,15 +5,11 @@ Names, params and lines may hold anything; whatever would move a terminal's curs
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from multitrack.cells import source_of
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
@@ -22,6 +18,7 @@ from multitrack.manifest import Manifest
 from multitrack.recorded import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.summary import Summary
+from multitrack.tables import Cell, Column, Piece, Screen, Table
 from multitrack.terminal import safe, safe_json
 from multitrack.texts import moment, took, value_text
 
@@ -41,41 +38,40 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         hint = row["problem"] or ("" if row["distribution"] else to_install(row["name"], f"./plugins/{row['name']}"))
         _add(table, row["name"], row["distribution"] or "not installed", "yes" if row["selected"] else "", hint)
-    _console().print(table)
+    table.print(Screen())
 
 
 def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
     """The table of ``multitrack config``."""
-    console = _console()
-    console.print(f"config file: {safe(place)}" if place else "no config file found: defaults", highlight=False)
+    screen = Screen()
+    screen.line(f"config file: {safe(place)}" if place else "no config file found: defaults")
     table = _table("key", "value", "from")
     for section, key, value, origin in rows:
         _add(table, f"[{section}] {key}" if section else key, value_text(value), origin)
-    console.print(table)
+    table.print(screen)
 
 
 def print_runs(runs: Iterable[RecordedRun]) -> None:
     """The table of ``multitrack runs``."""
     table = _table("run", "name", "project", "status", "started", "took", "records", "delivery")
     for run in runs:
-        summary = run.summary()
-        name = ("└ " if run.manifest.parent else "") + run.manifest.name
+        summary, facts = run.summary(), run.facts
+        name = ("└ " if facts.parent else "") + facts.name
         _add(
-            table, run.id, _cut(name), _cut(run.manifest.project), _status(summary.status),
-            moment(run.manifest.created),
+            table, run.id, _cut(name), _cut(facts.project), _status(summary.status), moment(facts.created),
             took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
-    _console().print(table)
+    table.print(Screen())
 
 
 def print_run(run: RecordedRun) -> None:
     """All of ``multitrack show``."""
-    console, summary, manifest = _console(), run.summary(), run.manifest
-    facts = _table("", "", header=False)
-    told: tuple[tuple[str, str | Text | None], ...] = (
+    screen, summary, manifest = Screen(), run.summary(), run.manifest
+    facts = Table([Column("", style="dim"), Column("", fold=True)], header=False)
+    told: tuple[tuple[str, Cell | None], ...] = (
         ("run", run.id), ("name", manifest.name), ("project", manifest.project),
         ("status", _status(summary.status)), ("parent", manifest.parent),
-        ("group", manifest.group), ("notes", Text(safe(manifest.notes or "", lines=True))),
+        ("group", manifest.group), ("notes", [(safe(manifest.notes, lines=True), "")] if manifest.notes else None),
         ("started", moment(manifest.created)),
         ("took", took(run.took(summary))), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
@@ -87,32 +83,32 @@ def print_run(run: RecordedRun) -> None:
     for label, value in told:
         if value:
             _add(facts, label, value)
-    console.print(facts)
+    facts.print(screen)
     _section(
-        console,
+        screen,
         "param",
         ("value", "from"),
         [(k, (value_text(v), source_of(summary.sources[k], k))) for k, v in summary.params.items()],
     )
-    _section(console, "metric", ("value", "points"), _metrics(summary))
-    _section(console, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
+    _section(screen, "metric", ("value", "points"), _metrics(summary))
+    _section(screen, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
     _section(
-        console, "reference", ("role", "kind", "uri", "digest"),
+        screen, "reference", ("role", "kind", "uri", "digest"),
         [(ref.name, (ref.role, ref.kind, ref.uri, (ref.digest or "")[:19])) for ref in summary.artifacts],
     )  # fmt: skip
     report = report_of(run, summary)
     table = _table("backend", "id", "delivery", "url")
     options = _options(manifest)
     for name, lane in report.items():
-        _add(table, name, lane.id or "", _lane_text(lane), lane.url or "")
+        _add(table, name, lane.id or "", list(_lane_pieces(lane)), lane.url or "")
         for key, value in options.get(name, {}).items():
-            table.add_row("", Text(safe(f"{key} = {value_text(value)}"), style="dim"), "", "")
+            _add(table, "", [(safe(f"{key} = {value_text(value)}"), "dim")], "", "")
         for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
-            table.add_row("", "", Text(safe(text), style="yellow"), "")
+            _add(table, "", "", [(safe(text), "yellow")], "")
         if lane.problem:
-            table.add_row("", "", Text(safe(lane.problem), style="red"), "")
+            _add(table, "", "", [(safe(lane.problem), "red")], "")
     if report:
-        console.print(table)
+        table.print(screen)
 
 
 def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
@@ -178,38 +174,22 @@ def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:
     return rows
 
 
-def _section(console: Console, title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+def _section(screen: Screen, title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
     if not rows:
         return
     table = _table(title, *columns)
     for name, values in rows:
         _add(table, name, *values)
-    console.print(table)
+    table.print(screen)
 
 
-def _table(*columns: str, header: bool = True) -> Table:
-    table = Table(box=None, show_header=header, pad_edge=False, header_style="bold")
-    for i, column in enumerate(columns):
-        table.add_column(
-            column,
-            no_wrap=column in {"run", "status", "started"},
-            overflow="fold",
-            style="dim" if not header and i == 0 else "",
-        )
-    return table
+def _table(*titles: str) -> Table:
+    return Table([Column(title, fold=title not in {"run", "status", "started"}) for title in titles])
 
 
-def _console() -> Console:
-    """Standard output; as wide as it takes where it is no terminal, so that nothing is cut for a pipe."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        return console
-    return Console(highlight=False, markup=False, emoji=False, width=1000, file=sys.stdout)
-
-
-def _add(table: Table, *cells: str | Text) -> None:
-    """A row of a table; a cell that is no ``Text`` of ours may hold anything."""
-    table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in cells))
+def _add(table: Table, *cells: Cell) -> None:
+    """A row of a table; a text may hold anything, and what has styles is ours."""
+    table.add([safe(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
 def _cut(name: str) -> str:
@@ -222,15 +202,15 @@ def colour_of(status: str) -> str:
     return _COLOURS.get(status, "")
 
 
-def _status(status: str) -> Text:
-    return Text(status, style=colour_of(status))
+def _status(status: str) -> list[Piece]:
+    return [(status, colour_of(status))]
 
 
-def _delivery(report: DeliveryReport) -> Text:
-    text = Text()
+def _delivery(report: DeliveryReport) -> list[Piece]:
+    pieces: list[Piece] = []
     for name, lane in report.items():
-        text.append(f"{safe(name)} ", style="dim").append(_lane_text(lane)).append("  ")
-    return text
+        pieces += [(f"{safe(name)} ", "dim"), *_lane_pieces(lane), ("  ", "")]
+    return pieces
 
 
 def _records(summary: Summary) -> str:
@@ -245,14 +225,13 @@ def _options(manifest: Manifest) -> dict[str, dict[str, Any]]:
     }
 
 
-def _lane_text(lane: LaneReport) -> Text:
+def _lane_pieces(lane: LaneReport) -> Iterator[Piece]:
     if lane.complete:
-        text = Text("delivered", style="green")
+        yield "delivered", "green"
     else:
-        text = Text(f"{lane.pending} pending" if lane.pending else "open", style="yellow")
+        yield (f"{lane.pending} pending" if lane.pending else "open"), "yellow"
     if lane.set_aside:
-        text.append(f", {lane.set_aside} set aside", style="yellow")
-    return text
+        yield f", {lane.set_aside} set aside", "yellow"
 
 
 def plain(value: Any) -> Any:

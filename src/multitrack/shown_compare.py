@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import Any, Final
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from multitrack.again import Rerun
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.compare import Comparison, differ
 from multitrack.shown import colour_of, plain
+from multitrack.tables import GAP, Cell, Screen, Table, width_of
+from multitrack.tables import Column as Shown
 from multitrack.terminal import safe, safe_json
 from multitrack.texts import cell_text, column_texts
 
@@ -24,8 +22,6 @@ from multitrack.texts import cell_text, column_texts
 _WIDEST: Final = 40
 #: Groups, the ones first that a narrow terminal shows before others.
 _RELEVANCE: Final = ("metrics", "params", "lists", "tags", "inputs", "outputs", "metadata")
-#: Between columns.
-_GAP: Final = 2
 
 
 def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = True) -> None:
@@ -36,43 +32,35 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
         keep: Columns, by name, that are shown whether they fit or not.
         asked: Whether its columns were asked for; else long texts that few runs have are left out of a pipe, too.
     """
-    console = Console(highlight=False, markup=False, emoji=False)
+    screen = Screen()
     texts = {str(column): _texts(column, comparison) for column in comparison.columns}
-    widths = {name: max(map(len, cells), default=0) for name, cells in texts.items()}
-    shown = list(texts)
-    if console.is_terminal:
+    widths = {name: max(map(width_of, cells)) for name, cells in texts.items()}
+    if screen.width is not None:
         widths = {name: min(width, _WIDEST) for name, width in widths.items()}
-        shown = _fitting(comparison, widths, console.width, keep)
+        shown = _fitting(comparison, widths, screen.width, keep)
     else:
-        if not asked:
-            shown = [
-                name for name in texts if name in keep or widths[name] <= _WIDEST or not _is_rare(name, comparison)
-            ]
-        console = Console(
-            highlight=False,
-            markup=False,
-            emoji=False,
-            width=sum(widths.values()) + _GAP * len(widths) + 2,
-            file=sys.stdout,
-        )
-    table = Table(box=None, pad_edge=False, header_style="bold")
+        shown = [
+            name for name in texts
+            if asked or name in keep or widths[name] <= _WIDEST or not _is_rare(name, comparison)
+        ]  # fmt: skip
     kinds = {str(column): column.kind for column in comparison.columns}
-    for name in shown:
-        right = kinds[name] in ("number", "seconds")
-        table.add_column(Text(texts[name][0]), justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
-                         max_width=widths[name])  # fmt: skip
+    table = Table(
+        [Shown(texts[name][0], right=kinds[name] in ("number", "seconds"), widest=widths[name]) for name in shown]
+    )
     best = comparison.best and comparison.best.row.id
     for i, row in enumerate(comparison.rows, start=1):
-        cells = [Text(texts[name][i], style=colour_of(texts[name][i]) if name == "status" else "") for name in shown]
-        table.add_row(*cells, style="bold" if row.id == best else "")
-    console.print(table)
+        cells: list[Cell] = [
+            [(texts[name][i], colour_of(texts[name][i]))] if name == "status" else texts[name][i] for name in shown
+        ]
+        table.add(cells, "bold" if row.id == best else "")
+    table.print(screen)
     hidden = [name for name in texts if name not in shown]
     if hidden:
         same = sum(not differ(name, comparison.rows) for name in hidden)
         more = f"{len(hidden)} more columns, {same} of them the same in all runs; --columns picks, --json has all"
-        console.print(Text(more, style="dim"), soft_wrap=True)
+        screen.line(more, "dim")
     if comparison.best is not None:
-        _print_best(console, comparison)
+        _print_best(screen, comparison)
 
 
 def print_json(comparison: Comparison) -> None:
@@ -130,9 +118,9 @@ def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: se
         ranks[name] = (name not in first, same, rare, turn, _RELEVANCE.index(column.group))
     shown: set[str] = set()
     for name in sorted(names, key=ranks.__getitem__):
-        if name in first or widths[name] + _GAP <= room:
+        if name in first or widths[name] + len(GAP) <= room:
             shown.add(name)
-            room -= widths[name] + _GAP
+            room -= widths[name] + len(GAP)
     return [name for name in names if name in shown]
 
 
@@ -141,7 +129,7 @@ def _is_rare(name: str, comparison: Comparison) -> bool:
     return 2 * sum(name in row.cells for row in comparison.rows) < len(comparison.rows)
 
 
-def _print_best(console: Console, comparison: Comparison) -> None:
+def _print_best(screen: Screen, comparison: Comparison) -> None:
     best = comparison.best
     if best is None:
         return
@@ -152,10 +140,10 @@ def _print_best(console: Console, comparison: Comparison) -> None:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
     if rerun.params:
         told["params"] = rerun.shell()
-    console.print()
+    screen.line()
     width = max(map(len, told))
     for label, text in told.items():
-        console.print(Text(f"{label:{width}}  {safe(text)}"), soft_wrap=True)
+        screen.line(f"{label:{width}}  {safe(text)}")
 
 
 def _json(value: dict[str, Any]) -> str:
