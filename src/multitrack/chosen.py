@@ -30,11 +30,19 @@ def chosen(wanted: Sequence[str], without: Sequence[str], known: Known) -> list[
 
 
 class Known:
-    """The columns that runs have; one that none of them has is a slip of the pen."""
+    """The columns that runs have; one that nobody has is a slip of the pen.
 
-    def __init__(self, summaries: Sequence[Summary]) -> None:
+    Args:
+        summaries: Of the runs.
+        others: Of those that they were chosen from, asked for where a column is not found: what only these have is no
+            slip, and nothing is shown for it.
+    """
+
+    def __init__(self, summaries: Sequence[Summary], others: Iterable[Summary] = ()) -> None:
         self._summaries = summaries
+        self._others = others
         self._names: dict[str, dict[str, None]] = {}
+        self._beside: Known | None = None
 
     def names(self, group: str) -> dict[str, None]:
         """Those of a group, without it, in the order in which the runs have them."""
@@ -51,10 +59,13 @@ class Known:
         if pattern.column is not None:
             self.check(pattern.column)
             return [pattern.column]
-        found = pattern.among(Column.of(group, name) for group in pattern.groups for name in self.names(group))
-        if not found and not pattern.whole and self._summaries:
-            raise QueryError(f"no run has a column {pattern.text}{self._closest(pattern.text)}")
+        found = self._of_groups(pattern)
+        if not found and not pattern.whole and self._summaries and not self._among_others()._of_groups(pattern):
+            raise QueryError(f"no run has a column {pattern.text}{self._among_others()._closest(pattern.text)}")
         return found
+
+    def _of_groups(self, pattern: _Pattern) -> list[Column]:
+        return pattern.among(Column.of(group, name) for group in pattern.groups for name in self.names(group))
 
     def check(self, column: Column) -> None:
         """Check that a run has this column, where there are runs at all.
@@ -62,9 +73,18 @@ class Known:
         Raises:
             QueryError: None has.
         """
-        if self._summaries and column.group != "metadata" and column.name not in self.names(column.group):
+        if not self._summaries or column.group == "metadata" or column.name in self.names(column.group):
+            return
+        every = self._among_others()
+        if column.name not in every.names(column.group):
             plain = msgspec.structs.replace(column, reduction=None)
-            raise QueryError(f"no run has {plain}{self._closest(str(plain))}")
+            raise QueryError(f"no run has {plain}{every._closest(str(plain))}")
+
+    def _among_others(self) -> Known:
+        """What all have; the others are looked at once."""
+        if self._beside is None:
+            self._beside = Known([*self._summaries, *self._others])
+        return self._beside
 
     def _closest(self, text: str) -> str:
         """What was meant, as far as that can be told: the name elsewhere, or nearly this one; else what there is."""

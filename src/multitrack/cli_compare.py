@@ -132,6 +132,7 @@ def compare(
     comparison = put_side_by_side(
         deque(found, limit) if limit else found,
         columns, also=also or (), without=without or (), sort=sort, best=best, diff=diff, reduction=reduction,
+        among=reader.runs(project),
     )  # fmt: skip
     if not comparison.rows:
         say_none_chosen(reader, where)

@@ -144,6 +144,7 @@ def compare(
     best: str | None = None,
     diff: bool = False,
     reduction: str = "last",
+    among: Iterable[RecordedRun] = (),
 ) -> Comparison:
     """Put runs side by side.
 
@@ -159,6 +160,8 @@ def compare(
             ±inf are not.
         diff: Only columns in which the runs differ.
         reduction: What series and lists are reduced to where a column does not say.
+        among: The runs that these were chosen from, such as ``journal.runs()``, looked at only where none of these has
+            a column: it is empty where one of those has it, instead of an error.
 
     Raises:
         QueryError: A column says nothing, or no run has it.
@@ -170,7 +173,7 @@ def compare(
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
     criterion = None if best is None else _criterion(best)
     rows = _rows(runs)
-    known = Known([row.summary for row in rows])
+    known = Known([row.summary for row in rows], (run.summary() for run in among))
     for column, _ in order:
         known.check(column)
     if criterion is not None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,37 @@ def test_a_column_that_no_run_has_is_said(reader: JournalReader, asked: dict[str
     with pytest.raises(QueryError, match=f"{re.escape(message)}$"):
         compare(reader.runs(), **asked)
     assert compare([], **asked).rows == []
+
+
+def test_a_column_of_runs_that_the_filters_left_out_is_empty(reader: JournalReader) -> None:
+    asked = "name,metrics.accuracy,params.model/*,metrics.acc*"
+    arguments = ["--where", "not metrics.accuracy", "--without", "params"]
+    result = invoke("--csv", "-c", asked, *arguments, "--sort", "-metrics.accuracy", "--diff")
+    assert (result.exit_code, result.output) == (0, f"run\n{reader.run('b').id}\n")
+    result = invoke("--csv", "-c", asked, *arguments)
+    assert [line.split(",")[1:] for line in result.output.splitlines()] == [["name", "metrics.accuracy"], ["b", ""]]
+    result = invoke(*arguments, "--best", "metrics.accuracy")
+    assert result.exit_code == 0
+    assert "no run is the best by metrics.accuracy" in result.stderr
+    for wrong, meant in (("metrics.accurcy", "metrics.accuracy"), ("params.nots", "params.note"), ("metrics.acx*", "")):
+        result = invoke("-c", wrong, *arguments)
+        assert result.exit_code == 2
+        assert f"{wrong} (did you mean {meant}?)" in result.stderr if meant else f"column {wrong}" in result.stderr
+    start("elsewhere", params={"other": 1}).end()
+    assert invoke("-c", "params.other", "--tag", "build=0").exit_code == 0
+    chosen = list(reader.runs(where="name = b"))
+    with pytest.raises(QueryError, match=r"no run has metrics\.accuracy"):  # which it cannot know
+        compare(chosen, "metrics.accuracy")
+    looked = []
+
+    def among() -> Iterator[Any]:
+        looked.append(1)
+        yield from reader.runs()
+
+    assert column(compare(chosen, "metrics.loss", among=among()), "metrics.loss") == [3.0]
+    assert looked == []  # as it takes a look at every run
+    assert column(compare(chosen, "metrics.accuracy", among=among()), "metrics.accuracy") == [None]
+    assert looked == [1]
 
 
 def test_a_text_is_a_list_with_commas_and_what_is_no_run_is_said(reader: JournalReader) -> None:
