@@ -136,7 +136,7 @@ def compare(
     )  # fmt: skip
     if not comparison.rows:
         say_none_chosen(reader, where)
-    elif best is not None and comparison.best is None:
+    elif best is not None and comparison.best is None and rerun is None:  # which says so itself
         click.echo(f"multitrack: no run is the best by {safe(best)}: none has a finite number there", err=True)
     if rerun is not None:
         shown_compare.print_rerun(comparison.rerun(), rerun)

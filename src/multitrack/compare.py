@@ -67,10 +67,11 @@ class Comparison:
         best: The best run, where that was asked for and there is one.
     """
 
-    def __init__(self, columns: list[Column], rows: list[Row], best: Best | None) -> None:
+    def __init__(self, columns: list[Column], rows: list[Row], best: Best | None, asked: str | None = None) -> None:
         self.columns = columns
         self.rows = rows
         self.best = best
+        self._asked = asked  # by what there was to be a best run
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,9 +123,13 @@ class Comparison:
         """What it takes to run the best run again, or the only one.
 
         Raises:
-            QueryError: There are several, and none is the best.
+            QueryError: There is none, none is the best by what was asked, or there are several and nothing was.
         """
-        if self.best is None and len(self.rows) != 1:
+        if not self.rows:
+            raise QueryError("there is no run that could be run again: none was chosen")
+        if self.best is None and self._asked is not None:
+            raise QueryError(f"no run is the best by {self._asked}: none has a finite number there")
+        if self.best is None and len(self.rows) > 1:
             raise QueryError(
                 "which of several runs? name one, or what the best is: --best (best=) metrics.accuracy:max"
             )
@@ -195,7 +200,7 @@ def compare(
     shown = [_kinded(column, rows) for _, column in named]
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
-    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion))
+    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion), best)
 
 
 def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:

@@ -601,6 +601,20 @@ def test_what_it_takes_to_run_again_is_printed_alone(reader: JournalReader) -> N
     assert re.search(r"^msgspec==", invoke("a", "--rerun", "requirements").output, re.MULTILINE)
     result = invoke("--rerun", "yaml")
     assert (result.exit_code, "--best (best=) metrics" in result.output) == (2, True)
+    run = start("nan")
+    run.log_metric("nan", math.nan)
+    run.end()
+    nobody = "no run is the best by metrics.nan:max: none has a finite number there"
+    for asked, said in (
+        (["--best", "metrics.accuracy", "--where", "params.lr > 100"], "there is no run that could be run again"),
+        (["--best", "metrics.nan:max"], nobody), (["nan", "--best", "metrics.nan:max"], nobody),
+    ):  # fmt: skip
+        result = invoke(*asked, "--rerun", "args")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.count(said) == 1
+        assert "which of several" not in result.stderr
+    with pytest.raises(QueryError, match="there is no run"):
+        compare([], best="metrics.accuracy").rerun()
 
 
 def test_arguments_to_run_again_are_what_a_shell_makes_of_them(reader: JournalReader) -> None:
