@@ -95,7 +95,8 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
     if wanted == "best":
         wanted = best or better(column.name) or ""
         if not wanted:
-            raise QueryError(f"is the least or the most of {column.name!r} the best? say {column.name}:min or :max")
+            name = Column(column.group, column.name)
+            raise QueryError(f"is the least or the most of {name} the best? say {name}:min or :max")
     return found.reduce(wanted)
 
 

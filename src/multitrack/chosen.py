@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from multitrack.cells import names_of
-from multitrack.columns import GROUPS, REDUCED, Column, parse_column
+from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS, Summary
 
@@ -18,15 +18,31 @@ from multitrack.summary import REDUCTIONS, Summary
 _NAMED: Final = 5
 
 
-def chosen(wanted: Sequence[str], without: Sequence[str], known: Known) -> list[Column]:
+def chosen(
+    wanted: Sequence[str], without: Sequence[str], known: Known, reduction: str
+) -> tuple[list[Column], list[Column]]:
     """The columns of patterns, each once, in their order.
+
+    Args:
+        wanted: The patterns.
+        without: Those of what is left out.
+        known: What runs have.
+        reduction: What series and lists are reduced to where a column does not say.
+
+    Returns:
+        The columns; and those of groups and patterns that would be reduced to their best, and nobody knows which that
+        is. One that is named stays: it is an error as it is read.
 
     Raises:
         QueryError: A pattern says nothing, or no run has a column that it takes.
     """
     left_out = {column for text in without for column in known.columns(_Pattern(text))} - {Column.of("metadata", "run")}
-    asked = {column: None for text in wanted for column in known.columns(_Pattern(text))}
-    return [column for column in asked if not left_out & {column, msgspec.structs.replace(column, reduction=None)}]
+    asked: dict[Column, bool] = {}
+    for pattern in map(_Pattern, wanted):
+        for column in known.columns(pattern):
+            if not left_out & {column, msgspec.structs.replace(column, reduction=None)}:
+                asked[column] = pattern.column is None and known.has_no_best(column, reduction)
+    return [column for column in asked if not asked[column]], [column for column in asked if asked[column]]
 
 
 class Known:
@@ -79,6 +95,13 @@ class Known:
         if column.name not in every.names(column.group):
             plain = msgspec.structs.replace(column, reduction=None)
             raise QueryError(f"no run has {plain}{every._closest(str(plain))}")
+
+    def has_no_best(self, column: Column, reduction: str) -> bool:
+        """Whether a column asks for the best of a series or list, and nobody knows which end that is."""
+        if column.group not in REDUCED or (column.reduction or reduction) != "best" or better(column.name):
+            return False
+        lists = column.group == "lists"
+        return any(column.name in (each.lists if lists else each.series) for each in self._summaries)
 
     def _among_others(self) -> Known:
         """What all have; the others are looked at once."""

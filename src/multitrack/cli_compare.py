@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+from msgspec import structs
 
 from multitrack.columns import listed
 from multitrack.errors import QueryError
@@ -138,6 +139,10 @@ def compare(
         say_none_chosen(reader, where)
     elif best is not None and comparison.best is None and rerun is None:  # which says so itself
         click.echo(f"multitrack: no run is the best by {safe(best)}: none has a finite number there", err=True)
+    if comparison.undecided and rerun is None:
+        names = [str(structs.replace(column, reduction=None)) for column in comparison.undecided]
+        told = f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max"
+        click.echo(f"multitrack: {safe(told)}", err=True)
     if rerun is not None:
         shown_compare.print_rerun(comparison.rerun(), rerun)
     elif as_json:

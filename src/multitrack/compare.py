@@ -65,12 +65,22 @@ class Comparison:
         columns: What is shown, in its order; the run's id first.
         rows: The runs, sorted.
         best: The best run, where that was asked for and there is one.
+        undecided: Columns of groups and patterns reduced to their best that are left out, for nobody knows whether the
+            least or the most of them is that.
     """
 
-    def __init__(self, columns: list[Column], rows: list[Row], best: Best | None, asked: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: list[Column],
+        rows: list[Row],
+        best: Best | None,
+        asked: str | None = None,
+        undecided: Sequence[Column] = (),
+    ) -> None:
         self.columns = columns
         self.rows = rows
         self.best = best
+        self.undecided = list(undecided)
         self._asked = asked  # by what there was to be a best run
 
     def __len__(self) -> int:
@@ -185,7 +195,7 @@ def compare(
         known.check(criterion[0])
         criterion = _as_recorded(criterion[0], rows), criterion[1]
         wanted.append(str(criterion[0]))
-    shown = chosen(wanted, listed(without), known)
+    shown, undecided = chosen(wanted, listed(without), known, reduction)
     named = [(str(column), column) for column in shown]
     for row in rows:
         for name, column in named:
@@ -200,7 +210,7 @@ def compare(
     shown = [_kinded(column, rows) for _, column in named]
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
-    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion), best)
+    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion), best, undecided)
 
 
 def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:

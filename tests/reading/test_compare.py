@@ -182,10 +182,38 @@ def test_the_reduction_is_chosen_afterwards(reader: JournalReader) -> None:
     assert [str(one) for one in found.columns] == ["run", "metrics.loss:min", "metrics.accuracy:min", "lists.latency"]
     assert column(found, "metrics.loss:min") == [0, 1, 2]
     assert column(found, "lists.latency") == [10, 11, 12]
-    with pytest.raises(QueryError, match=r"say latency:min or :max"):
+    with pytest.raises(QueryError, match=r"say lists\.latency:min or :max"):
         compare(reader.runs(), ["lists.latency:best"])
     with pytest.raises(QueryError, match="no reduction 'sum'"):
         compare(reader.runs(), reduction="sum")
+
+
+def test_of_a_group_what_nobody_knows_the_best_of_is_left_out(reader: JournalReader) -> None:
+    run = start("odd")
+    run.log_metric("simple", 3.0)
+    for value in (4.0, 2.0):
+        run.log_metrics({"m:x <y>": value, "speed": value, "val_loss": value}, step=0)
+    run.end()
+    for *arguments, reduced in (
+        ("-c", "metrics", "--reduce", "best", ""), ("-c", "metrics:best", ":best"), ("-c", "metrics.*:best", ":best"),
+    ):  # fmt: skip
+        result = invoke("odd", "--csv", *arguments)
+        assert result.exit_code == 0, result.output
+        head, row = (line.split(",")[1:] for line in result.stdout.splitlines())
+        cells = dict(zip(head, row, strict=True))
+        assert cells == {f"metrics.simple{reduced}": "3.0", f"metrics.val_loss{reduced}": "2.0"}
+        assert result.stderr == (
+            'multitrack: left out: metrics."m:x <y>", metrics.speed; is the least or the most of it the best? '
+            'say metrics."m:x <y>":min or :max\n'
+        )
+    result = invoke("odd", "-c", 'metrics,metrics."m:x <y>":min', "--reduce", "best", "--without", "metrics.speed")
+    assert result.stderr.startswith('multitrack: left out: metrics."m:x <y>";')
+    result = invoke("odd", "-c", 'metrics."m:x <y>":best')
+    assert (result.exit_code, result.stderr) == (
+        2, 'multitrack: is the least or the most of metrics."m:x <y>" the best? say metrics."m:x <y>":min or :max\n',
+    )  # fmt: skip
+    found = compare(reader.run("odd"), "metrics", reduction="best")
+    assert [str(one) for one in found.undecided] == ['metrics."m:x <y>"', "metrics.speed"]
 
 
 def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None:
