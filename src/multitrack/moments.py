@@ -1,4 +1,4 @@
-"""Times as callers give them."""
+"""Times and durations as callers give them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multitrack.errors import QueryError
 #: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
 Moment = int | float | str | datetime.datetime
 
-_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -47,8 +47,23 @@ def parse_time(text: str) -> int:
         ValueError: It is neither.
     """
     try:
-        if ago := _AGO.fullmatch(text):
-            return int((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
+        if _DURATION.fullmatch(text):
+            return int((time.time() - parse_duration(text)) * 1000)
         return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None
+
+
+def parse_duration(text: str) -> float:
+    """Seconds.
+
+    Args:
+        text: ``90s``, ``15min``, ``2h``, ``7d`` or ``1w``.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    parts = _DURATION.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is no duration, such as 90s, 15min or 2h; a number is seconds")
+    return float(parts[1]) * _SECONDS[parts[2]]

@@ -14,7 +14,8 @@
 
 A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, except that a
 tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals
-``nan`` and nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago.
+``nan`` and nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago; durations
+seconds, or ``90s``, ``15min``, ``2h``. Where a column is always a number, a plain word that is none is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column, parse_column
 from multitrack.errors import QueryError
-from multitrack.moments import parse_time
+from multitrack.moments import parse_duration, parse_time
 from multitrack.records import STATUSES
 
 #: What a run has in a column; :data:`~multitrack.cells.ABSENT`: nothing.
@@ -201,11 +202,27 @@ class _Parser:
                 self._fail(str(error), token)
         if column == Column.of("metadata", "status") and text not in STATUSES:
             self._fail(f"there is no status {text!r}; there are {', '.join(STATUSES)}", token)
-        if token.kind == "text":
-            return text
-        if text.lower() in _CONSTANTS:
+        quoted = token.kind == "text"
+        if not quoted and text.lower() in _CONSTANTS:
             return _CONSTANTS[text.lower()]
-        return _number(text)
+        value = text if quoted else _number(text)
+        if isinstance(value, str) and column.kind == "seconds":
+            try:
+                return parse_duration(text)
+            except ValueError as error:
+                self._fail(str(error), token)
+        if isinstance(value, str) and column.kind == "number" and not quoted:
+            other = "; two columns cannot be compared" if _is_column(text) else ""
+            self._fail(f"{text!r} is no number{other}", token)
+        return value
+
+
+def _is_column(text: str) -> bool:
+    try:
+        parse_column(text)
+    except QueryError:
+        return False
+    return True
 
 
 def _unquoted(token: _Token) -> str:

@@ -17,7 +17,7 @@ RUN: dict[str, Any] = {
     "params.lr": 0.01, "params.layers": [1, 2], "params.flag": True, "params.none": "None", "params.nothing": None, "inputs.nothing": Value("none", None, "code"), "params.model/units": 64,
     'params."a, b: (c)"': 3, "params.version": "1.10", "metrics.accuracy": 0.93, "metrics.loss:min": 0.2,
     "metrics.nan": float("nan"), "lists.l:count": 10, "tags.stage": "prod", "tags.build": "17", "status": "finished",
-    "name": "Bright Owl", "started": 1_795_264_425_842, "inputs.lr": Value("float", 0.01, "code"),
+    "name": "Bright Owl", "started": 1_795_264_425_842, "took": 890.0, "inputs.lr": Value("float", 0.01, "code"),
 }  # fmt: skip
 
 
@@ -74,6 +74,11 @@ def lookup(column: Column) -> Any:
         ("started > 2026-11-21T00:00:00Z", True),
         ("started < 2026-11-21T12:33:45.842+00:00", False),
         ("started < 1min", True),
+        ("took > 14min and took < 0.25h and took > 889.5s and took < 15min and took >= 890", True),
+        ("took in (890s, '1w') and took != 2h", True),
+        ("took > 15min", False),
+        ("metrics.accuracy = 'abc' or records = 'x'", False),
+        ("params.lr < abc", False),
         ("name = and", False),
     ],
 )
@@ -107,6 +112,14 @@ def test_what_a_filter_takes(text: str, taken: bool) -> None:
         ("params.lr:min > 3", 0, "only metrics and lists are reduced"),
         ("started > yesterday", 10, "is no time"),
         ("started > 2026-13-01", 10, "is no time"),
+        ("name = x and took > 1m", 20, "'1m' is no duration, such as 90s, 15min or 2h; a number is seconds\n"),
+        ("took in (3, '2 h')", 12, "is no duration"),
+        ("metrics.accuracy > abc", 19, "'abc' is no number\n"),
+        ("lists.l:max > 1_000", 14, "'1_000' is no number\n"),
+        ("records in (3, x)", 15, "'x' is no number\n"),
+        ("lines > abc", 8, "is no number"),
+        ("metrics.loss:min < metrics.test", 19, "'metrics.test' is no number; two columns cannot be compared\n"),
+        ("records = lines", 10, "two columns cannot be compared"),
         ("name = 'a\nb' c", 13, "expected `and`"),
         ("not " * 60 + "name", 4 * 50, "within each other"),
         ("(" * 10_000, 50, "within each other"),
@@ -116,7 +129,7 @@ def test_errors_point_at_the_place(text: str, place: int, reason: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse_where(text)
     said, shown, arrow = str(caught.value).rsplit("\n", 2)
-    assert reason in said
+    assert reason in f"{said}\n"
     assert shown == f"  {text}".replace("\n", " ")
     assert arrow == f"  {' ' * place}^"
 
