@@ -281,8 +281,25 @@ def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryRepor
 
 
 def lookup_in(run: RecordedRun) -> Lookup:
-    """What a filter asks, with one look at the run's files."""
+    """What a filter asks, with one look at the run's files; a parent by its id and its name."""
     from multitrack.cells import cell  # noqa: PLC0415 - see above
 
     summary = run.summary()
-    return lambda column: cell(column, run, summary)
+
+    def look(column: Column) -> Any:
+        if (column.group, column.name) == ("metadata", "parent") and (names := _names_of_parent(run)):
+            return names
+        return cell(column, run, summary)
+
+    return look
+
+
+def _names_of_parent(run: RecordedRun) -> tuple[str, ...]:
+    """The id, and the name unless that run is gone; nothing where it has no parent."""
+    parent = run.facts.parent
+    if parent is None:
+        return ()
+    try:
+        return parent, run._relatives.run(run.directory.parent / parent).facts.name
+    except JournalError:
+        return (parent,)

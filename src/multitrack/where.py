@@ -33,7 +33,7 @@ from multitrack.errors import QueryError
 from multitrack.moments import parse_duration, parse_time
 from multitrack.records import STATUSES
 
-#: What a run has in a column; :data:`~multitrack.cells.ABSENT`: nothing.
+#: What a run has in a column; a tuple: what has several names. :data:`~multitrack.cells.ABSENT`: nothing.
 Lookup = Callable[[Column], Any]
 Predicate = Callable[[Lookup], bool]
 
@@ -255,6 +255,8 @@ def _found(column: Column, lookup: Lookup) -> Any:
 
 
 def _compares(sign: str, found: Any, wanted: Any) -> bool:
+    if isinstance(found, tuple):
+        return (all if sign == "!=" else any)(_compares(sign, name, wanted) for name in found)
     if found is ABSENT:
         return False
     if wanted is None:
@@ -280,5 +282,7 @@ def _is_nan(value: object) -> bool:
 
 
 def _holds(found: Any, needle: str) -> bool:
+    if isinstance(found, tuple):
+        return any(_holds(name, needle) for name in found)
     found = getattr(found, "value", found)
     return found not in (None, ABSENT) and needle in str(found).lower()
