@@ -19,6 +19,7 @@ from multitrack.manifest import is_run_id, run_directories, runs_directory, text
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 from multitrack.records import STATUSES
 from multitrack.relatives import Relatives
+from multitrack.terminal import safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.moments import Moment
@@ -49,6 +50,9 @@ class JournalReader:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+
+    def __repr__(self) -> str:
+        return f"<JournalReader of {safe(self.directory)}>"
 
     def runs(
         self,
@@ -170,11 +174,13 @@ class JournalReader:
             filters: As for :meth:`runs`.
 
         Returns:
-            The runs that have the metric, by what they have in ``by``; without ``by``, under ``None``.
+            The runs that have the metric, by what they have in ``by``; without ``by``, under ``None``. Nothing where
+            only runs have it that the filters leave out.
 
         Raises:
-            QueryError: A column or filter says nothing.
+            QueryError: A column or filter says nothing, or no run has the column, whatever the filters but the project.
         """
+        from multitrack.chosen import Known  # noqa: PLC0415 - see above
         from multitrack.columns import parse_column  # noqa: PLC0415 - see above
 
         column = parse_column(metric if "." in metric else f"metrics.{metric}")
@@ -184,6 +190,11 @@ class JournalReader:
             value, key = run.get(column), None if parted is None else run.get(parted)
             if value is not None and (parted is None or key is not None):
                 found.setdefault(key, []).append(Measured(run.id, run.facts.name, run.facts.created, value))
+        if not found:
+            known = Known([run.summary() for run in self.runs(filters.get("project"))])
+            for asked in (column, parted):
+                if asked is not None:
+                    known.check(asked)
         return found
 
     def run(self, run: str | Identified) -> RecordedRun:

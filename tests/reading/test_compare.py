@@ -151,7 +151,14 @@ def test_a_metric_is_followed_over_runs(reader: JournalReader) -> None:
     assert reader.follow_metric("accuracy") == {None: [Measured(*ids["a"], 0.9), Measured(*ids["c"], 0.92)]}
     by = reader.follow_metric("metrics.loss:min", by="tags.deployment", where="name != x")
     assert by == {"us": [Measured(*ids["a"], 0.0)], "eu": [Measured(*ids["b"], 1.0), Measured(*ids["c"], 2.0)]}
-    assert reader.follow_metric("accuracy", by="tags.nothing") == {}
+    assert reader.follow_metric("accuracy", where="name = b") == {}  # others have it
+    assert reader.follow_metric("acuracy", project="none") == {}
+    for metric, by, meant in (("acuracy", None, "metrics.accuracy"), ("metrics.los:min", None, "metrics.loss"),
+                              ("accuracy", "tags.deploymnt", "tags.deployment")):  # fmt: skip
+        for filters in ({}, {"where": "name = b"}):
+            with pytest.raises(QueryError, match=rf"no run has .* \(did you mean {meant}\?\)"):
+                reader.follow_metric(metric, by=by, **filters)
+    assert repr(reader) == f"<JournalReader of {reader.directory}>"
 
 
 # -- columns --------------------------------------------------------------------------------------------------------
