@@ -102,7 +102,9 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
     "--sort", default="started", show_default=True, metavar="LIST", help="Sort by columns; -COLUMN downwards."
 )
 @click.option("--diff", is_flag=True, help="Only columns in which the runs differ.")
-@click.option("--best", metavar="METRIC:min|max", help="Mark the best run, and say what it takes to run it again.")
+@click.option(
+    "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and say what it takes to run it again."
+)
 @click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
               help="Print only what it takes to run the best (or only) run again: params as arguments or as YAML, "
                    "with command and commit; or the packages' versions.")  # fmt: skip

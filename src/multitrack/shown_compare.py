@@ -134,8 +134,9 @@ def _print_best(screen: Screen, comparison: Comparison) -> None:
     if best is None:
         return
     rerun = comparison.rerun()
-    value = best.row.run.get(best.column)
-    told = {"best": f"{best.row.id}, {best.column} = {cell_text(best.column, value)}", **rerun.facts()}
+    value = cell_text(best.column, best.row.run.get(best.column))
+    called = f"{best.row.id} {best.row.run.facts.name}, {best.row.summary.status}"
+    told = {"best": f"{called}, {best.column} = {value}", **rerun.facts()}
     if rerun.context is not None and rerun.context.packages:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
     if rerun.params:

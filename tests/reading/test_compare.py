@@ -569,7 +569,7 @@ def test_the_command_prints_a_table(reader: JournalReader) -> None:
     ]  # fmt: skip
     assert re.match(rf"{reader.run('c').id} \*  c +finished ", lines[2])
     told = dict(re.split(r"  +", line, maxsplit=1) for line in lines[4:])
-    assert told["best"] == f"{reader.run('c').id}, metrics.accuracy = 0.92"
+    assert told["best"] == f"{reader.run('c').id} c, finished, metrics.accuracy = 0.92"
     assert told["params"] == "--lr=0.001 --note=same --seed=2 --model/units=64"
     assert {"command", "directory", "Python"} <= set(told)
 
