@@ -101,7 +101,11 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
 @click.option(
     "--sort", default="started", show_default=True, metavar="LIST", help="Sort by columns; -COLUMN downwards."
 )
-@click.option("--diff", is_flag=True, help="Only columns in which the runs differ.")
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Only columns in which the runs differ, or have nothing where others of the same parent do.",
+)
 @click.option(
     "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and say what it takes to run it again."
 )

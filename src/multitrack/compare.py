@@ -173,7 +173,7 @@ def compare(
         sort: Columns; a ``-`` in front turns the order. Runs without a value come last.
         best: The metric by which one run is the best, ``metrics.accuracy:max`` or ``metrics.loss:last:min``; NaN and
             ±inf are not.
-        diff: Only columns in which the runs differ.
+        diff: Only columns in which the runs differ: in values, or one has what another run of the same parent has not.
         reduction: What series and lists are reduced to where a column does not say.
         among: The runs that these were chosen from, such as ``journal.runs()``, looked at only where none of these has
             a column: it is empty where one of those has it, instead of an error.
@@ -225,8 +225,14 @@ def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
 
 
 def differ(name: str, rows: Sequence[Row]) -> bool:
-    """Whether a column's cells are not all the same; 1, 1.0 and True are not."""
-    return len({repr(row.cells.get(name, ABSENT)) for row in rows}) > 1
+    """Whether a column's cells are not all the same; 1, 1.0 and True are not.
+
+    What a run has not tells it from its peers alone, the runs of one parent: a search has none of what its trials have.
+    """
+    if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
+        return True
+    peers: dict[str | None, bool] = {}
+    return any(peers.setdefault(row.run.facts.parent, name in row.cells) != (name in row.cells) for row in rows)
 
 
 def _kinded(column: Column, rows: Sequence[Row]) -> Column:

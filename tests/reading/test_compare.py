@@ -248,6 +248,21 @@ def test_columns_more_fewer_and_those_that_differ(reader: JournalReader) -> None
     assert [str(one) for one in found.columns] == ["run", "params.nothing", "metrics.nothing"]
 
 
+def test_what_a_search_lacks_is_no_difference_between_its_trials() -> None:
+    search = start("search", params={"tuner": "random", "objective": "loss"})
+    for i in range(2):
+        trial = start(f"trial {i}", params={"lr": i, "epochs": 3} | ({"dropout": 0.1} if i else {}), parent=search)
+        trial.log_metric("seconds", 7.0)
+        trial.end()
+    search.end()
+    journal = multitrack.open_journal()
+    shown = [str(one) for one in compare(journal.runs(), ["params", "metrics"], diff=True).columns]
+    assert shown == ["run", "params.lr", "params.dropout"]
+    start("alone", params={"epochs": 3}).end()  # a peer of the search
+    shown = [str(one) for one in compare(journal.runs(), ["params", "metrics"], diff=True).columns]
+    assert shown == ["run", "params.tuner", "params.objective", "params.lr", "params.epochs", "params.dropout"]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
