@@ -287,19 +287,8 @@ def lookup_in(run: RecordedRun) -> Lookup:
     summary = run.summary()
 
     def look(column: Column) -> Any:
-        if (column.group, column.name) == ("metadata", "parent") and (names := _names_of_parent(run)):
-            return names
+        if (column.group, column.name) == ("metadata", "parent") and (parent := run.facts.parent):
+            return run._relatives.names(run.directory.parent / parent)
         return cell(column, run, summary)
 
     return look
-
-
-def _names_of_parent(run: RecordedRun) -> tuple[str, ...]:
-    """The id, and the name unless that run is gone; nothing where it has no parent."""
-    parent = run.facts.parent
-    if parent is None:
-        return ()
-    try:
-        return parent, run._relatives.run(run.directory.parent / parent).facts.name
-    except JournalError:
-        return (parent,)

@@ -32,6 +32,13 @@ class Relatives:
             found = self._read[directory.name] = recorded.RecordedRun(directory, relatives=self)
         return found
 
+    def names(self, directory: Path) -> tuple[str, ...]:
+        """What a run is called: its id, and its name unless it is gone."""
+        try:
+            return directory.name, self.run(directory).facts.name
+        except JournalError:
+            return (directory.name,)
+
     def children(self, run_id: str) -> list[recorded.RecordedRun]:
         """The children of a run; the first time this looks at what every run of the journal is."""
         if self._children is None:
