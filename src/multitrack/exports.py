@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
+from multitrack.frames import arrow_table, pandas_frame, polars_frame
 from multitrack.terminal import safe
 from multitrack.texts import column_texts, iso
 
@@ -50,58 +51,23 @@ def markdown_of(comparison: Comparison) -> str:
 
 def pandas_of(comparison: Comparison) -> Any:
     """A ``pandas.DataFrame``."""
-    try:
-        import pandas as pd  # noqa: PLC0415 - where it is installed
-    except ImportError:
-        raise _missing("to_pandas", "pandas") from None
-    frame = pd.DataFrame(_arrays(comparison))
-    for name in _times(comparison):
-        frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
-    return frame
+    return pandas_frame(_arrays(comparison), _times(comparison))
 
 
 def polars_of(comparison: Comparison) -> Any:
     """A ``polars.DataFrame``."""
-    try:
-        import polars as pl  # noqa: PLC0415 - where it is installed
-    except ImportError:
-        raise _missing("to_polars", "polars") from None
-    times = {name: pl.col(name).cast(pl.Datetime("ms", "UTC")) for name in _times(comparison)}
-    return pl.DataFrame(_arrays(comparison), strict=False).with_columns(**times)
+    return polars_frame(_arrays(comparison), _times(comparison))
 
 
 def arrow_of(comparison: Comparison) -> Any:
     """A ``pyarrow.Table``."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - where it is installed
-    except ImportError:
-        raise _missing("to_arrow", "pyarrow") from None
-    times = _times(comparison)
-    kind = pa.timestamp("ms", tz="UTC")
-    return pa.table(
-        {name: pa.array(cells, kind if name in times else None) for name, cells in _arrays(comparison).items()}
-    )
-
-
-def _missing(method: str, library: str) -> ImportError:
-    return ImportError(f"{method}() needs {library}: pip install {library}")
+    return arrow_table(_arrays(comparison), _times(comparison))
 
 
 def _arrays(comparison: Comparison) -> dict[str, list[Any]]:
-    """The cells of each column, of one type: where they differ, all are texts."""
-    arrays = {}
-    for column in comparison.columns:
-        name = str(column)
-        cells = [_plain(row.cells.get(name)) for row in comparison.rows]
-        kinds = {type(cell) for cell in cells if cell is not None}
-        if kinds == {int, float} or (
-            kinds == {int} and any(cell is not None and abs(cell) >= 1 << 63 for cell in cells)
-        ):
-            cells = [None if cell is None else float(cell) for cell in cells]
-        elif len(kinds) > 1 or list in kinds:
-            cells = [None if cell is None else str(cell) for cell in cells]
-        arrays[name] = cells
-    return arrays
+    return {
+        str(column): [_plain(row.cells.get(str(column))) for row in comparison.rows] for column in comparison.columns
+    }
 
 
 def _times(comparison: Comparison) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
+from multitrack.frames import Framed
 from multitrack.manifest import is_run_id, run_directories, runs_directory, text_of_time, time_in_id
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 from multitrack.records import STATUSES
@@ -35,6 +36,17 @@ class Measured(msgspec.Struct, frozen=True):
     name: str
     time: int
     value: Any
+
+
+class Followed(dict[Any, list[Measured]], Framed):
+    """Points of a metric over runs, by what the runs have in a column; as a frame, a row a run, with that as ``by``."""
+
+    def _columns(self) -> dict[str, list[Any]]:
+        found = [(by, point) for by, points in self.items() for point in points]
+        return {
+            "by": [by for by, _ in found],
+            **{name: [getattr(point, name) for _, point in found] for name in ("run", "name", "time", "value")},
+        }
 
 
 class Identified(Protocol):
@@ -165,7 +177,7 @@ class JournalReader:
         """
         return self.run(run).get_lines(from_time, to_time, limit)
 
-    def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> dict[Any, list[Measured]]:
+    def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> Followed:
         """A metric over time, run after run, from the oldest on.
 
         Args:
@@ -174,8 +186,8 @@ class JournalReader:
             filters: As for :meth:`runs`.
 
         Returns:
-            The runs that have the metric, by what they have in ``by``; without ``by``, under ``None``. Nothing where
-            only runs have it that the filters leave out.
+            The runs that have the metric, by what they have in ``by``, a dict; without ``by``, under ``None``. Nothing
+            where only runs have it that the filters leave out.
 
         Raises:
             QueryError: A column or filter says nothing, or no run has the column, whatever the filters but the project.
@@ -185,7 +197,7 @@ class JournalReader:
 
         column = parse_column(metric if "." in metric else f"metrics.{metric}")
         parted = None if by is None else parse_column(by)
-        found: dict[Any, list[Measured]] = {}
+        found = Followed()
         for run in self.runs(**filters):
             value, key = run.get(column), None if parted is None else run.get(parted)
             if value is not None and (parted is None or key is not None):

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack import records
+from multitrack.frames import Framed
 from multitrack.records import Lines, ListMetric, Metric, number_from_text
 from multitrack.segments import is_held, segment_path
 
@@ -24,8 +25,8 @@ from multitrack.segments import is_held, segment_path
 _STRETCH: Final = 1 << 18
 
 
-class Series(msgspec.Struct, frozen=True):
-    """The points of a series, in the order they were logged, one list each.
+class Series(Framed, msgspec.Struct, frozen=True):
+    """The points of a series, in the order they were logged, one list each; as a frame, a row a point.
 
     Attributes:
         name: The metric.
@@ -41,6 +42,9 @@ class Series(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def _columns(self) -> dict[str, list[Any]]:
+        return {"step": self.steps, "value": self.values, "time": self.times}
 
 
 def read_series(directory: Path, name: str) -> Series:

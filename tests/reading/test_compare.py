@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -438,6 +439,21 @@ def test_data_frames_hold_the_values(reader: JournalReader) -> None:
         assert [round(time.timestamp() * 1000) for time in times] == created
     for frame in (compare([]).to_pandas(), compare([]).to_polars(), compare([]).to_arrow()):
         assert len(frame) == 0
+
+
+def test_frames_with_nested_params_and_large_integers_can_be_written(tmp_path: Path) -> None:
+    params = {"dict": {}, "list": [{"a": 1}], "big": 10**400, "least": -(2**63), "below": -(2**63) - 1}
+    start("a", params=params).end()
+    start("b", params={"dict": {}, "big": 1}).end()
+    found = compare(multitrack.open_journal().runs(), "name,params")
+    for text in (found.to_pandas().to_csv(), found.to_polars().write_csv()):
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert [(row["params.dict"], row["params.list"]) for row in rows] == [("{}", "[{'a': 1}]"), ("{}", "")]
+    pyarrow.parquet.write_table(found.to_arrow(), tmp_path / "a.parquet")
+    back = pyarrow.parquet.read_table(tmp_path / "a.parquet")
+    assert [back[f"params.{name}"].to_pylist() for name in ("dict", "big", "least", "below")] == [
+        ["{}", "{}"], [math.inf, 1.0], [-(2**63), None], [float(-(2**63)), None],
+    ]  # fmt: skip
 
 
 def test_runs_and_comparisons_show_what_they_are(reader: JournalReader) -> None:

@@ -80,3 +80,31 @@ def test_a_segment_after_one_that_is_written_waits(directory: Path) -> None:
     writer.append(Metric(time=writer.now(), values={"a": 1.5}, step=7))
     writer.close()
     assert agree(directory) == {"a": [(0, "1.0"), (7, "1.5"), (0, "2.0")]}
+
+
+def test_a_series_as_frames(directory: Path) -> None:
+    write(directory, {"mixed": 1, "whole": 1}, {"mixed": 0.5, "whole": 2**70}, {"mixed": "NaN"}, {"mixed": 2**53 - 1})
+    run = open_journal(directory.parents[1]).run("run")
+    mixed = run.get_series("mixed")
+    pandas, polars, arrow = mixed.to_pandas(), mixed.to_polars(), mixed.to_arrow()
+    assert list(pandas.columns) == polars.columns == arrow.column_names == ["step", "value", "time"]
+    for columns in (pandas.to_dict("list"), polars.to_dict(as_series=False), arrow.to_pydict()):
+        assert columns["step"] == [0, 1, 2, 3]
+        assert repr(columns["value"]) == "[1.0, 0.5, nan, 9007199254740991.0]"
+        assert [round(time.timestamp() * 1000) for time in columns["time"]] == mixed.times
+        assert {str(time.tzinfo) for time in columns["time"]} == {"UTC"}
+    whole = run.get_series("whole")
+    assert list(whole.to_pandas()["value"]) == whole.to_polars()["value"].to_list() == [1.0, float(2**70)]
+    assert whole.to_arrow()["value"].to_pylist() == [1.0, float(2**70)]
+    nothing = run.get_series("nothing")
+    assert len(nothing.to_pandas()) == len(nothing.to_polars()) == len(nothing.to_arrow()) == 0
+
+
+def test_a_metric_followed_over_runs_as_frames(directory: Path) -> None:
+    write(directory, {"loss": 0.5}).close()
+    followed = open_journal(directory.parents[1]).follow_metric("loss", by="name")
+    assert [point.value for point in followed["n"]] == [0.5]
+    assert followed.to_arrow().to_pydict() | {"time": 0} == {
+        "by": ["n"], "run": ["run"], "name": ["n"], "time": 0, "value": [0.5],
+    }  # fmt: skip
+    assert followed.to_pandas()["time"][0].timestamp() == followed.to_polars()["time"][0].timestamp() == 0.001

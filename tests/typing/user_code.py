@@ -56,7 +56,8 @@ def reading() -> None:
         assert_type(run.get_metrics(), dict[str, list[Point]])
         for line in run.get_lines(limit=3):
             assert_type(line, Line)
-    assert_type(journal.follow_metric("accuracy", by="tags.deployment"), dict[Any, list[Measured]])
+    followed: dict[Any, list[Measured]] = journal.follow_metric("accuracy", by="tags.deployment")
+    assert_type(followed["eu"][0].name, str)
     assert_type(journal.get_lines("a", limit=3), Iterator[Line])
     comparison = compare(journal.runs(), ["params", "metrics.loss:min"], sort=["-metrics.loss"], best="metrics.loss")
     assert_type(comparison, Comparison)
