@@ -13,7 +13,12 @@ _BELOW: Final = 0.15
 #: More values than this are not written one by one.
 _MOST: Final = 6
 
-Scale = Callable[[float], float]
+#: Where a run without the param stands, and what is written there.
+_MISSING: Final = (-0.12, "none")
+#: Ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004.
+_NEAR: Final = 1e-6
+
+Scale = Callable[[Any], float]
 
 
 class Axis:
@@ -21,47 +26,71 @@ class Axis:
 
     Attributes:
         name: The param.
-        places: Where each run stands, from 0 to 1; NaN for one without the param, which has a gap there.
+        places: Where each run stands, from 0 to 1; below that one without the param, or where it is ``None``.
         ticks: What is written beside it, and where.
     """
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.name = name
         there = [value for value in values if value is not None]
+        scale: Scale
         if there and all(type(value) in (int, float) and not math.isnan(finite(value)) for value in there):
-            distinct = sorted(set(there))
+            distinct: list[Any] = sorted(set(there))
             scale, marks = _scale(distinct)
         else:
-            values = [None if value is None else str(value) for value in values]
+            values = _texts(values)
             distinct = sorted({value for value in values if value is not None})
-            scale, marks = distinct.index, list(zip(distinct, distinct, strict=True))
+            scale, marks = distinct.index, None
         low, high = (scale(distinct[0]), scale(distinct[-1])) if distinct else (0.0, 0.0)
 
         def place(value: Any) -> float:
             return 0.5 if high == low else (scale(value) - low) / (high - low)
 
-        self.ticks = [(place(value), text) for value, text in marks]
-        self.places = [math.nan if value is None else place(value) for value in values]
+        if marks is None:
+            self.ticks = [(place(value), value) for value in distinct]
+        else:
+            apart = _apart(marks, place)
+            told = _told(apart, 6 if marks is distinct else 3)
+            self.ticks = [(place(value), text) for value, text in zip(apart, told, strict=True)]
+        self.places = [_MISSING[0] if value is None else place(value) for value in values]
+        if None in values:
+            self.ticks.append(_MISSING)
 
 
-def _scale(distinct: list[float]) -> tuple[Any, list[tuple[float, str]]]:
+def _scale(distinct: list[float]) -> tuple[Scale, list[float]]:
     """How values are placed, and those that are written: logarithmic where they span much, a 0 among them or not."""
     low, high = distinct[0], distinct[-1]
     least = distinct[1] if low == 0 and len(distinct) > 2 else low  # the lowest above 0
     if least <= 0 or high / least < _WIDE:
         # How far from the lowest: exact, too, for integers that doubles would round.
         marks = distinct if len(distinct) <= _MOST else [low + float(high - low) * i / 4 for i in range(5)]
-        return lambda value: float(value - low), _written(marks, distinct)
+        return lambda value: float(value - low), marks
     bottom, top = math.log10(least), math.log10(high)
     zero = bottom - _BELOW * (top - bottom)
     marks = distinct if len(distinct) <= _MOST else [10 ** (bottom + (top - bottom) * i / 4) for i in range(5)]
     if low == 0 and marks is not distinct:
         marks = [0, *marks]
-    return lambda value: math.log10(value) if value > 0 else zero, _written(marks, distinct)
+    return lambda value: math.log10(value) if value > 0 else zero, marks
 
 
-def _written(marks: list[float], distinct: list[float]) -> list[tuple[float, str]]:
-    return list(zip(marks, _told(marks, 6 if marks is distinct else 3), strict=True))
+def _apart(marks: list[float], place: Callable[[float], float]) -> list[float]:
+    """The marks, rising, without those that stand where another one does."""
+    kept = marks[:1]
+    for mark in marks[1:]:
+        if place(mark) - place(kept[-1]) > _NEAR:
+            kept.append(mark)
+    return kept
+
+
+def _texts(values: Sequence[Any]) -> list[str | None]:
+    """Values that are not all numbers, as texts; floats with as many digits as tell them apart."""
+    floats = {value: float(f"{value:.12g}") for value in values if type(value) is float and math.isfinite(value)}
+    distinct = sorted(set(floats.values()))
+    told = dict(zip(distinct, _told(distinct, 6), strict=True))
+    return [
+        None if value is None else told[floats[value]] if type(value) is float and value in floats else str(value)
+        for value in values
+    ]
 
 
 def _told(values: Sequence[float], fewest: int) -> list[str]:

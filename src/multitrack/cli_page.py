@@ -173,7 +173,7 @@ def counting() -> Iterator[Callable[[int], None]]:
 @click.option("--log", is_flag=True, help="A logarithmic axis of values.")
 @click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
               help="An exponential mean, 0 to below 1; the points stand faintly behind.")  # fmt: skip
-@click.option("--size", type=(float, float), metavar="W H", help="Inches.")
+@click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: what panels and legend need.")
 @click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
 def plot(
     source: Source, metrics: tuple[str, ...], output: Path, parallel: bool, x: str, log: bool, smooth: float,
@@ -188,6 +188,11 @@ def plot(
 
     if parallel and len(metrics) > 1:
         raise click.UsageError("--parallel has one objective")
+    with _blaming("--output"):
+        pictures.check_format(output)
+    if size is not None:
+        with _blaming("--size"):
+            pictures.check_size(size)
     with said(), counting() as progress:
         runs = counted(source(), progress)
         if parallel:
@@ -195,11 +200,18 @@ def plot(
         else:
             figure = pictures.overlay(runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth,
                                       size=size)  # fmt: skip
-        try:
+        with _blaming("--size or --dpi"):
             pictures.save(figure, output, dpi)
-        except ValueError as error:
-            raise click.BadParameter(safe(error), param_hint="--output") from None
     click.echo(f"{safe(output)}: {output.stat().st_size / 1e3:.0f} kB")
+
+
+@contextmanager
+def _blaming(option: str) -> Iterator[None]:
+    """Turns what cannot be drawn into an error of the option that asked for it."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.BadParameter(safe(error), param_hint=option) from None
 
 
 def counted(runs: Iterable[RecordedRun], progress: Callable[[int], None]) -> Iterator[RecordedRun]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from multitrack.axis import Axis, differing, finite
+from multitrack.cells import names_of
 from multitrack.columns import better, parse_column
-from multitrack.curves import curves_of
 from multitrack.errors import QueryError, to_install
+from multitrack.picked import Picked, closest, qualified
 from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
 from multitrack.thin import Curve, Thinned
@@ -31,10 +32,16 @@ COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96c
 _DASHES: Final = ("-", "--", ":", "-.")
 #: More runs than this have no legend: nobody could tell them apart by it.
 _LEGEND: Final = 32
-_CURVED: Final = ("metrics.", "lists.")
+#: Inches of one line of a legend, and of the space around it.
+_LINE, _AROUND = 0.2, 0.25
+#: Characters of a run's name: in a legend, and as the title of a picture that has no other run.
+_NAME, _TITLE = 28, 60
 _FORMATS: Final = (".png", ".svg", ".pdf")
 #: Characters of a param below its axis, and of a value beside it.
 _LABEL: Final = 16
+#: Inches of a side, and pixels, at most.
+_LARGEST, _PIXELS = 200, 200_000_000
+_NOTE: Final[dict[str, Any]] = {"loc": "right", "fontsize": "small", "color": "#57606a"}
 
 
 def overlay(
@@ -50,28 +57,30 @@ def overlay(
 
     Args:
         runs: The runs, in the order of their colours; those without the metric are left out.
-        metrics: Names of series or list metrics.
+        metrics: Names of series or list metrics, or their columns (``metrics.loss``, ``"a name: quoted"``).
         x: ``step``, or ``time``: seconds since each run's start.
         log: A logarithmic axis of values; those of 0 and below are gaps.
         smooth: 0 to below 1: the weight of what came before in an exponential mean; the points stand faintly behind.
-        size: Inches, width and height of the whole.
+        size: Inches, width and height of the whole; default: as high as the panels and the legend need.
 
     Raises:
         ImportError: matplotlib is not installed.
         QueryError: No run has a curve of one of the metrics, or none that could be drawn.
-        ValueError: ``smooth`` is not in its range.
+        ValueError: ``smooth`` or ``size`` is not in its range.
     """
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth must be 0 or more and below 1, got {smooth}")
+    if size is not None:
+        check_size(size)
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     figure = _figure(size or (7, 0.6 + 3 * len(names)))
     panels = figure.subplots(len(names), squeeze=False)[:, 0]
     known = list(runs)
-    held = {run.id: _held(run, names) for run in known}
+    picked = Picked(known, names)
     looks: dict[str, dict[str, Any]] = {}  # of the runs that are drawn
     lines: dict[str, Any] = {}
     for name, panel in zip(names, panels, strict=True):
-        curves = _curves(name, known, held)
+        curves = picked.curves(name)
         if not any(_drawable(thinned, log) for thinned in curves.values()):
             raise QueryError(
                 f"no run has a finite value of {name!r}{' above 0' if log else ''}: there is nothing to draw"
@@ -86,17 +95,25 @@ def overlay(
         panel.spines[["top", "right"]].set_visible(False)
         if x == "step":
             panel.locator_params("x", integer=True)
-    panels[-1].set_xlabel("seconds since start" if x == "time" else "step")
-    if 1 < len(lines) <= _LEGEND:
-        labels = [_text(label) for label in _labels([run for run in known if run.id in lines])]
-        handles = [lines[run.id] for run in known if run.id in lines]
-        figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize="small")
-    elif len(lines) > _LEGEND:
-        panels[0].set_title(f"{len(lines)} runs, too many for a legend", loc="right", fontsize="small", color="#57606a")
+    labels = ["seconds since start" if x == "time" else picked.counted(name) for name in names]
+    for i, panel in enumerate(panels):
+        if labels[i] not in labels[i + 1 : i + 2]:
+            panel.set_xlabel(labels[i])
+    drawn = [run for run in known if run.id in lines]
+    if size is None and 1 < len(drawn) <= _LEGEND:
+        figure.set_figheight(max(figure.get_figheight(), _AROUND + _LINE * len(drawn)))
+    width, height = figure.get_size_inches()
+    if len(drawn) == 1:
+        panels[0].set_title(_text(_cut(drawn[0].facts.name, _TITLE)), fontsize="medium")
+    elif len(drawn) <= min(_LEGEND, (height - _AROUND) / _LINE):
+        texts = [_text(label) for label in _labels(drawn, max(8, min(_NAME, int(4 * width))))]
+        handles = [lines[run.id] for run in drawn]
+        figure.legend(handles, texts, loc="outside right upper", frameon=False, fontsize="small")
+    else:
+        panels[0].set_title(f"{len(drawn)} runs, too many for a legend", **_NOTE)
+    if len(drawn) > _LEGEND:  # fainter: where they crowd, it is darker
         for line in (line for panel in panels for line in panel.lines):
-            line.set_alpha(
-                (line.get_alpha() or 1.0) * max(0.15, _LEGEND / len(lines))
-            )  # where they crowd, it is darker
+            line.set_alpha((line.get_alpha() or 1.0) * max(0.15, _LEGEND / len(drawn)))
     return figure
 
 
@@ -109,8 +126,10 @@ def parallel(
 ) -> Figure:
     """Parallel coordinates: a line a run through its params to a metric, which colours it.
 
+    Where a run has no such param, its line passes below the axis.
+
     Args:
-        runs: The runs; those without the objective are left out.
+        runs: The runs; those without a finite objective are left out, and counted in the picture.
         objective: A column as in filters: ``metrics.score``, ``metrics.loss:min``, or a metric's name alone.
         params: The axes; default: all params in which the runs differ.
         size: Inches.
@@ -118,12 +137,17 @@ def parallel(
     Raises:
         ImportError: matplotlib is not installed.
         QueryError: The column says nothing, or fewer than two runs have the objective.
+        ValueError: ``size`` is not in its range.
     """
-    column = objective if objective.startswith(_CURVED) else f"metrics.{objective}"
+    if size is not None:
+        check_size(size)
+    column = parse_column(qualified(objective))
     found = [(run, run.get(column)) for run in runs]
     scored = [(run.get_params(), float(value)) for run, value in found if value is not None and math.isfinite(value)]
     if len(scored) < 2:
-        raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}")
+        there = {name: None for run, _ in found for name in names_of(column.group, run.summary())}
+        why = "" if column.name in there else closest(column.name, list(there))
+        raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}{why}")
     names = list(params) if params is not None else differing([values for values, _ in scored])
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
@@ -136,17 +160,17 @@ def parallel(
     from matplotlib.colors import Normalize  # noqa: PLC0415
 
     shades: Any = ScalarMappable(Normalize(low, high if high > low else low + 1), colormaps["cividis"])
-    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=better(objective) == "min")
+    order = sorted(range(len(scores)), key=scores.__getitem__, reverse=better(column.name) == "min")
     for i in order:  # the best on top
         panel.plot(range(len(axes)), [axis.places[i] for axis in axes], color=shades.to_rgba(scores[i]), linewidth=1.4)
     for i, axis in enumerate(axes):
-        panel.axvline(i, color="#57606a", linewidth=0.8, zorder=3)
+        panel.plot([i, i], [0, 1], color="#57606a", linewidth=0.8, zorder=3)
         for place, text in axis.ticks:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
             panel.text(
                 i + 0.04,
                 place,
-                _text(_cut(text)),
+                _text(_cut(text, _LABEL)),
                 fontsize="x-small",
                 va="center",
                 zorder=4,
@@ -158,6 +182,9 @@ def parallel(
     panel.set_yticks([])
     panel.set_xlim(-0.1, len(axes) - 0.6)
     panel.spines[:].set_visible(False)
+    if len(scored) < len(found):
+        left_out = len(found) - len(scored)
+        panel.set_title(f"{left_out} of {len(found)} runs left out: no finite {_text(objective)}", **_NOTE)
     figure.colorbar(shades, ax=panel, label=_text(objective), pad=0.01, aspect=30)
     return figure
 
@@ -166,24 +193,48 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
     """Write a figure: PNG, SVG or PDF by the file's name, the same bytes each time.
 
     Raises:
-        ValueError: There is no such format.
+        ValueError: There is no such format, or the picture would be too large.
         OSError: The file cannot be written.
     """
     from matplotlib import rc_context  # noqa: PLC0415 - an extra
 
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
-        raise ValueError(f"{str(path)!r}: pictures are {', '.join(_FORMATS)}")
+    suffix = check_format(path)
+    width, height = (int(side * dpi) for side in figure.get_size_inches())
+    if suffix == ".png" and width * height > _PIXELS:
+        raise ValueError(f"the picture would have {width} x {height} pixels, which is too many")
     stamp = {".svg": "Date", ".pdf": "CreationDate"}.get(suffix)
     with rc_context({"svg.hashsalt": "multitrack"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
+        warnings.filterwarnings("ignore", "constrained_layout not applied")  # it is too small for its texts
         figure.savefig(path, dpi=dpi, metadata={stamp: None} if stamp else None)
 
 
-def _cut(text: str) -> str:
+def check_format(path: str | Path) -> str:
+    """The end of a picture's name.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise ValueError(f"{str(path)!r}: pictures are {', '.join(_FORMATS)}")
+    return suffix
+
+
+def check_size(size: tuple[float, float]) -> None:
+    """Check a picture's inches.
+
+    Raises:
+        ValueError: Nothing could be drawn of this size.
+    """
+    if not all(1 <= side <= _LARGEST for side in size):
+        raise ValueError(f"a picture is 1 to {_LARGEST} inches wide and high, not {size[0]:g} and {size[1]:g}")
+
+
+def _cut(text: str, most: int) -> str:
     """Cut in the middle: what differs often does at the end."""
-    end = _LABEL // 2
-    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1 - end]}…{text[-end:]}"
+    end = most // 2
+    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
 
 
 def _figure(size: tuple[float, float]) -> Figure:
@@ -202,38 +253,15 @@ def _look(place: int) -> dict[str, Any]:
     }
 
 
-def _held(run: RecordedRun, names: Sequence[str]) -> dict[str, Thinned]:
-    """The series and lists that names can mean."""
-    found, qualified = curves_of(run.directory), any(name.startswith(_CURVED) for name in names)
-    every = {**found.series, **found.lists}
-    return {name: curve for name, curve in every.items() if qualified or name in names}
-
-
-def _curves(name: str, runs: Sequence[RecordedRun], held: dict[str, dict[str, Thinned]]) -> dict[str, Thinned]:
-    """The points to draw, by the run's id: of the series or list of a name, or of a column (``metrics.loss``)."""
-    if not any(name in curves for curves in held.values()) and name.startswith(_CURVED):
-        column = parse_column(name)
-        if column.reduction is not None:
-            raise QueryError(f"{name!r}: a curve has all its points, nothing is reduced; say {column.name!r}")
-        name = column.name
-    found = {id_: curves[name] for id_, curves in held.items() if name in curves}
-    if not runs:
-        raise QueryError(f"there is no run to draw {name!r} of")
-    if not found:
-        simple = any(name in run.summary().simple for run in runs)
-        why = "; it is a simple metric, which has no curve: compare shows it, and --parallel" if simple else ""
-        raise QueryError(f"no run has a series or list called {name!r}{why}")
-    return found
-
-
 def _drawable(thinned: Thinned, log: bool) -> bool:
     return any(not math.isnan(value) and (value > 0 or not log) for value in _ys(thinned.curve))
 
 
-def _labels(runs: Sequence[RecordedRun]) -> list[str]:
-    """The runs' names; those that several have, with the end of the id."""
-    names = Counter(run.facts.name for run in runs)
-    return [f"{run.facts.name} ({run.id[-6:]})" if names[run.facts.name] > 1 else run.facts.name for run in runs]
+def _labels(runs: Sequence[RecordedRun], most: int) -> list[str]:
+    """The runs' names, cut; those that several have, with the end of the id."""
+    shown = [_cut(run.facts.name, most) for run in runs]
+    names = Counter(shown)
+    return [f"{name} ({run.id[-6:]})" if names[name] > 1 else name for run, name in zip(runs, shown, strict=True)]
 
 
 def _draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, look: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 import drawn_runs
 import multitrack
 from multitrack import plot
+from multitrack.axis import Axis
 from multitrack.cli import main
 from multitrack.errors import QueryError, to_install
 from multitrack.recorded import RecordedRun
@@ -83,6 +84,78 @@ def test_a_zero_stands_below_a_logarithmic_axis(tmp_path: Path) -> None:
     assert max(map(len, texts)) == 16  # which ends before the next axis
 
 
+def test_every_run_with_an_objective_is_a_whole_line(tmp_path: Path) -> None:
+    """Also where it lacks a param, as trials of a search with conditional hyperparameters do."""
+    journal = tmp_path / "journal"
+    for i in range(6):
+        params = {"lr": 10.0**-i, **({"momentum": i / 4} if i < 3 else {"beta": f"b{i}"})}
+        with drawn_runs.start(journal, f"{i}", params=params) as run:
+            run.log_metric("val_loss", i / 10, step=0)
+    drawn_runs.start(journal, "without").end()
+    with drawn_runs.start(journal, "diverged") as run:
+        run.log_metric("val_loss", float("nan"), step=0)
+    panel = plot.parallel(multitrack.open_journal(journal).runs(), "val_loss:min").axes[0]
+    names = [label.get_text() for label in panel.get_xticklabels()]
+    assert names == ["lr", "momentum", "beta", "val_loss:min"]
+    drawn = [list(line.get_ydata()) for line in panel.lines if len(line.get_xdata()) == 4]
+    below = -0.12
+    assert [[round(place, 9) for place in line] for line in drawn] == [  # the least loss is the best, on top
+        [0.0, below, 1.0, 1.0], [0.2, below, 0.5, 0.8], [0.4, below, 0.0, 0.6],
+        [0.6, 1.0, below, 0.4], [0.8, 0.5, below, 0.2], [1.0, 0.0, below, 0.0],
+    ]  # fmt: skip
+    assert [(text.get_position()) for text in panel.texts if text.get_text() == "none"] == [
+        (1.04, below),
+        (2.04, below),
+    ]
+    assert panel.get_title(loc="right") == "2 of 8 runs left out: no finite val_loss:min"
+    assert panel.get_ylim()[0] < below
+
+
+def test_ticks_have_as_few_digits_as_tell_them_apart() -> None:
+    for values, texts in (
+        ([0.1, 0.2, 0.30000000000000004, 0.3, 0.6000000000000001], ["0.1", "0.2", "0.3", "0.6"]),
+        ([0.3, 0.30000000000000004], ["0.3", "0.30000000000000004"]),
+        ([0.6000000000000001, "none", 0.6, [1], True, float("inf")], ["0.6", "True", "[1]", "inf", "none"]),
+        ([1.0000001, 1.0000002, None], ["1.0000001", "1.0000002", "none"]),
+        ([2**60, 2**60 + 1], [str(2**60), str(2**60 + 1)]),
+        ([0.1 * i for i in range(8)], ["0", "0.175", "0.35", "0.525", "0.7"]),
+    ):
+        assert [text for _, text in Axis("x", values).ticks] == texts, values  # type: ignore[arg-type]
+
+
+def test_a_legend_stands_whole_within_the_picture(tmp_path: Path) -> None:
+    for i in range(30):
+        with drawn_runs.start(tmp_path / "journal", f"{i} {'long ' * 20} name {i:02}") as run:
+            run.log_metric("loss", i, step=0)
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    for count, size in ((30, None), (9, (5, 2.1)), (2, (2, 2))):
+        figure = plot.overlay(runs[:count], "loss", size=size)
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        assert len(legend.get_texts()) == count
+        box, whole = legend.get_window_extent(), figure.bbox
+        assert box.y0 >= 0
+        assert box.y1 <= whole.height
+        assert 0 < whole.width - box.x0 < 0.7 * whole.width
+        names = [text.get_text() for text in legend.get_texts()]
+        assert len(set(names)) == count
+        assert all("…" in name and name.endswith(f"{i:02}") for i, name in enumerate(names))
+    figure = plot.overlay(runs[:10], "loss", size=(5, 2.1))
+    assert (figure.legends, figure.axes[0].get_title(loc="right")) == ([], "10 runs, too many for a legend")
+    alone = plot.overlay(runs[:1], "loss")
+    assert (alone.legends, alone.axes[0].get_title()[:7]) == ([], "0 long ")
+    assert plot.overlay(runs, "loss", size=(4, 3)).axes[0].lines[0].get_alpha() is None
+
+
+def test_what_x_counts(runs: list[RecordedRun]) -> None:
+    def labels(*metrics: str, x: plot.X = "step") -> list[str]:
+        return [panel.get_xlabel() for panel in plot.overlay(runs, metrics, x=x).axes]
+
+    assert labels("loss", "batch_loss") == ["step", "index"]
+    assert labels("batch_loss", "lists.batch_loss") == ["", "index"]
+    assert labels("loss", "batch_loss", x="time") == ["", "seconds since start"]
+
+
 def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
     with pytest.raises(QueryError, match="no run has a series or list called 'nonsense'"):
         plot.overlay(runs, "nonsense")
@@ -90,6 +163,10 @@ def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
         plot.overlay([], "loss")
     with pytest.raises(QueryError, match="two runs with 'nonsense' or more, there are 0"):
         plot.parallel(runs, "nonsense")
+    for wrong in ((0, 0), (7, 0.5), (float("nan"), 3), (7, 1e9)):
+        for draw in (plot.overlay, plot.parallel):
+            with pytest.raises(ValueError, match="1 to 200 inches wide and high, not"):
+                draw(runs, "loss", size=wrong)
 
 
 def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
@@ -99,7 +176,11 @@ def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
             run.log_metric("final", 1.0)
             run.log_metric("nan only", float("nan"), step=0)
             run.log_metric("below", -1.0, step=0)
+            run.log_metric("m:x <y>", 1.0, step=0)
     runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    for odd in ("m:x <y>", '"m:x <y>"', 'metrics."m:x <y>"'):
+        assert lines(plot.overlay(runs, odd)) == [[(0.0, 1.0)]] * 3
+    assert plot.parallel(runs, '"m:x <y>"').axes[0].get_title(loc="right") == ""
     figure = plot.overlay(runs, "metrics.loss")
     assert lines(figure) == [[(0.0, 1.0)], [(0.0, 2.0)], [(0.0, 3.0)]]
     (legend,) = figure.legends
@@ -107,11 +188,17 @@ def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
     for name, log, said in (
         ("final", False, "no run has a series or list called 'final'; it is a simple metric, which has no curve"),
         ("metrics.loss:min", False, "'metrics.loss:min': a curve has all its points, nothing is reduced; say 'loss'"),
+        ("loss:min", False, "'loss:min': a curve has all its points, nothing is reduced; say 'loss'"),
+        ("lossy", False, "no run has a series or list called 'lossy' (did you mean 'loss'?)"),
+        ("nonsense", False, "'nonsense'; there are loss, nan only, below, m:x <y>"),
         ("nan only", False, "no run has a finite value of 'nan only': there is nothing to draw"),
         ("below", True, "no run has a finite value of 'below' above 0: there is nothing to draw"),
     ):
         with pytest.raises(QueryError, match=re.escape(said)):
             plot.overlay(runs, name, log=log)
+    for objective, said in (("metrics.finall", "there are 0 (did you mean 'final'?)"), ("nan only", "there are 0")):
+        with pytest.raises(QueryError, match=f"{re.escape(said)}$"):
+            plot.parallel(runs, f'"{objective}"' if " " in objective else objective)
     with pytest.raises(ValueError, match=r"pictures are \.png, \.svg, \.pdf"):
         plot.save(figure, tmp_path / "x.gif")
     assert not (tmp_path / "x.gif").exists()
@@ -158,9 +245,12 @@ def test_the_command_writes_png_and_svg_the_same_each_time(journal: Path, tmp_pa
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert Path("p.svg").read_text().startswith("<?xml")
-    wrong = CliRunner().invoke(main, ["plot", "--journal", str(journal), "-m", "loss", "-o", "x.doc"])
-    assert wrong.exit_code == 2
-    assert "--output" in wrong.output
+    for option, *values in (("--output", "x.doc"), ("--size", "0", "0"), ("--size", "nan", "3"),
+                            ("--size", "100", "100", "--dpi", "1200")):  # fmt: skip
+        wrong = CliRunner().invoke(main, ["plot", "--journal", str(journal), "-m", "loss", option, *values])
+        assert wrong.exit_code == 2
+        assert f"Invalid value for {option}" in wrong.output
+        assert "Warning" not in wrong.output
 
 
 def test_without_matplotlib_it_says_what_to_install(journal: Path) -> None:
