@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multitrack.inputs import prepare_params
+from multitrack.records import KERAS
 from multitrack.run import Run
 
 
@@ -34,13 +35,13 @@ def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
     same = {key: value for key, value in params.items() if not _differs(run, f"{section}/{key}", value)}
     before = len(run._past.params)
     if same:
-        run.log_params({section: same})
+        run.log_params({section: same}, source=KERAS)
     changed = {key: value for key, value in params.items() if key not in same}
     number = 2
     while any(_differs(run, f"{section}/{number}/{key}", value) for key, value in changed.items()):
         number += 1
     if changed:
-        run.log_params({f"{section}/{number}": changed})
+        run.log_params({f"{section}/{number}": changed}, source=KERAS)
     return len(run._past.params) > before
 
 

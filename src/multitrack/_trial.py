@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
 from multitrack._guard import put_aside
-from multitrack.records import Status
+from multitrack.records import KERAS_TUNER, Status
 from multitrack.run import Run
 
 _ENDED_AS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
@@ -69,7 +69,7 @@ def log_hyperparameters(current: OpenRun, values: dict[str, Any]) -> dict[str, s
             steering[name] = str(value)
             continue
         try:
-            run.log_params({name: value})
+            run.log_params({name: value}, source=KERAS_TUNER)
         except Exception as error:  # noqa: BLE001 - one by one: its trouble must not cost the others
             put_aside(run, "hyperparameter", error)
     run.set_tags({name: value for name, value in steering.items() if current.held.tags.get(name) != value})

@@ -41,8 +41,8 @@ class Value(msgspec.Struct, frozen=True):
     Attributes:
         type: A Python type's name, or the kind of a reference (``model``, ``dataset``).
         value: The number or text, or a reference's URI.
-        source: Of a param: ``code``, ``command line``, or ``file:key``. Of a metric: what it is the last of. Of a
-            reference: its digest.
+        source: Of a param: ``code``, ``command line``, ``keras``, ``keras tuner``, or ``file:key``. Of a metric:
+            what it is the last of. Of a reference: its digest.
     """
 
     type: str

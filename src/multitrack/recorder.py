@@ -88,7 +88,8 @@ class Recorder:
         Args:
             params: A mapping, a dataclass, an ``argparse.Namespace``, a pydantic, attrs or msgspec object, or the
                 path of a YAML, TOML or JSON file.
-            source: Where they came from; default: ``code``, ``command line`` for a ``Namespace``, or the file.
+            source: Where they came from; default: ``code``, ``command line`` for a ``Namespace`` (given there,
+                or the parser's default), or the file.
 
         Raises:
             ParamChangedError: One of them was recorded with another value; none of the call is recorded.

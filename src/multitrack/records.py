@@ -58,13 +58,20 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     manifest: dict[str, Any] | None = None
 
 
+#: Source of params that the Keras callback and the tuners read off a fit or a search: they follow from the code.
+KERAS: Final = "keras"
+#: Source of a trial's hyperparameters.
+KERAS_TUNER: Final = "keras tuner"
+
+
 class Params(Record, frozen=True, kw_only=True, tag="params"):
     """Flattened params, ``/`` between levels.
 
     Attributes:
         values: Plain JSON values; read them typed with :func:`typed_params`.
         types: The Python type of each, by key.
-        source: Where they came from: ``code``, ``command line``, or a file's path.
+        source: Where they came from: ``code``, ``command line`` (an ``argparse.Namespace``), a file's path, or who
+            recorded them without being asked for each: :data:`KERAS`, :data:`KERAS_TUNER`.
         redacted: How many values were redacted; backends need not care, here and in the other kinds.
     """
 

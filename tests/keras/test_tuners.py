@@ -51,6 +51,8 @@ def check_trial(run: Any, trial: Any, tuner: Any) -> None:
     assert ("width" in own) == (own["kind"] == "deep")
     assert {name: summary.params.get(name) for name in own} == own
     assert not any(name.startswith("tuner/") for name in summary.params)
+    assert {name: summary.sources[name] for name in own} == dict.fromkeys(own, "keras tuner")
+    assert {source for name, source in summary.sources.items() if name not in own} == {"keras"}
     steering = {name: str(value) for name, value in values.items() if name.startswith("tuner/")}
     assert {name: value for name, value in summary.tags.items() if name.startswith("tuner/")} == steering
     assert summary.tags["keras_tuner/status"] == "COMPLETED"
@@ -80,6 +82,7 @@ def check_parent(parent: Any, tuner: Any, kind: str) -> None:
     assert summary.tags["best_run"] == tuner.runs[best.trial_id].id
     assert summary.metrics == {"best_score": best.score}
     assert summary.mistakes == 0
+    assert set(summary.sources.values()) == {"keras"}
     expected = {"tuner": kind, "objective": "val_loss", "direction": "min", "executions_per_trial": 1, "seed": 3}
     expected |= {name: KINDS[kind][name] for name in ("max_trials", "max_epochs") if name in KINDS[kind]}
     assert {name: summary.params[f"search/{name}"] for name in expected} == expected
