@@ -122,7 +122,7 @@ def compare(
     best: str | None, rerun: str | None, as_json: bool, as_csv: bool, as_markdown: bool,
 ) -> None:  # fmt: skip
     """See ``--help``, which is :data:`_HELP`."""
-    from multitrack import shown_compare  # noqa: PLC0415 - not for the other commands
+    from multitrack import shown_compare, shown_rerun  # noqa: PLC0415 - not for the other commands
     from multitrack.compare import compare as put_side_by_side  # noqa: PLC0415
 
     forms = {"--json": as_json, "--csv": as_csv, "--markdown": as_markdown, "--rerun": rerun is not None}
@@ -150,7 +150,7 @@ def compare(
         told = f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max"
         click.echo(f"multitrack: {safe(told)}", err=True)
     if rerun is not None:
-        shown_compare.print_rerun(comparison.rerun(), rerun)
+        shown_rerun.print_rerun(comparison.rerun(), rerun)
     elif as_json:
         shown_compare.print_json(comparison)
     elif as_csv:

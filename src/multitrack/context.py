@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from multitrack.background import without_fork
-from multitrack.distributions import packages
+from multitrack.distributions import packages, urls_of_packages
 from multitrack.manifest import Context, GitState
 from multitrack.redaction import Redaction
 
@@ -41,7 +41,8 @@ def full_context(quick: Context, redaction: Redaction) -> Context:
     if git is not None:
         remote, branch = redaction.text(git.remote or ""), redaction.text(git.branch or "")
         git = msgspec.structs.replace(git, remote=remote or None, branch=branch or None)
-    return msgspec.structs.replace(quick, git=git, packages=packages(), complete=True)
+    urls = {name: redaction.text(url) for name, url in urls_of_packages().items()}
+    return msgspec.structs.replace(quick, git=git, packages=packages(), urls=urls, complete=True)
 
 
 def git_state(directory: Path) -> GitState | None:

@@ -6,6 +6,7 @@ it is asked only for what is not found by name.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -21,13 +22,37 @@ _OURS: Final = re.compile(rf"(?i)(?P<name>{PROJECT}[-_.][A-Za-z0-9_.]+)-(?P<vers
 
 def packages() -> dict[str, str]:
     """Version of each installed distribution: a few milliseconds."""
-    found: dict[str, str] = {}
-    for _, names in _directories():
+    return {name: version for name, (version, _) in sorted(_installed().items())}
+
+
+def urls_of_packages() -> dict[str, str]:
+    """Of each distribution that was installed from a directory, an archive or a repository, not an index: its URL.
+
+    As PEP 610 has it; what conda installed names the directory of its own build, and is on indexes.
+    """
+    found = {}
+    for name, (_, info) in sorted(_installed().items()):
+        try:
+            direct = json.loads((info / "direct_url.json").read_bytes())
+            url, vcs = direct["url"], direct.get("vcs_info")
+            if vcs is not None:
+                url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+            if (info / "INSTALLER").read_text().strip() != "conda":
+                found[name] = str(url)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # mostly, there is no such file
+            continue
+    return found
+
+
+def _installed() -> dict[str, tuple[str, Path]]:
+    """Version and metadata of each installed distribution."""
+    found: dict[str, tuple[str, Path]] = {}
+    for directory, names in _directories():
         for name in names:
             match = _DIST_INFO.fullmatch(name)
-            if match:
-                found.setdefault(_normal(match["name"]), match["version"])  # earlier entries of the path win
-    return dict(sorted(found.items()))
+            if match:  # earlier entries of the path win
+                found.setdefault(_normal(match["name"]), (match["version"], Path(directory, name)))
+    return found
 
 
 def entry_point(name: str) -> tuple[str, str] | None:

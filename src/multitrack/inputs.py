@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from multitrack import values
 from multitrack.paramfile import read_params
-from multitrack.records import ParamType
+from multitrack.records import COMMAND_LINE, ParamType
 from multitrack.redaction import Redaction
 
 LARGEST_STEP: Final = 2**63 - 1
@@ -38,7 +38,7 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
         path = Path(params)
         params, source = read_params(path), source or str(path.absolute())
     elif source is None:
-        source = "command line" if type(params).__name__ == "Namespace" else "code"
+        source = COMMAND_LINE if type(params).__name__ == "Namespace" else "code"
     flat, types = values.flatten_params(params)
     redacted = {}
     for key, value in flat.items():

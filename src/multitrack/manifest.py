@@ -60,6 +60,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         platform: The operating system.
         git: The source's repository, where there is one.
         packages: Version of each installed distribution.
+        urls: Of those that were installed from a directory, an archive or a repository: from which (PEP 610).
         complete: False while the slower facts are still being gathered.
     """
 
@@ -74,6 +75,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     platform: str
     git: GitState | None = None
     packages: dict[str, str] = {}
+    urls: dict[str, str] = {}
     complete: bool = True
 
 

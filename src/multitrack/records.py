@@ -58,6 +58,8 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     manifest: dict[str, Any] | None = None
 
 
+#: Source of params that an ``argparse.Namespace`` held.
+COMMAND_LINE: Final = "command line"
 #: Source of params that the Keras callback and the tuners read off a fit or a search: they follow from the code.
 KERAS: Final = "keras"
 #: Source of a trial's hyperparameters.
@@ -70,8 +72,8 @@ class Params(Record, frozen=True, kw_only=True, tag="params"):
     Attributes:
         values: Plain JSON values; read them typed with :func:`typed_params`.
         types: The Python type of each, by key.
-        source: Where they came from: ``code``, ``command line`` (an ``argparse.Namespace``), a file's path, or who
-            recorded them without being asked for each: :data:`KERAS`, :data:`KERAS_TUNER`.
+        source: Where they came from: ``code``, a file's path, :data:`COMMAND_LINE`, :data:`KERAS`, or
+            :data:`KERAS_TUNER`.
         redacted: How many values were redacted; backends need not care, here and in the other kinds.
     """
 

@@ -36,8 +36,9 @@ def start(name: str, **more: Any) -> multitrack.Run:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> JournalReader:
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JournalReader:
     """Three runs that ended, and what they have: ``b`` fails, and has no accuracy."""
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "import train"])  # the tests' own arguments are no params
     (tmp_path / "conf.yaml").write_text("model: {units: 64}\n")
     for i, name in enumerate("abc"):
         tags = {"deployment": "eu" if i else "us", "build": str(i)}
