@@ -176,6 +176,11 @@ def test_params_keep_where_they_came_from(tmp_path: Path) -> None:
         "code": "code", "lr": "command line", "model/units": str(tmp_path / "a.toml"), "seed": str(tmp_path / "b.json"),
         "epochs": str(tmp_path / "c.yaml"), "given": "sweep",
     }  # fmt: skip
+    with pytest.raises(FileNotFoundError, match=r"cannot read the params file: No such file or directory: '.*e\.yaml'"):
+        run.log_params(tmp_path / "e.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xe9")
+    with pytest.raises(ValueError, match=r"params file .*latin\.yaml cannot be read: 'utf-8' codec"):
+        run.log_params(tmp_path / "latin.yaml")
     (tmp_path / "d.json").write_text("[1]")
     with pytest.raises(ValueError, match=r"d\.json must hold a mapping"):
         run.log_params(tmp_path / "d.json")

@@ -15,17 +15,18 @@ def read_params(path: Path) -> dict[str, Any]:
 
     Raises:
         ValueError: The suffix is unknown, or the content is no mapping.
-        FileNotFoundError: There is no such file.
+        OSError: The file cannot be read; where there is none, a ``FileNotFoundError``.
         ImportError: It is YAML and PyYAML is not installed.
     """
     suffix = path.suffix.lower()
     if suffix not in {".yaml", ".yml", ".toml", ".json"}:
         raise ValueError(f"params file {path} must end in .yaml, .yml, .toml or .json")
-    text = path.read_text(encoding="utf-8")
     try:
-        found = _parse(text, suffix)
+        found = _parse(path.read_text(encoding="utf-8"), suffix)
     except ImportError:
         raise
+    except OSError as error:
+        raise OSError(error.errno, f"cannot read the params file: {error.strerror}", str(path)) from None
     except Exception as error:
         raise ValueError(f"params file {path} cannot be read: {error}") from error
     if not isinstance(found, dict):
