@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any
 
 
 class Framed:
-    """What data frames can be made of."""
+    """What is a table by itself, and has its columns as :meth:`_columns`."""
 
     __slots__ = ()
 
-    @abstractmethod
     def _columns(self) -> dict[str, list[Any]]:
         """Cells by column; ``time`` holds milliseconds since the epoch."""
+        raise NotImplementedError
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame``, whose ``time`` is a timestamp of UTC; a column of several types becomes one of texts.

@@ -144,6 +144,7 @@ def test_a_legend_stands_whole_within_the_picture(tmp_path: Path) -> None:
     assert (figure.legends, figure.axes[0].get_title(loc="right")) == ([], "10 runs, too many for a legend")
     alone = plot.overlay(runs[:1], "loss")
     assert (alone.legends, alone.axes[0].get_title()[:7]) == ([], "0 long ")
+    plot.save(plot.overlay(runs[:2], "loss", size=(1, 1)), tmp_path / "small.png")  # without a warning
     assert plot.overlay(runs, "loss", size=(4, 3)).axes[0].lines[0].get_alpha() is None
 
 
