@@ -102,10 +102,10 @@ def _told(values: Sequence[float], fewest: int) -> list[str]:
     return [repr(value) for value in values]
 
 
-def finite(value: float) -> float:
-    """The value as a double; NaN where it is infinite, or an integer beyond the doubles."""
+def finite(value: float | None) -> float:
+    """The value as a double; NaN where there is none, it is infinite, or it is an integer beyond the doubles."""
     try:
-        return float(value) if math.isfinite(value) else math.nan
+        return float(value) if value is not None and math.isfinite(value) else math.nan
     except OverflowError:
         return math.nan
 

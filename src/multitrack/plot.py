@@ -142,10 +142,11 @@ def parallel(
     if size is not None:
         check_size(size)
     column = parse_column(qualified(objective))
-    found = [(run, run.get(column)) for run in runs]
-    scored = [(run.get_params(), float(value)) for run, value in found if value is not None and math.isfinite(value)]
+    known = list(runs)
+    found = [(run, finite(run.get(column))) for run in known]
+    scored = [(run.get_params(), value) for run, value in found if not math.isnan(value)]
     if len(scored) < 2:
-        there = {name: None for run, _ in found for name in names_of(column.group, run.summary())}
+        there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}{why}")
     names = list(params) if params is not None else differing([values for values, _ in scored])
@@ -182,9 +183,9 @@ def parallel(
     panel.set_yticks([])
     panel.set_xlim(-0.1, len(axes) - 0.6)
     panel.spines[:].set_visible(False)
-    if len(scored) < len(found):
-        left_out = len(found) - len(scored)
-        panel.set_title(f"{left_out} of {len(found)} runs left out: no finite {_text(objective)}", **_NOTE)
+    if len(scored) < len(known):
+        left_out = len(known) - len(scored)
+        panel.set_title(f"{left_out} of {len(known)} runs left out: no finite {_text(objective)}", **_NOTE)
     figure.colorbar(shades, ax=panel, label=_text(objective), pad=0.01, aspect=30)
     return figure
 

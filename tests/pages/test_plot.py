@@ -92,8 +92,9 @@ def test_every_run_with_an_objective_is_a_whole_line(tmp_path: Path) -> None:
         with drawn_runs.start(journal, f"{i}", params=params) as run:
             run.log_metric("val_loss", i / 10, step=0)
     drawn_runs.start(journal, "without").end()
-    with drawn_runs.start(journal, "diverged") as run:
-        run.log_metric("val_loss", float("nan"), step=0)
+    for value in (float("nan"), 10**400):
+        with drawn_runs.start(journal, "diverged") as run:
+            run.log_metric("val_loss", value, step=0)
     panel = plot.parallel(multitrack.open_journal(journal).runs(), "val_loss:min").axes[0]
     names = [label.get_text() for label in panel.get_xticklabels()]
     assert names == ["lr", "momentum", "beta", "val_loss:min"]
@@ -107,7 +108,7 @@ def test_every_run_with_an_objective_is_a_whole_line(tmp_path: Path) -> None:
         (1.04, below),
         (2.04, below),
     ]
-    assert panel.get_title(loc="right") == "2 of 8 runs left out: no finite val_loss:min"
+    assert panel.get_title(loc="right") == "3 of 9 runs left out: no finite val_loss:min"
     assert panel.get_ylim()[0] < below
 
 
