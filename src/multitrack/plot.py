@@ -168,15 +168,7 @@ def parallel(
         panel.plot([i, i], [0, 1], color="#57606a", linewidth=0.8, zorder=3)
         for place, text in axis.ticks:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
-            panel.text(
-                i + 0.04,
-                place,
-                _text(_cut(text, _LABEL)),
-                fontsize="x-small",
-                va="center",
-                zorder=4,
-                bbox=box,
-            )
+            panel.text(i + 0.04, place, _text(_cut(text, _LABEL)), fontsize="x-small", va="center", zorder=4, bbox=box)
     names = [axis.name if len(axis.name) <= _LABEL else f"…{axis.name[1 - _LABEL :]}" for axis in axes]
     panel.set_xticks(range(len(axes)), [_text(name) for name in names])
     panel.tick_params(length=0)
