@@ -110,8 +110,8 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
     "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and say what it takes to run it again."
 )
 @click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
-              help="Print only what it takes to run the best (or only) run again: params as arguments or as YAML, "
-                   "with command and commit; or the packages' versions.")  # fmt: skip
+              help="Print only what it takes to run the best (or only) run again: arguments for its command, or params "
+                   "as YAML, with command and commit as comments; or the packages' versions.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON document, a run on a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
