@@ -8,7 +8,6 @@ from typing import Any, Final
 import click
 import msgspec
 
-from multitrack.again import Rerun
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.compare import Comparison, differ
@@ -76,20 +75,6 @@ def print_json(comparison: Comparison) -> None:
     click.echo("\n]}")
 
 
-def print_rerun(rerun: Rerun, form: str) -> None:
-    """What it takes to run a run again, as a file for a shell, pip or ``log_params``."""
-    if form == "requirements":
-        click.echo(safe(rerun.requirements(), lines=True), nl=False)
-        return
-    told = {"run": rerun.run, **rerun.facts()}
-    for label, text in told.items():
-        click.echo(f"# {label}: {safe(text)}")
-    if form == "yaml":
-        click.echo(rerun.yaml(), nl=False)
-    else:
-        click.echo(rerun.shell())
-
-
 def _texts(column: Column, comparison: Comparison) -> list[str]:
     """A column's name and cells."""
     name = str(column)
@@ -139,8 +124,8 @@ def _print_best(screen: Screen, comparison: Comparison) -> None:
     told = {"best": f"{called}, {best.column} = {value}", **rerun.facts()}
     if rerun.context is not None and rerun.context.packages:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
-    if rerun.params:
-        told["params"] = rerun.shell()
+    if arguments := rerun.shell():
+        told["arguments"] = arguments
     screen.line()
     width = max(map(len, told))
     for label, text in told.items():
