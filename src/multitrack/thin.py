@@ -37,7 +37,8 @@ class Thinned(msgspec.Struct, frozen=True):
     Attributes:
         count: How many points there were.
         curve: The points kept; all of them, if there were few.
-        means: The mean of each stretch, at its middle, for smoothing; ``None`` where all points were kept.
+        means: The mean of each stretch's finite values, at its middle, for smoothing; NaN, a gap, of one that has none.
+            ``None`` where all points were kept.
     """
 
     count: int
@@ -110,9 +111,8 @@ class Thinner:
             stretches.append(self._stretch(0, len(self._values)))
         points = [point for stretch in stretches for point in _points(stretch)]
         means = [
-            (stretch.middle.step, stretch.middle.time, stretch.total / stretch.finite)
+            (stretch.middle.step, stretch.middle.time, stretch.total / stretch.finite if stretch.finite else math.nan)
             for stretch in stretches
-            if stretch.finite
         ]
         return Thinned(
             self.count,

@@ -36,7 +36,7 @@ def page_of(run: RecordedRun) -> str:
     found = msgspec.to_builtins(collected.page_run(Tables()))
     for held in (*found["series"].values(), *found["lists"].values()):
         if held["means"]:  # the order in which numbers are added up moves the last digits
-            held["means"]["values"] = [f"{value:.9g}" for value in held["means"]["values"]]
+            held["means"]["values"] = [f"{float(value):.9g}" for value in held["means"]["values"]]
     return repr(found)
 
 

@@ -57,6 +57,28 @@ def test_smoothing_log_scale_and_the_x_axis(page: Page, report: Path) -> None:
     assert page.layout("metrics.loss")["y"] == "log"
 
 
+def test_smoothing_leaves_gaps_where_the_points_have_them(browser: Page, tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    with drawn_runs.start(tmp_path / "journal", "gaps") as run:
+        for step, value in enumerate([1, nan, 3, inf, -inf, 2]):
+            run.log_metrics({"some": value, "none": nan}, step=step)
+        run.log_list_metric("long", [5.0] * 3000 + [nan] * 3000 + [5.0] * 3000)  # thinned: whole stretches are NaN
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs())
+    browser.open(f"{(tmp_path / 'r.html').as_uri()}#smooth=0.6")
+    faint, smooth = browser.graph("metrics.some")
+    assert faint["y"] == [1, None, 3, None, None, 2]
+    assert smooth["y"] == [1, None, pytest.approx(2.25), None, None, pytest.approx(2.1224, abs=1e-4)]
+    assert [trace["y"] for trace in browser.graph("metrics.none")] == [[None] * 6] * 2
+    shown = browser.js("[...document.querySelectorAll('figure .plot')].map((plot) => plot.layout.yaxis.range)")
+    assert 0.5 < shown[0][0] < 1
+    faint, smooth = browser.graph("lists.long")
+    assert all(value in (None, pytest.approx(5)) for value in smooth["y"])
+    gaps = [x for x, y in zip(smooth["x"], smooth["y"], strict=True) if y is None]
+    assert 3000 <= gaps[0] < 3100
+    assert 5900 < gaps[-1] < 6000
+    assert browser.troubles() == []
+
+
 def test_thinning_is_said_and_keeps_extremes(page: Page) -> None:
     traces = page.graph("lists.batch_loss")
     assert [max(trace["y"]) for trace in traces] == [9.75 + size for _ in drawn_runs.RATES for size in drawn_runs.SIZES]

@@ -55,8 +55,8 @@ function exactly(value) {
   return Object.hasOwn(SPECIAL, value) ? SPECIAL[value] : BigInt(value);
 }
 
-/** A recorded number as a double, to be drawn. */
-const number = (value) => Number(exactly(value));
+/** A recorded number as a double, to be drawn; a gap stays none, which `Number` would take for 0. */
+const number = (value) => (value === null ? NaN : Number(exactly(value)));
 
 const isNumber = (value) => typeof value === "number" || typeof value === "bigint";
 const isFiniteNumber = (value) => typeof value === "bigint" || Number.isFinite(value);

@@ -113,7 +113,7 @@ function xs(run, points) {
   return points.times.map((time) => run.started + time);
 }
 
-/** An exponential mean that does not lean on where it starts; of a thinned series, of its stretches' means. */
+/** An exponential mean that does not lean on where it starts, with the gaps of the points; of a thinned series, of its stretches' means. */
 function smoothed(points) {
   let sum = 0, weight = 0;
   const values = points.values.map((value) => {
