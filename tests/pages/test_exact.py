@@ -25,6 +25,16 @@ def column(page: Page, key: str, what: str = "textContent") -> list[str]:
     )  # fmt: skip
 
 
+def shown(page: Page) -> list[str]:
+    """The table's columns."""
+    return page.js("[...document.querySelectorAll('.sort')].map((sort) => sort.dataset.key.slice('sort '.length))")
+
+
+def axes(page: Page) -> list[str]:
+    """Those of parallel coordinates."""
+    return page.js("[...document.querySelectorAll('[data-axis]')].map((axis) => axis.dataset.axis)")
+
+
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     journal = tmp_path_factory.mktemp("exact") / "journal"
@@ -52,7 +62,7 @@ def page(browser: Page, journal: Path, tmp_path: Path) -> Iterator[Page]:
 def test_params_that_differ_are_shown_and_told_apart(page: Page) -> None:
     assert column(page, "params.tiny") == ["1", "1.0000001", "1.0000002", "1.0000003"]
     assert column(page, "params.huge") == [str(HUGE + i) for i in range(4)]
-    assert "sort params.same" not in page.js("[...document.querySelectorAll('.sort')].map((e) => e.dataset.key)")
+    assert "params.same" not in shown(page)
     assert column(page, "params.lr", "title") == ["", "", "0.010000000000000002", "0.0010000000000000002"]
     assert column(page, "metrics.loss", "title")[0] == str(1 / 3)
     page.click('[data-key="sort params.huge"]')
@@ -99,8 +109,7 @@ def test_a_zero_stands_below_a_logarithmic_axis(browser: Page, tmp_path: Path) -
 
 
 def test_what_differs_has_an_axis(page: Page, journal: Path) -> None:
-    axes = page.js("[...document.querySelectorAll('[data-axis]')].map((e) => e.dataset.axis)")
-    assert axes == ["params.tiny", "params.huge", "params.lr", "metrics.score"]
+    assert axes(page) == ["params.tiny", "params.huge", "params.lr", "metrics.score"]
     ticks = [f"9007…{str(HUGE + i)[-5:]}{HUGE + i}" for i in range(4)]  # and the whole as its title
     assert page.texts('[data-axis="params.huge"] .tick') == ticks
     places = page.js("[...document.querySelectorAll('.parallel .line')].map((e) => e.getAttribute('d'))")
@@ -115,3 +124,41 @@ def test_what_differs_has_an_axis(page: Page, journal: Path) -> None:
         2 / 3,
         1,
     ]
+
+
+def test_what_only_some_runs_have_is_a_difference(browser: Page, tmp_path: Path) -> None:
+    for i in range(4):
+        only = {"dropout": 0.5} if i == 1 else {}
+        tags = {"gpu": "a"} if i else {}
+        with drawn_runs.start(tmp_path / "journal", f"r{i}", params={"units": 64, **only}, tags=tags) as run:
+            run.log_metric("score", i)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert column(browser, "params.dropout") == ["", "0.5", "", ""]
+    assert column(browser, "tags.gpu") == ["", "a", "a", "a"]
+    assert "params.units" not in shown(browser)
+    assert axes(browser) == ["params.dropout", "metrics.score"]
+    starts = browser.js(
+        "[...document.querySelectorAll('.parallel .line')].map((e) => e.getAttribute('d').split(/[ L]/)[1])"
+    )
+    end = float(browser.js("document.querySelector('[data-axis=\"params.dropout\"] .rule').getAttribute('y1')"))
+    assert [float(y) > end for y in starts] == [True, False, True, True]  # below the axis
+    assert browser.troubles() == []
+
+
+def test_what_a_search_has_and_its_trials_lack_is_no_difference(browser: Page, tmp_path: Path) -> None:
+    """Nor what all of them have alike and the search lacks; what one of two searches lacks is one."""
+    for name, own in {"one": {"search/tuner": "grid"}, "two": {"search/tuner": "grid", "search/seed": 7}}.items():
+        with drawn_runs.start(tmp_path / "journal", name, params=own) as search:
+            for i in range(3):
+                more = {"l2": 0.1} if (name, i) == ("two", 1) else {}
+                with drawn_runs.start(tmp_path / "journal", f"{name} {i}", params={"units": 64, **more}, parent=search):
+                    pass
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    write_page(tmp_path / "r.html", [run for run in runs if run.facts.name.startswith("one")], charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert [key for key in shown(browser) if not key.startswith("metadata")] == []
+    write_page(tmp_path / "r.html", runs, charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert [key for key in shown(browser) if not key.startswith("metadata")] == ["params.search/seed", "params.l2"]
+    assert browser.troubles() == []

@@ -1,9 +1,16 @@
 // The table: columns by group, sorted by a click on their name, series and lists reduced as their header says.
 
-/** Whether runs that have something in a column have different things; a search's own run has not its trials' params. */
+/** Whether runs differ in a column: in what they have, or in that one has something there and another of its peers has not. */
 function differs(column, runs) {
-  const values = runs.map((run) => cell(run, column)).filter((value) => value !== undefined && value !== "");
-  return new Set(values.map(identity)).size > 1;
+  const values = new Set(), had = new Map();
+  for (const run of runs) {
+    const value = cell(run, column);
+    const has = value !== undefined && value !== "";
+    if (has) values.add(identity(value));
+    if (values.size > 1 || (had.get(run.peers) ?? has) !== has) return true;
+    had.set(run.peers, has);
+  }
+  return false;
 }
 
 /** The columns of the groups that are switched on; and always the name. */
@@ -42,7 +49,7 @@ function drawTable(place) {
       (left > 0 || state.all) && h("label", { class: "check" },
         h("input", { type: "checkbox", checked: state.all, "data-key": "all",
           onchange: (event) => change({ all: event.target.checked }) }),
-        state.all ? "also columns that are equal in all runs" : `also ${plural(left, "column")} equal in all runs`),
+        state.all ? "also columns that are equal in all runs that have them" : `also ${plural(left, "column")} equal in all runs that have them`),
       groupSwitches()),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" },
       h("table", { class: "runs" },
