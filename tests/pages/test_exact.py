@@ -162,3 +162,40 @@ def test_what_a_search_has_and_its_trials_lack_is_no_difference(browser: Page, t
     browser.open((tmp_path / "r.html").as_uri())
     assert [key for key in shown(browser) if not key.startswith("metadata")] == ["params.search/seed", "params.l2"]
     assert browser.troubles() == []
+
+
+def test_numbers_of_a_column_are_told_apart_as_they_are_reduced(browser: Page, tmp_path: Path) -> None:
+    for seed, loss in enumerate((0.123456789, 0.12345679, 0.123456791)):
+        with drawn_runs.start(tmp_path / "journal", f"{seed}") as run:
+            run.log_metric("seed_loss", loss)
+            for step, value in enumerate((0.5 + seed * 1e-11, 0.25, 10000.4 + seed)):
+                run.log_metric("loss", value, step=step)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert column(browser, "metrics.seed_loss") == ["0.123456789", "0.12345679", "0.123456791"]
+    assert column(browser, "metrics.loss") == ["10000.4", "10001.4", "10002.4"]
+    browser.click("[data-key='reduce metrics.loss'] option[value=first]")
+    assert column(browser, "metrics.loss") == ["0.5", "0.50000000001", "0.50000000002"]
+    assert browser.troubles() == []
+
+
+def test_large_numbers_are_whole_before_their_point(browser: Page, tmp_path: Path) -> None:
+    for name, base in {"a": 99999.5, "b": 123456789.12, "c": 100000.123}.items():
+        with drawn_runs.start(tmp_path / "journal", name) as run:
+            for step in range(3):
+                run.log_metric("loss", base + step / 3, step=step)
+            run.log_metric("tokens", base)
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    write_page(tmp_path / "r.html", runs, charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    assert column(browser, "metrics.tokens") == ["99999.5", "123456789", "100000"]
+    rows = []
+    for run in runs:
+        browser.view(f"run={run.id}")
+        rows.append(browser.texts("#single [aria-label=Metrics] td:not(:empty)"))
+    assert rows == [
+        ["99999.5", "100000.167", "3", "99999.5", "99999.5", "100000.167", "99999.8333", "99999.8333"],
+        ["123456789.12", "123456790", "3", "123456789.12", "123456789.12", "123456790", "123456789", "123456789"],
+        ["100000.123", "100000.79", "3", "100000.123", "100000.123", "100000.79", "100000.456", "100000.456"],
+    ]
+    assert browser.troubles() == []

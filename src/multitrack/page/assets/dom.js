@@ -64,22 +64,23 @@ const isFiniteNumber = (value) => typeof value === "bigint" || Number.isFinite(v
 /** A value such that equal ones, and they alone, have equal texts: 1, "1" and true are three. */
 const identity = (value) => (isNumber(value) ? String(value) : JSON.stringify(value));
 
-const DIGITS = 5, ALL_DIGITS = 17;
+// Digits of numbers: six, and more where numbers would look the same, as in the terminal's tables; 17 are all.
+const STEPS = [6, 9, 12, 15, 17], DIGITS = STEPS[0], ALL_DIGITS = STEPS.at(-1);
 
 /** How many digits tell numbers apart that differ. */
 function digitsFor(values) {
   const numbers = [...new Set(values.filter((value) => typeof value === "number"))];
-  let digits = DIGITS;
-  while (digits < ALL_DIGITS && new Set(numbers.map((value) => numberText(value, digits))).size < numbers.length) digits += 1;
-  return digits;
+  return STEPS.find((digits) => new Set(numbers.map((value) => numberText(value, digits))).size === numbers.length) ?? ALL_DIGITS;
 }
 
+/** A number with so many digits; what stands before its point is always whole: no 1e+5 for 99999.5. */
 function numberText(value, digits = DIGITS) {
   if (typeof value !== "number") return String(value ?? "");
   if (Number.isInteger(value) && Math.abs(value) <= 2 ** 53) return String(value);
   if (digits >= ALL_DIGITS) return String(value);
-  const text = value.toPrecision(digits);
-  return text.includes("e") ? text.replace(/\.?0+e/, "e") : text.replace(/\.?0+$/, "");
+  const size = Math.abs(value);
+  const text = size >= 1e5 && size < 1e15 ? value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))) : value.toPrecision(digits);
+  return text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
 }
 
 /** A param or other value of any kind. */
@@ -114,8 +115,8 @@ function momentText(milliseconds, fraction = false) {
 
 function tookText(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${two(Math.round(seconds % 60))} s`;
+  const whole = Math.round(seconds), minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${two(whole % 60)} s`;
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
 }
 

@@ -39,8 +39,9 @@ function axis(column, runs) {
   const values = runs.map((run) => cell(run, column)).filter((value) => value !== undefined);
   const numbers = values.length && values.every((value) => isNumber(value) && isFinite(Number(value)));
   if (!numbers) {
-    const names = [...new Set(values.map((value) => valueText(value)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    const place = (value) => (names.length > 1 ? names.indexOf(valueText(value)) / (names.length - 1) : 0.5);
+    const digits = digitsFor(values);
+    const names = [...new Set(values.map((value) => valueText(value, digits)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    const place = (value) => (names.length > 1 ? names.indexOf(valueText(value, digits)) / (names.length - 1) : 0.5);
     return { column, place, ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
   }
   const distinct = [...new Set(values)].sort(compare);
@@ -102,7 +103,7 @@ function drawParallel(place) {
     const on = brushed(run) && !state.hidden.has(run.id);
     return h("path", { class: on ? "line" : "line out", "data-run": run.id, d: "M" + points.join("L"),
       stroke: on ? shade(goal.place(cell(run, goal.column))) : undefined },
-      h("title", {}, `${label(run)}: ${goal.column.name} ${numberText(cell(run, goal.column))}`));
+      h("title", {}, `${label(run)}: ${goal.column.name} ${numberText(cell(run, goal.column), digitsOf(goal.column))}`));
   });
   fill(place,
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",

@@ -42,8 +42,12 @@ function back() {
 
 const runLink = (id) => (byId.has(id) ? h("a", opens(id), byId.get(id).name) : h("code", {}, id));
 
-/** A number, all of it in its title; a number that stands as text is shown whole. */
-const exact = (value) => (typeof value === "number" ? h("span", { class: "number", title: String(value) }, numberText(value)) : valueText(value));
+/** A number, all of it in its title, and shown where it is short; one that stands as text is shown whole. */
+function exact(value) {
+  if (typeof value !== "number") return valueText(value);
+  const whole = String(value);
+  return h("span", { class: "number", title: whole }, whole.length <= 14 ? whole : numberText(value, 9));
+}
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
@@ -59,15 +63,13 @@ function table(title, names, rows) {
 
 function metricTable(run) {
   const names = ["metric", "value", "points", "first", "min", "max", "mean", "median"];
-  const statistics = (points) => ["first", "min", "max", "mean", "median"].map((name) => exact(points.statistics[STATISTICS[name]] ?? ""));
-  const rows = Object.entries(run.metrics).map(([name, value]) => {
-    const points = own(run.series, name);
-    return points ? [name, exact(value), points.count, ...statistics(points)] : [name, exact(value), "", "", "", "", "", ""];
-  });
+  const row = (name, value, points) => [name, exact(value), points?.count ?? "",
+    ...["first", "min", "max", "mean", "median"].map((of) => exact(points?.statistics[STATISTICS[of]] ?? ""))];
+  const rows = Object.entries(run.metrics).map(([name, value]) => row(name, value, own(run.series, name)));
   for (const held of [run.series, run.lists]) {
     for (const [name, points] of Object.entries(held)) {
       if (held === run.series && own(run.metrics, name) !== undefined) continue;
-      rows.push([name, exact(points.statistics[STATISTICS.last]), points.count, ...statistics(points)]);
+      rows.push(row(name, points.statistics[STATISTICS.last], points));
     }
   }
   return table("Metrics", names, rows);

@@ -99,7 +99,15 @@ function cellText(value, column) {
   if (value === undefined) return "";
   if (column.kind === "time") return momentText(value);
   if (column.kind === "seconds") return tookText(value);
-  return valueText(value, column.digits);
+  return valueText(value, digitsOf(column));
+}
+
+/** How many digits tell a column's numbers apart as it is reduced now. Counted once: they stay until there are other runs. */
+function digitsOf(column) {
+  const reduction = state.reduce.get(column.key);
+  column.digits ??= new Map();
+  if (!column.digits.has(reduction)) column.digits.set(reduction, digitsFor(data.runs.map((run) => cell(run, column))));
+  return column.digits.get(reduction);
 }
 
 const columnOf = (key) => columns.find((column) => column.key === key);

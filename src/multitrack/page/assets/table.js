@@ -31,9 +31,6 @@ function drawTable(place) {
   const shown = tableColumns(data.runs);
   const left = openColumns().length - shown.length;
   const best = bestCells(runs, shown);
-  for (const column of shown) { // once: a param stays what it is until there are other runs
-    if (column.group === "params") column.digits ??= digitsFor(data.runs.map((run) => cell(run, column)));
-  }
   fill(place,
     h("div", { class: "bar" },
       h("label", { class: "find" }, h("span", {}, "Filter"),
