@@ -1,10 +1,14 @@
 """The report's table in a real browser: what is clicked does what it says."""
 
+from pathlib import Path
+
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 import drawn_runs
+import multitrack
 from browser import Page
+from multitrack.page.write import write_page
 
 pytestmark = pytest.mark.slow
 
@@ -113,3 +117,28 @@ def test_keys_alone_sort_hide_and_open_a_run(page: Page) -> None:
             break
     assert page.texts("#single h1") == [NAMES[6]]
     assert {"theme", "filter", "sort metadata.name"} <= set(seen)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_names_that_differ_at_their_end_are_told_apart(browser: Page, tmp_path: Path, width: int) -> None:
+    names = [f"resnet50 imagenet cosine schedule with warm restarts seed {seed}" for seed in (1, 2)]
+    for name in names:
+        path = f"/data/checkpoints/imagenet/2026/{name}/weights.keras"
+        params = {"weights": path, "optimizer/schedule/1": name[-1], "optimizer/schedule/2": name}
+        with drawn_runs.start(tmp_path / "journal", name, params=params) as run:
+            run.log_metric("loss", 1.0, step=0)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs())
+    browser.open((tmp_path / "r.html").as_uri(), width=width)
+    assert browser.rows() == names
+    for cell, name in zip(browser.all("tbody th.name"), names, strict=True):
+        end = cell.find_element("css selector", ".rest")
+        assert end.text == name[-14:]
+        assert cell.rect["x"] < end.rect["x"] < end.rect["x"] + end.rect["width"] <= cell.rect["x"] + cell.rect["width"]
+        assert cell.find_element("css selector", "a").get_attribute("title") == name
+    assert browser.texts(".legend button") == [f"resnet50 imag…estarts seed {seed}" for seed in (1, 2)]
+    assert [trace["name"] for trace in browser.graph("metrics.loss")] == [
+        f"resnet50 imagenet c…warm restarts seed {seed}" for seed in (1, 2)
+    ]
+    assert len({cell for cell in browser.texts("tbody td:not(.look)") if cell.startswith("/data")}) == 2
+    assert len(set(browser.texts(".axis .label"))) == len(browser.texts(".axis .label")) > 2
+    assert browser.troubles() == []

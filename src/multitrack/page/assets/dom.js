@@ -93,14 +93,22 @@ function valueText(value, digits = DIGITS) {
 }
 
 function short(text, most = 48) {
-  const all = String(text);
-  return all.length > most ? all.slice(0, most - 1) + "…" : all;
+  const all = [...String(text)]; // no character in half
+  return all.length > most ? all.slice(0, most - 1).join("") + "…" : String(text);
 }
 
 /** Cut in the middle: what differs often does at the end. */
-function inner(text, most) {
-  const all = String(text), end = Math.floor(most / 2);
-  return all.length > most ? `${all.slice(0, most - 1 - end)}…${all.slice(-end)}` : all;
+function inner(text, most = 48) {
+  const all = [...String(text)], end = Math.floor(most / 2);
+  return all.length > most ? `${all.slice(0, most - 1 - end).join("")}…${all.slice(-end).join("")}` : String(text);
+}
+
+const KEPT = 14; // characters at the end of a name that no width takes away
+
+/** The same, by the width that there is (page.css). */
+function fitted(text) {
+  const all = [...inner(text, 200)];
+  return [h("span", { class: "start" }, all.slice(0, -KEPT).join("")), h("span", { class: "rest" }, all.slice(-KEPT).join(""))];
 }
 
 const two = (n) => String(n).padStart(2, "0");

@@ -124,7 +124,7 @@ function axisGroup(axis, x, y, isGoal) {
   return h("g", { class: isGoal ? "axis goal" : "axis", "data-axis": key },
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
-    h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, short(name, 14) + reduction, h("title", {}, name)),
+    h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, 12) + reduction, h("title", {}, name)),
     range && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,
       onpointerdown: (event) => startBrush(event, axis, y), ondblclick: () => setRange(key, null) }),

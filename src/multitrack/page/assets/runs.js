@@ -45,7 +45,7 @@ function index() {
 }
 
 /** A run's name in a legend. */
-const label = (run, most = Infinity) => short(run.name, most) + run.ending;
+const label = (run, most = Infinity) => inner(run.name, most) + run.ending;
 
 const hasCurves = (run) => Object.keys(run.series).length + Object.keys(run.lists).length > 0;
 

@@ -83,7 +83,7 @@ function header(column) {
   const turn = () => change({ sort: column.key, down: sortedBy ? !state.down : column.better === "max" });
   return h("th", { scope: "col", "aria-sort": order, class: `${column.kind} ${column.key === "metadata.name" ? "name" : ""}` },
     h("button", { class: "sort", "data-key": `sort ${column.key}`, title: `${column.key}: sort`, onclick: turn },
-      short(column.name, 32), h("span", { class: "arrow", "aria-hidden": "true" }, sortedBy ? (state.down ? "▼" : "▲") : "")),
+      inner(column.name, 32), h("span", { class: "arrow", "aria-hidden": "true" }, sortedBy ? (state.down ? "▼" : "▲") : "")),
     column.reduced && reducer(column));
 }
 
@@ -118,14 +118,14 @@ function row(run, shown, best) {
     h("td", { class: "look" }, eye(run, hidden)),
     shown.map((column) => {
       if (column.key === "metadata.name") {
-        return h("th", { scope: "row", class: "name" }, h("a", { ...opens(run.id), "data-key": `open ${run.id}` }, short(run.name, 40)));
+        return h("th", { scope: "row", class: "name" }, h("a", { ...opens(run.id), "data-key": `open ${run.id}`, title: run.name.length > 2 * KEPT ? run.name : undefined }, fitted(run.name)));
       }
       const value = cell(run, column);
       const text = cellText(value, column);
       const whole = column.kind === "number" && isNumber(value) ? String(value) : text;
       if (column.key === "metadata.status") return h("td", {}, status(value));
       return h("td", { class: `${column.kind} ${value !== undefined && best.get(column.key) === value ? "best" : ""}`,
-        title: text.length > 48 || whole !== text ? whole : undefined }, short(text));
+        title: text.length > 48 || whole !== text ? whole : undefined }, inner(text));
     }));
 }
 
