@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 import drawn_runs
 import multitrack
 from browser import Page
+from multitrack.axis import Axis
 from multitrack.page.write import write_page
 
 pytestmark = pytest.mark.slow
@@ -140,6 +141,59 @@ def test_lines_are_coloured_by_the_objective(page: Page, known: dict[str, str]) 
     page.click("[data-key=objective] option[value='metrics.loss']")
     assert page.texts(".goal .label") == ["lossloss"]
     assert stroke(BEST) == "rgb(0,34,78)"
+
+
+#: Params of seven runs; the axes of wide and zero are logarithmic.
+SCALES = {
+    "narrow": [1, 49, 2, 3, 4, 5, 6], "wide": [1.0, 50.0, 2, 3, 4, 5, 6], "zero": [0, 0.001, 0.01, 0.1, 1, 10, 100],
+    "zeros": [0, 1e-3] * 3 + [0], "negative": [-1e-3, 1, 10, 100, 1e3, 1e4, 1e5], "huge": [2**60 + i * i for i in range(7)],
+}  # fmt: skip
+
+
+def test_axes_are_scaled_as_those_of_pictures(browser: Page, tmp_path: Path) -> None:
+    for i in range(7):
+        params = {name: values[i] for name, values in SCALES.items()}
+        with drawn_runs.start(tmp_path / "journal", f"run {i}", params=params) as run:
+            run.log_metric("loss", 10.0 ** (i - 3))
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    paths = browser.js(
+        "Object.fromEntries([...document.querySelectorAll('.parallel .line')].map((line) => "
+        "[line.querySelector('title').textContent.split(':')[0], line.getAttribute('d').match(/[\\d.]+(?=L|$)/g).map(Number)]))"
+    )
+    bottom, top = browser.js("['y1', 'y2'].map((y) => Number(document.querySelector('.axis .rule').getAttribute(y)))")
+    drawn = [[(bottom - y) / (bottom - top) for y in paths[f"run {i}"]] for i in range(7)]
+    values = SCALES | {"loss": [10.0 ** (i - 3) for i in range(7)]}
+    assert browser.texts(".axis .label title") == list(values)
+    for i, (name, found) in enumerate(values.items()):
+        places = Axis(name, found).places
+        assert [at[i] for at in drawn] == pytest.approx(places, abs=1e-3), name
+        low, high = min(found), max(found)
+        linear = [(value - low) / (high - low) for value in found]
+        assert (places != pytest.approx(linear, abs=1e-3)) == (name in ("wide", "zero", "loss")), name
+    assert browser.troubles() == []
+
+
+def test_ticks_have_the_fewest_digits_that_tell_them_apart(browser: Page, tmp_path: Path) -> None:
+    """Also where values differ by how they were come by: 0.3 and 0.1 * 3."""
+    for i in range(14):
+        step = i % 7
+        rate = step / 10 if i < 7 else 0.1 * step
+        params = {"dropout": 0.1 * (step % 2 * 3 + 3) if i < 7 else [0.3, 0.6][step % 2], "rate": rate,
+                  "clip": None if step == 1 else 0.1 * 3, "norm": "no" if step == 1 else [0.3, 0.1 * 3][i // 7]}  # fmt: skip
+        with drawn_runs.start(tmp_path / "journal", f"run {i}", params=params) as run:
+            run.log_metric("loss", i)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    ticks = {name: browser.texts(f'[data-axis="params.{name}"] .tick') for name in ("dropout", "rate", "clip", "norm")}
+    assert ticks == {
+        "dropout": ["0.3", "0.6"],
+        "rate": ["0", "0.15", "0.3", "0.45", "0.6"],
+        "clip": ["0.3"],
+        "norm": ["0.3", "no"],
+    }
+    assert browser.texts(".axis .none") == ["none"]  # of those whose clip is None
+    assert browser.troubles() == []
 
 
 def test_many_runs_are_fainter(browser: Page, tmp_path: Path) -> None:

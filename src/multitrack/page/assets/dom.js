@@ -67,10 +67,10 @@ const identity = (value) => (isNumber(value) ? String(value) : JSON.stringify(va
 // Digits of numbers: six, and more where numbers would look the same, as in the terminal's tables; 17 are all.
 const STEPS = [6, 9, 12, 15, 17], DIGITS = STEPS[0], ALL_DIGITS = STEPS.at(-1);
 
-/** How many digits tell numbers apart that differ. */
-function digitsFor(values) {
+/** How many digits tell numbers apart that differ: the fewest of these that do. */
+function digitsFor(values, steps = STEPS) {
   const numbers = [...new Set(values.filter((value) => typeof value === "number"))];
-  return STEPS.find((digits) => new Set(numbers.map((value) => numberText(value, digits))).size === numbers.length) ?? ALL_DIGITS;
+  return steps.find((digits) => new Set(numbers.map((value) => numberText(value, digits))).size === numbers.length) ?? ALL_DIGITS;
 }
 
 /** A number with so many digits; what stands before its point is always whole: no 1e+5 for 99999.5. */

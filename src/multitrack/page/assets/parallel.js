@@ -35,16 +35,28 @@ function sameness(values) {
   return JSON.stringify(new Set(rounded).size === new Set(exact).size ? rounded : exact);
 }
 
+const NEAR = 1e-6; // ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004
+const upFrom = (digits) => Array.from({ length: ALL_DIGITS + 1 - digits }, (_, i) => digits + i);
+const isThere = (value) => value !== undefined && value !== null;
+
+/** Where values stand on an axis, from 0 to 1, and what is written there; as in src/multitrack/axis.py. */
 function axis(column, runs) {
-  const values = runs.map((run) => cell(run, column)).filter((value) => value !== undefined);
-  const numbers = values.length && values.every((value) => isNumber(value) && isFinite(Number(value)));
-  if (!numbers) {
-    const digits = digitsFor(values);
-    const names = [...new Set(values.map((value) => valueText(value, digits)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    const place = (value) => (names.length > 1 ? names.indexOf(valueText(value, digits)) / (names.length - 1) : 0.5);
-    return { column, place, ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
-  }
-  const distinct = [...new Set(values)].sort(compare);
+  const all = runs.map((run) => cell(run, column)), values = all.filter(isThere);
+  const numbers = values.length > 0 && values.every((value) => isNumber(value) && isFinite(Number(value)));
+  return { column, lacking: values.length < all.length, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
+}
+
+function named(values) {
+  const near = (value) => (Number.isFinite(value) ? Number(value.toPrecision(12)) : value);
+  const digits = digitsFor(values.map(near), upFrom(DIGITS));
+  const text = (value) => valueText(near(value), digits);
+  const names = [...new Set(values.map(text))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const place = (value) => (names.length > 1 ? names.indexOf(text(value)) / (names.length - 1) : 0.5);
+  return { place, ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
+}
+
+/** The same of numbers that differ, from the least to the most. */
+function scaled(distinct) {
   const low = distinct[0], high = distinct.at(-1);
   const least = low == 0 && distinct.length > 2 ? distinct[1] : low; // a 0 stands below a logarithmic axis
   const log = least > 0 && Number(high) / Number(least) >= 50;
@@ -55,16 +67,17 @@ function axis(column, runs) {
   const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(BigInt(value) - BigInt(low)) : Number;
   const [from, to] = low === high ? [scale(low) - 1, scale(high) + 1] : [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
-  if (distinct.length <= 6) {
-    const digits = digitsFor(distinct);
-    return { column, place, log, ticks: distinct.map((value) => [place(value), numberText(value, digits)]) };
+  const apart = [low];
+  for (const value of distinct) if (place(value) - place(apart.at(-1)) > NEAR) apart.push(value);
+  if (apart.length <= 6) {
+    const digits = digitsFor(apart, upFrom(DIGITS));
+    return { place, ticks: apart.map((value) => [place(value), numberText(value, digits)]) };
   }
   const quarters = (a, b) => [0, 0.25, 0.5, 0.75, 1].map((at) => a + at * (b - a));
   const placed = log ? [...(low == 0 ? [zero] : []), ...quarters(bottom, top)] : quarters(from, to);
   const marks = placed.map((at) => (log ? (at < bottom ? 0 : 10 ** at) : far ? Number(low) + at : at));
-  let digits = 3;
-  while (digits < ALL_DIGITS && new Set(marks.map((value) => value.toPrecision(digits))).size < marks.length) digits += 1;
-  return { column, place, log, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
+  const digits = upFrom(3).find((count) => new Set(marks.map((value) => value.toPrecision(count))).size === marks.length) ?? ALL_DIGITS;
+  return { place, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
 }
 
 let cachedAxes = null; // of this drawing; the places of a brush depend on them
@@ -72,7 +85,7 @@ let cachedAxes = null; // of this drawing; the places of a brush depend on them
 function placeOf(run, key) {
   const found = (cachedAxes ??= axes()).find((axis) => axis.column.key === key);
   const value = found && cell(run, found.column);
-  return value === undefined ? undefined : found.place(value);
+  return isThere(value) ? found.place(value) : undefined;
 }
 
 /** Whether a run is within every range that is set. Ranges are places on the axes, from 0 to 1. */
@@ -98,7 +111,7 @@ function drawParallel(place) {
   const lines = drawn.map((run) => {
     const points = all.map((axis, i) => {
       const value = cell(run, axis.column);
-      return `${x(i).toFixed(1)} ${(value === undefined ? HEIGHT - 10 : y(axis.place(value))).toFixed(1)}`;
+      return `${x(i).toFixed(1)} ${(isThere(value) ? y(axis.place(value)) : HEIGHT - 10).toFixed(1)}`;
     });
     const on = brushed(run) && !state.hidden.has(run.id);
     return h("path", { class: on ? "line" : "line out", "data-run": run.id, d: "M" + points.join("L"),
@@ -124,6 +137,7 @@ function axisGroup(axis, x, y, isGoal) {
   return h("g", { class: isGoal ? "axis goal" : "axis", "data-axis": key },
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
+    axis.lacking && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, "none"),
     h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, 12) + reduction, h("title", {}, name)),
     range && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,
@@ -133,7 +147,7 @@ function axisGroup(axis, x, y, isGoal) {
 
 /** What stands nearest to a place on an axis, for those who hear it. */
 function valueAt(axis, at) {
-  const [, text] = axis.ticks.reduce((a, b) => (Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a));
+  const [, text] = axis.ticks.reduce((a, b) => (Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a), [Infinity, "nothing"]);
   return at === 0 || at === 1 ? `${text}, the end` : `near ${text}`;
 }
 
