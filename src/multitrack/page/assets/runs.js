@@ -13,7 +13,6 @@ let columns = [];
 function index() {
   byId = new Map(data.runs.map((run) => [run.id, run]));
   filter.text = undefined; // whose columns may be there by now
-  const parents = new Set(data.runs.map((run) => run.parent));
   const named = new Map();
   for (const { name } of data.runs) named.set(name, (named.get(name) ?? 0) + 1);
   let looks = 0;
@@ -21,8 +20,6 @@ function index() {
     run.place = i;
     run.ending = named.get(run.name) > 1 ? ` (${run.id.slice(-6)})` : ""; // tells runs of one name apart
     run.look = hasCurves(run) ? looks++ : undefined;
-    // A search's own run lacks what its trials have, and they what it has: searches are peers of searches, runs of runs.
-    run.peers = parents.has(run.id) ? `above, of ${run.parent}` : "runs";
   });
   columns = [{ group: "metadata", name: "name", key: "metadata.name", kind: "text" }];
   for (const group of GROUPS) {

@@ -1,14 +1,17 @@
 // The table: columns by group, sorted by a click on their name, series and lists reduced as their header says.
 
-/** Whether runs differ in a column: in what they have, or in that one has something there and another of its peers has not. */
+/**
+ * Whether runs differ in a column: in what they have, or in that one has something there and another of the same parent
+ * has not. A search's own run lacks what its trials have, which is no difference between them.
+ */
 function differs(column, runs) {
   const values = new Set(), had = new Map();
   for (const run of runs) {
     const value = cell(run, column);
     const has = value !== undefined && value !== "";
     if (has) values.add(identity(value));
-    if (values.size > 1 || (had.get(run.peers) ?? has) !== has) return true;
-    had.set(run.peers, has);
+    if (values.size > 1 || (had.get(run.parent) ?? has) !== has) return true;
+    had.set(run.parent, has);
   }
   return false;
 }
