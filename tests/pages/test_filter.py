@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 import drawn_runs
 import multitrack
@@ -39,7 +40,6 @@ SAME = {
     "params.aug ~ none": "",
     'params.layers = "[1, 2]"': "ada",
     "params.lr != 0.1": "ben cleo",
-    "params.lr = text": "",
     "tags.stage": "ada",
     "status = finished and name ~ B": "ben",
     "status==failed": "cleo",
@@ -115,11 +115,28 @@ def page(browser: Page, journal: Path, tmp_path: Path) -> Iterator[Page]:
     assert browser.troubles() == []
 
 
+#: Types a text into the filter, key by key.
+_TYPE = """((box) => { for (let i = 1; i <= Math.max(1, arguments[0].length); i++) {
+  box.value = arguments[0].slice(0, i); box.dispatchEvent(new Event('input')); } })(document.querySelector('[data-key=filter]'))"""
+#: What the page knows that no run can meet, by what the runs have.
+NEVER = {
+    "lr < abc": "'abc' is no number, at abc",
+    "lr in (0.1, abc)": "'abc' is no number, at abc)",
+    'lr = "0.1"': '"0.1", in quotes, is no number, at "0.1"',
+    "lr < score": "'score' is no number; two columns cannot be compared, at score",
+    "val_loss:min > abc": "'abc' is no number, at abc",
+    "records > abc": "'abc' is no number, at abc",
+    "flag = yes": "'yes' is neither true nor false, at yes",
+    "took > 1m": "'1m' is no duration, such as 90s, 15min or 2h; a number is seconds, at 1m",
+    "lrr < 0.01": "no run has lrr, at lrr < 0.01",
+}
+
+
 def filtered(page: Page, text: str) -> tuple[list[str], str]:
     """The rows, and what is said beside the filter."""
     page.js(
-        "((box) => { box.value = arguments[0]; box.dispatchEvent(new Event('input')); })"
-        "(document.querySelector('[data-key=filter]'))",
+        f"{_TYPE}, arguments[0], document.querySelector('[data-key=filter]')"
+        ".dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }))",
         text,
     )
     return page.rows(), "".join(page.texts("#runs .trouble"))
@@ -151,8 +168,41 @@ def test_what_cannot_be_read_is_said_and_leaves_the_rows(page: Page, journal: Pa
             list(here.runs(where=text))
         rows, trouble = filtered(page, text)
         assert (rows, trouble.startswith(said)) == (["ben", "cleo"], True), (text, trouble)
-    assert filtered(page, "params.nope < 3") == (["ben", "cleo"], "no run has params.nope, at params.nope < 3")
+    assert filtered(page, "params.nope < 3") == (
+        ["ben", "cleo"],
+        "no run has params.nope, at params.nope < 3; shown: runs of lr < 0.05",
+    )
     assert page.find("[data-key=filter]").get_attribute("aria-invalid") == "true"
     page.driver.refresh()
     assert page.rows() == NAMES  # there was nothing before
+    assert page.texts("#runs .trouble") == ["no run has params.nope, at params.nope < 3; shown: all runs"]
     assert filtered(page, "") == (NAMES, "")
+
+
+def test_what_no_run_can_meet_is_said(page: Page) -> None:
+    for text, said in NEVER.items():
+        assert filtered(page, "name = ada") == (["ada"], "")
+        assert filtered(page, text) == (["ada"], f"{said}; shown: runs of name = ada")
+    assert filtered(page, "took < 15min and took < 1e3 and text = adam and aug = none") == (NAMES, "")
+    assert filtered(page, "text < 3 or aug = abc") == ([], "")
+
+
+def test_a_filter_is_read_when_typing_pauses(page: Page) -> None:
+    """Half of a column's name would be a word, which no run holds; and typing goes on where the cursor is."""
+    assert filtered(page, "lr < 0.05") == (["ben", "cleo"], "")
+    assert page.js(
+        f"({_TYPE}, [...document.querySelectorAll('tbody th')].map((th) => th.textContent))", "llr < 0.01"
+    ) == [
+        "ben",
+        "cleo",
+    ]
+    page.wait("document.querySelector('#runs .trouble').textContent")
+    assert page.texts("#runs .trouble") == ["no run has llr, at llr < 0.01; shown: runs of lr < 0.05"]
+    assert page.rows() == ["ben", "cleo"]
+    box = page.find("[data-key=filter]")
+    box.send_keys(Keys.HOME, Keys.DELETE)
+    page.wait("document.querySelectorAll('tbody tr').length === 1")
+    assert page.rows() == ["cleo"]
+    page.driver.switch_to.active_element.send_keys("X")
+    page.wait("document.querySelector('#runs .trouble').textContent")
+    assert box.get_property("value") == "Xlr < 0.01"

@@ -84,7 +84,7 @@ def test_the_filter_takes_words_and_conditions(page: Page) -> None:
     def filtered(text: str) -> list[str]:
         box = page.find("[data-key=filter]")
         box.clear()
-        box.send_keys(text)
+        box.send_keys(text, Keys.ENTER)
         assert page.js("document.activeElement.dataset.key") == "filter"
         return page.rows()
 

@@ -28,10 +28,15 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Put `children` in place of what `parent` holds; the focus stays on the element of the same data-key. */
+/**
+ * Put `children` in place of what `parent` holds. One that is there already is not taken out, so that whoever types in
+ * it goes on; otherwise the focus stays on the element of the same data-key.
+ */
 function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  const wanted = children.flat(Infinity).filter(Boolean), kept = new Set(wanted);
+  for (const child of [...parent.childNodes]) if (!kept.has(child)) child.remove();
+  wanted.forEach((child, i) => { if (parent.childNodes[i] !== child) parent.insertBefore(child, parent.childNodes[i] ?? null); });
   if (focused === undefined) return;
   const again = [...parent.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);
   if (again) again.focus({ preventScroll: true });

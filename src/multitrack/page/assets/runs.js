@@ -140,21 +140,35 @@ function searched(run) {
   return run.text;
 }
 
-let filter = { text: "", meets: () => true, trouble: "" }; // as it was last read
+const PAUSE = 300; // ms without a key: a column's name that is half typed would be a word that no run holds
+let typing; // the timer of a filter that is being typed, and is not read yet
+let filter = { text: "", of: "", meets: () => true, trouble: "" }; // as it was last read, and the text that the rows are of
 
-/** Read the filter; of what cannot be read it is said why, and the rows stay as they were. */
+function typed(text) {
+  state.filter = text;
+  clearTimeout(typing);
+  typing = setTimeout(endTyping, PAUSE);
+}
+
+function endTyping() {
+  clearTimeout(typing);
+  typing = undefined;
+  change({ filter: state.filter });
+}
+
+/** Read the filter; of what cannot be read it is said why, and the rows stay those of the last one that could be. */
 function readFilter() {
   try {
-    filter = { text: state.filter, meets: parseWhere(state.filter), trouble: "" };
+    filter = { text: state.filter, of: state.filter.trim(), meets: parseWhere(state.filter), trouble: "" };
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    filter = { ...filter, text: state.filter, trouble: error.message };
+    filter = { ...filter, text: state.filter, trouble: `${error.message}; shown: ${filter.of ? `runs of ${filter.of}` : "all runs"}` };
   }
 }
 
 /** The runs that the filter lets through. */
 function filtered() {
-  if (filter.text !== state.filter) readFilter();
+  if (filter.text !== state.filter && typing === undefined) readFilter();
   return data.runs.filter(filter.meets);
 }
 

@@ -29,34 +29,46 @@ function tableColumns(runs) {
     column.group === "metrics" || column.group === "lists" || differs(column, runs));
 }
 
+// Made once, and never taken out of the page: what is typed stays, and what is said is read out.
+const box = h("input", { type: "search", "data-key": "filter", spellcheck: "false", autocomplete: "off",
+  placeholder: "words, or lr < 0.01 and status = finished", "aria-describedby": "trouble", oninput: () => typed(box.value),
+  onkeydown: (event) => { if (event.key === "Enter" && !event.isComposing) endTyping(); } });
+const find = h("label", { class: "find" }, h("span", {}, "Filter"), box);
+const trouble = h("span", { class: "trouble", id: "trouble", role: "status" });
+const bar = h("div", { class: "bar" });
+
 function drawTable(place) {
   const runs = sorted(shownRuns());
   const shown = tableColumns(data.runs);
   const left = openColumns().length - shown.length;
   const best = bestCells(runs, shown);
+  if (box.value !== state.filter) box.value = state.filter;
+  box.setAttribute("aria-invalid", String(filter.trouble !== ""));
+  if (trouble.textContent !== visible(filter.trouble)) trouble.textContent = visible(filter.trouble);
   fill(place,
-    h("div", { class: "bar" },
-      h("label", { class: "find" }, h("span", {}, "Filter"),
-        h("input", { type: "search", value: state.filter, "data-key": "filter", spellcheck: "false", autocomplete: "off",
-          placeholder: "words, or lr < 0.01 and status = finished", "aria-invalid": String(filter.trouble !== ""), "aria-describedby": "trouble",
-          oninput: (event) => change({ filter: event.target.value }) })),
-      h("span", { class: "trouble", id: "trouble", role: "status" }, filter.trouble),
-      h("span", { class: "count" }, `${runs.length} of ${plural(data.runs.length, "run")}`),
-      [...state.brush.keys()].map((key) => h("button", { class: "chip", "data-key": `unbrush ${key}`,
-        "aria-label": `Clear the range of ${columnOf(key)?.name ?? key}`,
-        onclick: () => { const brush = new Map(state.brush); brush.delete(key); change({ brush }); } },
-        `${columnOf(key)?.name ?? key} in a range `, h("span", { "aria-hidden": "true" }, "×"))),
-      (left > 0 || state.all) && h("label", { class: "check" },
-        h("input", { type: "checkbox", checked: state.all, "data-key": "all",
-          onchange: (event) => change({ all: event.target.checked }) }),
-        state.all ? "also columns that are equal in all runs that have them" : `also ${plural(left, "column")} equal in all runs that have them`),
-      groupSwitches()),
+    fillBar(runs, left),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" },
       h("table", { class: "runs" },
         h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
         h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
         h("tbody", {}, runs.map((run) => row(run, shown, best)))),
       !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
+}
+
+/** What stands above the table: the filter, how many runs it takes, ranges, and which columns there are. */
+function fillBar(runs, left) {
+  fill(bar, find, trouble,
+    h("span", { class: "count" }, `${runs.length} of ${plural(data.runs.length, "run")}`),
+    [...state.brush.keys()].map((key) => h("button", { class: "chip", "data-key": `unbrush ${key}`,
+      "aria-label": `Clear the range of ${columnOf(key)?.name ?? key}`,
+      onclick: () => { const brush = new Map(state.brush); brush.delete(key); change({ brush }); } },
+      `${columnOf(key)?.name ?? key} in a range `, h("span", { "aria-hidden": "true" }, "×"))),
+    (left > 0 || state.all) && h("label", { class: "check" },
+      h("input", { type: "checkbox", checked: state.all, "data-key": "all",
+        onchange: (event) => change({ all: event.target.checked }) }),
+      state.all ? "also columns that are equal in all runs that have them" : `also ${plural(left, "column")} equal in all runs that have them`),
+    groupSwitches());
+  return bar;
 }
 
 /** A switch a group that the runs have anything in. */

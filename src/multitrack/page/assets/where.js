@@ -17,6 +17,7 @@ const OPERATORS = {
 };
 const CONSTANTS = { true: true, false: false, none: null };
 const AGO = { s: 1e3, min: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
+const DURATION = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/;
 const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 const STATUSES = ["running", "finished", "failed", "killed"];
 const DEEPEST = 50;
@@ -109,9 +110,21 @@ function parseWhere(text) {
     if (column.group === "metadata" && column.name === "status" && !STATUSES.includes(plain)) {
       fail(`there is no status ${plain}; there are ${STATUSES.join(", ")}`, token);
     }
-    if (token.kind === "text") return plain;
-    const constant = own(CONSTANTS, plain.toLowerCase());
-    return constant === undefined ? numberOr(plain) : constant;
+    const constant = token.kind === "word" ? own(CONSTANTS, plain.toLowerCase()) : undefined;
+    const wanted = constant !== undefined ? constant : token.kind === "word" ? numberOr(plain) : plain;
+    if (typeof wanted !== "string") return wanted;
+    if (column.group === "metadata" && column.name === "took") {
+      const parts = DURATION.exec(plain);
+      if (!parts) fail(`'${short(plain, 24)}' is no duration, such as 90s, 15min or 2h; a number is seconds`, token);
+      return Number(parts[1]) * AGO[parts[2]] / 1000;
+    }
+    const has = data.runs.map((run) => found(run, column)).filter((value) => value !== undefined && value !== null);
+    if (has.length && has.every((value) => isNumber(value) || typeof value === "boolean")) {
+      const other = token.kind === "word" && typeof columnFor(plain) === "object" ? "; two columns cannot be compared" : "";
+      const text = token.kind === "word" ? `'${short(plain, 24)}'` : `${short(token.text, 24)}, in quotes,`;
+      fail(`${text} is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
+    }
+    return wanted;
   }
 
   function known(token) {
@@ -163,7 +176,7 @@ function numberOr(text) {
 
 /** A time in milliseconds: ISO 8601, local without an offset, or how long ago. */
 function momentOf(text) {
-  const ago = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/.exec(text);
+  const ago = DURATION.exec(text);
   if (ago) return Date.now() - Number(ago[1]) * AGO[ago[2]];
   const match = MOMENT.exec(text);
   if (!match) return NaN;
