@@ -142,3 +142,17 @@ def test_long_names_that_differ_at_their_end_are_told_apart(browser: Page, tmp_p
     assert len({cell for cell in browser.texts("tbody td:not(.look)") if cell.startswith("/data")}) == 2
     assert len(set(browser.texts(".axis .label"))) == len(browser.texts(".axis .label")) > 2
     assert browser.troubles() == []
+
+
+def test_the_table_stays_where_it_was_scrolled_to(browser: Page, tmp_path: Path) -> None:
+    for i in range(60):
+        with drawn_runs.start(tmp_path / "journal", f"run {i}") as run:
+            run.log_metric("loss", i, step=0)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    browser.js("document.querySelectorAll('.eye')[50].focus()")
+    scrolled = browser.js("document.querySelector('#runs .scroll').scrollTop")
+    browser.driver.switch_to.active_element.send_keys(Keys.SPACE)
+    assert len(browser.all("tr.off")) == 1
+    assert browser.js("document.querySelector('#runs .scroll').scrollTop") == scrolled > 500
+    assert browser.troubles() == []

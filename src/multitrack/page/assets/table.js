@@ -29,13 +29,14 @@ function tableColumns(runs) {
     column.group === "metrics" || column.group === "lists" || differs(column, runs));
 }
 
-// Made once, and never taken out of the page: what is typed stays, and what is said is read out.
+// Made once, and never taken out of the page: what is typed stays, what is said is read out, and rows stay in view.
 const box = h("input", { type: "search", "data-key": "filter", spellcheck: "false", autocomplete: "off",
   placeholder: "words, or lr < 0.01 and status = finished", "aria-describedby": "trouble", oninput: () => typed(box.value),
   onkeydown: (event) => { if (event.key === "Enter" && !event.isComposing) endTyping(); } });
 const find = h("label", { class: "find" }, h("span", {}, "Filter"), box);
 const trouble = h("span", { class: "trouble", id: "trouble", role: "status" });
 const bar = h("div", { class: "bar" });
+const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" });
 
 function drawTable(place) {
   const runs = sorted(shownRuns());
@@ -45,14 +46,14 @@ function drawTable(place) {
   if (box.value !== state.filter) box.value = state.filter;
   box.setAttribute("aria-invalid", String(filter.trouble !== ""));
   if (trouble.textContent !== visible(filter.trouble)) trouble.textContent = visible(filter.trouble);
-  fill(place,
-    fillBar(runs, left),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" },
-      h("table", { class: "runs" },
-        h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
-        h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
-        h("tbody", {}, runs.map((run) => row(run, shown, best)))),
-      !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet.")));
+  fillBar(runs, left);
+  fill(scroll,
+    h("table", { class: "runs" },
+      h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
+      h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
+      h("tbody", {}, runs.map((run) => row(run, shown, best)))),
+    !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet."));
+  fill(place, bar, scroll);
 }
 
 /** What stands above the table: the filter, how many runs it takes, ranges, and which columns there are. */
@@ -68,7 +69,6 @@ function fillBar(runs, left) {
         onchange: (event) => change({ all: event.target.checked }) }),
       state.all ? "also columns that are equal in all runs that have them" : `also ${plural(left, "column")} equal in all runs that have them`),
     groupSwitches());
-  return bar;
 }
 
 /** A switch a group that the runs have anything in. */
