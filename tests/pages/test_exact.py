@@ -1,6 +1,7 @@
 """What differs is never shown as equal, however little it differs."""
 
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,11 @@ def test_large_numbers_are_whole_before_their_point(browser: Page, tmp_path: Pat
         ["100000.123", "100000.79", "3", "100000.123", "100000.123", "100000.79", "100000.456", "100000.456"],
     ]
     assert browser.troubles() == []
+
+
+def test_what_rounds_up_to_the_next_unit_has_it(page: Page) -> None:
+    code = (files("multitrack.page") / "assets" / "dom.js").read_text(encoding="utf-8")
+    found = page.driver.execute_script(
+        f"{code}; return [sizeText(999600), sizeText(999), tookText(119.7), tookText(59)]"
+    )
+    assert found == ["1.00 MB", "999 B", "2 min 00 s", "59.0 s"]

@@ -137,7 +137,7 @@ function sizeText(bytes) {
   if (bytes === null || bytes === undefined) return "";
   const units = ["B", "kB", "MB", "GB", "TB"];
   let i = 0;
-  while (bytes >= 1000 && i < units.length - 1) { bytes /= 1000; i += 1; }
+  while (bytes >= 999.5 && i < units.length - 1) { bytes /= 1000; i += 1; }
   return `${i ? bytes.toPrecision(3) : bytes} ${units[i]}`;
 }
 
