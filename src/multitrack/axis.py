@@ -110,15 +110,24 @@ def finite(value: float | None) -> float:
         return math.nan
 
 
-def differing(params: Sequence[dict[str, Any]]) -> list[str]:
-    """The params in which runs differ; of several that are always equal, the first."""
+def differing(params: Sequence[dict[str, Any]], parents: Sequence[str | None]) -> list[str]:
+    """The params in which runs differ, or that some runs of one parent have and others not; of equal ones, the first.
+
+    Args:
+        params: Those of each run.
+        parents: The parent of each.
+    """
     names = dict.fromkeys(name for values in params for name in values)
     columns: dict[str, tuple[str, ...]] = {}
     for name in names:
         exact = tuple(repr(values[name]) if name in values else "" for values in params)
         rounded = tuple(_short(values[name]) if name in values else "" for values in params)
         columns[name] = rounded if len(set(rounded)) == len(set(exact)) else exact
-    first = {column: name for name, column in reversed(columns.items()) if len(set(column) - {""}) > 1}
+    first = {
+        column: name
+        for name, column in reversed(columns.items())
+        if len(set(column) - {""}) > 1 or len(set(zip(parents, map(bool, column), strict=True))) > len(set(parents))
+    }
     return [name for name in names if first.get(columns[name]) == name]
 
 

@@ -231,8 +231,8 @@ def differ(name: str, rows: Sequence[Row]) -> bool:
     """
     if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
         return True
-    peers: dict[str | None, bool] = {}
-    return any(peers.setdefault(row.run.facts.parent, name in row.cells) != (name in row.cells) for row in rows)
+    parents = [row.run.facts.parent for row in rows]
+    return len({(parent, name in row.cells) for parent, row in zip(parents, rows, strict=True)}) > len(set(parents))
 
 
 def _kinded(column: Column, rows: Sequence[Row]) -> Column:

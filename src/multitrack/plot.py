@@ -131,7 +131,7 @@ def parallel(
     Args:
         runs: The runs; those without a finite objective are left out, and counted in the picture.
         objective: A column as in filters: ``metrics.score``, ``metrics.loss:min``, or a metric's name alone.
-        params: The axes; default: all params in which the runs differ.
+        params: The axes; default: all params in which the runs differ, or that only some runs of one parent have.
         size: Inches.
 
     Raises:
@@ -144,12 +144,14 @@ def parallel(
     column = parse_column(qualified(objective))
     known = list(runs)
     found = [(run, finite(run.get(column))) for run in known]
-    scored = [(run.get_params(), value) for run, value in found if not math.isnan(value)]
+    drawn = [(run, value) for run, value in found if not math.isnan(value)]
+    scored = [(run.get_params(), value) for run, value in drawn]
     if len(scored) < 2:
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}{why}")
-    names = list(params) if params is not None else differing([values for values, _ in scored])
+    parents = [run.facts.parent for run, _ in drawn]
+    names = list(params) if params is not None else differing([values for values, _ in scored], parents)
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
     axes.append(Axis(objective, scores))

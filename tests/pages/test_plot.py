@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import drawn_runs
 import multitrack
 from multitrack import plot
-from multitrack.axis import Axis
+from multitrack.axis import Axis, differing
 from multitrack.cli import main
 from multitrack.errors import QueryError, to_install
 from multitrack.recorded import RecordedRun
@@ -110,6 +110,13 @@ def test_every_run_with_an_objective_is_a_whole_line(tmp_path: Path) -> None:
     ]
     assert panel.get_title(loc="right") == "3 of 9 runs left out: no finite val_loss:min"
     assert panel.get_ylim()[0] < below
+
+
+def test_what_only_some_runs_of_a_parent_have_has_an_axis() -> None:
+    trials = [{"lr": 0.1}, {"lr": 0.2, "dropout": 0.5}, {"lr": 0.3}]
+    assert differing(trials, ["search"] * 3) == ["lr", "dropout"]
+    assert differing([{"tries": 3}, *trials], [None, *["search"] * 3]) == ["lr", "dropout"]
+    assert differing(trials, ["one", "other", "one"]) == ["lr"]
 
 
 def test_ticks_have_as_few_digits_as_tell_them_apart() -> None:
