@@ -13,7 +13,7 @@ import msgspec
 from multitrack.credentials import REDACTED
 from multitrack.manifest import Context
 from multitrack.recorded import RecordedRun
-from multitrack.records import COMMAND_LINE, KERAS
+from multitrack.records import COMMAND_LINE
 from multitrack.terminal import safe, safe_json
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,7 +41,7 @@ class Rerun(msgspec.Struct, frozen=True):
     def of(cls, run: RecordedRun) -> Rerun:
         """Of a recorded run; a child's context is its parent's."""
         summary = run.summary()
-        given = {name: value for name, value in summary.params.items() if summary.sources.get(name) != KERAS}
+        given = summary.given
         return cls(run.id, given, run.context, summary.sources, len(summary.params) - len(given))
 
     def arguments(self) -> list[str]:

@@ -131,7 +131,8 @@ def parallel(
     Args:
         runs: The runs; those without a finite objective are left out, and counted in the picture.
         objective: A column as in filters: ``metrics.score``, ``metrics.loss:min``, or a metric's name alone.
-        params: The axes; default: all params in which the runs differ, or that only some runs of one parent have.
+        params: The axes; default: all params in which the runs differ, or that only some runs of one parent have; what
+            Keras said of a fit follows from the rest, and has axes only where there is nothing else.
         size: Inches.
 
     Raises:
@@ -150,8 +151,7 @@ def parallel(
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}{why}")
-    parents = [run.facts.parent for run, _ in drawn]
-    names = list(params) if params is not None else differing([values for values, _ in scored], parents)
+    names = list(params) if params is not None else _differing([run for run, _ in drawn])
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
     axes.append(Axis(objective, scores))
@@ -182,6 +182,12 @@ def parallel(
         panel.set_title(f"{left_out} of {len(known)} runs left out: no finite {_text(objective)}", **_NOTE)
     figure.colorbar(shades, ax=panel, label=_text(objective), pad=0.01, aspect=30)
     return figure
+
+
+def _differing(runs: Sequence[RecordedRun]) -> list[str]:
+    parents, summaries = [run.facts.parent for run in runs], [run.summary() for run in runs]
+    given = differing([summary.given for summary in summaries], parents)
+    return given or differing([summary.params for summary in summaries], parents)
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:

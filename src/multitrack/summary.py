@@ -13,6 +13,7 @@ import msgspec
 from multitrack.cursor import Cursor
 from multitrack.records import (
     DATA,
+    KERAS,
     ArtifactRef,
     Lines,
     ListMetric,
@@ -112,6 +113,11 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         """Simple metrics; and the last number of each series and list that no simple metric shares its name with."""
         last = {name: found.last for name, found in (*self.series.items(), *self.lists.items())}
         return {**last, **self.simple}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The params but those that the Keras callback and the tuners read off, which follow from the rest."""
+        return {name: value for name, value in self.params.items() if self.sources.get(name) != KERAS}
 
     @property
     def lengths(self) -> dict[str, int]:

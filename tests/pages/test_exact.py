@@ -147,6 +147,25 @@ def test_what_only_some_runs_have_is_a_difference(browser: Page, tmp_path: Path)
     assert browser.troubles() == []
 
 
+def test_what_keras_said_has_an_axis_only_where_there_is_nothing_else(browser: Page, tmp_path: Path) -> None:
+    for name, given in {
+        "given": ({"learning_rate_of_adam": 0.1}, {"learning_rate_of_adam": 0.2}),
+        "none": ({}, {}),
+    }.items():
+        for i, params in enumerate(given):
+            with drawn_runs.start(tmp_path / name, f"{i}", params=params) as run:
+                run.log_params({"fit/steps": i}, source="keras")
+                run.log_metric("score", i)
+        write_page(tmp_path / f"{name}.html", multitrack.open_journal(tmp_path / name).runs(), charts=False)
+    for name, first in (("given", "params.learning_rate_of_adam"), ("none", "params.fit/steps")):
+        browser.open((tmp_path / f"{name}.html").as_uri())
+        assert axes(browser) == [first, "metrics.score"]
+        assert "params.fit/steps" in shown(browser)  # the table has all
+        name_of_axis = first.removeprefix("params.")
+        assert browser.texts(".axis .label")[0] == name_of_axis * 2  # whole, as there is room; and its title
+    assert browser.troubles() == []
+
+
 def test_what_a_search_has_and_its_trials_lack_is_no_difference(browser: Page, tmp_path: Path) -> None:
     """Nor what all of them have alike and the search lacks; what one of two searches lacks is one."""
     for name, own in {"one": {"search/tuner": "grid"}, "two": {"search/tuner": "grid", "search/seed": 7}}.items():

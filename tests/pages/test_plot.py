@@ -119,6 +119,17 @@ def test_what_only_some_runs_of_a_parent_have_has_an_axis() -> None:
     assert differing(trials, ["one", "other", "one"]) == ["lr"]
 
 
+def test_what_keras_said_has_an_axis_only_where_there_is_nothing_else(tmp_path: Path) -> None:
+    for i, given in enumerate(({"lr": 0.1}, {"lr": 0.2}, {}, {})):
+        with drawn_runs.start(tmp_path / "journal", f"{i}", params=given) as run:
+            run.log_params({"fit/steps": i}, source="keras")
+            run.log_metric("acc", i / 10)
+    runs = list(multitrack.open_journal(tmp_path / "journal").runs())
+    for drawn, axis in ((runs, "lr"), (runs[2:], "fit/steps")):
+        panel = plot.parallel(drawn, "acc").axes[0]
+        assert [label.get_text() for label in panel.get_xticklabels()] == [axis, "acc"]
+
+
 def test_ticks_have_as_few_digits_as_tell_them_apart() -> None:
     for values, texts in (
         ([0.1, 0.2, 0.30000000000000004, 0.3, 0.6000000000000001], ["0.1", "0.2", "0.3", "0.6"]),

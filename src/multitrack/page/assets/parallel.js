@@ -13,7 +13,10 @@ function objective() {
     metrics.find((column) => column.better) ?? metrics[0];
 }
 
-/** The axes: params that differ among the runs that have the objective, then the objective; none without two runs. */
+/**
+ * The axes: params that differ among the runs that have the objective, then the objective; none without two runs. What
+ * Keras said of a fit follows from the rest, and has axes only where there is nothing else.
+ */
 function axes() {
   const goal = objective();
   if (!goal) return [];
@@ -25,7 +28,8 @@ function axes() {
     const values = sameness(runs.map((run) => cell(run, column)));
     return !seen.has(values) && seen.add(values);
   });
-  return [...params, goal].map((column) => axis(column, runs));
+  const given = params.filter(({ name }) => runs.some((run) => Object.hasOwn(run.params, name) && run.sources[name] !== "keras"));
+  return [...(given.length ? given : params), goal].map((column) => axis(column, runs));
 }
 
 /** A text that params have in common which are always equal; 0.001 and its nearest single are, unless more tells them apart. */
@@ -122,10 +126,11 @@ function drawParallel(place) {
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",
       "aria-label": `Parallel coordinates of ${plural(runs.length, "run")}, coloured by ${goal.column.name}` },
       h("g", {}, lines),
-      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal))));
+      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, Math.max(12, Math.floor((x(1) - x(0)) / 9))))));
 }
 
-function axisGroup(axis, x, y, isGoal) {
+/** One axis; its name has room for some characters. */
+function axisGroup(axis, x, y, isGoal, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
   const [low, high] = range ?? [0, 1];
@@ -138,7 +143,7 @@ function axisGroup(axis, x, y, isGoal) {
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
     axis.lacking && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, "none"),
-    h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, 12) + reduction, h("title", {}, name)),
+    h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, room) + reduction, h("title", {}, name)),
     range && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,
       onpointerdown: (event) => startBrush(event, axis, y), ondblclick: () => setRange(key, null) }),
