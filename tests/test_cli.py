@@ -49,6 +49,16 @@ def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Ru
     assert listed._manifest is None  # whose packages a listing of thousands does not hold
 
 
+def test_runs_fit_a_terminal(run: multitrack.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TTY_COMPATIBLE": "1", "NO_COLOR": "1", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", invoke("runs").output).splitlines()
+    assert lines[0].split() == ["run", "name", "project", "status", "took", "delivery"]
+    assert lines[1].split()[:4] == [run.id, "baseline", "digits", "finished"]
+    assert lines[-1] == "no room for started, records; --json has all"
+    assert max(map(len, lines)) <= 80
+
+
 def test_show_tells_all_of_a_run(run: multitrack.Run) -> None:
     text = invoke("show", "baseline").output
     for part in (

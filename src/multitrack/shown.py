@@ -53,7 +53,11 @@ def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -
 
 def print_runs(runs: Iterable[RecordedRun]) -> None:
     """The table of ``multitrack runs``."""
-    table = _table("run", "name", "project", "status", "started", "took", "records", "delivery")
+    screen = Screen()
+    table = Table([
+        Column("run"), Column("name", fold=True), Column("project", fold=True, spare=2), Column("status"),
+        Column("started", spare=3), Column("took", spare=1), Column("records", spare=4), Column("delivery", fold=True),
+    ])  # fmt: skip
     for run in runs:
         summary, facts = run.summary(), run.facts
         name = ("└ " if facts.parent else "") + facts.name
@@ -61,7 +65,8 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
             table, run.id, _cut(name), _cut(facts.project), _status(summary.status), moment(facts.created),
             took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
-    table.print(Screen())
+    if left_out := table.print(screen):
+        screen.line(f"no room for {', '.join(left_out)}; --json has all", "dim")
 
 
 def print_run(run: RecordedRun) -> None:

@@ -21,6 +21,8 @@ Cell = str | Sequence[Piece]
 
 #: Between columns.
 GAP: Final = "  "
+#: Characters that a column which folds has at least before others are left out for it.
+_FOLDED: Final = 14
 #: Ends of lines; words with the spaces after them.
 _WORDS: Final = re.compile(r"\n|[^ \n]+ *| +")
 
@@ -34,6 +36,7 @@ class Column(NamedTuple):
         fold: Whether one that is too wide goes on below; else it is cut, and ends with ``…``.
         style: What all are shown in.
         widest: The most that it takes of a line.
+        spare: Above 0: it is left out of a terminal that is too narrow, the highest first.
     """
 
     title: str
@@ -41,6 +44,7 @@ class Column(NamedTuple):
     fold: bool = False
     style: str = ""
     widest: int = sys.maxsize
+    spare: int = 0
 
 
 class Screen:
@@ -88,20 +92,28 @@ class Table:
         """A row; with a style beside those of its columns and parts."""
         self._rows.append((cells, style))
 
-    def print(self, screen: Screen) -> None:
-        """Draw it, as wide as it takes; on a terminal at most as wide as that."""
+    def print(self, screen: Screen) -> list[str]:
+        """Draw it, as wide as it takes; on a terminal at most as wide as that.
+
+        Returns:
+            The titles of the columns that were left out.
+        """
         columns = list(zip(*(cells for cells, _ in self._rows), strict=True))
         widths = [min(max(map(_width, cells)), each.widest) for each, cells in zip(self._columns, columns, strict=True)]
+        shown = list(range(len(widths)))
         if screen.width is not None:
-            _narrow(widths, [column.fold for column in self._columns], screen.width)
+            shown = _fitting(widths, self._columns, screen.width)
+            widths = [widths[i] for i in shown]
+            _narrow(widths, [self._columns[i].fold for i in shown], screen.width)
         blank = [" " * width for width in widths]
         for cells, style in self._rows:
             drawn = [
-                _drawn(screen, cell, column, width, f"{column.style} {style}".strip())
-                for cell, column, width in zip(cells, self._columns, widths, strict=True)
+                _drawn(screen, cells[i], self._columns[i], width, f"{self._columns[i].style} {style}".strip())
+                for i, width in zip(shown, widths, strict=True)
             ]
             for i in range(max(map(len, drawn))):
                 screen.line(GAP.join([lines[i] if i < len(lines) else blank[at] for at, lines in enumerate(drawn)]))
+        return [column.title for i, column in enumerate(self._columns) if i not in shown]
 
 
 def _drawn(screen: Screen, cell: Cell, column: Column, width: int, style: str) -> list[str]:
@@ -132,6 +144,16 @@ def _width(cell: Cell) -> int:
     if isinstance(cell, str):
         return width_of(cell)
     return max(map(width_of, "".join([text for text, _ in cell]).split("\n")))
+
+
+def _fitting(widths: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
+    """The places of the columns that are shown: all but as many of those to spare as there is no room for."""
+    least = [min(width, _FOLDED) if column.fold else width for width, column in zip(widths, columns, strict=True)]
+    shown = list(range(len(columns)))
+    for i in sorted(shown, key=lambda i: columns[i].spare, reverse=True):
+        if sum(least[j] + len(GAP) for j in shown) - len(GAP) > room and columns[i].spare:
+            shown.remove(i)
+    return shown
 
 
 def _narrow(widths: list[int], fold: Sequence[bool], room: int) -> None:

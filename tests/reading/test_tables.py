@@ -69,6 +69,26 @@ def test_a_terminal_folds_and_cuts(capsys: pytest.CaptureFixture[str], monkeypat
     assert [line[9:].strip() for line in lines[-8:]] == [*"two", "", *"lines"][-8:]
 
 
+def test_a_terminal_leaves_out_what_can_be_spared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = [Column("run"), Column("took", spare=1), Column("words", fold=True), Column("n", spare=2)]
+    rows: list[list[Any]] = [["x" * 10, "y" * 5, "words that go on for longer than that", "z"]]
+    for width, titles in (
+        (60, "run took words n"),
+        (36, "run took words n"),
+        (35, "run took words"),
+        (30, "run words"),
+    ):
+        terminal(monkeypatch, width, colours=True)
+        lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(capsys, columns, rows)).splitlines()
+        assert lines[0].split() == titles.split(), width
+        assert max(map(len, lines)) <= width
+    table = Table(columns)
+    table.add(rows[0])
+    assert table.print(Screen()) == ["took", "n"]
+
+
 def test_colours_and_bold_are_a_terminals(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in drawn(capsys, COLUMNS, ROWS, best=0)
     terminal(monkeypatch, 80, colours=True)
