@@ -63,7 +63,7 @@ def stamp_of(directory: Path) -> Stamp:
 
 def facts_of(manifest: Manifest) -> Manifest:
     """A manifest without backends and packages: what tables show of it."""
-    context = manifest.context and msgspec.structs.replace(manifest.context, packages={})
+    context = manifest.context and msgspec.structs.replace(manifest.context, packages={}, urls={})
     return msgspec.structs.replace(manifest, context=context, backends=[])
 
 
