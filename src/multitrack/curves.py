@@ -24,7 +24,7 @@ FILE: Final = "curves.msgpack"
 POINTS: Final = 1200
 #: Bytes of a journal from which on it is kept: a shorter one is read as fast, and takes no more room than this would.
 LONG: Final = 1 << 20
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 class Curves(msgspec.Struct, frozen=True, array_like=True):

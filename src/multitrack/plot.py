@@ -19,7 +19,7 @@ from multitrack.errors import QueryError, to_install
 from multitrack.picked import Picked, closest, qualified
 from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
-from multitrack.thin import Curve, Thinned
+from multitrack.thin import Curve, Means, Thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -270,27 +270,34 @@ def _draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, look
     if not smooth:
         return panel.plot(_xs(thinned.curve, started, x), _ys(thinned.curve), **look, **few)[0]
     panel.plot(_xs(thinned.curve, started, x), _ys(thinned.curve), **{**look, "alpha": 0.25, "linewidth": 0.8})
-    curve = thinned.means or thinned.curve
-    return panel.plot(_xs(curve, started, x), smoothed(_ys(curve), smooth), **look, zorder=3)[0]
+    curve, counts = thinned.means or thinned.curve, thinned.means.counts if thinned.means else None
+    return panel.plot(_xs(curve, started, x), smoothed(_ys(curve), smooth, counts), **look, zorder=3)[0]
 
 
-def _xs(curve: Curve, started: int, x: X) -> list[float]:
+def _xs(curve: Curve | Means, started: int, x: X) -> list[float]:
     return [(time - started) / 1000 for time in curve.times] if x == "time" else [float(step) for step in curve.steps]
 
 
-def _ys(curve: Curve) -> list[float]:
+def _ys(curve: Curve | Means) -> list[float]:
     """The values as doubles; infinite ones are gaps, as NaN is."""
     return [finite(value) for value in curve.values]
 
 
-def smoothed(values: Sequence[float], weight: float) -> list[float]:
-    """An exponential mean that does not lean on where it starts; NaN stays a gap."""
+def smoothed(values: Sequence[float], weight: float, counts: Sequence[int] | None = None) -> list[float]:
+    """An exponential mean that does not lean on where it starts; NaN stays a gap.
+
+    Args:
+        values: Values, or means of several.
+        weight: Of what came before each point.
+        counts: Of how many points each value is the mean; default: one.
+    """
     mean = total = 0.0
     found = []
-    for value in values:
+    for value, count in zip(values, counts or [1] * len(values), strict=True):
         if not math.isnan(value):
-            mean = weight * mean + (1 - weight) * value
-            total = weight * total + (1 - weight)
+            before = weight**count
+            mean = before * mean + (1 - before) * value
+            total = before * total + (1 - before)
         found.append(math.nan if math.isnan(value) else mean / total)
     return found
 

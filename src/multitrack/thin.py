@@ -31,19 +31,34 @@ class Curve(msgspec.Struct, frozen=True):
     values: list[int | float]
 
 
+class Means(msgspec.Struct, frozen=True):
+    """The mean of each stretch's finite values, for smoothing.
+
+    Attributes:
+        steps: The step of the stretch's last point.
+        times: When that was logged.
+        values: The mean; NaN, a gap, where no value is finite.
+        counts: How many are.
+    """
+
+    steps: list[int]
+    times: list[int]
+    values: list[float]
+    counts: list[int]
+
+
 class Thinned(msgspec.Struct, frozen=True):
     """What is left of a series.
 
     Attributes:
         count: How many points there were.
         curve: The points kept; all of them, if there were few.
-        means: The mean of each stretch's finite values, at its middle, for smoothing; NaN, a gap, of one that has none.
-            ``None`` where all points were kept.
+        means: Those of the stretches; ``None`` where all points were kept.
     """
 
     count: int
     curve: Curve
-    means: Curve | None = None
+    means: Means | None = None
 
 
 class _Point(NamedTuple):
@@ -57,7 +72,6 @@ class _Stretch(NamedTuple):
     """Neighbouring points, by those that are kept of them."""
 
     first: _Point
-    middle: _Point
     last: _Point
     low: _Point | None
     high: _Point | None
@@ -110,14 +124,15 @@ class Thinner:
         if self._values:
             stretches.append(self._stretch(0, len(self._values)))
         points = [point for stretch in stretches for point in _points(stretch)]
-        means = [
-            (stretch.middle.step, stretch.middle.time, stretch.total / stretch.finite if stretch.finite else math.nan)
-            for stretch in stretches
-        ]
         return Thinned(
             self.count,
             Curve([p.step for p in points], [p.time for p in points], [p.value for p in points]),
-            Curve([m[0] for m in means], [m[1] for m in means], [m[2] for m in means]),
+            Means(
+                [stretch.last.step for stretch in stretches],
+                [stretch.last.time for stretch in stretches],
+                [stretch.total / stretch.finite if stretch.finite else math.nan for stretch in stretches],
+                [stretch.finite for stretch in stretches],
+            ),
         )
 
     def _take(self) -> int:
@@ -145,7 +160,7 @@ class Thinner:
         if finite:
             low, high = point(values.index(min(finite))), point(values.index(max(finite)))
         last = end - start - 1
-        return _Stretch(point(0), point(last // 2), point(last), low, high, odd, total, len(finite))
+        return _Stretch(point(0), point(last), low, high, odd, total, len(finite))
 
 
 def _sum(values: Sequence[float]) -> float:
@@ -164,7 +179,7 @@ def _is_finite(value: float) -> bool:
 
 def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
     return _Stretch(
-        one.first, two.first, two.last,
+        one.first, two.last,
         min((p for p in (one.low, two.low) if p), key=_value, default=None),
         max((p for p in (one.high, two.high) if p), key=_value, default=None),
         one.odd or two.odd, one.total + two.total, one.finite + two.finite,

@@ -1,5 +1,6 @@
 """The report's graphs and parallel coordinates in a real browser: hidden, smoothed, thinned, brushed."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import multitrack
 from browser import Page
 from multitrack.axis import Axis
 from multitrack.page.write import write_page
+from multitrack.plot import overlay, smoothed
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +58,22 @@ def test_smoothing_log_scale_and_the_x_axis(page: Page, report: Path) -> None:
     page.driver.back()
     page.driver.forward()
     assert page.layout("metrics.loss")["y"] == "log"
+
+
+def test_smoothing_a_thinned_series_weighs_all_its_points(browser: Page, tmp_path: Path) -> None:
+    values = [math.exp(-i / 50) for i in range(5000)]
+    with drawn_runs.start(tmp_path / "journal", "long") as run:
+        run.log_list_metric("long", values)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs())
+    browser.open(f"{(tmp_path / 'r.html').as_uri()}#smooth=0.9")
+    whole = smoothed(values, 0.9)
+    drawn = browser.graph("lists.long")[1]
+    picture = overlay(multitrack.open_journal(tmp_path / "journal").runs(), "long", smooth=0.9).axes[0].lines[1]
+    for steps, found in ((drawn["x"], drawn["y"]), (picture.get_xdata(), picture.get_ydata())):
+        assert 100 < len(found) < 1200
+        assert list(found) == pytest.approx([whole[int(step)] for step in steps], rel=0.4)
+        assert found[5] == pytest.approx(whole[int(steps[5])], rel=0.2)  # stretch by stretch it was twice as much
+    assert browser.troubles() == []
 
 
 def test_smoothing_leaves_gaps_where_the_points_have_them(browser: Page, tmp_path: Path) -> None:

@@ -75,7 +75,10 @@ def test_the_means_are_those_of_equal_stretches(values: list[float]) -> None:
     length = next(2**k for k in range(20) if len(values) // 2**k < 20)
     stretches = [values[i : i + length] for i in range(0, len(values), length)]
     assert means.values == pytest.approx([sum(stretch) / len(stretch) for stretch in stretches])
-    assert all(i * length <= step // 10 < (i + 1) * length for i, step in enumerate(means.steps))
+    assert means.counts == [len(stretch) for stretch in stretches]
+    assert [step // 10 for step in means.steps] == [
+        min((i + 1) * length, len(values)) - 1 for i in range(len(stretches))
+    ]
 
 
 def test_memory_is_that_of_what_is_kept() -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from multitrack.records import number_to_json
 from multitrack.summary import Statistics
-from multitrack.thin import Curve, Thinned
+from multitrack.thin import Curve, Means, Thinned
 
 _SPECIAL = {"NaN", "Infinity", "-Infinity"}
 #: What an HTML parser or a JavaScript engine could take for more than text.
@@ -97,11 +97,12 @@ def points_of(statistics: Statistics, thinned: Thinned, started: int) -> Points:
         thinned.count, curve.steps, [time - started for time in curve.times], _numbers(curve),
         None if means is None else {
             "steps": means.steps, "times": [time - started for time in means.times], "values": _numbers(means),
+            "counts": means.counts,
         },
     )  # fmt: skip
 
 
-def _numbers(curve: Curve) -> list[int | float | str]:
+def _numbers(curve: Curve | Means) -> list[int | float | str]:
     return [number_to_json(value) for value in curve.values]
 
 

@@ -113,14 +113,18 @@ function xs(run, points) {
   return points.times.map((time) => run.started + time);
 }
 
-/** An exponential mean that does not lean on where it starts, with the gaps of the points; of a thinned series, of its stretches' means. */
+/**
+ * An exponential mean that does not lean on where it starts, with the gaps of the points; of a thinned series, of its
+ * stretches' means, each of which counts for as many points as it is of.
+ */
 function smoothed(points) {
   let sum = 0, weight = 0;
-  const values = points.values.map((value) => {
+  const values = points.values.map((value, i) => {
     value = number(value);
     if (!isFinite(value)) return null;
-    sum = state.smooth * sum + (1 - state.smooth) * value;
-    weight = state.smooth * weight + (1 - state.smooth);
+    const before = state.smooth ** (points.counts ? points.counts[i] : 1);
+    sum = before * sum + (1 - before) * value;
+    weight = before * weight + (1 - before);
     return sum / weight;
   });
   return { steps: points.steps, times: points.times, values };
