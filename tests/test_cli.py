@@ -131,6 +131,9 @@ def test_show_of_what_is_not_there() -> None:
     assert "no run is called 'x'" in result.output
     multitrack.start_run(config={"delivery": "off"}, name="a").end()
     assert "several runs are called 'a'" in invoke("show", "a").output
+    assert "several runs are called '2'" in invoke("show", "2").output  # all ids begin so
+    multitrack.start_run(config={"delivery": "off"}, name="2").end()
+    assert multitrack.open_journal().run("2").facts.name == "2"
 
 
 def test_logs_prints_lines_with_time_and_stream(run: multitrack.Run) -> None:

@@ -46,7 +46,12 @@ _COLUMN: Final = re.compile(
 _RISING: Final = re.compile(
     r"(?:^|[_/.\- ])(?:\w*acc|\w*accuracy|auc|f1|\w*score|precision|recall|iou|r2|bleu|reward)$"
 )
-_FALLING: Final = re.compile(r"(?:^|[_/.\- ])(?:\w*loss|\w*error|mse|mae|rmse|mape|perplexity|wer|cer)$")
+_FALLING: Final = re.compile(
+    r"(?:^|[_/.\- ])(?:\w*loss|\w*error|mse|mae|rmse|mape|perplexity|wer|cer|\w*brier(?:_score)?)$"
+)
+_NEGATED: Final = re.compile(r"(?:^|[_/.\- ])neg(?:ative)?[_\- ]")
+#: Scores of what is looked for, not of how well.
+_UNDECIDED: Final = re.compile(r"(?:^|[_/.\- ])(?:anomaly|outlier|novelty|risk)_score$")
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -127,7 +132,13 @@ def _meant(word: str, known: tuple[str, ...]) -> str:
 
 
 def better(name: str) -> Literal["min", "max"] | None:
-    """Whether the least or the most of a metric is the best, by the habits of naming; ``None``: who knows."""
-    if _RISING.search(name.lower()):
-        return "max"
-    return "min" if _FALLING.search(name.lower()) else None
+    """Whether the least or the most of a metric is the best, by the habits of naming; ``None``: who knows.
+
+    The most of scikit-learn's ``neg_mean_squared_error`` and the like, which are errors times -1.
+    """
+    name = name.lower()
+    if _UNDECIDED.search(name):
+        return None
+    if _FALLING.search(name):
+        return "max" if _NEGATED.search(name) else "min"
+    return "max" if _RISING.search(name) else None

@@ -51,11 +51,12 @@ class Row:
 
 
 class Best(msgspec.Struct, frozen=True):
-    """The best run of a comparison, and by what."""
+    """The best run of a comparison, by what, and what it has there."""
 
     row: Row
     column: Column
     direction: Literal["min", "max"]
+    value: int | float
 
 
 class Comparison:
@@ -210,7 +211,8 @@ def compare(
     shown = [_kinded(column, rows) for _, column in named]
     for column, turned in reversed(order):
         rows = _sorted(rows, column, turned, reduction)
-    return Comparison(shown, rows, None if criterion is None else _best(rows, *criterion), best, undecided)
+    found = None if criterion is None else _best(rows, *criterion, reduction)
+    return Comparison(shown, rows, found, best, undecided)
 
 
 def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
@@ -280,12 +282,13 @@ def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
     return column if reduced else Column.of(column.group, column.name)
 
 
-def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"]) -> Best | None:
-    found = [(cell(column, row.run, row.summary), row) for row in rows]
+def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
+    found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
     there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value - value == 0]
     if not there:
         if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
             raise QueryError(f"{column} is no number, so that no run is the best by it")
         return None
     pick = min if direction == "min" else max
-    return Best(pick(there, key=lambda pair: pair[0])[1], column, direction)
+    value, row = pick(there, key=lambda pair: pair[0])
+    return Best(row, column, direction, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import numbers
 import re
 import time
 from typing import Final
@@ -27,7 +28,7 @@ def milliseconds(moment: Moment | None) -> int | None:
         return None
     if isinstance(moment, datetime.datetime):
         return round(moment.timestamp() * 1000)
-    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+    if isinstance(moment, numbers.Real) and not isinstance(moment, bool):  # numpy's, too
         return int(moment)
     if not isinstance(moment, str):
         raise TypeError(f"a time is milliseconds since the epoch, a datetime, or a text such as '7d', not {moment!r}")

@@ -193,9 +193,9 @@ class JournalReader:
             QueryError: A column or filter says nothing, or no run has the column, whatever the filters but the project.
         """
         from multitrack.chosen import Known  # noqa: PLC0415 - see above
-        from multitrack.columns import parse_column  # noqa: PLC0415 - see above
+        from multitrack.columns import GROUPS, parse_column  # noqa: PLC0415 - see above
 
-        column = parse_column(metric if "." in metric else f"metrics.{metric}")
+        column = parse_column(metric if metric.partition(".")[0] in GROUPS else f"metrics.{metric}")
         parted = None if by is None else parse_column(by)
         found = Followed()
         for run in self.runs(**filters):
@@ -210,7 +210,7 @@ class JournalReader:
         return found
 
     def run(self, run: str | Identified) -> RecordedRun:
-        """One run by its id, an unambiguous beginning of it, or its name where only one has it; or a run by itself.
+        """One run by its id, its name where only one has it, or an unambiguous beginning of the id; or a run by itself.
 
         Raises:
             RunError: There is none, or several.
@@ -222,7 +222,8 @@ class JournalReader:
             directory = runs_directory(self.directory) / run_id
             if (directory / "manifest.json").is_file():
                 return RecordedRun(directory)
-        found = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
+        every = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
+        found = [one for one in every if one.facts.name == run_id] or every
         if len(found) == 1:
             return found[0]
         known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"

@@ -119,7 +119,7 @@ def _print_best(screen: Screen, comparison: Comparison) -> None:
     if best is None:
         return
     rerun = comparison.rerun()
-    value = cell_text(best.column, best.row.run.get(best.column))
+    value = cell_text(best.column, best.value)
     called = f"{best.row.id} {best.row.run.facts.name}, {best.row.summary.status}"
     told = {"best": f"{called}, {best.column} = {value}", **rerun.facts()}
     if rerun.context is not None and rerun.context.packages:

@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 import yaml
@@ -124,7 +125,7 @@ def test_log_lines_between_times_of_every_form(reader: JournalReader) -> None:
     moment = datetime.datetime.fromtimestamp(time / 1000, datetime.UTC)
     for asked, count in (
         ({"from_time": "1h"}, 2), ({"to_time": "1h"}, 0), ({"from_time": moment, "to_time": moment}, 2),
-        ({"from_time": time + 1}, 0), ({"from_time": float(time), "limit": 1}, 1), ({"limit": 0}, 0),
+        ({"from_time": time + 1}, 0), ({"to_time": np.int64(time)}, 2), ({"from_time": float(time), "limit": 1}, 1), ({"limit": 0}, 0),
         ({"from_time": "2100-01-01"}, 0),
     ):  # fmt: skip
         assert len(list(reader.get_lines(recorded, **asked))) == count, asked  # type: ignore[arg-type]
@@ -749,6 +750,23 @@ def test_nothing_recorded_can_do_anything_to_a_terminal() -> None:
         text = invoke("-c", everything, *form).output
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), form
         assert "[bold red]x[/]" in text.replace("\\[", "[").replace("\\]", "]"), form
+
+
+def test_the_best_is_by_what_the_table_shows() -> None:
+    for name, losses in (("a", (0.1, 0.5)), ("b", (0.3, 0.4))):
+        with start(name) as run:
+            for step, loss in enumerate(losses):
+                run.log_metric("val.loss", loss, step=step)
+    runs = list(multitrack.open_journal().runs())
+    for reduction, name, value in (("last", "b", 0.4), ("min", "a", 0.1), ("best", "a", 0.1), ("max", "b", 0.4)):
+        found = compare(runs, ["metrics"], best="metrics.val.loss", reduction=reduction)
+        assert found.best is not None
+        assert (found.best.row.run.facts.name, found.best.value) == (name, value)
+        assert found.best.row.cells["metrics.val.loss"] == value
+        told = invoke("--reduce", reduction, "--best", "metrics.val.loss").output
+        assert f"{name}, finished, metrics.val.loss = {value}\n" in told
+    (followed,) = multitrack.open_journal().follow_metric("val.loss").values()
+    assert [point.value for point in followed] == [0.5, 0.4]
 
 
 def test_a_narrow_terminal_shows_what_differs(reader: JournalReader, monkeypatch: pytest.MonkeyPatch) -> None:

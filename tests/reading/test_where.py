@@ -175,6 +175,8 @@ def test_times_are_local_or_ago() -> None:
     [
         ("val_accuracy", "max"), ("acc", "max"), ("test/auc", "max"), ("f1", "max"), ("score", "max"), ("loss", "min"),
         ("val_loss", "min"), ("eval/rmse", "min"), ("mean_squared_error", "min"), ("latency", None), ("loss_scale", None),
+        ("neg_mean_squared_error", "max"), ("neg_log_loss", "max"), ("test/neg_brier_score", "max"), ("brier_score", "min"),
+        ("anomaly_score", None), ("negative_log_loss", "max"), ("fit/risk_score", None),
     ],
 )  # fmt: skip
 def test_what_is_best_by_habit(name: str, direction: str | None) -> None:
