@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
 
+from multitrack.arguments import Own, own_arguments
 from multitrack.credentials import REDACTED
 from multitrack.manifest import Context
 from multitrack.recorded import RecordedRun
-from multitrack.records import COMMAND_LINE
+from multitrack.records import COMMAND_LINE, KERAS_TUNER
 from multitrack.terminal import safe, safe_json
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -47,22 +47,31 @@ class Rerun(msgspec.Struct, frozen=True):
     def arguments(self) -> list[str]:
         """The arguments of a command that runs it again.
 
-        Where params came from the command line, the recorded command's own, as they were given. Else one for each
-        param: ``--lr=0.001 --model/units=64 --layers 1 2 3``, ``--flag`` for ``True`` and nothing for ``False``, and
-        ``nan``, ``inf``, ``None`` as Python has them.
+        The recorded command's own, as they were given, where they name params and none of these has another value.
+        Else one for each param: ``--lr=0.001 --model/units=64 --layers 1 2 3``, ``--flag`` for ``True`` and nothing for
+        ``False`` and ``None``, and ``nan``, ``inf`` as Python has them.
         """
-        own = self._own_arguments()
-        return [word for pair in self.params.items() for word in _argument(*pair)] if own is None else own
+        command = self._command
+        if command is not None and self.own:
+            return command.words
+        return [word for pair in self.params.items() for word in _argument(*pair)]
 
     def shell(self) -> str:
         """The same on one line of a shell (bash, zsh), quoted so that nothing in it does anything."""
         return " ".join(map(_quoted, self.arguments()))
 
-    def _own_arguments(self) -> list[str] | None:
-        """The command's arguments, where they are those of the ``Namespace`` that was recorded."""
+    @property
+    def own(self) -> bool:
+        """Whether the arguments are the recorded command's own."""
+        command, sources = self._command, self.sources.values()
+        if command is None or command.changed or KERAS_TUNER in sources:  # what a tuner chose, no command says
+            return False
+        return command.told or (not command.words and COMMAND_LINE in sources)  # without any, all are defaults
+
+    @property
+    def _command(self) -> Own | None:
         parsed = {name: value for name, value in self.params.items() if self.sources.get(name) == COMMAND_LINE}
-        own = None if self.context is None or not parsed else _after_program(self.context)
-        return own if own == [] or (own and _told_by(own, parsed)) else None  # without any, all are defaults
+        return None if self.context is None else own_arguments(self.context, self.params, parsed)
 
     def omitted(self, form: str) -> dict[str, str]:
         """What the arguments or the YAML do not say, by label."""
@@ -70,15 +79,31 @@ class Rerun(msgspec.Struct, frozen=True):
         if self.derived:
             told["left out"] = f"{self.derived} params that follow from the rest: what Keras said of the fit or search"
         if form == "args":
-            if self._own_arguments() is not None:
-                others = [name for name in self.params if self.sources[name] != COMMAND_LINE]
-                told["not on the command line"] = ", ".join(others)
-            else:
-                told["false, so not given"] = ", ".join(name for name, value in self.params.items() if value is False)
+            told |= self._of_arguments()
         texts = self.arguments() if form == "args" else map(str, self.params.values())
         if any(REDACTED in text for text in texts):
             told["redacted"] = f"a secret was not recorded: put it in for {REDACTED}"
         return {label: text for label, text in told.items() if text}
+
+    def _of_arguments(self) -> dict[str, str]:
+        command = self._command
+        if command is not None and self.own:
+            others = ", ".join(
+                f"{name}={_word(self.params[name])}" for name in self.params if name not in command.named
+            )
+            return {"not named here": others and f"{others} (defaults, short options, positions, or set by the script)"}
+        told = {
+            "false, so not given": ", ".join(name for name, value in self.params.items() if value is False),
+            "none, so not given": ", ".join(name for name, value in self.params.items() if value is None),
+        }
+        if command is not None and self.params:
+            told["params as arguments"] = f"the command itself took {'others' if command.words else 'none'}"
+            told["changed by the script"] = ", ".join(
+                f"{name} was {_word(self.params[name])}, the command says {' '.join(said) or 'otherwise'}"
+                for name, said in command.named.items()
+                if name in command.changed
+            )
+        return told
 
     def yaml(self) -> str:
         """The params as a YAML file that ``log_params`` and ``start_run(params=…)`` take, nested as they were."""
@@ -124,49 +149,8 @@ class Rerun(msgspec.Struct, frozen=True):
         return {label: text for label, text in told.items() if text}
 
 
-def _after_program(context: Context) -> list[str] | None:
-    """What followed the script's or module's name on the command line; ``None`` where that cannot be told."""
-    for i, word in enumerate(context.command):
-        if word == "-m":
-            return context.command[i + 2 :]
-        if context.program is not None and PurePath(word).name == PurePath(context.program).name:
-            return context.command[i + 1 :]
-    return None
-
-
-def _told_by(arguments: list[str], parsed: dict[str, Any]) -> bool:
-    """Whether any of the arguments is one of the params: by its option, which may be short for it, or its value.
-
-    A ``Namespace`` may also be made by hand, in a test or by a launcher whose arguments are its own.
-    """
-    names = [_letters(name) for name in parsed]
-    values = {
-        repr(value) if type(value) is float else value for value in parsed.values() if type(value) in (str, float)
-    }
-    for word in arguments:
-        option, equals, value = word.partition("=")
-        letters = _letters(option.removeprefix("--")) if option.startswith("--") else ""
-        if letters and any(name.startswith(letters) or f"no_{name}" == letters for name in names):
-            return True
-        value = value if equals else word
-        if value in values or _float_text(value) in values:
-            return True
-    return False
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"\W+", "_", name)
-
-
-def _float_text(text: str) -> str | None:
-    try:
-        return repr(float(text))
-    except ValueError:
-        return None
-
-
 def _argument(name: str, value: Any) -> list[str]:
-    if value is False:
+    if value is False or value is None:
         return []
     if value is True:
         return [f"--{name}"]

@@ -125,7 +125,8 @@ def _print_best(screen: Screen, comparison: Comparison) -> None:
     if rerun.context is not None and rerun.context.packages:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
     if arguments := rerun.shell():
-        told["arguments"] = arguments
+        told["arguments" if rerun.own else "params as arguments"] = arguments
+    told = {**told, **{label: text for label, text in rerun.omitted("args").items() if label not in told}}
     screen.line()
     width = max(map(len, told))
     for label, text in told.items():

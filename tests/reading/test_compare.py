@@ -603,7 +603,7 @@ def test_the_command_prints_a_table(reader: JournalReader) -> None:
     assert re.match(rf"{reader.run('c').id} \*  c +finished ", lines[2])
     told = dict(re.split(r"  +", line, maxsplit=1) for line in lines[4:])
     assert told["best"] == f"{reader.run('c').id} c, finished, metrics.accuracy = 0.92"
-    assert told["arguments"] == "--lr=0.001 --note=same --seed=2 --model/units=64"
+    assert told["params as arguments"] == "--lr=0.001 --note=same --seed=2 --model/units=64"
     assert {"command", "directory", "Python"} <= set(told)
 
 
@@ -701,8 +701,9 @@ def test_arguments_to_run_again_are_what_a_shell_makes_of_them(reader: JournalRe
     run = start("best", params=odd)
     run.log_metric("accuracy", 2.0)
     run.end()
+    label = "params as arguments"
     told = invoke("best", "--best", "metrics.accuracy").output.splitlines()
-    lines += [line.removeprefix("arguments").strip() for line in told if line.startswith("arguments ")]
+    lines += [line.removeprefix(label).strip() for line in told if line.startswith(f"{label} ")]
     assert len(lines) == 2
     for line in lines:
         script = f"printf '%s\\0' {line}"

@@ -66,7 +66,7 @@ def context(*command: str, program: str | None = "/w/train.py", **more: Any) -> 
         ([], ""),
         (
             ["--recorded", "code", "--lr=1e-7", "--opt=", "--layers", "4", "5", "--flag"],
-            "--recorded=code --lr=1e-07 --opt= --layers 4 5 --flag",
+            "--recorded code --lr=1e-7 --opt= --layers 4 5 --flag",
         ),
     ],
 )
@@ -83,7 +83,9 @@ def test_a_shell_runs_it_again(given: list[str], printed: str) -> None:
     result = invoke(first.id, "--rerun", "args")
     assert result.stdout == f"{printed}\n"
     assert result.stderr.startswith(f"# run: {first.id}\n# command: {sys.executable} ./train.py")
-    assert ("# not on the command line: extra/x\n" in result.stderr) == ("code" not in given)
+    assert ("extra/x=1 (defaults, short options, positions, or set by the script)" in result.stderr) == (
+        "code" not in given
+    )
 
 
 def test_the_command_s_arguments_are_given_where_they_are_those_of_the_params() -> None:
@@ -105,7 +107,13 @@ def test_the_command_s_arguments_are_given_where_they_are_those_of_the_params() 
         rerun = Rerun("r", parsed, context(*command, program=program), sources)
         assert rerun.arguments() == expected, command
     mixed = Rerun("r", parsed | {"code": 1}, context("python", "train.py", "--n"), sources | {"code": "code"})
-    assert (mixed.arguments(), mixed.omitted("args")) == (["--n"], {"not on the command line": "code"})
+    assert (mixed.arguments(), mixed.omitted("args")) == (
+        ["--n"],
+        {
+            "not named here": "lr=0.3, model_units=3, data=a.csv, cache=False, code=1 "
+            "(defaults, short options, positions, or set by the script)"
+        },
+    )
     assert Rerun("r", parsed, None, sources).arguments() == pairs
 
 
@@ -116,14 +124,96 @@ def test_params_from_code_are_arguments_as_python_reads_them() -> None:
     }  # fmt: skip
     rerun = Rerun("r", params, None)
     assert rerun.shell() == (
-        "--nan=nan --inf=-inf --none=None --yes --list 1 'a b' '[2.5, null]' --empty '--dict={}' --tiny=1e-05 "
-        f"--big={2**80}"
+        f"--nan=nan --inf=-inf --yes --list 1 'a b' '[2.5, null]' --empty '--dict={{}}' --tiny=1e-05 --big={2**80}"
     )
-    assert rerun.omitted("args") == {"false, so not given": "no"}
+    assert rerun.omitted("args") == {"false, so not given": "no", "none, so not given": "none"}
     assert rerun.omitted("yaml") == {}
 
 
-def test_what_keras_said_is_left_out_and_counted_and_a_secret_is_named() -> None:
+@pytest.mark.parametrize(
+    ("given", "value", "says"),
+    [
+        ("--lr 9", 0.05, False),
+        ("--lr=0.1 --lr 5e-2", 0.05, True),
+        ("--l nan", math.nan, True),
+        ("--lr 1e3", 1000, True),
+        ("--lr", 3, True),  # a counter, or a constant
+        ("--lr 10k", 10_000, False),
+        (f"--lr {2**80}", 2**80, True),
+        ("--lr -0.5", -0.5, True),
+        ("--lr 1 2 3", [1, 2, 3], True),
+        ("--lr 1 2 3", [1, 2], False),
+        ("--lr 1 --lr 2", [1, 2], True),
+        ("--lr 1 2 --lr 3 4", [3, 4], True),
+        ("--lr=1,2", [1, 2], True),
+        ("--lr", [], True),
+        ("--lr ./data/", "data", True),
+        ("--lr=adam", "sgd", False),
+        ("--lr", True, True),
+        ("--lr", False, False),
+        ("--no-lr", False, True),
+        ("--no-lr", True, False),
+        ("--lr false", False, True),
+        ("--lr x", None, False),
+    ],
+)
+def test_the_command_s_arguments_are_given_where_they_read_as_what_was_recorded(
+    given: str, value: Any, says: bool
+) -> None:
+    for source in ("command line", "code"):
+        rerun = Rerun("r", {"lr": value, "other": 1}, context("python", "train.py", *given.split()), {"lr": source})
+        assert rerun.own == says
+        if says:
+            assert rerun.arguments() == given.split()
+        else:
+            assert rerun.arguments()[-1] == "--other=1"
+            assert rerun.omitted("args")["changed by the script"].startswith(f"lr was {value}, the command says ")
+
+
+def test_params_that_the_script_changed_are_told(tmp_path: Path) -> None:
+    Path("sweep.py").write_text(
+        "import argparse, multitrack\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--lr', type=float, default=0.1)\n"
+        "parser.add_argument('--batch-size', type=int, default=3)\n"
+        "parser.add_argument('--ckpt')\n"
+        "args = parser.parse_args()\n"
+        "for lr in (args.lr, 0.05):\n"
+        "    args.lr = lr\n"
+        "    for source, params in (('args', args), ('vars', vars(args))):\n"
+        "        name = f'{lr} {source}'\n"
+        "        with multitrack.start_run('p', name, params=params, config={'delivery': 'off'}) as run:\n"
+        "            run.log_metric('loss', lr)\n"
+    )
+    subprocess.run([sys.executable, "sweep.py", "--lr", "9", "--batch-size=5"], check=True, capture_output=True)
+    for source in ("args", "vars"):
+        result = invoke(f"9.0 {source}", "--rerun", "args")
+        assert result.stdout == "--lr 9 --batch-size=5\n"
+        assert "# not named here: ckpt=None (defaults, short" in result.stderr
+        result = invoke(f"0.05 {source}", "--rerun", "args")
+        assert result.stdout == "--lr=0.05 --batch_size=5\n"
+        assert result.stderr.endswith(
+            "# none, so not given: ckpt\n# params as arguments: the command itself took others\n"
+            "# changed by the script: lr was 0.05, the command says 9\n"
+        )
+    subprocess.run([sys.executable, "sweep.py"], check=True, capture_output=True)
+    told = invoke("--where", "params.batch_size = 3", "--best", "metrics.loss").stdout
+    assert "\nnot named here  lr=0.05, batch_size=3, ckpt=None (defaults, short " in re.sub(r"  +", "  ", told)
+    told = invoke("--where", "params.batch_size = 5 and name = '0.05 vars'", "--best", "metrics.loss").stdout
+    assert "\nparams as arguments  --lr=0.05 --batch_size=5\n" in re.sub(r"  +", "  ", told)
+
+
+def test_what_a_tuner_chose_no_command_says() -> None:
+    told = context("python", "train.py", "--lr", "0.1")
+    rerun = Rerun("r", {"lr": 0.1, "units": 3}, told, {"lr": "code", "units": "keras tuner"})
+    assert rerun.arguments() == ["--lr=0.1", "--units=3"]
+    assert rerun.omitted("args") == {"params as arguments": "the command itself took others"}
+    grid = Rerun("r", {"rate": 0.1}, context("python", "train.py", "--fraction", "0.1"), {"rate": "code"})
+    assert (grid.own, grid.arguments()) == (False, ["--rate=0.1"])  # the number may be any other
+
+
+def test_what_keras_said_is_left_out_and_counted_and_a_secret_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "import train"])  # not the tests' own
     with multitrack.start_run("p", "a", params={"units": 64}, config={"delivery": "off"}) as run:
         run.log_params({"model": {"params": 2410}, "fit": {"epochs": 3}}, source="keras")
         run.log_params({"rate": 0.1}, source="keras tuner")
