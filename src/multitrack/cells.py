@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -9,7 +10,6 @@ import msgspec
 from multitrack.columns import METADATA, Column, better
 from multitrack.errors import QueryError
 from multitrack.manifest import Context, Manifest
-from multitrack.records import ArtifactRef
 from multitrack.summary import Statistics, Summary
 
 #: What stands for nothing: ``None`` is a value, which a param may have.
@@ -141,39 +141,53 @@ def names_of(group: str, summary: Summary) -> list[str]:
         case "lists":
             return list(summary.lists)
         case "inputs":
-            return [*summary.params, *(ref.name for ref in summary.artifacts if ref.role == "input")]
+            return list(inputs_of(summary))
         case _:
-            written = [ref.name for ref in summary.artifacts if ref.role == "output"]
-            return [*summary.series, *summary.lists, *summary.simple, *written]
+            return list(outputs_of(summary))
 
 
 def inputs_of(summary: Summary) -> dict[str, Value]:
-    """What went in: params, and the references that the run read."""
+    """What went in: params, and the references that the run read; ``data (reference)`` beside a param ``data``."""
     inputs = {
         name: Value(_type(value), value, source_of(summary.sources.get(name, "code"), name))
         for name, value in summary.params.items()
     }
-    return inputs | {ref.name: _reference(ref) for ref in summary.artifacts if ref.role == "input"}
+    _put_references(inputs, summary, "input")
+    return inputs
 
 
 def outputs_of(summary: Summary) -> dict[str, Value]:
-    """What came out: the last value of each metric and list, and the references that the run wrote."""
-    outputs = {}
+    """What came out: the last value of each metric and list, and the references that the run wrote.
+
+    Of several under one name a simple metric has it alone, as in ``metrics``; the others say what they are.
+    """
+    outputs: dict[str, Value] = {}
     for kind, found in (("series", summary.series), ("list", summary.lists)):
         for name, numbers in found.items():
-            outputs[name] = Value(_type(numbers.last), numbers.last, f"{kind} of {numbers.count}, the last")
+            called = _free(name, kind, summary.simple)
+            outputs[called] = Value(_type(numbers.last), numbers.last, f"{kind} of {numbers.count}, the last")
     for name, value in summary.simple.items():
         outputs[name] = Value(_type(value), value, "simple metric")
-    return outputs | {ref.name: _reference(ref) for ref in summary.artifacts if ref.role == "output"}
+    _put_references(outputs, summary, "output")
+    return outputs
+
+
+def _put_references(values: dict[str, Value], summary: Summary, role: str) -> None:
+    for ref in summary.artifacts:
+        if ref.role == role:
+            values[_free(ref.name, "reference", values)] = Value(ref.kind, ref.uri, ref.digest or "")
+
+
+def _free(name: str, kind: str, taken: Container[str]) -> str:
+    """The name, with what it is of where something else has it."""
+    while name in taken:
+        name = f"{name} ({kind})"
+    return name
 
 
 def source_of(source: str, param: str) -> str:
     """Where a param came from; of a file, with the key in it."""
     return f"{source}:{param.replace('/', '.')}" if source.endswith((".yaml", ".yml", ".toml", ".json")) else source
-
-
-def _reference(ref: ArtifactRef) -> Value:
-    return Value(ref.kind, ref.uri, ref.digest or "")
 
 
 def _type(value: Any) -> str:

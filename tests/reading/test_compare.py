@@ -192,6 +192,23 @@ def test_the_columns_of_each_group(reader: JournalReader) -> None:
     assert found.rows[0].statistics["lists.latency"].median == 2.5
 
 
+def test_what_has_one_name_stands_side_by_side() -> None:
+    run = start("a", params={"data": "v1", "data (reference)": 2})
+    run.log_artifact_ref("data", "s3://b/data", kind="dataset", role="input")
+    run.log_artifact_ref("loss", "s3://b/loss", kind="plot")
+    run.log_metric("loss", 3.0, step=1)
+    run.log_metric("loss", 5.0)
+    run.end()
+    found = compare(multitrack.open_journal().runs(), "inputs,outputs")
+    assert {name: value.value for name, value in next(found.to_dicts()).items() if name != "run"} == {
+        "inputs.data": "v1", 'inputs."data (reference)"': 2, 'inputs."data (reference) (reference)"': "s3://b/data",
+        "outputs.loss": 5.0, 'outputs."loss (series)"': 3.0, 'outputs."loss (reference)"': "s3://b/loss",
+    }  # fmt: skip
+    page = Page(multitrack.open_journal().run("a")._repr_html_()).text
+    assert re.search(r"data\s*v1\s*str\s*code", page)
+    assert page.count("s3://b/data") == page.count("s3://b/loss") == 1
+
+
 def test_the_reduction_is_chosen_afterwards(reader: JournalReader) -> None:
     asked = [f"lists.latency:{how}" for how in ("last", "first", "min", "max", "mean", "median", "count")]
     found = compare(reader.runs(where="name = a"), [*asked, "metrics.loss:best", "metrics.accuracy:count"])
