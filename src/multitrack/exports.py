@@ -25,10 +25,11 @@ def csv_of(comparison: Comparison) -> str:
     """CSV with a line of names; times are ISO 8601, UTC."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    columns = comparison.columns
-    writer.writerow([_harmless(str(column)) for column in columns])
+    columns = [(column, field) for column in comparison.columns for field in _fields(column)]
+    writer.writerow([_harmless(f"{column}{field}") for column, field in columns])
     for row in comparison.rows:
-        writer.writerow([_harmless(_machine(column, row.cells.get(str(column), ABSENT))) for column in columns])
+        cells = [(column, _plain(row.cells.get(str(column), ABSENT), field)) for column, field in columns]
+        writer.writerow([_harmless(_machine(column, value)) for column, value in cells])
     return out.getvalue()
 
 
@@ -66,7 +67,9 @@ def arrow_of(comparison: Comparison) -> Any:
 
 def _arrays(comparison: Comparison) -> dict[str, list[Any]]:
     return {
-        str(column): [_plain(row.cells.get(str(column))) for row in comparison.rows] for column in comparison.columns
+        f"{column}{field}": [_plain(row.cells.get(str(column)), field) for row in comparison.rows]
+        for column in comparison.columns
+        for field in _fields(column)
     }
 
 
@@ -74,14 +77,19 @@ def _times(comparison: Comparison) -> list[str]:
     return [str(column) for column in comparison.columns if column.kind == "time"]
 
 
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Value) else value
+def _fields(column: Column) -> tuple[str, ...]:
+    """What follows a column's name, of each column that it becomes: inputs and outputs have three."""
+    return ("", " type", " source") if column.kind == "value" else ("",)
+
+
+def _plain(value: Any, field: str) -> Any:
+    return getattr(value, field.strip() or "value") if isinstance(value, Value) else value
 
 
 def _machine(column: Column, value: Any) -> Any:
     if value is ABSENT:
         return ""
-    value = iso(value) if column.kind == "time" else _plain(value)
+    value = iso(value) if column.kind == "time" else value
     return "None" if value is None else value
 
 

@@ -431,6 +431,26 @@ def test_csv_is_read_back_and_holds_no_formula(reader: JournalReader) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows[0]["started"])
 
 
+def test_csv_and_frames_say_the_type_and_source_of_inputs_and_outputs(reader: JournalReader) -> None:
+    start("d", params={"seed": None}).end()
+    found = compare(reader.runs(where="name in (a, d)"), "inputs.seed,inputs.data,outputs.accuracy,params.seed")
+    rows: list[list[Any]] = [
+        [0, "int", "command line", "s3://b/data", "dataset", "sha256:00", 0.9, "float", "simple metric", 0],
+        [None, "none", "code", *[None] * 7],
+    ]
+    names = [f"{name}{field}" for name in ("inputs.seed", "inputs.data", "outputs.accuracy")
+             for field in ("", " type", " source")]  # fmt: skip
+    first, *written = csv.reader(io.StringIO(found.to_csv()))
+    assert first == ["run", *names, "params.seed"]
+    assert [line[1:] for line in written] == [list(map(str, rows[0])), ["None", "none", "code", *[""] * 6, "None"]]
+    for frame in (found.to_polars().to_dict(as_series=False), found.to_arrow().to_pydict()):
+        assert list(frame) == first
+        assert [list(row)[1:] for row in zip(*frame.values(), strict=True)] == rows
+    pandas = found.to_pandas()
+    assert list(pandas.columns) == first
+    assert list(pandas["inputs.seed type"]) == ["int", "none"]
+
+
 def test_markdown_marks_the_best_and_escapes(reader: JournalReader) -> None:
     start("a|b *c*\nd <b>").end()
     text = compare(reader.runs(), ["name", "metrics.loss:min"], best="metrics.loss:min").to_markdown()
@@ -523,8 +543,8 @@ def test_none_is_a_value_and_nothing_is_none() -> None:
         name | {"params.p": None, "inputs.p": Value("none", None, "code")}, {"run": found.rows[1].id, "name": "has not"},
     ]  # fmt: skip
     assert [line.split(",")[1:] for line in found.to_csv().splitlines()[1:]] == [
-        ["has", "None", "None"],
-        ["has not", "", ""],
+        ["has", "None", "None", "none", "code"],
+        ["has not", "", "", "", ""],
     ]
     assert [line.split(" | ")[1:] for line in found.to_markdown().splitlines()[2:]] == [
         ["has", "None", "None (none, code) |"],
@@ -659,7 +679,8 @@ def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> No
     ]  # fmt: skip
     assert rows("-c", "name, lists", "--reduce", "min", "a") == [["name", "lists.latency"], ["a", "1"]]
     assert rows("--diff", "--with", "inputs.seed", "--without", "metadata,tags,metrics,lists", "a", "b") == [
-        ["params.lr", "params.seed", "inputs.seed"], ["0.1", "0", "0"], ["0.01", "1", "1"],
+        ["params.lr", "params.seed", "inputs.seed", "inputs.seed type", "inputs.seed source"],
+        ["0.1", "0", "0", "int", "command line"], ["0.01", "1", "1", "int", "command line"],
     ]  # fmt: skip
     start("odd", params={'a, "b"': 1}).end()
     assert rows("-c", r'params."a, \"b\"",name', "odd")[1] == ["1", "odd"]
