@@ -76,6 +76,17 @@ def test_smoothing_a_thinned_series_weighs_all_its_points(browser: Page, tmp_pat
     assert browser.troubles() == []
 
 
+def test_the_smoothing_slider_is_dragged(page: Page) -> None:
+    slider = page.find("[data-key=smooth]")
+    page.js("arguments[0].scrollIntoView({block: 'center'})", slider)
+    width = slider.rect["width"]
+    chain = ActionChains(page.driver, duration=20).move_to_element_with_offset(slider, round(8 - width / 2), 0)
+    chain.click_and_hold().move_by_offset(20, 0).move_by_offset(round(width / 2 - 28), 0).release().perform()
+    assert 0.4 < float(slider.get_property("value")) < 0.6  # the middle, and the element that was there before
+    assert page.texts("#graphs output") == [f"{float(slider.get_property('value')):.2f}"]
+    assert f"smooth={slider.get_property('value')}" in page.driver.current_url
+
+
 def test_smoothing_leaves_gaps_where_the_points_have_them(browser: Page, tmp_path: Path) -> None:
     nan, inf = float("nan"), float("inf")
     with drawn_runs.start(tmp_path / "journal", "gaps") as run:

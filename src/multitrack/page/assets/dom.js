@@ -37,9 +37,19 @@ function fill(parent, ...children) {
   const wanted = children.flat(Infinity).filter(Boolean), kept = new Set(wanted);
   for (const child of [...parent.childNodes]) if (!kept.has(child)) child.remove();
   wanted.forEach((child, i) => { if (parent.childNodes[i] !== child) parent.insertBefore(child, parent.childNodes[i] ?? null); });
-  if (focused === undefined) return;
+  if (focused === undefined || parent.contains(document.activeElement)) return;
   const again = [...parent.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);
   if (again) again.focus({ preventScroll: true });
+}
+
+/** Bring a drop-down up to date: one that is open stays so while it offers the same, which are [value, text]. */
+function offer(select, options, chosen) {
+  const offered = JSON.stringify(options);
+  if (select.offered !== offered) fill(select, options.map(([value, text]) => h("option", { value }, text)));
+  select.offered = offered;
+  if (select.value === chosen) return;
+  select.value = chosen;
+  if (select.selectedIndex < 0) select.selectedIndex = 0; // an address may ask for anything
 }
 
 /** A link, where it leads to the web and nowhere else; other URIs are text. */

@@ -8,22 +8,26 @@ function curveColumns(runs) {
   return columns.filter((column) => column.reduced && runs.some((run) => curve(run, column)));
 }
 
+// Made once, as the table is: a slider that is made anew at each of its steps cannot be dragged.
+const chooseX = h("select", { "data-key": "x", onchange: () => change({ x: chooseX.value }) });
+const logScale = h("input", { type: "checkbox", "data-key": "log", onchange: () => change({ log: logScale.checked }) });
+const slider = h("input", { type: "range", min: 0, max: 0.99, step: 0.01, "data-key": "smooth", oninput: () => change({ smooth: Number(slider.value) }) });
+const smoothing = h("output", {});
+const controlBar = h("div", { class: "bar" },
+  h("label", {}, h("span", {}, "x axis"), chooseX), h("label", { class: "check" }, logScale, "log scale"),
+  h("label", {}, h("span", {}, "smoothing"), slider, smoothing), h("span", { class: "hint" }, "drag: zoom · double click: all"));
+const legend = h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" });
+
+/** The controls of the graphs, in the one place that is looked at. */
 function drawControls(place, runs) {
-  const choose = (label, key, options) => h("label", {}, h("span", {}, label),
-    h("select", { "data-key": key, onchange: (event) => change({ [key]: event.target.value }) },
-      options.map(([value, text]) => h("option", { value, selected: state[key] === value }, text))));
-  fill(place,
-    h("div", { class: "bar" },
-      choose("x axis", "x", [["step", "step"], ["time", "time since start"], ["clock", "clock"]]),
-      h("label", { class: "check" }, h("input", { type: "checkbox", checked: state.log, "data-key": "log",
-        onchange: (event) => change({ log: event.target.checked }) }), "log scale"),
-      h("label", {}, h("span", {}, "smoothing"), h("input", { type: "range", min: 0, max: 0.99, step: 0.01, "data-key": "smooth",
-        value: state.smooth, oninput: (event) => change({ smooth: Number(event.target.value) }) }),
-        h("output", {}, state.smooth ? state.smooth.toFixed(2) : "off")),
-      h("span", { class: "hint" }, "drag: zoom · double click: all")),
-    runs.filter(hasCurves).length > 1 && h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" },
-      runs.filter(hasCurves).map((run) => h("button", { class: "chip", "aria-pressed": String(!state.hidden.has(run.id)), "data-key": `legend ${run.id}`,
-        "data-run": run.id, title: label(run), onclick: () => toggleHidden(run.id) }, swatch(run), label(run, 28)))));
+  offer(chooseX, [["step", "step"], ["time", "time since start"], ["clock", "clock"]], state.x);
+  logScale.checked = state.log;
+  if (Number(slider.value) !== state.smooth) slider.value = state.smooth;
+  smoothing.textContent = state.smooth ? state.smooth.toFixed(2) : "off";
+  const curved = runs.filter(hasCurves);
+  fill(legend, curved.map((run) => h("button", { class: "chip", "aria-pressed": String(!state.hidden.has(run.id)), "data-key": `legend ${run.id}`,
+    "data-run": run.id, title: label(run), onclick: () => toggleHidden(run.id) }, swatch(run), label(run, 28))));
+  fill(place, controlBar, curved.length > 1 && legend);
 }
 
 const waiting = new Map(); // figures that are out of view, and how to draw each
