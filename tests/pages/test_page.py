@@ -158,3 +158,53 @@ def test_a_served_page_follows_the_training(browser: Page, tmp_path: Path) -> No
         browser.wait("document.getElementById('status').textContent.includes('no longer served')")
     browser.driver.get("about:blank")  # which ends its asking
     browser.troubles(), browser.requests()
+
+
+def test_what_is_done_on_a_page_outlives_what_is_new(browser: Page, tmp_path: Path) -> None:
+    """Elements that a reader uses are the same ones after a poll, with what was typed, opened and zoomed."""
+    journal = tmp_path / "journal"
+    with drawn_runs.start(journal, "first", params={"lr": 0.1}) as run:
+        for step in range(9):
+            run.log_metrics({"loss": 1 / (step + 1), "late" if step == 8 else "other": 0.5}, step=step)
+        run.log_lines([f"{'odd' if i % 2 else 'even'} {i}" for i in range(1500)])
+        run.log_lines("a warning", stream="stderr")
+        drawn_runs.start(journal, "second", params={"lr": 0.2}).end()
+        with PageServer(Watched(lambda: multitrack.open_journal(journal).runs(), Options(), every=0.1)) as server:
+            browser.open(server.url)
+            keys = ("reduce metrics.loss", "x", "smooth", "objective", "filter", "sort params.lr")
+            browser.js("window.used = arguments[0].map((key) => document.querySelector(`[data-key='${key}']`))", keys)
+            browser.js("used[0].focus()")
+            with drawn_runs.start(journal, "third", params={"lr": 0.3}) as other:
+                other.log_metrics({"loss": 2.0, "new": 3}, step=0)
+            browser.wait("document.querySelectorAll('tbody tr').length === 3")
+            assert browser.js("used.map((element) => element?.isConnected)") == [True] * len(keys)
+            assert browser.js("document.activeElement === used[0]")
+
+            browser.view(f"run={run.id}")
+            browser.find("[data-key='lines find']").send_keys("odd")
+            browser.click("#lines [data-key='lines stream'] option:nth-child(2)")
+            browser.click("#lines > button")
+            assert len(browser.all(".lines li")) == 750
+            browser.click("#single summary")
+            browser.graph("metrics.loss")
+            browser.js("Plotly.relayout(document.querySelector('#single .plot'), {'xaxis.range': [2, 5]})")
+            browser.js("document.querySelector('[data-key=\"lines find\"]').focus()")
+            browser.js("(document.querySelector('ol.lines').scrollTop = 300)")
+            run.log_lines("odd 1501")
+            run.log_metric("loss", 0.01, step=9)
+            browser.wait("document.querySelectorAll('.lines li').length === 751")
+            browser.find("[data-key='lines find']").send_keys(" ")
+            assert browser.find("[data-key='lines find']").get_property("value") == "odd "
+            assert browser.js("document.activeElement.dataset.key") == "lines find"
+            assert browser.js("document.querySelector('ol.lines').scrollTop") == 300
+            assert browser.find("[data-key='lines stream']").get_property("selectedIndex") == 1
+            assert browser.js("document.querySelector('#single details').open")
+            browser.graph("metrics.loss")  # comes into view
+            browser.wait("document.querySelector('#single .plot').data[0].y.at(-1) === 0.01")
+            assert browser.js("document.querySelector('#single .plot').layout.xaxis.range") == [2, 5]
+
+            browser.view(f"run={other.id}")  # another run begins anew
+            assert browser.js("document.querySelector('#single .plot').layout?.xaxis.range") != [2, 5]
+            assert browser.troubles() == []
+    browser.driver.get("about:blank")
+    browser.troubles(), browser.requests()

@@ -36,7 +36,11 @@ function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const wanted = children.flat(Infinity).filter(Boolean), kept = new Set(wanted);
   for (const child of [...parent.childNodes]) if (!kept.has(child)) child.remove();
-  wanted.forEach((child, i) => { if (parent.childNodes[i] !== child) parent.insertBefore(child, parent.childNodes[i] ?? null); });
+  let next = parent.firstChild;
+  for (const child of wanted) {
+    if (child === next) next = next.nextSibling;
+    else parent.insertBefore(child, next);
+  }
   if (focused === undefined || parent.contains(document.activeElement)) return;
   const again = [...parent.querySelectorAll("[data-key]")].find((element) => element.dataset.key === focused);
   if (again) again.focus({ preventScroll: true });

@@ -64,12 +64,14 @@ function drawGraphs(place, runs) {
     let figure = there.get(column.key);
     if (!figure) {
       figure = h("figure", { "data-column": column.key }, h("figcaption", {}), h("div", { class: "plot" }));
+      there.set(column.key, figure);
       place.append(figure);
       watcher.observe(figure);
     }
     waiting.set(figure, () => drawGraph(figure, column, runs));
     if (figure.inView) drawNow(figure);
   }
+  fill(place, wanted.map((column) => there.get(column.key))); // in their order
 }
 
 function drawGraph(figure, column, runs) {
@@ -146,6 +148,6 @@ function layout(column, held) {
       dtick: few ? 1 : undefined },
     yaxis: { ...axis, type: state.log ? "log" : "linear", exponentformat: "power" },
     hoverlabel: { bgcolor: style("--raised"), bordercolor: line, font: { color: text } },
-    uirevision: `${state.x} ${state.log}`,
+    uirevision: `${state.run} ${state.x} ${state.log}`,
   };
 }

@@ -31,14 +31,17 @@ function drawFacts() {
     thinned && h("span", {}, ` · series of more than ${data.points.toLocaleString("en")} points are thinned: each stretch keeps its first, last, lowest and highest`));
 }
 
+const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({ objective: chooseObjective.value, brush: new Map() }) });
+const scale = h("span", { class: "scale", "aria-hidden": "true" });
+const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
+  h("span", { class: "hint" }, "drag on an axis: a range · click: none"));
+
 function drawObjective() {
   const goal = objective();
   const metrics = columns.filter((column) => column.group === "metrics");
-  fill(places.objective, h("div", { class: "bar" },
-    h("label", {}, h("span", {}, "objective"), h("select", { "data-key": "objective", onchange: (event) => change({ objective: event.target.value, brush: new Map() }) },
-      metrics.map((column) => h("option", { value: column.key, selected: column === goal }, column.name)))),
-    h("span", { class: "scale", "aria-hidden": "true" }, scaleBar(goal)),
-    h("span", { class: "hint" }, "drag on an axis: a range · click: none")));
+  offer(chooseObjective, metrics.map((column) => [column.key, column.name]), goal?.key);
+  fill(scale, scaleBar(goal));
+  fill(places.objective, objectiveBar);
 }
 
 function scaleBar(goal) {
@@ -60,13 +63,7 @@ function draw(changed = null) {
   places.single.hidden = !single;
   if (single) {
     const smaller = changed && !changed.includes("run") && byId.has(state.run);
-    if (!smaller) return drawRun(places.one, byId.get(state.run));
-    const [controls, graphs] = places.one.querySelectorAll(".run-graphs > div");
-    if (controls) {
-      drawControls(controls, [byId.get(state.run)]);
-      drawGraphs(graphs, [byId.get(state.run)]);
-    }
-    return undefined;
+    return smaller ? drawRunGraphs(byId.get(state.run)) : drawRun(places.one, byId.get(state.run));
   }
   if (!did("x", "log", "smooth") || changed === null || changed.includes("filter")) {
     drawTable(places.table);

@@ -1,12 +1,23 @@
 // A run on a page of its own: what it is, its params, metrics, references, lines, and where it came from.
 
+// Parts of the run that is open. While it runs, those alone are made anew whose data are: lists stay open, graphs zoomed.
+let opened = { id: undefined };
+const runControls = h("div", {}), runGraphs = h("div", { class: "graphs" });
+const graphsSection = h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), runControls, runGraphs);
+
+/** A part of the page, as it was made when it last showed the same. */
+function part(name, shows, make) {
+  const text = JSON.stringify(shows);
+  if (opened.parts.get(name)?.text !== text) opened.parts.set(name, { text, made: make() });
+  return opened.parts.get(name).made;
+}
+
 function drawRun(place, run) {
   if (!run) {
     fill(place, back(), h("p", { class: "empty" }, `No run ${state.run} is in this page.`));
     return;
   }
-  const graphs = h("div", { class: "graphs" });
-  const controls = h("div", {});
+  if (opened.id !== run.id) opened = { id: run.id, parts: new Map(), lines: linesSection() };
   const children = data.runs.filter((other) => other.parent === run.id);
   fill(place, back(),
     h("header", { class: "head" }, h("h1", {}, run.name), status(run.status)),
@@ -19,21 +30,24 @@ function drawRun(place, run) {
       ["took", tookText(metadata(run, "took"))],
       ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),
     ]),
-    table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>
-      [name, valueText(paramValue(value), ALL_DIGITS), run.sources[name] ?? ""])),
+    part("params", [run.params, run.sources], () => table("Params", ["param", "value", "from"], Object.entries(run.params).map(([name, value]) =>
+      [name, valueText(paramValue(value), ALL_DIGITS), run.sources[name] ?? ""]))),
     metricTable(run),
-    hasCurves(run) && h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), controls, graphs),
-    table("Tags", ["tag", "value"], Object.entries(run.tags)),
-    table("References", ["name", "role", "kind", "where", "size", "digest"], run.references.map((ref) =>
-      [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), ref.digest && h("code", { title: ref.digest }, short(ref.digest, 20))])),
-    provenance(run),
-    table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
-      [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""])),
-    run.lines.count > 0 && linesSection(run));
-  if (hasCurves(run)) {
-    drawControls(controls, [run]);
-    drawGraphs(graphs, [run]);
-  }
+    hasCurves(run) && graphsSection,
+    part("tags", run.tags, () => table("Tags", ["tag", "value"], Object.entries(run.tags))),
+    part("references", run.references, () => table("References", ["name", "role", "kind", "where", "size", "digest"], run.references.map((ref) =>
+      [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), ref.digest && h("code", { title: ref.digest }, short(ref.digest, 20))]))),
+    part("provenance", [run.directory, contextOf(run), data.packages[contextOf(run)?.packages]], () => provenance(run)),
+    part("delivery", run.delivery, () => table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
+      [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""]))),
+    run.lines.count > 0 && opened.lines(run));
+  drawRunGraphs(run);
+}
+
+function drawRunGraphs(run) {
+  if (!hasCurves(run)) return;
+  drawControls(runControls, [run]);
+  drawGraphs(runGraphs, [run]);
 }
 
 function back() {
@@ -76,7 +90,7 @@ function metricTable(run) {
 }
 
 function provenance(run) {
-  const from = data.contexts[run.context];
+  const from = contextOf(run);
   if (!from) return null;
   const git = from.git;
   const packages = Object.entries(data.packages[from.packages] ?? {});

@@ -37,6 +37,9 @@ const find = h("label", { class: "find" }, h("span", {}, "Filter"), box);
 const trouble = h("span", { class: "trouble", id: "trouble", role: "status" });
 const bar = h("div", { class: "bar" });
 const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" });
+const head = h("thead", {}), headerRow = h("tr", {}), lookHeader = h("td", { class: "look" }), body = h("tbody", {});
+const runsTable = h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"), head, body);
+const headers = new Map(), rows = new Map(); // by column, by run; a drop-down that is open stays so while runs arrive
 
 function drawTable(place) {
   const runs = sorted(shownRuns());
@@ -47,12 +50,10 @@ function drawTable(place) {
   box.setAttribute("aria-invalid", String(filter.trouble !== ""));
   if (trouble.textContent !== visible(filter.trouble)) trouble.textContent = visible(filter.trouble);
   fillBar(runs, left);
-  fill(scroll,
-    h("table", { class: "runs" },
-      h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"),
-      h("thead", {}, groupRow(shown), h("tr", {}, h("td", { class: "look" }), shown.map(header))),
-      h("tbody", {}, runs.map((run) => row(run, shown, best)))),
-    !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet."));
+  fill(headerRow, lookHeader, shown.map(header));
+  fill(head, groupRow(shown), headerRow);
+  fill(body, runs.map((run) => row(run, shown, best)));
+  fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet."));
   fill(place, bar, scroll);
 }
 
@@ -93,28 +94,35 @@ function groupRow(shown) {
 }
 
 function header(column) {
-  const sortedBy = state.sort === column.key;
-  const order = sortedBy ? (state.down ? "descending" : "ascending") : undefined;
-  const turn = () => change({ sort: column.key, down: sortedBy ? !state.down : column.better === "max" });
-  return h("th", { scope: "col", "aria-sort": order, class: `${column.kind} ${column.key === "metadata.name" ? "name" : ""}` },
-    h("button", { class: "sort", "data-key": `sort ${column.key}`, title: `${column.key}: sort`, onclick: turn },
-      inner(column.name, 32), h("span", { class: "arrow", "aria-hidden": "true" }, sortedBy ? (state.down ? "▼" : "▲") : "")),
-    column.reduced && reducer(column));
+  const { key } = column, sortedBy = state.sort === key;
+  if (!headers.has(key)) headers.set(key, newHeader(column));
+  const { cell: made, arrow, select } = headers.get(key);
+  if (sortedBy) made.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+  else made.removeAttribute("aria-sort");
+  made.className = `${column.kind} ${key === "metadata.name" ? "name" : ""}`;
+  arrow.textContent = sortedBy ? (state.down ? "▼" : "▲") : "";
+  select.hidden = !column.reduced;
+  if (column.reduced) {
+    const simple = column.group === "metrics" && data.runs.some((run) => own(run.metrics, column.name) !== undefined);
+    const names = REDUCTIONS.filter((name) => name !== "best" || column.better).filter((name) => simple || name !== "last");
+    offer(select, [["", simple ? "recorded" : "last"], ...names.map((name) => [name, name])], state.reduce.get(key) ?? "");
+  }
+  return made;
 }
 
-function reducer(column) {
-  const chosen = state.reduce.get(column.key) ?? "";
-  const simple = column.group === "metrics" && data.runs.some((run) => own(run.metrics, column.name) !== undefined);
-  const names = REDUCTIONS.filter((name) => name !== "best" || column.better).filter((name) => simple || name !== "last");
-  return h("select", { class: "reduce", "data-key": `reduce ${column.key}`, "aria-label": `Reduction of ${column.name}`,
-    onchange: (event) => {
-      const reduce = new Map(state.reduce);
-      if (event.target.value) reduce.set(column.key, event.target.value);
-      else reduce.delete(column.key);
-      change({ reduce });
-    } },
-    h("option", { value: "", selected: !chosen }, simple ? "recorded" : "last"),
-    names.map((name) => h("option", { value: name, selected: chosen === name }, name)));
+function newHeader({ key, name }) {
+  const arrow = h("span", { class: "arrow", "aria-hidden": "true" });
+  const turn = () => change({ sort: key, down: state.sort === key ? !state.down : columnOf(key)?.better === "max" });
+  const choose = () => {
+    const reduce = new Map(state.reduce);
+    if (select.value) reduce.set(key, select.value);
+    else reduce.delete(key);
+    change({ reduce });
+  };
+  const select = h("select", { class: "reduce", "data-key": `reduce ${key}`, "aria-label": `Reduction of ${name}`, onchange: choose });
+  const cell = h("th", { scope: "col" },
+    h("button", { class: "sort", "data-key": `sort ${key}`, title: `${key}: sort`, onclick: turn }, inner(name, 32), arrow), select);
+  return { cell, arrow, select };
 }
 
 function bestCells(runs, shown) {
@@ -129,7 +137,10 @@ function bestCells(runs, shown) {
 
 function row(run, shown, best) {
   const hidden = state.hidden.has(run.id);
-  return h("tr", { "data-run": run.id, class: hidden ? "off" : "" },
+  if (!rows.has(run.id)) rows.set(run.id, h("tr", { "data-run": run.id }));
+  const made = rows.get(run.id);
+  made.className = hidden ? "off" : "";
+  fill(made,
     h("td", { class: "look" }, eye(run, hidden)),
     shown.map((column) => {
       if (column.key === "metadata.name") {
@@ -142,6 +153,7 @@ function row(run, shown, best) {
       return h("td", { class: `${column.kind} ${value !== undefined && best.get(column.key) === value ? "best" : ""}`,
         title: text.length > 48 || whole !== text ? whole : undefined }, inner(text));
     }));
+  return made;
 }
 
 function status(value) {
