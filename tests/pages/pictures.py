@@ -31,7 +31,7 @@ def take(page: Page, out: Path, folder: Path) -> None:
 
     best = "sort=metrics.val_accuracy&down=1"
     shot("report-table", f"theme=light&{best}&fold=metadata", "body", 500)
-    shot("report-parallel", f"theme=light&{best}&brush=params.learning_rate:0.3:1", "#search", 380)
+    shot("report-parallel", f"theme=light&{best}&brush=params.learning_rate:0.0005:0.01", "#search", 380)
     shot("report-graphs", f"theme=light&{best}&smooth=0.3", "#graphs", 640)
     shot("report-dark", f"theme=dark&{best}", "body", 760)
     page.open(f"{report}#{best}")

@@ -1,6 +1,7 @@
 """The report's graphs and parallel coordinates in a real browser: hidden, smoothed, thinned, brushed."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,9 @@ def test_a_range_dragged_on_an_axis_filters_table_and_graphs(page: Page, known: 
     assert len(page.all(".parallel .line")) == 9
     drag(page, "params.lr", 0.3, 0.9)  # a logarithmic axis: 0.001 in the middle
     assert page.rows() == NAMES[3:6]
-    assert page.texts("#runs .bar > .chip") == ["lr in a range ×"]
+    (chip,) = page.texts("#runs .bar > .chip")
+    low, high = map(float, re.fullmatch(r"lr (\S+) to (\S+) ×", chip).groups())  # type: ignore[union-attr]
+    assert (low, high) == (pytest.approx(10**-3.4, rel=0.1), pytest.approx(10**-2.2, rel=0.1))
     assert [trace["run"] for trace in page.graph("metrics.loss")] == [known[name] for name in NAMES[3:6]]
     assert len(page.all(".parallel .line:not(.out)")) == 3
     drag(page, "params.batch_size", 0.0, 0.2)
@@ -161,6 +164,49 @@ def test_a_range_is_set_by_keys(page: Page) -> None:
     assert page.rows() == NAMES[:3]
     page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert page.rows() == ["grid", *NAMES]
+
+
+def test_a_range_is_one_of_values(browser: Page, tmp_path: Path) -> None:
+    """It takes the same runs where others arrive, in another report, and with another reduction and objective."""
+    journal = tmp_path / "journal"
+
+    def report(*runs: tuple[float, str]) -> str:
+        for rate, optimizer in runs:
+            name = f"{rate} {optimizer}"
+            with drawn_runs.start(journal, name, params={"lr": rate, "opt": optimizer, "big": 2**60 + round(rate * 100)}) as run:  # fmt: skip
+                run.log_metrics({"val_loss": rate, "loss": 1 - rate}, step=0)
+                run.log_metrics({"val_loss": 10 * rate, "loss": 1 - rate}, step=1)
+        write_page(tmp_path / "r.html", multitrack.open_journal(journal).runs(), charts=False)
+        return (tmp_path / "r.html").as_uri()
+
+    browser.open(report((0.01, "a"), (0.03, "c"), (0.05, "e")))
+    drag(browser, "params.lr", 0.25, 1.0)
+    drag(browser, "params.opt", 0.0, 0.6)
+    drag(browser, "metrics.val_loss", 0.3, 0.7)
+    assert browser.rows() == ["0.03 c"]
+    assert browser.texts("#runs .bar > .chip")[1] == "opt a to c ×"
+    fragment = browser.driver.current_url.partition("#")[2]
+    browser.open(f"{report((0.5, 'c'), (0.04, 'b'), (0.03, 'd'))}#{fragment}")
+    assert browser.rows() == ["0.03 c"]  # 0.04 has too high a loss
+    browser.view(f"{fragment}&reduce=metrics.val_loss:first")
+    assert browser.rows() == []
+    browser.view(fragment)
+    browser.click("[data-key=objective] option[value='metrics.loss']")
+    assert browser.rows() == ["0.03 c", "0.04 b"]
+    brushes = browser.js("document.querySelectorAll('.brush').length")
+    assert brushes == 2
+    browser.click('[data-key="unbrush params.opt"]')
+    browser.js("document.querySelector('[data-key=\"upper params.opt\"]').focus()")
+    for text in ("d", "c"):
+        browser.driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+        assert browser.driver.switch_to.active_element.get_attribute("aria-valuetext") == text
+    assert browser.rows() == ["0.03 c", "0.04 b"]
+    browser.view("brush=params.big:1152921504606846979:1152921504606846980")
+    assert browser.rows() == ["0.03 c", "0.04 b", "0.03 d"]
+    for odd in ("params.lr:x:1", 'params.lr:1:"a"', "params.lr", 'params.lr:"a\\":1', "params.lr:1:inf"):
+        browser.open(f"{(tmp_path / 'r.html').as_uri()}#brush={odd}")
+        assert len(browser.rows()) == 6
+    assert browser.troubles() == []
 
 
 def test_lines_are_coloured_by_the_objective(page: Page, known: dict[str, str]) -> None:

@@ -31,7 +31,8 @@ function drawFacts() {
     thinned && h("span", {}, ` · series of more than ${data.points.toLocaleString("en")} points are thinned: each stretch keeps its first, last, lowest and highest`));
 }
 
-const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({ objective: chooseObjective.value, brush: new Map() }) });
+const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({
+  objective: chooseObjective.value, brush: new Map([...state.brush].filter(([key]) => key.startsWith("params."))) }) });
 const scale = h("span", { class: "scale", "aria-hidden": "true" });
 const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
   h("span", { class: "hint" }, "drag on an axis: a range · click: none"));

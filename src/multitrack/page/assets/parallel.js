@@ -41,22 +41,26 @@ function sameness(values) {
 
 const NEAR = 1e-6; // ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004
 const upFrom = (digits) => Array.from({ length: ALL_DIGITS + 1 - digits }, (_, i) => digits + i);
+const whole = (value) => (typeof value === "bigint" ? value : BigInt(Math.round(value)));
+const NARROW = 0.002; // a part of an axis that nobody aims at
 const isThere = (value) => value !== undefined && value !== null;
+
+const near = (value) => (Number.isFinite(value) ? Number(value.toPrecision(12)) : value);
+const collate = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
 /** Where values stand on an axis, from 0 to 1, and what is written there; as in src/multitrack/axis.py. */
 function axis(column, runs) {
   const all = runs.map((run) => cell(run, column)), values = all.filter(isThere);
   const numbers = values.length > 0 && values.every((value) => isNumber(value) && isFinite(Number(value)));
-  return { column, lacking: values.length < all.length, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
+  return { column, values, lacking: values.length < all.length, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
 }
 
 function named(values) {
-  const near = (value) => (Number.isFinite(value) ? Number(value.toPrecision(12)) : value);
   const digits = digitsFor(values.map(near), upFrom(DIGITS));
   const text = (value) => valueText(near(value), digits);
-  const names = [...new Set(values.map(text))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const names = [...new Set(values.map(text))].sort(collate);
   const place = (value) => (names.length > 1 ? names.indexOf(text(value)) / (names.length - 1) : 0.5);
-  return { place, ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
+  return { place, step: 1 / Math.max(1, names.length - 1), ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
 }
 
 /** The same of numbers that differ, from the least to the most. */
@@ -68,37 +72,71 @@ function scaled(distinct) {
   const far = !log && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
   const [bottom, top] = log ? [least, high].map((value) => Math.log10(Number(value))) : [];
   const zero = bottom - 0.15 * (top - bottom);
-  const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(BigInt(value) - BigInt(low)) : Number;
+  const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(whole(value) - whole(low)) : Number;
   const [from, to] = low === high ? [scale(low) - 1, scale(high) + 1] : [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
+  // The number that stands at a place, of as few digits as that takes.
+  const valueAt = (at) => {
+    if (at <= 0 || at >= 1) return at <= 0 ? low : high;
+    const scaled = from + at * (to - from);
+    if (far) return numberOr(String(whole(low) + whole(scaled)));
+    const value = log ? 10 ** scaled : scaled;
+    return upFrom(3).map((digits) => Number(value.toPrecision(digits))).find((rounded) => Math.abs(place(rounded) - at) < NARROW) ?? value;
+  };
   const apart = [low];
   for (const value of distinct) if (place(value) - place(apart.at(-1)) > NEAR) apart.push(value);
   if (apart.length <= 6) {
     const digits = digitsFor(apart, upFrom(DIGITS));
-    return { place, ticks: apart.map((value) => [place(value), numberText(value, digits)]) };
+    return { place, valueAt, ticks: apart.map((value) => [place(value), numberText(value, digits)]) };
   }
   const quarters = (a, b) => [0, 0.25, 0.5, 0.75, 1].map((at) => a + at * (b - a));
   const placed = log ? [...(low == 0 ? [zero] : []), ...quarters(bottom, top)] : quarters(from, to);
   const marks = placed.map((at) => (log ? (at < bottom ? 0 : 10 ** at) : far ? Number(low) + at : at));
   const digits = upFrom(3).find((count) => new Set(marks.map((value) => value.toPrecision(count))).size === marks.length) ?? ALL_DIGITS;
-  return { place, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
+  return { place, valueAt, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
 }
 
-let cachedAxes = null; // of this drawing; the places of a brush depend on them
+let cachedAxes = null; // of this drawing
 
-function placeOf(run, key) {
-  const found = (cachedAxes ??= axes()).find((axis) => axis.column.key === key);
-  const value = found && cell(run, found.column);
-  return isThere(value) ? found.place(value) : undefined;
+// A range is the lowest and the highest value that it takes: two numbers, or two texts of an axis of texts. It stays
+// the same where runs arrive, in another report, and with another objective; only where it stands on its axis changes.
+
+/** A value as an axis of texts has it. */
+const textOf = (value) => valueText(near(value), ALL_DIGITS);
+
+function within(value, [low, high]) {
+  if (!isThere(value)) return false;
+  if (typeof low === "string") return collate(low, textOf(value)) <= 0 && collate(textOf(value), high) <= 0;
+  return isNumber(value) && value >= low && value <= high;
 }
 
-/** Whether a run is within every range that is set. Ranges are places on the axes, from 0 to 1. */
+/** Whether a run is within every range that is set. */
 function brushed(run) {
-  for (const [key, [low, high]] of state.brush) {
-    const place = placeOf(run, key);
-    if (place === undefined || !(place >= low - 1e-9 && place <= high + 1e-9)) return false;
+  for (const [key, range] of state.brush) {
+    const column = columnOf(key);
+    if (!column || !within(cell(run, column), range)) return false;
   }
   return true;
+}
+
+/** The range between two places on an axis; none where no text stands between them. */
+function rangeAt({ values, place, valueAt }, [low, high]) {
+  if (valueAt) return [valueAt(low), valueAt(high)];
+  const texts = values.filter((value) => place(value) >= low - NEAR && place(value) <= high + NEAR).map(textOf).sort(collate);
+  return texts.length ? [texts[0], texts.at(-1)] : null;
+}
+
+/** Where a range stands on an axis; nowhere, if nothing on the axis is within. */
+function placesOf({ values, place, valueAt }, range) {
+  if (valueAt && typeof range[0] !== "string") return range.map((value) => Math.min(1, Math.max(0, place(value))));
+  const places = values.filter((value) => within(value, range)).map(place);
+  return places.length ? [Math.min(...places), Math.max(...places)] : null;
+}
+
+function rangeText([low, high]) {
+  const digits = digitsFor([low, high]);
+  const [from, to] = [low, high].map((end) => inner(valueText(end, digits), 24));
+  return low === high ? from : `${from} to ${to}`;
 }
 
 function drawParallel(place) {
@@ -133,33 +171,37 @@ function drawParallel(place) {
 function axisGroup(axis, x, y, isGoal, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
-  const [low, high] = range ?? [0, 1];
+  const places = range && placesOf(axis, range);
+  const [low, high] = places ?? [0, 1];
   const reduction = state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "";
   const end = (which, at) => h("line", { class: "end", x1: x - 9, x2: x + 9, y1: y(at), y2: y(at), tabindex: "0", role: "slider",
     "data-key": `${which} ${key}`, "aria-label": `${name}, ${which} end of the range`, "aria-orientation": "vertical",
-    "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": valueAt(axis, at),
+    "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": heard(axis, at, places && range[which === "lower" ? 0 : 1]),
     onkeydown: (event) => moveEnd(event, axis, which) });
   return h("g", { class: isGoal ? "axis goal" : "axis", "data-axis": key },
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
     axis.lacking && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, "none"),
     h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, room) + reduction, h("title", {}, name)),
-    range && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
+    places && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,
-      onpointerdown: (event) => startBrush(event, axis, y), ondblclick: () => setRange(key, null) }),
+      onpointerdown: (event) => startBrush(event, axis, y), ondblclick: () => setRange(axis, null) }),
     end("lower", low), end("upper", high));
 }
 
-/** What stands nearest to a place on an axis, for those who hear it. */
-function valueAt(axis, at) {
-  const [, text] = axis.ticks.reduce((a, b) => (Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a), [Infinity, "nothing"]);
-  return at === 0 || at === 1 ? `${text}, the end` : `near ${text}`;
+/** What an end of a range says: its value, and whether that is the axis' own end. */
+function heard(axis, at, value) {
+  const text = value === undefined || value === null ? axis.ticks.at(at === 0 ? 0 : -1)[1] : valueText(value);
+  return at === 0 || at === 1 ? `${text}, the end` : text;
 }
 
-function setRange(key, range) {
+/** Set a range from a place to another; both ends, or no places, are none. */
+function setRange(axis, places) {
   const brush = new Map(state.brush);
-  if (!range || (range[0] <= 0 && range[1] >= 1)) brush.delete(key);
-  else brush.set(key, range.map((at) => Math.min(1, Math.max(0, Math.round(at * 1e4) / 1e4))));
+  const [low, high] = (places ?? [0, 1]).map((at) => (at < NARROW ? 0 : at > 1 - NARROW ? 1 : at));
+  const range = low === 0 && high === 1 ? null : rangeAt(axis, [low, high]);
+  if (range) brush.set(axis.column.key, range);
+  else brush.delete(axis.column.key);
   change({ brush });
 }
 
@@ -176,13 +218,13 @@ function startBrush(event, axis, y) {
   const move = (to) => {
     if (!moved && Math.abs(to.clientY - event.clientY) < 4) return;
     moved = true;
-    setRange(axis.column.key, [first, at(to)].sort((a, b) => a - b));
+    setRange(axis, [first, at(to)].sort((a, b) => a - b));
   };
   const end = () => {
     removeEventListener("pointermove", move);
     removeEventListener("pointerup", end);
     removeEventListener("pointercancel", end);
-    if (!moved) setRange(axis.column.key, null); // a click
+    if (!moved) setRange(axis, null); // a click
   };
   addEventListener("pointermove", move);
   addEventListener("pointerup", end);
@@ -192,14 +234,14 @@ function startBrush(event, axis, y) {
 const KEYS = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 5, PageDown: -5 };
 
 function moveEnd(event, axis, which) {
-  const { key } = axis.column;
-  const [low, high] = state.brush.get(key) ?? [0, 1];
-  if (event.key === "Escape" || event.key === "Delete") return setRange(key, null);
+  const range = state.brush.get(axis.column.key);
+  const [low, high] = (range && placesOf(axis, range)) ?? [0, 1];
+  if (event.key === "Escape" || event.key === "Delete") return setRange(axis, null);
   const here = which === "lower" ? low : high;
-  let to = here + 0.02 * (KEYS[event.key] ?? 0);
+  let to = here + (axis.step ?? 0.02) * (KEYS[event.key] ?? 0);
   if (event.key === "Home") to = 0;
   else if (event.key === "End") to = 1;
   else if (!(event.key in KEYS)) return undefined;
   event.preventDefault();
-  return setRange(key, which === "lower" ? [Math.min(to, high), high] : [low, Math.max(to, low)]);
+  return setRange(axis, which === "lower" ? [Math.min(to, high), high] : [low, Math.max(to, low)]);
 }

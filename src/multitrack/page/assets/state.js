@@ -5,6 +5,8 @@ const DEFAULTS = {
   all: false, theme: "",
 };
 
+const RANGE = /^(.*):("(?:[^"\\]|\\.)*"|[^":]+):("(?:[^"\\]|\\.)*"|[^":]+)$/s;
+
 const state = read();
 const listeners = [];
 
@@ -23,11 +25,18 @@ function read() {
     found.reduce.set(text.slice(0, cut), text.slice(cut + 1));
   }
   for (const text of given.getAll("brush")) {
-    const parts = text.split(":");
-    const [low, high] = parts.splice(-2).map(Number);
-    if (low <= high) found.brush.set(parts.join(":"), [low, high]);
+    const [, key, ...ends] = RANGE.exec(text) ?? [];
+    const range = ends.map(endOf);
+    if (key !== undefined && !range.includes(undefined) && typeof range[0] !== "string" === (typeof range[1] !== "string")) found.brush.set(key, range);
   }
   return found;
+}
+
+/** An end of a range as it stands in the address: a number, or a text in quotes. */
+function endOf(text) {
+  if (text.startsWith('"')) try { return JSON.parse(text); } catch { return undefined; }
+  const value = numberOr(text);
+  return isNumber(value) && isFinite(Number(value)) ? value : undefined;
 }
 
 function address(of = state) {
@@ -38,7 +47,7 @@ function address(of = state) {
   for (const id of of.hidden) to.append("hide", id);
   for (const group of of.folded) to.append("fold", group);
   for (const [column, reduction] of of.reduce) to.append("reduce", `${column}:${reduction}`);
-  for (const [axis, [low, high]] of of.brush) to.append("brush", `${axis}:${low}:${high}`);
+  for (const [axis, [low, high]] of of.brush) to.append("brush", [axis, ...[low, high].map(identity)].join(":"));
   return "#" + to.toString();
 }
 
