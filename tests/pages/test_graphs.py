@@ -271,6 +271,25 @@ def test_ticks_have_the_fewest_digits_that_tell_them_apart(browser: Page, tmp_pa
     assert browser.troubles() == []
 
 
+def test_parallel_coordinates_fit_where_they_are(browser: Page, tmp_path: Path) -> None:
+    """Also where the page got its scrollbar only once they were drawn; and no text is cut at either side."""
+    for i in range(3):
+        params = {"optimizer/schedule/warmup/steps": i, "lr": i % 2}
+        with drawn_runs.start(tmp_path / "journal", f"run {i}", params=params) as run:
+            run.log_metric("validation/top_5_accuracy", 0.9000001 + i * 1e-7)
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    cut = """[...document.querySelectorAll('.parallel text')].filter((e) => e.getBBox().x < 0 ||
+        e.getBBox().x + e.getBBox().width > e.ownerSVGElement.width.baseVal.value).map((e) => e.textContent)"""
+    fits = "document.querySelector('#search .scroll').clientWidth === document.querySelector('.parallel').width.baseVal.value"
+    assert browser.texts(".goal .tick")[0] == "0.9000001"
+    for width in (1240, 700, 1225):
+        browser.js("(document.body.style.maxWidth = `${arguments[0]}px`)", width)
+        browser.wait(fits)
+        assert browser.js(cut) == []
+    assert browser.troubles() == []
+
+
 def test_many_runs_are_fainter(browser: Page, tmp_path: Path) -> None:
     for i in range(40):
         with drawn_runs.start(tmp_path / "journal", f"run {i}") as run:

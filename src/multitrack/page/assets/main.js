@@ -115,7 +115,6 @@ build();
 drawFacts();
 onChange(draw);
 darkQuery.addEventListener("change", () => draw(null));
-let resized;
-addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => { if (!state.run) drawParallel(places.parallel); }, 100); });
+followWidth(places.parallel);
 draw();
 if (data.watch) setTimeout(poll, data.watch * 1000);

@@ -1,7 +1,7 @@
 // Parallel coordinates: a line a run through its params to the objective, which colours it. A range dragged on an
 // axis filters the table and the graphs. Drawn here, as Plotly's own would need `eval`, which this page forbids.
 
-const HEIGHT = 320, TOP = 34, BOTTOM = 26;
+const HEIGHT = 320, TOP = 34, BOTTOM = 26, LEFT = 52, RIGHT = 84; // where the last axis' numbers stand
 
 /** The metric that a search is about: chosen, else the search's own objective, else the first that has a better end. */
 function objective() {
@@ -139,15 +139,26 @@ function rangeText([low, high]) {
   return low === high ? from : `${from} to ${to}`;
 }
 
+let drawnWidth; // of the place
+
+/** Draw anew where the place has become wider or narrower, as it does when the page gets its scrollbar. */
+function followWidth(place) {
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    if (place.clientWidth && place.clientWidth !== drawnWidth) drawParallel(place);
+  })).observe(place);
+}
+
 function drawParallel(place) {
   const all = (cachedAxes ??= axes());
   const section = place.closest("section");
   section.hidden = all.length < 2;
   if (section.hidden) return;
   const goal = all.at(-1);
-  const width = Math.max(place.clientWidth || 800, all.length * 84);
-  const x = (i) => 52 + (i * (width - 104)) / (all.length - 1);
+  drawnWidth = place.clientWidth;
+  const width = Math.max(drawnWidth || 800, all.length * 88);
+  const x = (i) => LEFT + (i * (width - LEFT - RIGHT)) / (all.length - 1);
   const y = (at) => HEIGHT - BOTTOM - 14 - at * (HEIGHT - TOP - BOTTOM - 14);
+  const side = (axis) => (axis === goal ? ["end", width - 1] : axis === all[0] ? ["start", 1] : null);
   const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
   const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
   const lines = drawn.map((run) => {
@@ -164,16 +175,19 @@ function drawParallel(place) {
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",
       "aria-label": `Parallel coordinates of ${plural(runs.length, "run")}, coloured by ${goal.column.name}` },
       h("g", {}, lines),
-      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, Math.max(12, Math.floor((x(1) - x(0)) / 9))))));
+      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), Math.max(12, Math.floor((x(1) - x(0)) / 9))))));
 }
 
-/** One axis; its name has room for some characters. */
-function axisGroup(axis, x, y, isGoal, room) {
+const CENTRED = 13; // characters of a name that stands over the first or the last axis; longer ones begin or end with the picture
+
+/** One axis; its name has room for some characters, and where it is the first or the last, an end to stay within. */
+function axisGroup(axis, x, y, isGoal, side, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
   const places = range && placesOf(axis, range);
   const [low, high] = places ?? [0, 1];
-  const reduction = state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "";
+  const title = inner(name, room) + (state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "");
+  const [anchor, at] = side && title.length > CENTRED ? side : ["middle", x];
   const end = (which, at) => h("line", { class: "end", x1: x - 9, x2: x + 9, y1: y(at), y2: y(at), tabindex: "0", role: "slider",
     "data-key": `${which} ${key}`, "aria-label": `${name}, ${which} end of the range`, "aria-orientation": "vertical",
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": heard(axis, at, places && range[which === "lower" ? 0 : 1]),
@@ -182,7 +196,7 @@ function axisGroup(axis, x, y, isGoal, room) {
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
     axis.lacking && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, "none"),
-    h("text", { class: "label", x, y: 16, "text-anchor": "middle" }, inner(name, room) + reduction, h("title", {}, name)),
+    h("text", { class: "label", x: at, y: 16, "text-anchor": anchor }, title, h("title", {}, name)),
     places && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,
       onpointerdown: (event) => startBrush(event, axis, y), ondblclick: () => setRange(axis, null) }),
