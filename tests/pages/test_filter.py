@@ -206,3 +206,37 @@ def test_a_filter_is_read_when_typing_pauses(page: Page) -> None:
     page.driver.switch_to.active_element.send_keys("X")
     page.wait("document.querySelector('#runs .trouble').textContent")
     assert box.get_property("value") == "Xlr < 0.01"
+
+
+def test_a_name_that_two_groups_have_needs_its_group(browser: Page, tmp_path: Path) -> None:
+    for i, rate in enumerate((0.01, 0.001)):
+        params = {"learning_rate": rate, "constructor": i, "batch.loss": i}
+        tags = {"name": "other", "__proto__": "1"}
+        with drawn_runs.start(tmp_path / "journal", f"run {i}", params=params, tags=tags) as run:
+            run.log_metrics({"learning_rate": rate / 10, "__proto__": i, "constructor": i}, step=0)
+            if i:
+                run.log_metric("batch.loss", 3, step=0)
+            else:
+                run.log_list_metric("batch.loss", [1, 2])
+    write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "journal").runs(), charts=False)
+    browser.open((tmp_path / "r.html").as_uri())
+    for text, said in {
+        "learning_rate > 0.005": "params.learning_rate or metrics.learning_rate? at learning_rate > 0.005",
+        "learning_rate in (1, 2)": "params.learning_rate or metrics.learning_rate? at learning_rate in (1, 2)",
+        "constructor = 3": "params.constructor or metrics.constructor? at constructor = 3",
+        "__proto__ = 1": "tags.__proto__ or metrics.__proto__? at __proto__ = 1",
+        "lists.batch.loss > learning_rate": "'learning_rate' is no number; two columns cannot be compared, at learning_rate",
+        "batch.loss:min < 3": "metrics.batch.loss:min or lists.batch.loss:min? at batch.loss:min < 3",
+    }.items():
+        assert filtered(browser, text) == (["run 0", "run 1"], f"{said}; shown: all runs")
+    for text in (
+        "params.learning_rate > 0.005",
+        "metrics.learning_rate = 0.001",
+        "learning_rate:last = 0.001",  # only a metric is reduced
+        'name = "run 0"',
+        "params.constructor = 0",
+        "metrics.__proto__ = 0",
+    ):
+        assert filtered(browser, text) == (["run 0"], ""), text
+        assert filtered(browser, "") == (["run 0", "run 1"], "")
+    assert browser.troubles() == []

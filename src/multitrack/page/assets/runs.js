@@ -109,11 +109,6 @@ function digitsOf(column) {
 
 const columnOf = (key) => columns.find((column) => column.key === key);
 
-/** The column that a word in the filter names: by its key, or by its name alone. */
-function columnCalled(word) {
-  return columnOf(word) ?? columns.find((column) => column.name === word);
-}
-
 function compare(a, b) {
   const missing = (v) => v === undefined || Number.isNaN(v);
   if (missing(a) || missing(b)) return missing(a) - missing(b);

@@ -31,7 +31,7 @@ function parseWhere(text) {
   const is = (word, token = peek()) => (token.kind === "word" || token.kind === "mark") && token.text.toLowerCase() === word;
   const took = (word) => { const found = is(word); if (found) next += 1; return found; };
   const fail = (reason, token = peek()) => {
-    throw new Unreadable(`${reason}, ${token.kind === "end" ? "at the end" : `at ${short(text.slice(token.place), 24)}`}`);
+    throw new Unreadable(`${reason}${reason.endsWith("?") ? "" : ","} ${token.kind === "end" ? "at the end" : `at ${short(text.slice(token.place), 24)}`}`);
   };
 
   function any() {
@@ -120,7 +120,7 @@ function parseWhere(text) {
     }
     const has = data.runs.map((run) => found(run, column)).filter((value) => value !== undefined && value !== null);
     if (has.length && has.every((value) => isNumber(value) || typeof value === "boolean")) {
-      const other = token.kind === "word" && typeof columnFor(plain) === "object" ? "; two columns cannot be compared" : "";
+      const other = token.kind === "word" && columnFor(plain) !== undefined ? "; two columns cannot be compared" : "";
       const text = token.kind === "word" ? `'${short(plain, 24)}'` : `${short(token.text, 24)}, in quotes,`;
       fail(`${text} is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
     }
@@ -201,13 +201,16 @@ function columnFor(text) {
   const match = COLUMN.exec(text);
   const name = match && (match[2] ? JSON.parse(match[2]) : match[3]);
   if (match && (match[1] === undefined || match[1] === "metadata") && !match[4] && FIELDS.has(name)) return { group: "metadata", name };
-  const alone = columnCalled(text);
+  const called = columnOf(text) ? [columnOf(text)] : columns.filter((column) => column.name === text);
+  if (called.length > 1) return whichOf(called, text);
+  const [alone] = called;
   if (alone) return { group: alone.group, name: alone.name, key: alone.key, better: alone.better };
   if (!match) return undefined;
   const [, group, , , reduction] = match;
-  const column = group === undefined || !GROUPS.includes(group)
-    ? columns.find((found) => REDUCIBLE.includes(found.group) && found.name === (group === undefined ? name : `${group}.${name}`))
-    : { group, name, key: `${group}.${name}`, better: own(data.better, name) };
+  const bare = group === undefined || !GROUPS.includes(group);
+  const reducible = bare ? columns.filter((found) => REDUCIBLE.includes(found.group) && found.name === (group === undefined ? name : `${group}.${name}`)) : [];
+  if (reducible.length > 1) return whichOf(reducible, text);
+  const column = bare ? reducible[0] : { group, name, key: `${group}.${name}`, better: own(data.better, name) };
   if (!column || (data.runs.length && !hasColumn(column))) return undefined;
   if (reduction === undefined) return column;
   if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists are reduced`;
@@ -215,6 +218,9 @@ function columnFor(text) {
   if (reduction === "best" && !column.better) return `is the least or the most of ${column.name} the best? say ${column.name}:min or :max`;
   return { ...column, reduction };
 }
+
+/** A question: a name alone that several groups have is none of their columns. */
+const whichOf = (found, text) => `${found.map(({ group }) => `${group}.${text}`).join(" or ")}?`;
 
 function hasColumn(column) {
   if (column.group === "inputs" || column.group === "outputs") return data.runs.some((run) => found(run, column) !== undefined);
