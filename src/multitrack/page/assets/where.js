@@ -234,8 +234,8 @@ function found(run, column, wanted) {
     if (name === "parent" && run.parent === wanted) return run.parent; // by its id as well as by its name
     return Object.hasOwn(FACTS, name) ? (FACTS[name](run) ?? undefined) : metadata(run, name);
   }
-  if (group === "inputs") return cell(run, column) ?? cell(run, { group: "params", name });
-  if (group === "outputs") return cell(run, column) ?? ["metrics", "lists"].map((held) => cell(run, { group: held, name }, null)).find((value) => value !== undefined);
+  if (group === "inputs") return cell(run, { group: "params", name }) ?? cell(run, column);
+  if (group === "outputs") return ["metrics", "lists"].map((held) => cell(run, { group: held, name }, null)).find((value) => value !== undefined) ?? cell(run, column);
   return cell(run, column, column.reduction);
 }
 
