@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from multitrack.kept import Stamp, stamp_of, write
+from multitrack.kept import Stamp, stamp_of
+from multitrack.manifest import write_whole
 from multitrack.segments import is_live
 from multitrack.series import read_pieces
 from multitrack.thin import Thinned, Thinner
@@ -62,7 +63,7 @@ def curves_of(directory: Path, points: int = POINTS) -> Curves:
     found = read_curves(directory, points)
     if not live and not directory.is_symlink():
         with contextlib.suppress(OSError, OverflowError):  # a journal that is only read; an integer beyond 64 bits
-            write(directory / FILE, msgspec.msgpack.encode(_Kept(_VERSION, stamp, points, found)))
+            write_whole(directory / FILE, msgspec.msgpack.encode(_Kept(_VERSION, stamp, points, found)))
     return found
 
 

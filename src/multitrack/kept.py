@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from multitrack.manifest import Manifest
+from multitrack.manifest import Manifest, write_whole
 from multitrack.summary import Summary
 
 #: Its name in the run's directory.
@@ -92,18 +91,5 @@ def read(directory: Path, stamp: Stamp, manifest: Manifest) -> Kept:
     kept = Kept(_VERSION, stamp, facts_of(manifest), summary)
     if at_rest and not directory.is_symlink():  # which we never make, and which leads to somebody else's files
         with contextlib.suppress(OSError, OverflowError):  # a journal that is only read; a param beyond 64 bits
-            write(directory / FILE, msgspec.msgpack.encode(kept))
+            write_whole(directory / FILE, msgspec.msgpack.encode(kept))
     return kept
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file so that others see the old one or the new one, whole."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

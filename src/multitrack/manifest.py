@@ -166,12 +166,17 @@ def time_in_id(run_id: str) -> str | None:
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:
-    """Write ``value`` so that a reader sees the old file or the new one, whole."""
+    """Write ``value`` as a file, whole."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+            file.write(content)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
