@@ -5,17 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
 
 import msgspec
 
 from multitrack.cells import names_of
-from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column
+from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column, there_are
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS, Summary
-
-#: Columns of a group that are named where none is like the one asked for.
-_NAMED: Final = 5
 
 
 def chosen(
@@ -117,8 +113,7 @@ class Known:
         for near in ([column for column in every if column.name == name], beside, every):
             if close := difflib.get_close_matches(name, [column.name for column in near], 1):
                 return f" (did you mean {next(column for column in near if column.name == close[0])}?)"
-        there = [*map(str, beside[:_NAMED]), *(["…"] if len(beside) > _NAMED else [])]
-        return f"; there are {', '.join(there)}" if there else ""
+        return there_are([str(column) for column in beside])
 
 
 class _Pattern:

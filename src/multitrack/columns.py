@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -38,6 +38,8 @@ METADATA: Final = (
 _KINDS: Final[dict[str, Kind]] = {
     "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
 }  # fmt: skip
+#: Names that a message tells where none is like the one asked for.
+_NAMED: Final = 5
 #: What need not be quoted.
 _PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
 _COLUMN: Final = re.compile(
@@ -95,10 +97,11 @@ def parse_column(text: str) -> Column:
     group, reduction = match["group"] or "metadata", match["reduction"]
     name = json.loads(match["quoted"]) if match["quoted"] else match["plain"]
     if group not in GROUPS:
-        raise QueryError(f"{text!r}: there is no group {group!r}{_meant(group, GROUPS)}; there are {', '.join(GROUPS)}")
+        near = did_you_mean(group, GROUPS)
+        raise QueryError(f"{text!r}: there is no group {group!r}{near}; there are {', '.join(GROUPS)}")
     if group == "metadata" and name not in METADATA:
         raise QueryError(
-            f"there is no column {name!r}{_meant(name, METADATA)}; params.{name} or metrics.{name}, or one of "
+            f"there is no column {name!r}{did_you_mean(name, METADATA)}; params.{name} or metrics.{name}, or one of "
             f"{', '.join(METADATA)}"
         )
     if reduction is not None:
@@ -106,7 +109,7 @@ def parse_column(text: str) -> Column:
             raise QueryError(f"{text!r}: only metrics and lists are reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(
-                f"{text!r}: no reduction {reduction!r}{_meant(reduction, REDUCTIONS)}; there are "
+                f"{text!r}: no reduction {reduction!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
                 f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
             )
     return Column.of(group, name, reduction)
@@ -126,9 +129,15 @@ def listed(columns: str | Iterable[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _meant(word: str, known: tuple[str, ...]) -> str:
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """The name that is nearly this one, as the end of a message; nothing where there is none."""
     close = difflib.get_close_matches(word, known, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def there_are(names: Sequence[str]) -> str:
+    """Some of the names that there are, as the end of a message."""
+    return f"; there are {', '.join([*names[:_NAMED], *(['…'] if len(names) > _NAMED else [])])}" if names else ""
 
 
 def better(name: str) -> Literal["min", "max"] | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from multitrack.columns import Column, parse_column
+from multitrack.columns import Column, did_you_mean, parse_column, there_are
 from multitrack.curves import curves_of
 from multitrack.errors import QueryError
 from multitrack.recorded import RecordedRun
 from multitrack.thin import Thinned
 
 _CURVED: Final = ("metrics.", "lists.")
-#: Names that are told where none is like the one asked for.
-_NAMED: Final = 5
 
 
 class Picked:
@@ -77,9 +74,7 @@ def qualified(name: str) -> str:
 
 def closest(name: str, names: Sequence[str]) -> str:
     """What was meant, as far as that can be told, else what there is."""
-    if close := difflib.get_close_matches(name, names, 1):
-        return f" (did you mean {close[0]!r}?)"
-    return f"; there are {', '.join([*names[:_NAMED], *(['…'] if len(names) > _NAMED else [])])}" if names else ""
+    return did_you_mean(name, names) or there_are(names)
 
 
 def _column(name: str) -> Column | None:
