@@ -13,7 +13,7 @@ HEAD = """\
 Why pluggy, although the fan-out is by lane: plugins of other distributions are found by entry point, their signatures are checked
 when they are loaded, and a hook can grow an argument without breaking the plugins that do not take it. Its own fan-out is not used,
 because one plugin that raises would stop the others. Each plugin has a manager of its own, and only the typed façade in
-`multitrack/plugins.py` calls hooks.
+`multitrack/plugins/facade.py` calls hooks.
 """
 
 

@@ -126,7 +126,7 @@ def test_hyperparameters_as_config_get_a_hint(config: object) -> None:
 
 
 def test_a_known_backend_that_is_not_installed_is_not_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multitrack.plugins.KNOWN", ("comet",))
+    monkeypatch.setattr("multitrack.plugins.registry.KNOWN", ("comet",))
     with pytest.raises(BackendNotInstalledError, match=r"pip install 'multitrack\[comet\]'"):
         multitrack.start_run(backends=["comet"])
     with pytest.raises(UnknownBackendError, match="did you mean 'mlflow'"):

@@ -192,7 +192,7 @@ def test_the_page_of_hooks_is_the_specification() -> None:
     assert (ROOT / "docs" / "hooks.md").read_text() == page(), "run: python tests/hooks_page.py > docs/hooks.md"
     assert {name for name in vars(Hooks) if not name.startswith("_")} == {
         "backend_options", "open_run", "log_params", "log_metric", "log_list_metric", "log_artifact_ref", "log_lines",
-        "set_tags", "link_parent", "find_run", "flush", "close_run", "run_context", "redact",
+        "environment_variables", "set_tags", "link_parent", "find_run", "flush", "close_run", "run_context", "redact",
     }  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import ConfigError, PluginError, distributions, hookimpl
+from multitrack import ConfigError, PluginError, hookimpl
 from multitrack.hookspecs import Opened, RunInfo
+from multitrack.plugins import distributions
 from multitrack.testing import MemoryBackend
 
 
@@ -213,12 +214,7 @@ def test_an_sdk_that_is_not_installed_is_said_at_start(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The distribution is there, its tracker's SDK is not."""
-    import importlib.util
-
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda module, *rest: None if module == name else real(module, *rest)
-    )
+    monkeypatch.setattr("multitrack.plugins.sdk._find", lambda module: (None, None))
     with pytest.raises(multitrack.BackendNotInstalledError, match=rf"'multitrack\[{name}\]' .* '\./plugins/{name}'"):
         multitrack.start_run(backends=[name])
     assert not (tmp_path / ".multitrack").exists()

@@ -83,16 +83,16 @@ def test_flush_waits_for_a_courier_on_its_way(gate: Gate) -> None:
 def test_the_courier_starts_where_and_with_what_start_run_was_called(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ANSWER", "before")
+    monkeypatch.setenv("LC_ANSWER", "before")
     run = multitrack.start_run(backends=[BACKEND])
-    monkeypatch.setenv("ANSWER", "after")
+    monkeypatch.setenv("LC_ANSWER", "after")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     gate.open.set()
     run.wait_open(60)
     monkeypatch.chdir(tmp_path)
     (pid,) = couriers()
-    assert b"ANSWER=before" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"LC_ANSWER=before" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     assert run.end().complete
 
 
@@ -143,8 +143,8 @@ def test_a_courier_that_is_stopped_at_once_is_started_first(tmp_path: Path) -> N
     with multitrack.start_run(backends=[BACKEND], config={"delivery": "off"}) as run:
         run.log_metric("x", 1.0, step=0)
     assert run.directory is not None
-    host = ProcessHost(run.directory.parent.parent, 1.0)
-    host.add(run.directory, run.delivery.options, {})
+    host = ProcessHost(run.directory.parent.parent)
+    host.add(run.directory, run.delivery)
     host.stop(60)
     wait_until(lambda: delivered(tmp_path / "delivered.jsonl", "close"))
     wait_until(lambda: couriers() == [])

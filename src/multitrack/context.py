@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from multitrack.background import without_fork
-from multitrack.distributions import packages, urls_of_packages
 from multitrack.manifest import Context, GitState
+from multitrack.plugins.distributions import packages, urls_of_packages
 from multitrack.redaction import Redaction
 
 #: Seconds that one git command may take.

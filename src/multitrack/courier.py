@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from multitrack import manifest as manifests
 from multitrack.errors import JournalError
+from multitrack.host import LOWERED
 from multitrack.lane import Lane
 from multitrack.settle import Settling
 from multitrack.terminal import safe
@@ -37,6 +38,8 @@ WORKERS: Final = 4
 #: Runs of a backend that are taken on at a time; the next is opened when one of them is done, or rests. Thousands of
 #: runs open in a tracker's SDK at once would take memory without end.
 AT_ONCE: Final = 100
+#: Seconds between looks at all lanes, at most.
+_LONGEST_LOOK: Final = 1.0
 #: How much longer than it took a look at all lanes leaves the workers alone.
 _LET_WORK: Final = 4
 
@@ -47,7 +50,6 @@ class Courier:
     """Drives the lanes of any number of runs with a bounded pool of workers for each backend.
 
     Args:
-        interval: Seconds between looks at the journals.
         notice: Called, from a worker, with a sentence for the user.
         after_open: Called after each step of a lane, from its worker (the thread host keeps its exit hook last).
         trust: What journals are believed, for lanes that no training process told of.
@@ -55,12 +57,10 @@ class Courier:
 
     def __init__(
         self,
-        interval: float,
         notice: Notice,
         after_open: Callable[[], None] | None = None,
         trust: Trust | None = None,
     ) -> None:
-        self._interval = interval
         self._notice = notice
         self._after_open = after_open
         self._trust = trust
@@ -74,6 +74,7 @@ class Courier:
         directory: Path,
         options: dict[str, dict[str, Any]] | None = None,
         objects: dict[str, object] | None = None,
+        interval: float = 1.0,
     ) -> list[Lane]:
         """Take on the lanes of a run, those that need something done.
 
@@ -81,6 +82,7 @@ class Courier:
             directory: The run's directory.
             options: Backends' options with their secrets, by name; default: the manifest's.
             objects: Backend objects of this process, by name.
+            interval: Seconds between looks at the run's journal.
         """
         try:
             manifests.check_links(directory)
@@ -92,11 +94,12 @@ class Courier:
         for entry in manifest.backends:
             lane = Lane(
                 directory, entry, options=(options or {}).get(entry.name), plugin=(objects or {}).get(entry.name),
-                notice=self._notice, trust=self._trust,
+                notice=self._notice, trust=self._trust, interval=interval,
             )  # fmt: skip
             with self._lock:
                 before = self._lanes.get((directory, entry.name))
                 if before is not None and not before.done:
+                    before.pace.interval = interval
                     lanes.append(before)  # the same run, resumed by the same process
                     continue
                 if before is not None:
@@ -121,7 +124,7 @@ class Courier:
             if finished():
                 return
             # Thousands of lanes, each of which wakes us as it gets ready: most of the time is theirs all the same.
-            time.sleep(min(_LET_WORK * (time.thread_time() - began), self._interval))
+            time.sleep(min(_LET_WORK * (time.thread_time() - began), _LONGEST_LOOK))
             self._wake.wait(self._pause())
             self._wake.clear()
 
@@ -150,7 +153,7 @@ class Courier:
         waiting = [
             due - now for lane in self.lanes() if not lane.busy and not lane.done and (due := lane.pace.due) > now
         ]
-        return min([self._interval, *waiting])
+        return min([_LONGEST_LOOK, *waiting])
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -173,12 +176,16 @@ class Courier:
         return self._workers[backend]
 
     def _work(self, lane: Lane) -> None:
-        again = lane.step()
+        try:
+            again = lane.step()
+        except BaseException as error:  # noqa: BLE001 - a thread that dies would hold the lane for ever
+            again = lane.give_up(error)
         if self._after_open is not None:
             self._after_open()
         if again and not lane.done:
             self._pool(lane.name).put(lane)  # behind the others: a long lane does not starve a short one
         else:
+            lane.pace.look_again()
             lane.busy = False
             self._wake.set()
 
@@ -213,26 +220,28 @@ class _Workers:
 def main(arguments: list[str] | None = None) -> None:
     """The courier as a process: serve the runs named on standard input until it closes, then finish and go.
 
-    Each line of standard input is a JSON object: ``{"add": directory, "options": {...}}``, ``{"nudge": true}``,
-    ``{"path": [...]}`` (the training process's module path, for backends named by import path) or
-    ``{"stop": seconds}``: when the input closes, go on for at most so long. Without a stop, a closed input means
-    that the training process died: what it left is delivered within ``DEAD_LIMIT``.
+    Its arguments are the journal's directory, for the log, and by how much to lower its priority.
+
+    Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
+    "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
+    training process's module path, for backends named by import path) or ``{"stop": seconds}``: when the input closes,
+    go on for at most so long. Without a stop, a closed input means that the training process died: what it left is
+    delivered within ``DEAD_LIMIT``.
     """
-    journal = Path((arguments or sys.argv[1:])[0])
-    notice = _detach_output(journal)
-    with contextlib.suppress(OSError):
-        os.nice(19)
+    journal, lowered = (arguments or sys.argv[1:])[:2]
+    notice = _detach_output(Path(journal))
+    _lower(int(lowered))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
-    interval = float((arguments or sys.argv[1:])[1])
-    courier = Courier(interval, notice)
+    courier = Courier(notice)
     ending = _Ending()
     signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
     threading.Thread(target=_listen, args=(courier, ending), name="multitrack-listen", daemon=True).start()
     # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
     parent = os.getppid()
     courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
+    courier.nudge()
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
@@ -278,13 +287,21 @@ def _listen(courier: Courier, ending: _Ending) -> None:
             sys.path.extend(part for part in order["path"] if part not in sys.path)
         if "add" in order:
             ending.runs[Path(order["add"])] = None
-            courier.add(Path(order["add"]), order.get("options"))
+            os.environ.update(order.get("environment", {}))
+            courier.add(Path(order["add"]), order.get("options"), interval=order.get("interval", 1.0))
+        if "lower" in order:
+            _lower(LOWERED)
         if "nudge" in order:
             courier.nudge()
         if "stop" in order:
             ending.limit = float(order["stop"])
     ending.closed.set()
     courier.nudge()
+
+
+def _lower(niceness: int) -> None:
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
 
 
 def _detach_output(journal: Path) -> Notice:

@@ -104,6 +104,17 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
+    def environment_variables(self) -> Sequence[str] | None:
+        """Names of the environment variables that the SDK needs: ``["MLFLOW_TRACKING_TOKEN", "AWS_*"]``.
+
+        The courier gets these, those of :data:`multitrack.environment.allowed.BASE` (paths, proxies, certificates,
+        temporary directories) and no others. Name endpoints, credentials, certificates and caches. Leave out whatever
+        creates, names or changes a run: a run is what the journal says. A ``*`` at the end stands for any ending.
+
+        Called at ``start_run``, on the training thread, and by ``multitrack sync``.
+        """
+
+    @hookspec(firstresult=True)
     def open_run(self, run: RunInfo) -> Opened | None:
         """Open the run in the tracker, or find it again.
 

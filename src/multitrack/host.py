@@ -6,6 +6,7 @@ A host only passes orders on; whatever became of them is read from the lanes' st
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import logging
 import os
@@ -18,6 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from multitrack.background import in_background, without_fork
+from multitrack.environment.allowed import BASE, allowed
+from multitrack.environment.interpreter import STARTED_BY, interpreter
+from multitrack.environment.starvation import Starvation
+from multitrack.manifest import BackendEntry
 
 if TYPE_CHECKING:
     import subprocess
@@ -26,20 +31,42 @@ log = logging.getLogger("multitrack")
 
 #: How often a courier process that died is started again.
 RESTARTS: Final = 3
-#: Variables that would make a tracker's SDK attach the courier to a run of somebody else.
-_HIDDEN: Final = (
-    "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_MODE", "WANDB_NAME", "WANDB_RUN_GROUP", "WANDB_SERVICE", "MLFLOW_RUN_ID",
-)  # fmt: skip
+#: Of a courier while training runs; it goes on at the training's own once that has ended and waits.
+LOWERED: Final = 19
+#: What a courier process imports before it is told where else modules are.
+_NEEDED: Final = ("multitrack", "msgspec", "pluggy")
+
+
+@dataclasses.dataclass
+class Delivery:
+    """Where a run is delivered.
+
+    Attributes:
+        entries: The backends, as the manifest has them.
+        options: Their options with secrets, by name.
+        objects: Those that are objects of this process, by name.
+        environment: The environment variables that they need, as they were at the run's start.
+        interval: Seconds between deliveries while the run goes on.
+    """
+
+    entries: list[BackendEntry] = dataclasses.field(default_factory=list)
+    options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    objects: dict[str, object] = dataclasses.field(default_factory=dict)
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    interval: float = 1.0
 
 
 class Host(Protocol):
     """What a run needs of its courier; every method returns at once."""
 
-    def add(self, directory: Path, options: dict[str, dict[str, Any]], objects: dict[str, object]) -> None:
+    def add(self, directory: Path, delivery: Delivery) -> None:
         """Take on a run."""
 
     def nudge(self) -> bool:
         """Deliver now what is there; whether anybody will."""
+
+    def hurry(self) -> bool:
+        """The same where training has ended and waits: see that the courier gets its share of the processor."""
 
     def look(self) -> None:
         """See that the courier lives."""
@@ -51,13 +78,13 @@ class Host(Protocol):
 class ThreadHost:
     """The courier as a daemon thread of this process. Trackers' SDKs are imported here and cost it time."""
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self) -> None:
         # Not at the top: the courier process imports this package on its way to running that module as its main one.
         from multitrack.courier import Courier  # noqa: PLC0415
 
         self._stopped = threading.Event()
         self._leaving = False
-        self._courier = Courier(interval, self._say, self._keep_last)
+        self._courier = Courier(self._say, self._keep_last)
         self._thread = threading.Thread(
             target=self._courier.run, args=(self._stopped.is_set,), name="multitrack-courier", daemon=True
         )
@@ -65,14 +92,18 @@ class ThreadHost:
         self._known: set[str] = set()
         self.at_exit: Callable[[], None] | None = None
 
-    def add(self, directory: Path, options: dict[str, dict[str, Any]], objects: dict[str, object]) -> None:
+    def add(self, directory: Path, delivery: Delivery) -> None:
         """Take on a run."""
-        self._courier.add(directory, options, objects)
+        self._courier.add(directory, delivery.options, delivery.objects, delivery.interval)
 
     def nudge(self) -> bool:
         """Deliver now what is there."""
         self._courier.nudge()
         return True
+
+    def hurry(self) -> bool:
+        """The same: a thread has its process's priority."""
+        return self.nudge()
 
     def look(self) -> None:
         """Nothing: a thread does not die alone."""
@@ -112,15 +143,15 @@ class ProcessHost:
 
     Args:
         journal: The journal's directory, for the courier's log.
-        interval: Seconds between deliveries.
     """
 
-    def __init__(self, journal: Path, interval: float) -> None:
+    def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self._interval = interval
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._runs: dict[Path, dict[str, Any]] = {}
+        self._runs: dict[Path, Delivery] = {}
+        self._lowered = True  # the courier's priority
+        self._starvation: Starvation | None = None  # of the courier, while its run's end waits
         self._starts = 0
         self._starter: threading.Thread | None = None
         self._failed = False  # no process can be started here
@@ -128,14 +159,14 @@ class ProcessHost:
         self._orders = self._pipe = -1  # the pipe's ends: the courier's, until it has it, and ours
         self._backlog = bytearray()
 
-    def add(self, directory: Path, options: dict[str, dict[str, Any]], objects: dict[str, object]) -> None:
+    def add(self, directory: Path, delivery: Delivery) -> None:
         """Take on a run; starts the process if there is none."""
-        del objects  # refused at start_run
         with self._lock:
-            order = self._runs[directory] = {"add": str(directory), "options": options}
+            self._runs[directory] = delivery
             starts = self._starts
             if self._alive() and self._starts == starts:  # one that was just begun has been told of all runs
-                self._send(order)
+                self._lower()
+                self._send(_order(directory, delivery))
 
     def nudge(self) -> bool:
         """Deliver now what is there; starts the process again if it died, and says whether there is one.
@@ -149,11 +180,41 @@ class ProcessHost:
                 self._join()
             return alive and not self._failed
 
+    def hurry(self) -> bool:
+        """Deliver now; a courier that waits for the processor, behind others, is replaced by one of normal priority.
+
+        A process cannot raise its own priority, nor can we, without privileges.
+        """
+        with self._lock:
+            alive = self.nudge()
+            if alive and self._lowered and self._process is not None:
+                if self._starvation is None:
+                    self._starvation = Starvation(self._process.pid)
+                elif self._starvation.look():
+                    return self._replace()
+            return alive
+
+    def _replace(self) -> bool:
+        """End the courier, which is safe at any moment, and start one that was not lowered."""
+        process = self._process
+        self._let_go()
+        if process is not None:
+            process.kill()
+            process.wait()
+        log.info("multitrack: other processes keep the courier waiting: it goes on at normal priority")
+        return self._begin(lowered=False)
+
+    def _lower(self) -> None:
+        """Training goes on: the courier steps back again."""
+        if not self._lowered:
+            self._lowered = True
+            self._send({"lower": True})
+
     def look(self) -> None:
         """Start the process again if it died. A look costs a ``waitpid``, some microseconds."""
         with self._lock:
-            if self._pipe >= 0:
-                self._alive()
+            if self._pipe >= 0 and self._alive():
+                self._lower()
 
     def stop(self, limit: float) -> None:
         """Let the process finish within ``limit`` seconds and go; it is not waited for."""
@@ -181,7 +242,7 @@ class ProcessHost:
         self._orders = self._pipe = -1
         if self._process is not None:
             self._process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
-        self._process = None
+        self._process = self._starvation = None
 
     def _alive(self) -> bool:
         """Whether there is a courier to talk to, or on its way; starts one where it is due."""
@@ -202,20 +263,32 @@ class ProcessHost:
         self._starts += 1
         return self._begin()
 
-    def _begin(self) -> bool:
+    def _begin(self, *, lowered: bool = True) -> bool:
         """Open the pipe, and have a thread start the process, where and with the variables that hold now."""
+        executable = interpreter()
+        if executable is None:
+            self._fail(
+                f"{sys.executable!r} is no Python interpreter, but a program that holds one: runs are recorded, and "
+                'not delivered; with delivery = "thread" they would be'
+            )
+            return False
+        self._lowered = lowered
         try:
             with without_fork:
                 self._orders, self._pipe = os.pipe()
         except OSError as error:
-            self._fail(error)
+            self._fail(str(error))
             return False
         os.set_blocking(self._pipe, False)
         self._backlog.clear()
         self._send({"path": sys.path})
-        for order in self._runs.values():
-            self._send(order)
-        self._starter = in_background(partial(self._start, dict(os.environ), _cwd()), "multitrack-start")
+        environment = allowed(BASE)
+        for directory, delivery in self._runs.items():
+            environment |= delivery.environment
+            self._send(_order(directory, delivery))
+        environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
+        command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(LOWERED if lowered else 0)]
+        self._starter = in_background(partial(self._start, command, environment, _cwd()), "multitrack-start")
         return True
 
     def _join(self) -> None:
@@ -223,16 +296,8 @@ class ProcessHost:
             self._starter.join()
             self._starter = None
 
-    def _start(self, variables: dict[str, str], cwd: str | None) -> None:
+    def _start(self, command: list[str], environment: dict[str, str], cwd: str | None) -> None:
         """Start the process; in a thread, which takes no lock but that against forks."""
-        environment = {key: value for key, value in variables.items() if key not in _HIDDEN}
-        environment["CUDA_VISIBLE_DEVICES"] = "-1"
-        root = str(Path(__file__).parent.parent)
-        if root not in {*site.getsitepackages(), site.getusersitepackages()}:
-            path = environment.get("PYTHONPATH")
-            environment["PYTHONPATH"] = f"{path}{os.pathsep}{root}" if path else root
-        # -P: what lies in the current directory must not shadow a module
-        command = [sys.executable, "-P", "-m", "multitrack.courier", str(self._journal), str(self._interval)]
         with without_fork:
             import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
 
@@ -241,14 +306,14 @@ class ProcessHost:
                     command, cwd=cwd, stdin=self._orders, stdout=subprocess.DEVNULL, env=environment, process_group=0
                 )
             except (OSError, ValueError) as error:
-                self._fail(error)
+                self._fail(str(error))
             finally:
                 os.close(self._orders)
                 self._orders = -1
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, reason: str) -> None:
         self._failed = True
-        log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", error)
+        log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", reason)
 
     def _send(self, order: dict[str, Any]) -> None:
         """Pass an order on without ever blocking: what the pipe does not take now goes with the next."""
@@ -271,6 +336,29 @@ def _cwd() -> str | None:
         return os.getcwd()  # noqa: PTH109 - a string
     except OSError:
         return None  # it was deleted; the process is in the same place then
+
+
+def _own_path() -> str:
+    """Where the modules are that a courier needs at once, apart from where Python looks anyway.
+
+    Not all of ``PYTHONPATH``: a module of the training's own could have the name of one that an SDK imports. The rest
+    is told to the courier, which looks there last.
+    """
+    usual = {*site.getsitepackages(), site.getusersitepackages()}
+    found = dict.fromkeys(_parent_of(module) for module in _NEEDED)
+    return os.pathsep.join(path for path in found if path not in usual)
+
+
+def _parent_of(module: str) -> str:
+    return str(Path(str(sys.modules[module].__file__)).absolute().parent.parent)
+
+
+def _order(directory: Path, delivery: Delivery) -> dict[str, Any]:
+    """What a courier is told of a run; the variables again, for one that runs already."""
+    return {
+        "add": str(directory), "options": delivery.options, "environment": delivery.environment,
+        "interval": delivery.interval,
+    }  # fmt: skip
 
 
 def _line(order: dict[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from multitrack import loading, plugins
 from multitrack import manifest as manifests
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.cursor import Cursor
-from multitrack.errors import DeniedError, JournalError, RetryableError
+from multitrack.errors import DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal import close_dead
 from multitrack.lanelock import LaneLock
@@ -53,6 +53,7 @@ class Lane:
         plugin: The backend object, in the training process's own thread host.
         notice: Called with a sentence for the user, once a trouble.
         trust: What the journal is believed, where the training process passed nothing on.
+        interval: Seconds between looks at a journal that is read to its end.
 
     Attributes:
         pace: How fast it goes, and when it is due again.
@@ -70,12 +71,13 @@ class Lane:
         plugin: object | None = None,
         notice: Callable[[str], None],
         trust: Trust | None = None,
+        interval: float = 1.0,
     ) -> None:
         self.directory = directory
         self.name = entry.name
         self.state = state_of(directory, entry.name)
         self.state.stopped = False  # whatever stopped an earlier courier, this one tries
-        self.pace = Pace()
+        self.pace = Pace(interval)
         self.busy = False
         self.idle = False
         self._abandoned = False
@@ -153,7 +155,12 @@ class Lane:
             return False
         return again
 
-    def _worded(self, error: Exception) -> str:
+    def give_up(self, error: BaseException) -> bool:
+        """Stop for a reason that is no tracker's trouble; always false, as there is nothing more to do."""
+        self._stop(self._worded(error))
+        return False
+
+    def _worded(self, error: BaseException) -> str:
         """An error as files and messages may have it: a tracker's may quote a key."""
         return self._redactor.begin().text(f"{type(error).__name__}: {error}")
 
@@ -274,7 +281,7 @@ class Lane:
         assert self._run is not None  # noqa: S101 - opened before
         try:
             stand_ins = hook(self._run, records)
-        except (RetryableError, DeniedError):
+        except (RetryableError, DeniedError, PluginError):
             raise
         except Exception as error:  # whatever a backend raises is kept as the reason
             if isinstance(error, OSError) and error.errno in _PASSING:
@@ -325,7 +332,7 @@ class Lane:
         if parent_id is not None:
             try:
                 self._backend.link_parent(self._run, parent_id)
-            except (RetryableError, DeniedError):
+            except (RetryableError, DeniedError, PluginError):
                 raise
             except Exception as error:  # noqa: BLE001 - a missing link must not hold the records up
                 self._note_stand_ins([f"the link to the parent run is missing: {self._worded(error)}"])

@@ -27,13 +27,18 @@ _jitter: Final = random.Random()  # noqa: S311 - no secret
 class Pace:
     """One lane's pace.
 
+    Args:
+        interval: Seconds between looks at a journal that is read to its end.
+
     Attributes:
+        interval: As given.
         due: Monotonic time before which there is nothing to do.
         records: How many records the next stretch may hold.
         tries: Troubles since the last success.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = 1.0) -> None:
+        self.interval = interval
         self.due = 0.0
         self.records = FIRST
         self.tries = 0
@@ -54,6 +59,11 @@ class Pace:
     def rest(self, seconds: float) -> None:
         """Look again after so many seconds."""
         self.due = time.monotonic() + seconds
+
+    def look_again(self) -> None:
+        """Everything is read for now: look again after the interval, unless a time was set."""
+        if self.due <= time.monotonic():
+            self.rest(self.interval)
 
     def failed(self, after: float | None) -> None:
         """Wait twice as long as the last time, with jitter so that lanes do not come all at once.

@@ -35,6 +35,7 @@ _hosts: dict[str, Host] = {}
 _lock = threading.RLock()
 _gathering: dict[str, threading.Thread] = {}
 _detach_limit: list[float] = []
+_exiting = False
 
 
 def host_for(settings: Settings) -> Host | None:
@@ -45,11 +46,11 @@ def host_for(settings: Settings) -> Host | None:
     with _lock:
         if kind not in _hosts:
             if kind == "thread":
-                host = ThreadHost(settings.interval)
+                host = ThreadHost()
                 host.at_exit = _at_exit
                 _hosts[kind] = host
             else:
-                _hosts[kind] = ProcessHost(Path(settings.journal), settings.interval)
+                _hosts[kind] = ProcessHost(Path(settings.journal))
             _arm()
         if settings.exit == "detach":
             _detach_limit.append(settings.detach_limit)
@@ -75,6 +76,12 @@ def last_open() -> Run | None:
     """The run that was opened last and is still open."""
     with _lock:
         return _open[-1] if _open else None
+
+
+def training_has_ended() -> bool:
+    """Whether no run is open here, or the interpreter is about to exit: nothing is left that delivery could slow."""
+    with _lock:
+        return not _open or _exiting
 
 
 def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
@@ -113,6 +120,8 @@ def _arm() -> None:
 
 def _at_exit() -> None:
     """End what is open, children first, and let the courier go."""
+    global _exiting
+    _exiting = True
     status = "finished"
     error = getattr(sys, "last_value", None)
     interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
@@ -134,8 +143,8 @@ def _hand_over() -> None:
     waiting = thread.let_go()
     for run in _open:
         if run.directory in waiting and not run.delivery.objects:
-            host = _hosts.setdefault("process", ProcessHost(Path(run.settings.journal), run.settings.interval))
-            host.add(run.directory, run.delivery.options, {})
+            host = _hosts.setdefault("process", ProcessHost(Path(run.settings.journal)))
+            host.add(run.directory, run.delivery)
 
 
 def stop_couriers() -> None:

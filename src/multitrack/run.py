@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import dataclasses
 import logging
 import os
 import traceback
@@ -17,10 +16,10 @@ from typing import Any, Final, Self
 from multitrack import process
 from multitrack.capture import Capture
 from multitrack.config import Settings
-from multitrack.host import Host
+from multitrack.host import Delivery, Host
 from multitrack.journal import Writer
 from multitrack.lanestate import LaneState, state_of
-from multitrack.manifest import BackendEntry, Manifest
+from multitrack.manifest import Manifest
 from multitrack.past import Past
 from multitrack.recorder import MISTAKES, Recorder
 from multitrack.records import (
@@ -38,21 +37,6 @@ log = logging.getLogger("multitrack")
 _LOOK_EVERY: Final = 5000
 
 _active: contextvars.ContextVar[Run | None] = contextvars.ContextVar("multitrack_run", default=None)
-
-
-@dataclasses.dataclass
-class Delivery:
-    """Where a run is delivered.
-
-    Attributes:
-        entries: The backends, as the manifest has them.
-        options: Their options with secrets, by name.
-        objects: Those that are objects of this process, by name.
-    """
-
-    entries: list[BackendEntry] = dataclasses.field(default_factory=list)
-    options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    objects: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
 class Run(Recorder):
@@ -215,7 +199,8 @@ class Run(Recorder):
             counts = {run.directory: run._past.count for run in family if run.directory is not None}
             lanes = [lane for run in family for lane in run._lanes()]
             gave_up = {lane: when for run in family for lane, when in run._gave_up.items()}
-            wait(Settling(lanes, gave_up=gave_up), counts, None, nudge=self._host.nudge)
+            nudge = self._host.hurry if process.training_has_ended() else self._host.nudge
+            wait(Settling(lanes, gave_up=gave_up), counts, None, nudge=nudge)
         report = DeliveryReport({})
         for run in family:
             report += run._report()

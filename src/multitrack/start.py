@@ -15,6 +15,7 @@ from multitrack import process, ranks, values
 from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.elsewhere import RunElsewhere
+from multitrack.environment.interpreter import stop_second_run
 from multitrack.manifest import check_run_id
 from multitrack.run import Run
 from multitrack.starting import Request, Start
@@ -66,7 +67,9 @@ def start_run(
         PluginError: A backend does not implement the hooks as specified.
         JournalError: The journal's directory cannot be written.
         RunInUseError: A live process writes the run of this id.
+        SystemExit: This process was started to deliver records, and runs the program instead.
     """
+    stop_second_run()
     request = Request(
         project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
         backends=backends, run_id=run_id, captures=_captures(capture),
@@ -103,6 +106,7 @@ def join_run(run_id: str, *, project: str | None = None, group: str | None = Non
     Raises:
         ConfigError, BackendNotInstalledError, PluginError: As :func:`start_run`.
     """
+    stop_second_run()
     if _switched_off():
         return _disabled(project, None)
     loaded = load_config(arguments={"project": project})

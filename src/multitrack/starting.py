@@ -18,7 +18,9 @@ from multitrack.config import Config
 from multitrack.context import quick_context
 from multitrack.durability import keep_durable, put_on_medium
 from multitrack.elsewhere import RunElsewhere
+from multitrack.environment.allowed import allowed
 from multitrack.errors import ConfigError, JournalError, RunError
+from multitrack.host import Delivery
 from multitrack.inputs import prepare_params, prepare_tags
 from multitrack.journal import Writer
 from multitrack.manifest import (
@@ -34,7 +36,7 @@ from multitrack.manifest import (
 from multitrack.naming import random_name
 from multitrack.past import Past
 from multitrack.redaction import Redactor, secret_values
-from multitrack.run import Delivery, Run
+from multitrack.run import Run
 from multitrack.segments import cannot_write, opening
 
 log = logging.getLogger("multitrack")
@@ -156,7 +158,7 @@ class Start:
             run.log_params(request.params)
         process.gather_context(run, directory, redactor)
         if host is not None and manifest.backends:
-            host.add(directory, self.delivery.options, self.delivery.objects)
+            host.add(directory, self.delivery)
         run.start_capture(request.captures)
         return run
 
@@ -182,7 +184,7 @@ class Start:
 
 def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
     """Load and check the backends and their options."""
-    delivery = Delivery()
+    delivery = Delivery(interval=loaded.settings.interval)
     for given in backends:
         backend = plugins.load_backend(given)
         if backend.name in delivery.options:
@@ -191,6 +193,7 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
         plain = msgspec.to_builtins(options)
         delivery.options[backend.name] = plain
         delivery.entries.append(BackendEntry(name=backend.name, load=backend.load))
+        delivery.environment |= allowed(backend.environment_variables())
         if backend.local:
             if loaded.settings.delivery == "process":
                 raise ConfigError(

@@ -58,8 +58,8 @@ def sync(
     if not pending:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
-    courier = Courier(0.2, notice, trust=Trust(trust, load_config))
-    lanes = [lane for directory in pending for lane in courier.add(directory)]
+    courier = Courier(notice, trust=Trust(trust, load_config))
+    lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
     gave_up = {
         (directory, name): state.updated
         for directory, states in pending.items() for name, state in states.items() if state.stopped

@@ -197,8 +197,8 @@ def watched(size: int) -> Figures:
     from multitrack.courier import Courier
 
     runs = [multitrack.start_run("bench", config=journals.config(), backends=[journals.NAMES[0]]) for _ in range(size)]
-    courier = Courier(0.01, print)
-    lanes = [lane for run in runs for lane in courier.add(run.directory, {"null1": {}})]
+    courier = Courier(print)
+    lanes = [lane for run in runs for lane in courier.add(run.directory, {"null1": {}}, interval=0.01)]
     memory = Memory()
     courier.run(lambda: all(lane.idle and not lane.busy for lane in lanes))
     looks = iter(range(20))

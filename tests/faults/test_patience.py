@@ -77,7 +77,7 @@ def test_a_tracker_is_left_alone_as_long_as_it_asked(tmp_path: Path) -> None:
     said: list[str] = []
     lane = lane_of(recorded(), busy, said)
     lane.step()
-    courier = Courier(1.0, said.append)
+    courier = Courier(said.append)
     courier._lanes[lane.directory, lane.name] = lane
     courier.nudge()  # as the end of a run does
     assert lane.pace.due > time.monotonic() + 90

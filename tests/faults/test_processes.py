@@ -252,8 +252,8 @@ def test_out_of_file_descriptors_the_open_run_goes_on(tmp_path: Path) -> None:
         "for i in range(50): run.log_metric('x', 1.0, step=i)\n"
         "try: multitrack.start_run(run_id='other')\n"
         "except multitrack.JournalError as error: print(error.errno)\n"
-        "run._host = host.ProcessHost(run.directory.parent.parent, 1.0)\n"
-        "run._host.add(run.directory, {}, {})\n"
+        "run._host = host.ProcessHost(run.directory.parent.parent)\n"
+        "run._host.add(run.directory, run.delivery)\n"
         "run.end()\n"
         "for fd in held: os.close(fd)\n"
         "print(len(list(multitrack.open_journal().runs())))\n",

@@ -22,11 +22,11 @@ import msgspec
 
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
-from multitrack.plugins import require_sdk
+from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
 from multitrack_mlflow import answers, store
 from multitrack_mlflow.names import native_name
-from multitrack_mlflow.options import MlflowOptions
+from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
 from multitrack_mlflow.sent import Kind, Place, Sent, noted_run
 from multitrack_mlflow.texts import LineFiles, pointer
 from multitrack_mlflow.troubles import is_changed_param, translated
@@ -75,6 +75,11 @@ class MlflowBackend:
         """See :class:`MlflowOptions`."""
         require_sdk("mlflow", "mlflow")
         return MlflowOptions
+
+    @hookimpl
+    def environment_variables(self) -> Sequence[str]:
+        """See :data:`~multitrack_mlflow.options.ENVIRONMENT`."""
+        return ENVIRONMENT
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
@@ -249,7 +254,7 @@ class MlflowBackend:
                     # Ours alone to set only where the training's own MLflow does not live.
                     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, round(options.timeout))))
                     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-                import mlflow  # noqa: PLC0415 - the SDK is imported on first use
+                mlflow = import_sdk("mlflow")
                 from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
                 answers.install()

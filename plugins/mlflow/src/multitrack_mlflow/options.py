@@ -16,6 +16,21 @@ from multitrack.config import FilesOption, UriOption
 SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
 
 
+#: What MLflow's client and the stores behind it read of the environment: endpoints, credentials, certificates, timeouts
+#: (mlflow/environment_variables.py). Not those that name, create or change runs: MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_NAME,
+#: MLFLOW_RUN_CONTEXT, MLFLOW_TRUNCATE_LONG_VALUES, MLFLOW_ENABLE_ASYNC_LOGGING and their like.
+ENVIRONMENT: Final = (
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH",
+    "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_WORKSPACE", "MLFLOW_UC_OSS_TOKEN", "MLFLOW_KERBEROS_*",
+    "MLFLOW_HTTP_*", "MLFLOW_ALLOW_HTTP_REDIRECTS", "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT", "MLFLOW_S3_*",
+    "MLFLOW_GCS_*", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "MLFLOW_ENABLE_PROXY_MULTIPART_*", "MLFLOW_MULTIPART_*",
+    "MLFLOW_ENABLE_MULTIPART_*", "MLFLOW_SQLALCHEMYSTORE_*", "MLFLOW_MYSQL_SSL_*", "MLFLOW_DFS_TMP",
+    "MLFLOW_DISABLE_TELEMETRY", "MLFLOW_LOGGING_LEVEL",
+    "AWS_*", "AZURE_*", "ARM_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUDSDK_*", "DATABRICKS_*", "BOTO_CONFIG", "PG*",
+)  # fmt: skip
+
+
 class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of the MLflow backend.
 

@@ -18,7 +18,7 @@ import msgspec
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.manifest import write_json
 from multitrack.markers import hookimpl
-from multitrack.plugins import require_sdk
+from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 from multitrack_neptune.options import NeptuneOptions
 
@@ -55,6 +55,7 @@ class NeptuneBackend:
     def open_run(self, run: RunInfo) -> Opened:
         """Begin to build the run, from the journal's start; its parent is shown at once, by its run id."""
         with self._importing:  # the SDK's modules import each other in circles, which two threads must not enter
+            import_sdk("neptune")
             from multitrack_neptune.fields import Recording  # noqa: PLC0415 - imports the SDK
         recording = self._open[run.directory] = Recording(run)
         return Opened(recording.id, url=recording.target.as_uri(), position=0)

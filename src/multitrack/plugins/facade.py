@@ -1,0 +1,182 @@
+"""Call a plugin's hooks through one typed façade.
+
+Every plugin gets a plugin manager of its own: one that raises or is broken then touches no other.
+:class:`Backend` and :class:`Extension` are the only places that see ``hook``, which no type checker looks through.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pluggy
+
+from multitrack.errors import PluginError
+from multitrack.hookspecs import Hooks, Opened, RunInfo
+from multitrack.markers import PROJECT
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+
+
+class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backend without options takes."""
+
+
+class Backend:
+    """One backend, checked; each method is the hook of that name (see :mod:`multitrack.hookspecs`).
+
+    Attributes:
+        name: What the config calls it.
+        load: How it is found again: a name or an import path.
+        local: Whether it is an object of this process, which no other can find.
+        finds: Whether it has ``find_run``.
+    """
+
+    def __init__(self, plugin: object, name: str, load: str, origin: str, *, local: bool = False) -> None:
+        self.name = name
+        self.load = load
+        self.local = local
+        self.plugin = plugin
+        self._origin = f"backend {name!r}"
+        self._hook = checked_manager(plugin, origin).hook
+        names = implemented(plugin)
+        self.finds = "find_run" in names
+        if "open_run" not in names:
+            raise PluginError(
+                f"{origin} is no backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
+            )
+
+    def options_type(self) -> type[msgspec.Struct]:
+        """The type of the backend's options."""
+        return _called(self._hook.backend_options, self._origin) or NoOptions
+
+    def environment_variables(self) -> Sequence[str]:
+        """Hook ``environment_variables``."""
+        return _called(self._hook.environment_variables, self._origin) or ()
+
+    def open_run(self, run: RunInfo) -> Opened:
+        """Hook ``open_run``."""
+        opened = _called(self._hook.open_run, self._origin, run=run)
+        if not isinstance(opened, Opened):
+            raise PluginError(f"backend {self.name}: open_run must return multitrack.hookspecs.Opened, got {opened!r}")
+        return opened
+
+    def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str]:
+        """Hook ``log_params``."""
+        return _called(self._hook.log_params, self._origin, run=run, records=records) or ()
+
+    def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str]:
+        """Hook ``log_metric``."""
+        return _called(self._hook.log_metric, self._origin, run=run, records=records) or ()
+
+    def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str]:
+        """Hook ``log_list_metric``."""
+        return _called(self._hook.log_list_metric, self._origin, run=run, records=records) or ()
+
+    def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> Sequence[str]:
+        """Hook ``log_artifact_ref``."""
+        return _called(self._hook.log_artifact_ref, self._origin, run=run, records=records) or ()
+
+    def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str]:
+        """Hook ``log_lines``."""
+        return _called(self._hook.log_lines, self._origin, run=run, records=records) or ()
+
+    def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> Sequence[str]:
+        """Hook ``set_tags``."""
+        return _called(self._hook.set_tags, self._origin, run=run, records=records) or ()
+
+    def link_parent(self, run: RunInfo, parent_id: str) -> None:
+        """Hook ``link_parent``."""
+        _called(self._hook.link_parent, self._origin, run=run, parent_id=parent_id)
+
+    def find_run(self, run: RunInfo, run_id: str) -> str | None:
+        """Hook ``find_run``."""
+        found: str | None = _called(self._hook.find_run, self._origin, run=run, run_id=run_id)
+        return found
+
+    def flush(self, run: RunInfo, position: int) -> int:
+        """Hook ``flush``; the position to resume at."""
+        durable = _called(self._hook.flush, self._origin, run=run, position=position)
+        return position if durable is None else min(int(durable), position)
+
+    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
+        """Hook ``close_run``."""
+        _called(self._hook.close_run, self._origin, run=run, status=status, time=time)
+
+
+class Extension:
+    """A plugin that is no backend, or the other hooks of one."""
+
+    def __init__(self, plugin: object, origin: str) -> None:
+        self.origin = self._origin = origin
+        self._hook = checked_manager(plugin, origin).hook
+        names = implemented(plugin)
+        self.redacts = "redact" in names
+        self.adds_context = "run_context" in names
+
+    def run_context(self, project: str, name: str) -> dict[str, Any]:
+        """Hook ``run_context``."""
+        found: list[dict[str, Any]] = _called(self._hook.run_context, self._origin, project=project, name=name)
+        return found[0] if found else {}
+
+    def redact(self, text: str, name: str) -> str:
+        """Hook ``redact``."""
+        found: list[str] = _called(self._hook.redact, self._origin, text=text, name=name)
+        return found[0] if found else text
+
+
+def _called(hook: Callable[..., Any], origin: str, **arguments: Any) -> Any:
+    """Call a hook; one that would end the thread or the process is an error like others.
+
+    An SDK's import may call ``sys.exit``. Ctrl-C on the training thread stays what it is.
+
+    Raises:
+        PluginError: The hook raised ``SystemExit`` or the like.
+    """
+    try:
+        return hook(**arguments)
+    except Exception:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        raise PluginError(f"{origin} left with {type(error).__name__}: {error}".rstrip(": ")) from error
+
+
+def implemented(plugin: object) -> set[str]:
+    """The names of the hooks that a plugin implements, misspelt ones included."""
+    marker = f"{PROJECT}_impl"
+    return {name for name in dir(plugin) if getattr(getattr(plugin, name, None), marker, None) is not None}
+
+
+def checked_manager(plugin: object, origin: str) -> pluggy.PluginManager:
+    """A manager with just this plugin, or an error that says what to mend."""
+    if inspect.isclass(plugin):
+        raise PluginError(
+            f"{origin} is the class {plugin.__qualname__}, not an instance; register {plugin.__qualname__}() or "
+            "point the entry point at an instance"
+        )
+    names = implemented(plugin)
+    if not names:
+        raise PluginError(f"{origin} implements no hook; mark its methods with @multitrack.hookimpl")
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    specified = {name for name in vars(Hooks) if not name.startswith("_")}
+    for name in sorted(names - specified):
+        close = difflib.get_close_matches(name, specified, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"hooks are {_listed(specified)}"
+        raise PluginError(f"{origin} implements an unknown hook {name!r}; {hint}")
+    try:
+        manager.register(plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        detail = str(error).replace("\n", " ").strip()
+        raise PluginError(f"{origin} has a hook with wrong arguments: {detail}; see docs/hooks.md") from error
+    return manager
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,123 @@
+"""Find, check and load plugins: by entry point, import path, or as objects of this process."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from typing import Final
+
+from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError, to_install
+from multitrack.plugins.distributions import entry_point, entry_points
+from multitrack.plugins.facade import Backend, Extension, checked_manager
+
+#: Backends that multitrack has a distribution for, installed or not.
+KNOWN: Final = ("mlflow", "neptune", "wandb")
+
+_registered: dict[str, object] = {}
+_checked: dict[str, Backend] = {}  # each check takes a millisecond or two
+
+
+def register(plugin: object, name: str | None = None) -> None:
+    """Make a plugin object known to this process, under ``name`` or its own ``name`` attribute.
+
+    A backend registered so exists in this process only: runs that use it need ``delivery = "thread"``.
+
+    Raises:
+        PluginError: It is a class, has no hook, a misspelt one, or one with the wrong arguments.
+    """
+    origin = f"plugin {plugin!r}"
+    checked_manager(plugin, origin)
+    _registered[name or plugin_name(plugin)] = plugin
+
+
+def unregister(name: str) -> None:
+    """Forget a registered plugin; unknown names are ignored."""
+    _registered.pop(name, None)
+
+
+def plugin_name(plugin: object) -> str:
+    """What a plugin object is called: its ``name`` attribute, or its class's or module's name."""
+    name = getattr(plugin, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    return getattr(plugin, "__name__", None) or type(plugin).__name__.lower()
+
+
+def extensions(names: Sequence[str]) -> list[Extension]:
+    """The plugins whose ``run_context`` and ``redact`` count: registered ones, and those the config names."""
+    found = [Extension(plugin, f"plugin {name!r}") for name, plugin in _registered.items()]
+    for name in names:
+        if name not in _registered:
+            plugin, origin = _load(name)
+            found.append(Extension(plugin, origin))
+    return [extension for extension in found if extension.redacts or extension.adds_context]
+
+
+def available() -> set[str]:
+    """Names of all backends that could be selected here: installed or registered."""
+    return {*installed(), *_registered}
+
+
+def installed() -> dict[str, str]:
+    """Every installed backend's name and its distribution with version; nothing is imported."""
+    return {name: distribution for name, distribution, _ in entry_points()}
+
+
+def load_backend(backend: object) -> Backend:
+    """The backend that a name, an import path ``module:attribute``, or a plugin object stands for.
+
+    Raises:
+        UnknownBackendError: No such name.
+        BackendNotInstalledError: The name is known, but its distribution is not installed.
+        PluginError: What was found is no backend; the message names the distribution and what to mend.
+    """
+    if not isinstance(backend, str):
+        name = plugin_name(backend)
+        return Backend(backend, name, name, f"backend {backend!r}", local=True)
+    if backend in _registered:
+        return Backend(_registered[backend], backend, backend, f"registered backend {backend!r}", local=True)
+    plugin, origin = _load(backend)
+    known = _checked.get(backend)
+    if known is None or known.plugin is not plugin:
+        name = plugin_name(plugin) if ":" in backend else backend
+        known = _checked[backend] = Backend(plugin, name, backend, origin)
+    return known
+
+
+def _load(name: str) -> tuple[object, str]:
+    """A plugin by entry point or import path, and where it came from, in words."""
+    if ":" in name:
+        return _import(name, f"backend {name!r}"), f"backend {name!r}"
+    found = entry_point(name)
+    if found is None:
+        raise _missing(name)
+    distribution, place = found
+    origin = f"backend {name!r} of {distribution} (entry point {place})"
+    return _import(place, origin), origin
+
+
+def _import(path: str, origin: str) -> object:
+    module, _, attribute = path.partition(":")
+    try:
+        found: object = importlib.import_module(module)
+        for part in filter(None, attribute.split(".")):
+            found = getattr(found, part)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may call sys.exit
+        raise PluginError(
+            f"{origin} cannot be imported: {type(error).__name__}: {error}; reinstall or remove that distribution"
+        ) from error
+    return found
+
+
+def _missing(name: str) -> Exception:
+    if name in KNOWN:
+        return BackendNotInstalledError(f"backend {name!r} is not installed: {to_install(name, f'./plugins/{name}')}")
+    choices = sorted({*KNOWN, *installed(), *_registered})
+    close = difflib.get_close_matches(name, choices, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
+    return UnknownBackendError(
+        f"unknown backend {name!r}; {hint} A plugin of your own is named by its import path, 'package.module:attribute'"
+    )

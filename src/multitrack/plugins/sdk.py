@@ -1,0 +1,154 @@
+"""Import trackers' SDKs from where they are installed, not from a file of the same name beside the program.
+
+A script called ``mlflow.py`` is what ``import mlflow`` finds first, in the training process and in whatever is started
+in its directory: the import would run the training again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from multitrack.errors import BackendNotInstalledError, PluginError, to_install
+
+log = logging.getLogger("multitrack")
+
+_importing: Final = threading.RLock()
+_warned: Final[set[str]] = set()
+
+
+def require_sdk(backend: str, module: str) -> None:
+    """For ``backend_options``: refuse a run at its start where the tracker's SDK is missing; imports nothing.
+
+    Args:
+        backend: The backend's name, which is also its extra's.
+        module: The SDK's top-level module.
+
+    Raises:
+        BackendNotInstalledError: It is not installed; says what to type.
+    """
+    spec, shadow = _find(module)
+    if spec is None:
+        beside = f"; {shadow} is not that package: give the file another name" if shadow else ""
+        raise BackendNotInstalledError(
+            f"backend {backend!r} needs the package {module!r}, which is not installed{beside}: "
+            + to_install(backend, f"./plugins/{backend}")
+        )
+    if shadow is not None and shadow not in _warned:
+        _warned.add(shadow)
+        log.warning(
+            "multitrack: %s hides the package %s from whatever is started beside it; the installed one, %s, is taken "
+            "for delivery; give the file another name", shadow, module, spec.origin,
+        )  # fmt: skip
+
+
+def import_sdk(module: str) -> ModuleType:
+    """Import a tracker's SDK from where it is installed.
+
+    Args:
+        module: Its top-level module.
+
+    Raises:
+        PluginError: The program has imported a file of its own under this name.
+        ImportError: It is not installed.
+    """
+    with _importing:
+        spec, shadow = _find(module)
+        loaded = sys.modules.get(module)
+        if shadow is None or spec is None:
+            if spec is None and shadow is not None:
+                raise ImportError(f"{shadow} is not the package {module}, which is not installed", name=module)
+            return loaded or importlib.import_module(module)
+        if loaded is not None:
+            if _origin(loaded) == shadow:
+                raise PluginError(f"{shadow} is imported as {module!r} in this process: give the file another name")
+            return loaded
+        finder: Any = _Finder(module, spec)
+        sys.meta_path.insert(0, finder)
+        try:
+            return importlib.import_module(module)
+        finally:
+            sys.meta_path.remove(finder)
+
+
+class _Finder:
+    """Finds one top-level module where it was found before."""
+
+    def __init__(self, module: str, spec: ModuleSpec) -> None:
+        self._module = module
+        self._spec = spec
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        """The module's spec; ``None`` for all others."""
+        return self._spec if name == self._module and path is None else None
+
+
+def _find(module: str) -> tuple[ModuleSpec | None, str | None]:
+    """The installed package, and a file that Python would find under this name before it or in its place.
+
+    A directory with metadata of the distribution counts as installed, as do editable installs and directories of
+    ``PYTHONPATH``; a file in the current directory or beside the program does not.
+    """
+    shadow: str | None = None
+    candidate: ModuleSpec | None = None
+    for entry in dict.fromkeys(sys.path):
+        spec = PathFinder.find_spec(module, [entry or os.curdir])
+        if spec is None or spec.origin is None:  # a directory such as W&B's own "wandb" is no package
+            continue
+        if _has_metadata(entry, module):
+            return spec, shadow
+        if entry in _program_directories():
+            shadow = shadow or spec.origin
+        else:
+            candidate = candidate or spec
+    return candidate or _editable(module), shadow
+
+
+def _has_metadata(entry: str, module: str) -> bool:
+    """Whether a directory of modules says that a distribution of this name is installed there."""
+    wanted = re.compile(rf"{re.escape(module)}(?:[-_.].*)?\.(?:dist|egg)-info", re.IGNORECASE)
+    try:
+        return any(map(wanted.fullmatch, os.listdir(entry or os.curdir)))  # noqa: PTH208 - names alone
+    except OSError:
+        return False
+
+
+def _program_directories() -> set[str]:
+    """Where Python looks for modules because the program is there, or was started there."""
+    return {"", *_directories()}
+
+
+def _directories() -> Iterator[str]:
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    if program:
+        yield str(Path(program).absolute().parent)
+    try:
+        yield os.getcwd()  # noqa: PTH109 - as sys.path has it
+    except OSError:  # it was deleted
+        return
+
+
+def _editable(module: str) -> ModuleSpec | None:
+    """The package as another finder than the path's knows it, such as that of an editable install."""
+    for finder in sys.meta_path:
+        if finder is PathFinder or not hasattr(finder, "find_spec"):
+            continue
+        spec = finder.find_spec(module, None, None)
+        if spec is not None and spec.origin is not None:
+            return spec
+    return None
+
+
+def _origin(module: ModuleType) -> str | None:
+    spec = getattr(module, "__spec__", None)
+    return getattr(spec, "origin", None) or getattr(module, "__file__", None)
