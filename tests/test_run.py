@@ -110,7 +110,7 @@ def test_the_callers_object_may_change_right_after() -> None:
         ("log_list_metric", ("l", [1.0, None]), TypeError, "'l'"),
         ("log_list_metric", ("l", np.ones((2, 2))), TypeError, "one dimension"),
         ("log_params", (["a"],), TypeError, "mapping"),
-        ("log_params", ({"a": object()},), TypeError, "'a'"),
+        ("log_params", ({("a",): 1},), TypeError, "names must be strings"),
         ("log_params", ("missing.toml",), FileNotFoundError, "missing.toml"),
         ("log_params", ("config.ini",), ValueError, "config.ini"),
         ("log_lines", (3,), TypeError, "lines"),
@@ -268,8 +268,8 @@ def test_names_that_cannot_be(tmp_path: Path, arguments: dict[str, str]) -> None
 
 
 def test_bad_params_at_start_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="'a'"):
-        start(params={"a": object()})
+    with pytest.raises(ValueError, match="must not be empty"):
+        start(params={"a": 1, "": 2})
     with pytest.raises(TypeError, match="tag"):
         start(tags={"a": None})
     assert not (tmp_path / ".multitrack").exists()
@@ -530,7 +530,7 @@ def test_a_resumed_run_goes_on_and_knows_its_params() -> None:
     first = start(run_id="my-run", name="n", params={"lr": 0.1})
     first.log_list_metric("l", [1.0, 2.0])
     first.log_metric("s", 1.0, step=5)
-    with pytest.raises(RunInUseError, match=f"my-run is being written by process {os.getpid()} on "):
+    with pytest.raises(RunInUseError, match="my-run is open in this process already"):
         start(run_id="my-run")
     first.end()
     before = summary(first).records

@@ -13,7 +13,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from multitrack.values import check_name, flatten_params, to_number, to_numbers
+from multitrack.inputs.names import check_name
+from multitrack.inputs.params import flatten_params
+from multitrack.inputs.values import to_number, to_numbers
 
 
 @pytest.mark.parametrize(
@@ -97,11 +99,12 @@ class Struct(msgspec.Struct):
 
 
 def test_nested_params_flatten_and_keep_their_types() -> None:
-    values, types = flatten_params(
+    found = flatten_params(
         {"a": {"b": {"c": 1}}, "f": 0.5, "t": True, "n": None, "s": "x", "l": [1, 2.5], "e": Colour.RED, 3: "key",
          "p": pathlib.PurePosixPath("/x"), "np": np.int64(4), "nb": np.bool_(True), "arr": np.array([1, 2]), "empty": {},
          "when": datetime.date(2026, 1, 2), "nan": math.nan, "big": 2**60, "fn": math.sqrt, "struct": Struct()}
     )  # fmt: skip
+    values, types = found.values, found.types
     assert values["a/b/c"] == 1
     assert values["struct/units"] == 64
     expected = {"f": (0.5, "float"), "t": (True, "bool"), "n": (None, "none"), "s": ("x", "str"), "l": ([1, 2.5], "list"),
@@ -112,17 +115,17 @@ def test_nested_params_flatten_and_keep_their_types() -> None:
 
 
 def test_params_from_structured_objects() -> None:
-    assert flatten_params(Data(0.1, {"x": 1}))[0] == {"lr": 0.1, "inner/x": 1}
-    assert flatten_params(argparse.Namespace(lr=0.1, layers=[1]))[0] == {"lr": 0.1, "layers": [1]}
-    assert flatten_params(Struct(3))[0] == {"units": 3}
+    assert flatten_params(Data(0.1, {"x": 1})).values == {"lr": 0.1, "inner/x": 1}
+    assert flatten_params(argparse.Namespace(lr=0.1, layers=[1])).values == {"lr": 0.1, "layers": [1]}
+    assert flatten_params(Struct(3)).values == {"units": 3}
 
 
 @pytest.mark.parametrize(
     ("params", "error", "match"),
     [
-        (3, TypeError, "a mapping, a dataclass"), ({"a": object()}, TypeError, "'a' has no plain form"),
+        (3, TypeError, "a mapping, a dataclass"),
         ({"a/b": 1, "a": {"b": 2}}, ValueError, "flatten to the same name"), ({"": 1}, ValueError, "must not be empty"),
-        ({"a\0b": 1}, ValueError, "NUL"), ({(1, 2): 3}, TypeError, "names must be strings"), ({"a": 1j}, TypeError, "'a'"),
+        ({"a\0b": 1}, ValueError, "NUL"), ({(1, 2): 3}, TypeError, "names must be strings"),
     ],
 )  # fmt: skip
 def test_params_that_cannot_be(params: Any, error: type[Exception], match: str) -> None:

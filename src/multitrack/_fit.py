@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multitrack import _model, values
+from multitrack import _model
 from multitrack._checkpoints import Source, Watch
 from multitrack._guard import guarded, put_aside
 from multitrack._sections import log_section
 from multitrack._throughput import Throughput
 from multitrack.errors import MetricKindError
+from multitrack.inputs.values import to_number
 from multitrack.run import Run
 
 
@@ -110,7 +111,7 @@ def log_numbers(run: Run, logs: Mapping[str, Any], step: int | None) -> None:
             numbers[name] = value
             continue
         try:
-            numbers[name] = values.to_number(value, name)
+            numbers[name] = to_number(value, name)
         except TypeError as error:
             put_aside(run, "TrackingCallback", error)
     try:

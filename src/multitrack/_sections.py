@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from multitrack.inputs import prepare_params
+from multitrack.inputs.prepare import prepare_params
 from multitrack.records import KERAS
 from multitrack.run import Run
 

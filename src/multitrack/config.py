@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -32,7 +33,7 @@ FILE: Final = "multitrack.toml"
 DEFAULT: Final = "default"
 _PREFIX: Final = "MULTITRACK_"
 _fields: Final = functools.cache(msgspec.structs.fields)
-_OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED"}
+_OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED", "MULTITRACK_STARTED_BY"}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,10 +74,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a value came from: words for a message, and the directory its relative paths start from."""
+    """Where a value came from.
+
+    Attributes:
+        place: Words for a message.
+        base: The directory that its relative paths start from; ``None``: the current one, which was deleted.
+    """
 
     place: str
-    base: Path
+    base: Path | None
 
 
 class Config:
@@ -86,6 +92,8 @@ class Config:
         settings: The top-level settings, checked.
         origins: Where each setting came from, by name.
         file: The config file, if one was found.
+        given: The settings that the file, or the mapping, has.
+        tables: The tables of backends that it has.
     """
 
     def __init__(
@@ -94,30 +102,38 @@ class Config:
         origins: dict[str, str],
         tables: dict[str, dict[str, tuple[Any, Origin]]],
         file: Path | None,
+        given: frozenset[str] = frozenset(),
     ) -> None:
         self.settings = settings
         self.origins = origins
         self.file = file
-        self._tables = tables
+        self.given = given
+        self.tables = tables
 
-    def options(self, backend: plugins.Backend) -> tuple[msgspec.Struct, dict[str, str]]:
+    def options(
+        self, backend: plugins.Backend, inherited: Mapping[str, Any] | None = None
+    ) -> tuple[msgspec.Struct, dict[str, str]]:
         """A backend's options, checked and with absolute paths, and where each came from.
+
+        Args:
+            backend: The backend.
+            inherited: Options that hold where this config has none.
 
         Raises:
             ConfigError: An unknown option, or a value that cannot hold; names the place and the key.
         """
         kind = backend.options_type()
         fields = {field.encode_name: field for field in _fields(kind)}
-        given = dict(self._tables.get(backend.name, {}))
+        given = dict(self.tables.get(backend.name, {}))
         given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = dict(inherited or {})
         origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
             if key not in fields:
                 raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {_closest(key, fields)}")
             values[key] = _converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
             origins[key] = origin.place
-        here = Origin(DEFAULT, Path.cwd())
+        here = Origin(DEFAULT, _here())
         for key, field in fields.items():
             if key not in values and isinstance(field.default, str) and role_of(field.type):
                 values[key] = _converted(field.default, field.type, here, key)
@@ -134,10 +150,10 @@ class Config:
         Raises:
             ConfigError: One does not.
         """
-        unknown = [name for name in self._tables if name not in {*loaded, *plugins.KNOWN}]
+        unknown = [name for name in self.tables if name not in {*loaded, *plugins.KNOWN}]
         # what is installed is looked up last, as that takes a scan of all distributions
         if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
-            origin = next((where for _, where in self._tables[rest[0]].values()), None)
+            origin = next((where for _, where in self.tables[rest[0]].values()), None)
             hint = "" if self.file else " For hyperparameters, did you mean params=?"
             raise ConfigError(
                 f"{origin.place if origin else self.place()}: [{rest[0]}] is neither a setting nor a backend; "
@@ -162,7 +178,7 @@ def load_config(
     Raises:
         ConfigError: Unreadable, an unknown key, or a value that cannot hold.
     """
-    start = start or Path.cwd()
+    start = start or _here()
     table, origin, file = _read(config, start)
     fields = {field.name: field for field in _fields(Settings)}
     given: dict[str, tuple[Any, Origin]] = {}
@@ -175,6 +191,7 @@ def load_config(
         else:
             hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
             raise ConfigError(f"{origin.place}: unknown setting {key!r}; {_closest(key, fields)}{hint}")
+    in_table = frozenset(given)
     given.update(_from_environment(_PREFIX, fields, "setting"))
     here = Origin("argument", start)
     given.update({key: (value, here) for key, value in (arguments or {}).items() if value is not None})
@@ -185,20 +202,39 @@ def load_config(
         settings = Settings(**values)
     except ValueError as error:
         raise ConfigError(f"{origins['fsync']}: {error}") from error
-    return Config(settings, origins, tables, file)
+    return Config(settings, origins, tables, file, in_table)
 
 
-def _read(config: object, start: Path) -> tuple[dict[str, Any], Origin, Path | None]:
+def current_directory() -> Path:
+    """The current directory, for defaults of options that lie there.
+
+    Raises:
+        ConfigError: It was deleted.
+    """
+    here = _here()
+    if here is None:
+        raise ConfigError("the current directory was deleted; start from one that exists, or give absolute paths")
+    return here
+
+
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
     """The table that was given or found, its origin, and its file."""
     if isinstance(config, Mapping):
         return dict(config), Origin("argument config", start), None
     if config is None:
         named = os.environ.get("MULTITRACK_CONFIG")
-        path = (start / Path(named).expanduser()) if named else _search(start)
+        path = Path(_absolute_path(named, start)) if named else _search(start)
         if path is None:
             return {}, Origin(FILE, start), None
     elif isinstance(config, (str, os.PathLike)):
-        path = (start / Path(config).expanduser()).absolute()
+        path = Path(_absolute_path(os.fspath(config), start))
     else:
         raise ConfigError(
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
@@ -215,8 +251,8 @@ def _read(config: object, start: Path) -> tuple[dict[str, Any], Origin, Path | N
     return table, Origin(str(path), path.parent), path
 
 
-def _search(start: Path) -> Path | None:
-    for directory in (start, *start.parents):
+def _search(start: Path | None) -> Path | None:
+    for directory in () if start is None else (start, *start.parents):
         if (directory / FILE).is_file():
             return directory / FILE
         pyproject = directory / "pyproject.toml"
@@ -239,7 +275,7 @@ def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict
     found: dict[str, tuple[Any, Origin]] = {}
     for variable, text in os.environ.items():
         if variable in names:
-            found[names[variable]] = (text, Origin(f"environment variable {variable}", Path.cwd()))
+            found[names[variable]] = (text, Origin(f"environment variable {variable}", _here()))
         elif variable.startswith(prefix) and variable not in _OTHER_VARIABLES:
             close = difflib.get_close_matches(variable, names, n=1, cutoff=0.6 if prefix != _PREFIX else 0.85)
             if close or prefix != _PREFIX:
@@ -256,9 +292,12 @@ def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
     else:
         converted = _convert(value, kind, origin, key, strict=True)
     role = role_of(kind)
-    if role == "path":
-        return _absolute_path(converted, origin.base)
-    return _absolute_uri(converted, origin.base) if role == "uri" else converted
+    if converted is None or role not in ("path", "uri"):
+        return converted
+    try:
+        return (_absolute_path if role == "path" else absolute_uri)(converted, origin.base)
+    except ConfigError as error:
+        raise ConfigError(f"{origin.place}: {key} = {value!r}: {error}") from None
 
 
 def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
@@ -282,22 +321,39 @@ def role_of(kind: Any) -> str | None:
     return None
 
 
-def _absolute_path(path: str | None, base: Path) -> str | None:
-    return None if path is None else str(Path(os.path.normpath(base / Path(path).expanduser())))
+def _absolute_path(path: str, base: Path | None) -> str:
+    expanded = Path(path).expanduser()
+    if not expanded.is_absolute():
+        expanded = (base or current_directory()) / expanded
+    return str(Path(os.path.normpath(expanded)))
 
 
-def _absolute_uri(uri: str | None, base: Path) -> str | None:
-    """``sqlite:///x.db``, ``file:x`` and bare paths from ``base``; everything else, and absolute ones, as they are."""
-    if uri is None:
-        return None
-    sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(.+)", uri)
-    if sqlite and not sqlite[2].startswith(("/", ":memory:")):
-        return f"{sqlite[1]}{_absolute_path(sqlite[2], base)}"
+def absolute_uri(uri: str, base: Path | None = None) -> str:
+    """A URI that does not depend on the current directory: ``sqlite:///x.db``, ``file:x`` and bare paths made absolute.
+
+    In a SQLite URI the path is percent-encoded where it holds ``%``, ``?``, ``#`` or bytes that are no UTF-8, so that a
+    directory called ``q?m=1`` is no query.
+
+    Args:
+        uri: A URI or path; absolute ones and those of other schemes stay as they are.
+        base: Where relative ones start; default: the current directory.
+
+    Raises:
+        ConfigError: It is relative, and the current directory was deleted.
+    """
+    sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(\?.*)?", uri)
+    if sqlite:
+        path = _absolute_path(unquote(sqlite[2], errors="surrogateescape"), base)
+        return f"{sqlite[1]}{_escaped(path)}{sqlite[3] or ''}"
     if re.match(r"file:(?!/)", uri):
         return f"file://{_absolute_path(uri[5:], base)}"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri) or uri in {"", "databricks"}:
         return uri
     return _absolute_path(uri, base)
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"[%?#\udc80-\udcff]", lambda match: quote(os.fsencode(match[0]), safe=""), path)
 
 
 def _closest(name: str, choices: Iterable[str]) -> str:

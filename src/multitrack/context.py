@@ -16,9 +16,11 @@ from typing import Final
 import msgspec
 
 from multitrack.background import without_fork
+from multitrack.inputs.names import clean_text
 from multitrack.manifest import Context, GitState
 from multitrack.plugins.distributions import packages, urls_of_packages
 from multitrack.redaction import Redaction
+from multitrack.segments import host_name
 
 #: Seconds that one git command may take.
 _GIT_TIMEOUT: Final = 5.0
@@ -28,9 +30,11 @@ def quick_context(redaction: Redaction) -> Context:
     """What can be told at once, marked as not complete."""
     program = _program()
     return Context(
-        user=_user(), host=os.uname().nodename, pid=os.getpid(), cwd=os.getcwd(),  # noqa: PTH109 - a string
-        program=None if program is None else str(program), command=redaction.command(sys.orig_argv or sys.argv),
-        executable=sys.executable, python=platform.python_version(), platform=sys.platform, complete=False,
+        user=clean_text(_user()), host=host_name(), pid=os.getpid(), cwd=clean_text(_cwd()),
+        program=None if program is None else clean_text(program),
+        command=redaction.command([clean_text(word) for word in sys.orig_argv or sys.argv]),
+        executable=clean_text(str(sys.executable or "")), python=platform.python_version(), platform=sys.platform,
+        complete=False,
     )  # fmt: skip
 
 
@@ -82,11 +86,22 @@ def _git(directory: Path, *arguments: str) -> str | None:
     return said.strip() if process.returncode == 0 else None
 
 
-def _program() -> Path | None:
-    """The script being run; ``None`` in a shell or notebook."""
+def _program() -> str | None:
+    """The path of the script being run; ``None`` in a shell or notebook."""
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
-    return Path(file).absolute() if file else None
+    return os.path.join(_cwd(), file) if isinstance(file, str) and file else None  # noqa: PTH118 - a string
+
+
+def _cwd() -> str:
+    """The current directory; of one that was deleted, what the system still calls it."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string
+    except OSError:
+        try:
+            return os.readlink("/proc/self/cwd")  # noqa: PTH115 - a string
+        except OSError:
+            return "(deleted)"
 
 
 def _user() -> str:

@@ -67,6 +67,17 @@ def without_credentials(text: str) -> str:
     return _URI.sub(_clean_uri, text) if "://" in text else text
 
 
+def passwords_in(text: str) -> list[str]:
+    """The passwords in the URIs of a text, as they stand there and as they are without escapes."""
+    found = []
+    for match in _URI.finditer(text):
+        user, at, _ = match[0][3:].rpartition("@")
+        password = user.partition(":")[2]
+        if at and password:
+            found += [password, unquote(password)]
+    return found
+
+
 def _clean_uri(match: re.Match[str]) -> str:
     """A URI from its ``://`` on."""
     rest = match[0][3:]
@@ -98,7 +109,7 @@ def forms_of(values: Iterable[str]) -> frozenset[str]:
     forms: set[str] = set()
     for value in values:
         for line in value.splitlines():
-            forms |= {line, quote(line, safe=""), json.dumps(line)[1:-1]}
+            forms |= {line, quote(line, safe="", errors="surrogateescape"), json.dumps(line)[1:-1]}
     return frozenset(form for form in forms if len(form.strip()) >= SHORTEST)
 
 

@@ -288,7 +288,8 @@ class ProcessHost:
             self._send(_order(directory, delivery))
         environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
         command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(LOWERED if lowered else 0)]
-        self._starter = in_background(partial(self._start, command, environment, _cwd()), "multitrack-start")
+        cwd = _cwd() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
+        self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
         return True
 
     def _join(self) -> None:
@@ -296,7 +297,7 @@ class ProcessHost:
             self._starter.join()
             self._starter = None
 
-    def _start(self, command: list[str], environment: dict[str, str], cwd: str | None) -> None:
+    def _start(self, command: list[str], environment: dict[str, str], cwd: str) -> None:
         """Start the process; in a thread, which takes no lock but that against forks."""
         with without_fork:
             import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
@@ -335,7 +336,7 @@ def _cwd() -> str | None:
     try:
         return os.getcwd()  # noqa: PTH109 - a string
     except OSError:
-        return None  # it was deleted; the process is in the same place then
+        return None
 
 
 def _own_path() -> str:

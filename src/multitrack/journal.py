@@ -24,7 +24,7 @@ from multitrack import records
 from multitrack.cursor import Cursor
 from multitrack.errors import RunInUseError
 from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment, to_json
-from multitrack.segments import cannot_write, last_segment, opening, segment_path
+from multitrack.segments import cannot_write, host_name, last_segment, opening, segment_path
 
 log = logging.getLogger("multitrack")
 
@@ -66,7 +66,7 @@ class Writer:
         self.lost = 0
         self.number, self._fd = self._create(directory)
         first = Segment(
-            time=self.now(), segment=self.number, pid=os.getpid(), host=os.uname().nodename, fork=fork,
+            time=self.now(), segment=self.number, pid=os.getpid(), host=host_name(), fork=fork,
             manifest=manifest,
         )  # fmt: skip
         line = records.encode(first)

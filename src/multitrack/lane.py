@@ -19,8 +19,9 @@ from multitrack import loading, plugins
 from multitrack import manifest as manifests
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.cursor import Cursor
-from multitrack.errors import DeniedError, JournalError, PluginError, RetryableError
-from multitrack.hookspecs import RunInfo
+from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
+from multitrack.hookspecs import Opened, RunInfo
+from multitrack.inputs.names import error_text
 from multitrack.journal import close_dead
 from multitrack.lanelock import LaneLock
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
@@ -139,7 +140,7 @@ class Lane:
         except RetryableError as error:
             if error.reopen:
                 self._start_over()
-            self._pause(self._redactor.begin().text(str(error)) or type(error).__name__, error.after)
+            self._pause(self._message(error), error.after)
             return False
         except OSError as error:
             if error.errno not in _PASSING:
@@ -148,7 +149,7 @@ class Lane:
                 self._pause(self._worded(error), None)
             return False
         except DeniedError as error:
-            self._stop(self._redactor.begin().text(str(error)))
+            self._stop(self._message(error))
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
             self._stop(self._worded(error))
@@ -160,9 +161,14 @@ class Lane:
         self._stop(self._worded(error))
         return False
 
+    def _message(self, error: BackendError) -> str:
+        """What a backend says of a trouble, without the class that it says it with."""
+        text = error_text(error)
+        return self._redactor.begin().text(text.removeprefix(f"{type(error).__name__}: "))
+
     def _worded(self, error: BaseException) -> str:
         """An error as files and messages may have it: a tracker's may quote a key."""
-        return self._redactor.begin().text(f"{type(error).__name__}: {error}")
+        return self._redactor.begin().text(error_text(error))
 
     def abandon(self) -> None:
         """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
@@ -221,7 +227,7 @@ class Lane:
         backend, options, refused = loading.load(self._entry, self._plugin, self._given_options, self._trust)
         self._note_stand_ins(refused)
         run = loading.told(self.directory, self.name, manifest, context, options)
-        opened = backend.open_run(run)
+        opened = self._redacted(backend.open_run(run))
         self._start = self.state.position if opened.position is None else max(0, opened.position)
         self._saved_in = self.state.segment if opened.position is None else None
         self._backend, self._run = backend, msgspec.structs.replace(run, backend_id=opened.id)
@@ -236,6 +242,15 @@ class Lane:
         )  # fmt: skip
         self._save()  # no success yet: what opens and then fails must not be tried without a pause
         return True
+
+    def _redacted(self, opened: Opened) -> Opened:
+        """What the tracker said of a run, as files and screens may have it: its URL may have the user's password."""
+        redaction = self._redactor.begin()
+        return msgspec.structs.replace(
+            opened,
+            id=redaction.text(str(opened.id)),
+            url=None if opened.url is None else redaction.text(str(opened.url)),
+        )
 
     def _deliver(self) -> None:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
@@ -296,7 +311,8 @@ class Lane:
 
     def _note_stand_ins(self, stand_ins: Sequence[str]) -> None:
         known = self.state.stand_ins
-        for text in stand_ins:
+        redaction = self._redactor.begin()
+        for text in (redaction.text(str(stand_in)) for stand_in in stand_ins):
             if text not in known and len(known) <= REASONS:
                 known.append(text if len(known) < REASONS else "and more")
 

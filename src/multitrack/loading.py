@@ -38,7 +38,7 @@ def load(
         trust.check(entry.load)
     backend = plugins.load_backend(entry.load if plugin is None else plugin)
     if given is None:
-        return backend, *trust.options(backend, entry.options)
+        return backend, *trust.options(backend, entry.given)
     return backend, msgspec.convert(given, backend.options_type()), []
 
 

@@ -19,7 +19,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ log = logging.getLogger("multitrack")
 
 _last_id_time = 0
 _MADE_ID: Final = re.compile(r"(20[0-9]{6}-[0-9]{6}-[0-9]{3})-[0-9a-f]{6}")
+#: What stands for bytes that are no UTF-8 (PEP 383).
+_UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -80,11 +82,35 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A backend of a run: how to load it, and its options without secrets."""
+    """A backend of a run: how to load it, and its options without secrets.
+
+    Attributes:
+        name: What the config calls it.
+        load: How it is found: a name or an import path.
+        options: Its options; bytes of a path that are no UTF-8 as visible escapes.
+        paths: Those options again whose text was altered so, as their bytes.
+    """
 
     name: str
     load: str
     options: dict[str, Any] = {}
+    paths: dict[str, bytes] = {}
+
+    @classmethod
+    def of(cls, name: str, load: str, options: Mapping[str, Any]) -> BackendEntry:
+        """An entry whose options can be written as they are given."""
+        paths = {
+            key: os.fsencode(value)
+            for key, value in options.items()
+            if isinstance(value, str) and not value.isascii() and _UNDECODABLE.search(value)
+        }
+        texts = {key: path.decode("utf-8", "backslashreplace") for key, path in paths.items()}
+        return cls(name, load, {**options, **texts}, paths)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options as they were given."""
+        return {**self.options, **{key: os.fsdecode(path) for key, path in self.paths.items()}}
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -72,6 +72,12 @@ def forget(run: Run) -> None:
             _open.remove(run)
 
 
+def open_runs() -> list[Run]:
+    """The runs that are open, in the order in which they were."""
+    with _lock:
+        return list(_open)
+
+
 def last_open() -> Run | None:
     """The run that was opened last and is still open."""
     with _lock:

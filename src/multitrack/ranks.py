@@ -147,7 +147,7 @@ def shared_id(size: int) -> str:
     Raises:
         ConfigError: The launcher says nothing that only this launch has.
     """
-    import hashlib  # noqa: PLC0415 - see multitrack.artifacts
+    import hashlib  # noqa: PLC0415 - see multitrack.inputs.references
 
     global _started
     _started += 1

@@ -11,16 +11,22 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import islice
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from multitrack import values
-from multitrack.artifacts import describe
+from msgspec import structs
+
 from multitrack.config import Settings
 from multitrack.durability import keep_durable
-from multitrack.errors import JournalError, MetricKindError, MultitrackError, RunClosedError
-from multitrack.inputs import LARGEST_STEP, prepare_params, prepare_tags, split_lines, to_step
+from multitrack.errors import JournalError, MetricKindError, RunClosedError
+from multitrack.inputs.names import check_name, clean_text, error_text, shown
+from multitrack.inputs.pending_digests import PendingDigests
+from multitrack.inputs.prepare import LARGEST_STEP, PreparedParams, prepare_params, prepare_tags, split_lines, to_step
+from multitrack.inputs.references import describe
+from multitrack.inputs.values import to_number, to_numbers
 from multitrack.journal import Writer
 from multitrack.past import Past
 from multitrack.records import (
@@ -37,8 +43,9 @@ from multitrack.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
-#: What a wrong call raises; anything else is a bug of ours.
-MISTAKES: Final = (TypeError, ValueError, MultitrackError, OSError)
+
+#: Params that are objects, named in the message about them.
+_NAMED: Final = 5
 
 
 class Recorder:
@@ -73,6 +80,7 @@ class Recorder:
         self._writer = writer
         self._past = past or Past()
         self._redactor = redactor or Redactor()
+        self._digests = PendingDigests()
         self._make_lock()
         self._status: Status = "running"
         self._look_at: float = inf
@@ -93,25 +101,34 @@ class Recorder:
 
         Raises:
             ParamChangedError: One of them was recorded with another value; none of the call is recorded.
-            TypeError: A value has no plain form.
+            TypeError: It is none of these, or a name is no string.
             ValueError: A name is empty, or two flatten to one.
         """
         if self.directory is None:
             return
         try:
-            prepared = prepare_params(params, source, self._redactor.begin())
-            with self._lock:
-                known = self._past.params
-                self._past.check_params(self.id, prepared.values, prepared.types)
-                new = {key: value for key, value in prepared.values.items() if key not in known}
-                types = {key: prepared.types[key] for key in new}
-                redacted = sum(prepared.redacted.get(key, 0) for key in new)
-                if new and self._append(
-                    lambda now: Params(time=now, values=new, types=types, source=prepared.source, redacted=redacted)
-                ):
-                    known.update({key: (types[key], value) for key, value in new.items()})
-        except MISTAKES as error:
+            self.record_params(prepare_params(params, source, self._redactor.begin()))
+        except Exception as error:
             self._mistake("log_params", error)
+
+    def record_params(self, prepared: PreparedParams) -> None:
+        """Record params that were prepared; raises as :meth:`log_params`."""
+        with self._lock:
+            known = self._past.params
+            self._past.check_params(self.id, prepared.values, prepared.types)
+            new = prepared.only([key for key in prepared.values if key not in known])
+            if new.values and self._append(
+                lambda now: Params(
+                    time=now, values=new.values, types=new.types, source=new.source,
+                    redacted=sum(new.redacted.values()), objects=new.objects,
+                )
+            ):  # fmt: skip
+                known.update({key: (new.types[key], value) for key, value in new.values.items()})
+        if new.objects and "objects" not in self._warned:
+            self._warned.add("objects")
+            named = ", ".join(f"{key} ({kept.type})" for key, kept in islice(new.objects.items(), _NAMED))
+            more = f" and {len(new.objects) - _NAMED} more" if len(new.objects) > _NAMED else ""
+            log.warning("multitrack: run %s: params kept as text, as they are objects: %s%s", self.id, named, more)
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Record one number.
@@ -128,7 +145,7 @@ class Recorder:
         """
         try:
             if (
-                type(value) is float and type(step) is int and isfinite(value)
+                type(value) is float and type(step) is int and isfinite(value) and type(name) is str
                 and -LARGEST_STEP <= step <= LARGEST_STEP and self._past.kinds.get(name) == "series"
             ):  # fmt: skip
                 # Every round of a loop but its first; as in _append_metric, without the price of calling it.
@@ -142,7 +159,7 @@ class Recorder:
                     self._release()
                 return
             metrics = {name: value}
-        except MISTAKES as error:
+        except Exception as error:
             self._mistake("log_metric", error)
         else:
             self.log_metrics(metrics, step)
@@ -167,7 +184,9 @@ class Recorder:
             new: list[str] = []
             for name, value in metrics.items():
                 if type(value) is not float or not isfinite(value):
-                    value = number_to_json(values.to_number(value, name))
+                    value = number_to_json(to_number(value, name))
+                if type(name) is not str:
+                    name = check_name(name, "metric")
                 if kinds.get(name) != kind and self._check_kind(name, kind):
                     new.append(name)
                 numbers[name] = value
@@ -176,7 +195,7 @@ class Recorder:
             self._append_metric(numbers, step)
             if new:
                 kinds.update(dict.fromkeys(new, kind))
-        except MISTAKES as error:
+        except Exception as error:
             self._mistake("log_metric", error)
 
     def _append_metric(self, numbers: dict[str, int | float | str], step: int | None) -> None:
@@ -189,12 +208,12 @@ class Recorder:
         finally:
             self._release()
 
-    def log_list_metric(self, name: str, values_: Any) -> None:
+    def log_list_metric(self, name: str, values: Any) -> None:
         """Append numbers to a list metric; their index goes on across calls and resumed runs.
 
         Args:
             name: The list metric.
-            values_: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one, and nothing
+            values: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one, and nothing
                 is recorded of an empty one.
 
         Raises:
@@ -205,9 +224,11 @@ class Recorder:
         if self.directory is None:
             return
         try:
+            if type(name) is not str:
+                name = check_name(name, "metric")
             if self._past.kinds.get(name) != "list":
                 self._check_kind(name, "list")
-            numbers = values.to_numbers(values_, name)
+            numbers = to_numbers(values, name)
             if not numbers:
                 return
             with self._lock:
@@ -217,7 +238,7 @@ class Recorder:
                 self._past.kinds[name] = "list"
                 if now >= self._look_at:
                     self._look(now)
-        except MISTAKES as error:
+        except Exception as error:
             self._mistake("log_list_metric", error)
 
     def log_artifact_ref(
@@ -237,8 +258,9 @@ class Recorder:
             uri: A URI, or a local path (made an absolute ``file://`` URI). Credentials in it are left out.
             kind: ``model``, ``dataset``, ``figure``, ``text`` or any word.
             role: Whether the run read it (``input``) or wrote it (``output``).
-            digest: ``True``: the sha256 of a local file or directory is computed, on this thread; ``False``: not;
-                a string: the digest, as ``algorithm:hex``.
+            digest: ``True``: the sha256 of a local file or directory is computed: of one above 16 MiB, or 1,000 files,
+                on a thread, and recorded once it is known; of a FIFO, device or socket, not. ``False``: not; a string:
+                the digest, as ``algorithm:hex``.
             size: Bytes; computed together with the digest.
 
         Raises:
@@ -248,28 +270,40 @@ class Recorder:
         if self.directory is None:
             return
         try:
-            values.check_name(name, "artifact")
-            values.check_name(kind, "artifact kind")
+            name, kind = check_name(name, "artifact"), check_name(kind, "artifact kind")
             if role not in ("input", "output"):
                 raise ValueError(f"role must be 'input' or 'output', got {role!r}")
+            if not isinstance(digest, (bool, str)):
+                raise TypeError(f"digest must be True, False or a string, got {shown(digest)}")
             found = describe(uri, digest=digest, size=size)
             redaction = self._redactor.begin()
-            address = redaction.text(values.clean_text(found.uri))
-            name, kind = redaction.text(name), redaction.text(kind)
+            reference = ArtifactRef(
+                time=0, name=redaction.text(name), uri=redaction.text(clean_text(found.uri)), kind=redaction.text(kind),
+                role=role, digest=found.digest, size=found.size, redacted=redaction.count,
+                pending=found.unread is not None,
+            )  # fmt: skip
+            self._append(lambda now: structs.replace(reference, time=now))
+            if found.odd is not None:
+                log.warning(
+                    "multitrack: run %s: reference %s: %s is %s, recorded without digest", self.id, name, uri, found.odd
+                )
+            if found.unread is not None:
+                self._digests.put(found.unread, partial(self._complete_reference, reference))
+        except Exception as error:
+            self._mistake("log_artifact_ref", error)
+
+    def _complete_reference(
+        self, reference: ArtifactRef, digest: str | None, size: int | None, error: Exception | None
+    ) -> None:
+        """Record a reference again, now that its digest is known, or that there will be none."""
+        if error is not None:
+            self.set_aside("log_artifact_ref", error)
+        with contextlib.suppress(RunClosedError):  # its end did not wait for this
             self._append(
-                lambda now: ArtifactRef(
-                    time=now,
-                    name=name,
-                    uri=address,
-                    kind=kind,
-                    role=role,
-                    digest=found.digest,
-                    size=found.size,
-                    redacted=redaction.count,
+                lambda now: structs.replace(
+                    reference, time=now, digest=digest, size=size or reference.size, pending=False, redacted=0
                 )
             )
-        except MISTAKES as error:
-            self._mistake("log_artifact_ref", error)
 
     def log_lines(self, lines: str | Iterable[str], stream: str = "log") -> None:
         """Record lines of text, with the time of the call.
@@ -285,12 +319,12 @@ class Recorder:
             return
         try:
             split = split_lines(lines)
-            values.check_name(stream, "stream")
+            stream = check_name(stream, "stream")
             if split:
                 redaction = self._redactor.begin(lines=True)
                 kept = redaction.lines(split)
                 self._append(lambda now: Lines(time=now, lines=kept, stream=stream, redacted=redaction.count))
-        except MISTAKES as error:
+        except Exception as error:
             self._mistake("log_lines", error)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -303,11 +337,14 @@ class Recorder:
             return
         try:
             redaction = self._redactor.begin()
-            plain = prepare_tags(tags, redaction)
-            if plain:
-                self._append(lambda now: Tags(time=now, values=plain, redacted=redaction.count))
-        except MISTAKES as error:
+            self.record_tags(prepare_tags(tags, redaction), redaction.count)
+        except Exception as error:
             self._mistake("set_tags", error)
+
+    def record_tags(self, tags: dict[str, str], redacted: int) -> None:
+        """Record tags that were prepared."""
+        if tags:
+            self._append(lambda now: Tags(time=now, values=tags, redacted=redacted))
 
     def set_aside(self, call: str, error: BaseException) -> None:
         """Keep a call that could not be recorded as a mistake: counted, written down, and warned of once a kind.
@@ -316,7 +353,7 @@ class Recorder:
         """
         self.mistakes += 1
         redaction = self._redactor.begin()
-        reason = redaction.text(values.clean_text(f"{type(error).__name__}: {error}"))
+        reason = redaction.text(error_text(error))
         if call not in self._warned:
             self._warned.add(call)
             log.warning("multitrack: run %s: %s was set aside: %s", self.id, call, reason)
@@ -359,7 +396,7 @@ class Recorder:
         """Whether the name is of this kind from now on; one that was only a simple metric's may become any."""
         known = self._past.kinds.get(name)
         if known is None:
-            values.check_name(name, "metric")
+            check_name(name, "metric")
         elif known == "list" or (known == "series" and kind == "list"):
             raise MetricKindError(
                 f"{name!r} is a {'list metric' if known == 'list' else 'series with steps'} in run {self.id}; "
@@ -368,7 +405,7 @@ class Recorder:
         return known != "series"
 
     def _mistake(self, call: str, error: BaseException) -> None:
-        """Called while ``error`` is handled: raises it on, or sets the call aside with ``mistakes = "warn"``."""
+        """Raise a wrong call's error, or set the call aside with ``mistakes = "warn"``."""
         if isinstance(error, JournalError):  # a forked child that cannot open a segment: no mistake of the caller
             self._past.lost += 1
             if "journal" not in self._warned:
@@ -376,5 +413,5 @@ class Recorder:
                 log.warning("multitrack: run %s: %s; what this process logs is lost", self.id, error)
             return
         if self.settings.mistakes != "warn":
-            raise
+            raise error
         self.set_aside(call, error)

@@ -66,6 +66,18 @@ KERAS: Final = "keras"
 KERAS_TUNER: Final = "keras tuner"
 
 
+class ObjectText(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of a param that was an object without a plain form, beside its text.
+
+    Attributes:
+        type: Its type, with the module.
+        whole: The whole text, where the param's value is the beginning of it.
+    """
+
+    type: str
+    whole: str | None = None
+
+
 class Params(Record, frozen=True, kw_only=True, tag="params"):
     """Flattened params, ``/`` between levels.
 
@@ -75,12 +87,15 @@ class Params(Record, frozen=True, kw_only=True, tag="params"):
         source: Where they came from: ``code``, a file's path, :data:`COMMAND_LINE`, :data:`KERAS`, or
             :data:`KERAS_TUNER`.
         redacted: How many values were redacted; backends need not care, here and in the other kinds.
+        objects: Which of them were objects without a plain form (functions, estimators), or lists that hold some:
+            ``values`` has their texts.
     """
 
     values: dict[str, Any]
     types: dict[str, ParamType]
     source: str = "code"
     redacted: int = 0
+    objects: dict[str, ObjectText] = {}
 
 
 class Metric(Record, frozen=True, kw_only=True, tag="metric"):
@@ -138,6 +153,8 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
         digest: ``sha256:<hex>`` of a local file's bytes, where it was computed or given.
         size: Bytes, where known.
         redacted: How many of its texts were redacted.
+        pending: Its digest is being computed: another record of this name follows, with the digest or, where there came
+            to be none, without. What a tracker cannot change later waits for that one.
     """
 
     name: str
@@ -147,6 +164,7 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
     digest: str | None = None
     size: int | None = None
     redacted: int = 0
+    pending: bool = False
 
 
 class Lines(Record, frozen=True, kw_only=True, tag="lines"):

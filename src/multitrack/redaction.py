@@ -13,6 +13,7 @@ from multitrack.credentials import (
     forms_of,
     is_secret_name,
     key_values,
+    passwords_in,
     without_arguments,
     without_credentials,
 )
@@ -133,5 +134,7 @@ class Redaction:
 
 
 def secret_values(options: Mapping[str, Any]) -> list[str]:
-    """The values of those options that are secrets by their name."""
-    return [value for key, value in options.items() if isinstance(value, str) and is_secret_name(key)]
+    """The values of those options that are secrets by their name, and the passwords in URIs."""
+    texts = {key: value for key, value in options.items() if isinstance(value, str)}
+    secrets = [value for key, value in texts.items() if is_secret_name(key)]
+    return secrets + [password for value in texts.values() for password in passwords_in(value)]

@@ -17,11 +17,14 @@ from multitrack import process
 from multitrack.capture import Capture
 from multitrack.config import Settings
 from multitrack.host import Delivery, Host
+from multitrack.inputs.names import short_repr
+from multitrack.inputs.pending_digests import END_WAIT, PendingDigests
+from multitrack.inputs.values import to_number
 from multitrack.journal import Writer
 from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Manifest
 from multitrack.past import Past
-from multitrack.recorder import MISTAKES, Recorder
+from multitrack.recorder import Recorder
 from multitrack.records import (
     End,
     Status,
@@ -56,6 +59,7 @@ class Run(Recorder):
         delivery: Where it is delivered.
         mistakes: Wrong calls set aside so far (``mistakes = "warn"``, the Keras callback, the tuners).
         at_end: What integrations call to record their last, however the run ends; must not raise.
+        cell: The notebook's cell that started it, by its count; ``None`` elsewhere.
     """
 
     def __init__(
@@ -85,10 +89,26 @@ class Run(Recorder):
         self._owned_parent: Run | None = None
         self.delivery = delivery or Delivery()
         self.at_end: set[Callable[[], object]] = set()
+        self.cell: int | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: KerasTuner copies the callbacks of a search, and with them whatever they hold."""
         return self
+
+    def __copy__(self) -> Self:
+        """Itself: a run has one writer."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: what another process records goes into a run of its own.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            f"a run cannot be sent to another process: send its id, {self.id!r}, and start a child there: "
+            f"multitrack.start_run(parent={self.id!r})"
+        )
 
     def __repr__(self) -> str:
         where = self.directory or "records nothing"
@@ -128,7 +148,11 @@ class Run(Recorder):
 
         Returns:
             What is delivered, pending and set aside, for each backend. Never raises for a tracker's trouble.
+
+        Raises:
+            TypeError: ``timeout`` is no number.
         """
+        timeout = self._seconds(timeout, "flush")
         if self.directory is not None and self._host is not None and self._pid == os.getpid():
             settling = Settling(self._lanes(), {self.directory: self._past.count}, gave_up=self._gave_up)
             wait(settling, {self.directory: self._past.count}, timeout, nudge=self._host.nudge, quiet=True)
@@ -139,7 +163,11 @@ class Run(Recorder):
 
         Args:
             timeout: Seconds to wait at most; default: as long as opening may take.
+
+        Raises:
+            TypeError: ``timeout`` is no number.
         """
+        timeout = self._seconds(timeout, "wait_open")
         if self._host is not None and self.directory is not None:
             settling = Settling(self._lanes(), gave_up=self._gave_up, opening=True)
             wait(settling, {}, timeout, nudge=self._host.nudge, quiet=True)
@@ -155,7 +183,10 @@ class Run(Recorder):
             What is delivered, pending and set aside. Ending an ended run only reports.
         """
         if status not in ("finished", "failed", "killed"):
-            raise ValueError(f"status must be 'finished', 'failed' or 'killed', got {status!r}")
+            self._mistake(
+                "end", ValueError(f"status must be 'finished', 'failed' or 'killed', got {short_repr(status)}")
+            )
+            status = "finished"
         if self.directory is None:
             self._status = status
             process.forget(self)
@@ -167,9 +198,9 @@ class Run(Recorder):
             return self._report()
         while self.at_end:
             self.at_end.pop()()
-        if self._capture is not None:
-            self._capture.close()
+        self.stop_capture()
         process.join_context(self)
+        self._digests.wait(0 if self.settings.exit == "detach" else END_WAIT)
         with self._lock:
             writer = self._ready()
             written = writer.append(End(time=writer.now(), status=status))
@@ -208,6 +239,10 @@ class Run(Recorder):
         if statement:
             log.warning("multitrack: %s", statement)
 
+    def ancestors(self) -> list[Run]:
+        """The runs of this process that it descends from, its parent first."""
+        return [] if self.parent is None else [self.parent, *self.parent.ancestors()]
+
     def family(self) -> list[Run]:
         """This run and its descendants of this process."""
         return [self, *(member for child in self._children for member in child.family())]
@@ -234,6 +269,12 @@ class Run(Recorder):
         if what:
             self._capture = Capture(self, what)
 
+    def stop_capture(self) -> None:
+        """Leave output alone from now on."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.close()
+
     def __enter__(self) -> Self:
         self._tokens.append(_active.set(self))
         return self
@@ -257,7 +298,7 @@ class Run(Recorder):
     def _keep_traceback(self, error: BaseException) -> None:
         try:
             self.log_lines("".join(traceback.format_exception(error)), stream="stderr")
-        except MISTAKES as trouble:
+        except Exception as trouble:  # noqa: BLE001 - an exception's own code may raise anything
             self.set_aside("log_lines", trouble)
 
     def _look(self, now: int) -> None:
@@ -265,6 +306,21 @@ class Run(Recorder):
         self._look_at = now + _LOOK_EVERY
         if self._host is not None:
             self._host.look()
+
+    @property
+    def in_block(self) -> bool:
+        """Whether it is inside of its ``with`` block."""
+        return bool(self._tokens)
+
+    def _seconds(self, timeout: float | None, call: str) -> float | None:
+        """A time to wait, as a number; ``None`` for a wrong one that is set aside."""
+        if timeout is None:
+            return None
+        try:
+            return float(to_number(timeout, "timeout"))
+        except TypeError:
+            self._mistake(call, TypeError(f"timeout must be seconds, got {short_repr(timeout)}"))
+            return None
 
     def _lanes(self) -> list[tuple[Path, str]]:
         if self.directory is None:
@@ -301,6 +357,7 @@ class Run(Recorder):
             self._writer.close()
             self._writer = None
         self._capture = None
+        self._digests = PendingDigests()
         self.at_end.clear()
         self._host, self._look_at = None, inf
 

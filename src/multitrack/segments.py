@@ -48,10 +48,19 @@ def _held(directory: Path) -> Path | None:
 
 
 def _writer_of(path: Path) -> str:
-    """Who writes a segment, as its first record says."""
+    """Who writes a segment, as its first record says; empty where this process does."""
     with path.open("rb") as file:
         first = decode_or_none(file.readline())
-    return f"process {first.pid} on {first.host}" if isinstance(first, Segment) else "another live process"
+    if not isinstance(first, Segment):
+        return "another live process"
+    if first.pid == os.getpid() and first.host == host_name():
+        return ""
+    return f"process {first.pid} on {first.host}"
+
+
+def host_name() -> str:
+    """This machine's name; bytes that are no UTF-8 as visible escapes."""
+    return os.fsencode(os.uname().nodename).decode("utf-8", "backslashreplace")
 
 
 def cannot_write(directory: Path, trouble: OSError) -> JournalError:
@@ -77,6 +86,11 @@ def opening(directory: Path) -> Iterator[None]:
             writer = held and _writer_of(held)
         except OSError as error:
             raise cannot_write(directory, error) from error
+        if writer == "":
+            raise RunInUseError(
+                f"run {directory.name} is open in this process already ({directory}): go on with it "
+                "(multitrack.active_run(), or what start_run gave back), or end() it first"
+            )
         if writer:
             raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")
         yield

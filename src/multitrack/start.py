@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack import process, ranks, values
+from multitrack import process, ranks
 from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.elsewhere import RunElsewhere
@@ -74,9 +74,6 @@ def start_run(
         project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
         backends=backends, run_id=run_id, captures=_captures(capture),
     )  # fmt: skip
-    for what, value in (("run", name), ("project", project), ("group", group)):
-        if value is not None:
-            values.check_name(value, what)
     if isinstance(parent, Run) and parent.disabled and not isinstance(parent, RunElsewhere):
         disabled = True
     if disabled or (disabled is None and _switched_off()):
@@ -89,7 +86,7 @@ def start_run(
         return _disabled(project, name)
     if setting == "all" and place.size > 1 and parent is None:
         return _start_rank(loaded, request, place.rank, place.size)
-    return Start(loaded, request).open()
+    return Start(loaded, request, override=config is not None and isinstance(parent, Run)).open()
 
 
 def join_run(run_id: str, *, project: str | None = None, group: str | None = None) -> Run:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import errno
+import dataclasses
 import logging
-import os
-import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from multitrack import plugins, process
-from multitrack.config import Config
+from multitrack.config import Config, Settings
 from multitrack.context import quick_context
 from multitrack.durability import keep_durable, put_on_medium
 from multitrack.elsewhere import RunElsewhere
 from multitrack.environment.allowed import allowed
+from multitrack.environment.notebook import current_cell
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.host import Delivery
-from multitrack.inputs import prepare_params, prepare_tags
+from multitrack.inputs.names import check_name, clean_text, plain_text, shown
+from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
 from multitrack.journal import Writer
 from multitrack.manifest import (
     BackendEntry,
@@ -37,6 +38,7 @@ from multitrack.naming import random_name
 from multitrack.past import Past
 from multitrack.redaction import Redactor, secret_values
 from multitrack.run import Run
+from multitrack.run_directory import made
 from multitrack.segments import cannot_write, opening
 
 log = logging.getLogger("multitrack")
@@ -64,27 +66,68 @@ class Start:
         loaded: The config that holds.
         request: What ``start_run`` was asked for.
         inherited: The parent's manifest, where it may not be on disk yet.
+        override: Whether the config was given for a run whose parent is one of this process: its keys and tables
+            replace the parent's, which hold otherwise.
     """
 
-    def __init__(self, loaded: Config, request: Request, *, inherited: Manifest | None = None) -> None:
+    def __init__(
+        self, loaded: Config, request: Request, *, inherited: Manifest | None = None, override: bool = False
+    ) -> None:
         self.request = request
         self.parent: Run | None = request.parent if isinstance(request.parent, Run) else None
-        self.settings = self.parent.settings if self.parent is not None else loaded.settings
+        self.settings = loaded.settings
+        if self.parent is not None:
+            given = {key: getattr(loaded.settings, key) for key in loaded.given} if override else {}
+            self.settings = msgspec.structs.replace(self.parent.settings, **given)
         self.inherited = inherited or self._find_parent()
         self.extensions = plugins.extensions(self.settings.plugins)
-        if request.backends is None and self.parent is not None:
-            self.delivery = self.parent.delivery
-        else:
-            chosen = self.settings.backends if request.backends is None else _several(request.backends)
-            self.delivery = _choose(loaded, chosen)
+        self.delivery = self._delivery(loaded, override=override)
         secrets = [value for some in self.delivery.options.values() for value in secret_values(some)]
         self.redactor = Redactor(self.extensions, secrets)
         redaction = Redactor(secrets=secrets).begin()  # no plugin's: sync goes by what is left
         self.entries = [
-            msgspec.structs.replace(entry, options=redaction.options(self.delivery.options[entry.name]))
+            BackendEntry.of(entry.name, entry.load, redaction.options(self.delivery.options[entry.name]))
             for entry in self.delivery.entries
         ]
         self.redacted = redaction.count
+        self._wrong: list[tuple[str, Exception]] = []  # calls that are set aside once the run is open
+        self._check_texts()
+
+    def _delivery(self, loaded: Config, *, override: bool) -> Delivery:
+        interval = self.settings.interval
+        if self.parent is None:
+            chosen = self.settings.backends if self.request.backends is None else _several(self.request.backends)
+            return _choose(loaded, chosen, self.settings)
+        inherited = self.parent.delivery
+        if self.request.backends is not None:
+            chosen = _several(self.request.backends)
+        elif override and "backends" in loaded.given:
+            chosen = self.settings.backends
+        elif override and loaded.tables:
+            chosen = [inherited.objects.get(entry.name, entry.load) for entry in inherited.entries]
+        else:
+            return dataclasses.replace(inherited, interval=interval)
+        return _choose(loaded, chosen, self.settings, inherited.options if override else {})
+
+    def _check_texts(self) -> None:
+        """Check what the run is called, as plain texts; with ``mistakes = "warn"`` a wrong one is left out."""
+        checked: dict[str, Any] = {}
+        for what in ("project", "name", "group"):
+            value = getattr(self.request, what)
+            if value is not None:
+                checked[what] = self._checked(check_name, value, "run" if what == "name" else what)
+        if self.request.notes is not None:
+            checked["notes"] = self._checked(_text, self.request.notes, "notes")
+        self.request = msgspec.structs.replace(self.request, **checked)
+
+    def _checked(self, check: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return check(*arguments)
+        except Exception as error:
+            if self.settings.mistakes != "warn":
+                raise
+            self._wrong.append(("start_run", error))
+            return None
 
     def _find_parent(self) -> Manifest | None:
         if self.parent is not None:
@@ -102,44 +145,38 @@ class Start:
     def manifest(self, run_id: str) -> Manifest:
         """What the run will be."""
         request, inherited, redaction = self.request, self.inherited, self.redactor.begin()
-        apart = inherited is None or isinstance(
-            self.parent, RunElsewhere
-        )  # it comes from another place than its parent
         project = request.project or (inherited.project if inherited else self.settings.project)
         group = request.group or (inherited.group if inherited else None)
         manifest = Manifest(
-            id=run_id, project=redaction.text(project or Path.cwd().name or "project"),
+            id=run_id, project=redaction.text(clean_text(project or _directory_name() or "project")),
             name=redaction.text(request.name or "") or random_name(),
-            created=int(time.time() * 1000), context=quick_context(redaction) if apart else None,
-            parent=inherited.id if inherited else request.parent,
-            group=group and redaction.text(group), notes=request.notes and redaction.text(request.notes),
+            created=int(time.time() * 1000), context=quick_context(redaction) if self._comes_from_elsewhere() else None,
+            parent=inherited.id if inherited else request.parent and check_run_id(request.parent),
+            group=group and redaction.text(clean_text(group)), notes=request.notes and redaction.text(request.notes),
             backends=self.entries,
         )  # fmt: skip
         return msgspec.structs.replace(manifest, redacted=self.redacted + redaction.count)
 
+    def _comes_from_elsewhere(self) -> bool:
+        """Whether the run needs a context of its own, as its parent's is another's or cannot be looked up."""
+        if self.inherited is None or isinstance(self.parent, RunElsewhere):
+            return True
+        return self.parent is not None and self.parent.settings.journal != self.settings.journal
+
     def open(self) -> Run:
         """Write the journal's first records and give back the run."""
         request, redactor = self.request, self.redactor
-        params = None if request.params is None else prepare_params(request.params, None, redactor.begin())
-        tags = prepare_tags(request.tags or {}, redactor.begin())
-        directory = runs_directory(Path(self.settings.journal))
-        directory /= new_run_id() if request.run_id is None else check_run_id(request.run_id)
-        _make_directory(directory)
-        manifest = self.manifest(directory.name)
-        past = Past()
-        check_links(directory)
-        with opening(directory):
-            if (directory / "manifest.json").exists():
-                manifest = self._continued(read_manifest(directory), manifest.name)
-                past = Past.of(directory)
-                if params is not None:
-                    past.check_params(directory.name, params.values, params.types)
-            writer = Writer(directory, not_before=past.last_time, manifest=msgspec.to_builtins(manifest))
-            try:
-                write_manifest(directory, manifest)
-            except OSError as error:
-                writer.close()
-                raise cannot_write(directory, error) from error
+        params = tags = None
+        if request.params is not None:
+            params = self._checked(prepare_params, request.params, None, redactor.begin())
+        if request.tags:
+            redaction = redactor.begin()
+            tags = self._checked(prepare_tags, request.tags, redaction)
+        run_id = new_run_id() if request.run_id is None else check_run_id(request.run_id)
+        manifest = self.manifest(run_id)
+        directory = runs_directory(Path(self.settings.journal)) / run_id
+        with made(directory):
+            manifest, past, writer = self._open_journal(directory, manifest, params)
         if self.settings.fsync:
             put_on_medium(directory / "manifest.json")
             keep_durable(writer, self.settings.fsync)
@@ -148,27 +185,77 @@ class Start:
             manifest, directory, self.settings, writer=writer, past=past, parent=self.parent, host=host,
             redactor=redactor, delivery=self.delivery,
         )  # fmt: skip
+        self._notice_open_cells(run)
         process.remember(run)
         if self.parent is not None:
             self.parent.adopt(run)
         self._add_context(run)
         if tags:
-            run.set_tags(request.tags or {})
+            run.record_tags(tags, redaction.count)
         if params is not None:
-            run.log_params(request.params)
+            self._checked(run.record_params, params)
+        for call, error in self._wrong:
+            run.set_aside(call, error)
         process.gather_context(run, directory, redactor)
         if host is not None and manifest.backends:
             host.add(directory, self.delivery)
         run.start_capture(request.captures)
         return run
 
-    def _continued(self, manifest: Manifest, name: str) -> Manifest:
-        """The manifest of a resumed run: what it was, delivered where this process wants it as well."""
+    def _open_journal(
+        self, directory: Path, manifest: Manifest, params: PreparedParams | None
+    ) -> tuple[Manifest, Past, Writer]:
+        """The run's manifest, as it was where the run is continued; what it holds; and its new segment."""
+        past = Past()
+        check_links(directory)
+        with opening(directory):
+            if (directory / "manifest.json").exists():
+                manifest = self._continued(read_manifest(directory), manifest)
+                past = Past.of(directory)
+                if params is not None and self.settings.mistakes == "raise":
+                    past.check_params(directory.name, params.values, params.types)
+            writer = Writer(directory, not_before=past.last_time, manifest=msgspec.to_builtins(manifest))
+            try:
+                write_manifest(directory, manifest)
+            except OSError as error:
+                writer.close()
+                raise cannot_write(directory, error) from error
+        return manifest, past, writer
+
+    def _continued(self, manifest: Manifest, asked: Manifest) -> Manifest:
+        """The manifest of a resumed run: what it was, delivered where this process wants it as well.
+
+        Raises:
+            RunError: It is to become one of another project, group or parent.
+        """
+        request = self.request
+        for what, given in (("project", request.project), ("group", request.group), ("parent", request.parent)):
+            was, wanted = getattr(manifest, what), getattr(asked, what)
+            if given is not None and was != wanted:
+                raise RunError(
+                    f"run {manifest.id} has the {what} {was!r}, which a continued run keeps: start_run("
+                    f"{what}={wanted!r}, run_id=…) asks for another"
+                )
         chosen = {entry.name: entry for entry in (*manifest.backends, *self.entries)}
         return msgspec.structs.replace(
-            manifest, backends=list(chosen.values()), name=name if self.request.name else manifest.name,
-            redacted=manifest.redacted + self.redacted,
+            manifest, backends=list(chosen.values()), name=asked.name if request.name else manifest.name,
+            notes=asked.notes or manifest.notes, redacted=manifest.redacted + self.redacted,
         )  # fmt: skip
+
+    def _notice_open_cells(self, run: Run) -> None:
+        """In a notebook, name the runs that earlier cells left open; of several that capture output, the last does."""
+        run.cell = current_cell()
+        if run.cell is None:
+            return
+        for other in process.open_runs():
+            if other.disabled or other.in_block or other.cell in (None, run.cell) or other in run.ancestors():
+                continue
+            log.warning(
+                "multitrack: run %s (%s) of cell %s is still open: end() it, or multitrack.active_run().end() before "
+                "this one starts", other.id, other.name, other.cell,
+            )  # fmt: skip
+            if self.request.captures:
+                other.stop_capture()
 
     def _add_context(self, run: Run) -> None:
         for extension in self.extensions:
@@ -182,20 +269,25 @@ class Start:
                 log.warning("multitrack: %s raised in run_context: %s; left out", extension.origin, error)
 
 
-def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
-    """Load and check the backends and their options."""
-    delivery = Delivery(interval=loaded.settings.interval)
+def _choose(
+    loaded: Config,
+    backends: Sequence[object],
+    settings: Settings,
+    inherited: Mapping[str, dict[str, Any]] | None = None,
+) -> Delivery:
+    """Load and check the backends and their options; those of a parent hold where the config has none."""
+    delivery = Delivery(interval=settings.interval)
     for given in backends:
-        backend = plugins.load_backend(given)
+        backend = plugins.load_backend(plain_text(given) if isinstance(given, str) else given)
         if backend.name in delivery.options:
             raise ConfigError(f"backends: {backend.name!r} is named twice")
-        options, _ = loaded.options(backend)
+        options, _ = loaded.options(backend, (inherited or {}).get(backend.name))
         plain = msgspec.to_builtins(options)
         delivery.options[backend.name] = plain
         delivery.entries.append(BackendEntry(name=backend.name, load=backend.load))
         delivery.environment |= allowed(backend.environment_variables())
         if backend.local:
-            if loaded.settings.delivery == "process":
+            if settings.delivery == "process":
                 raise ConfigError(
                     f"backend {backend.name!r} is an object of this process, which a courier process cannot reach: "
                     'set delivery = "thread", or name it by import path, "package.module:attribute"'
@@ -206,32 +298,19 @@ def _choose(loaded: Config, backends: Sequence[object]) -> Delivery:
 
 
 def _several(backends: object) -> list[object]:
-    if isinstance(backends, (list, tuple, set)):
+    if isinstance(backends, (list, tuple, AbstractSet)):
         return list(backends)
     return [backends]
 
 
-def _make_directory(directory: Path) -> None:
-    """Make a run's directory, and those above it that are missing, for their owner alone.
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, got {shown(value)}")
+    return clean_text(value)
 
-    A directory that was there keeps its permissions: it may be one that the user shares, such as ``.`` or a home.
-    """
-    runs, journal = directory.parent, directory.parent.parent
+
+def _directory_name() -> str:
     try:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        for path in (journal, runs, directory, directory / "lanes"):
-            path.mkdir(mode=0o700, exist_ok=True)
-            if path != journal:
-                _check_owner(path)
-    except OSError as error:
-        raise JournalError(
-            error.errno, f"cannot write the journal: {error.strerror}; choose another place with journal = "
-            f'"…" in the config or MULTITRACK_JOURNAL', str(journal)
-        ) from error  # fmt: skip
-
-
-def _check_owner(path: Path) -> None:
-    """In a directory that several users may write, another one may have put something in a run's place."""
-    found = path.lstat()
-    if found.st_uid != os.geteuid() and (os.geteuid() != 0 or stat.S_ISLNK(found.st_mode)):
-        raise PermissionError(errno.EPERM, f"{path} belongs to another user")
+        return Path.cwd().name
+    except OSError:  # it was deleted
+        return ""

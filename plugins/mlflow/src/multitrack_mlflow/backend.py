@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from multitrack.credentials import without_credentials
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import import_sdk, require_sdk
@@ -415,7 +416,7 @@ def _text(value: Any) -> str:
 def _url(uri: str, experiment: str, native_id: str) -> str | None:
     if not uri.startswith(("http://", "https://")):
         return None
-    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{native_id}"
+    return f"{without_credentials(uri).rstrip('/')}/#/experiments/{experiment}/runs/{native_id}"
 
 
 def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:

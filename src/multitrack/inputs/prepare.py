@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from multitrack import values
-from multitrack.paramfile import read_params
-from multitrack.records import COMMAND_LINE, ParamType
+import msgspec
+
+from multitrack.inputs.names import check_name, clean_text, short_repr, shown
+from multitrack.inputs.param_files import read_params
+from multitrack.inputs.params import flatten_params, is_namespace, plain_param
+from multitrack.inputs.values import to_number
+from multitrack.records import COMMAND_LINE, ObjectText, ParamType
 from multitrack.redaction import Redaction
 
 LARGEST_STEP: Final = 2**63 - 1
@@ -24,6 +28,17 @@ class PreparedParams(NamedTuple):
     types: dict[str, ParamType]
     source: str
     redacted: dict[str, int]
+    objects: dict[str, ObjectText]
+
+    def only(self, names: Collection[str]) -> PreparedParams:
+        """The same of some of the params."""
+        return PreparedParams(
+            {name: self.values[name] for name in names},
+            {name: self.types[name] for name in names},
+            self.source,
+            {name: self.redacted[name] for name in names if name in self.redacted},
+            {name: kept for name, kept in self.objects.items() if name in names},
+        )
 
 
 def prepare_params(params: Any, source: str | None, redaction: Redaction) -> PreparedParams:
@@ -38,15 +53,18 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
         path = Path(params)
         params, source = read_params(path), source or str(path.absolute())
     elif source is None:
-        source = COMMAND_LINE if type(params).__name__ == "Namespace" else "code"
-    flat, types = values.flatten_params(params)
+        source = COMMAND_LINE if is_namespace(params) else "code"
+    flat = flatten_params(params)
     redacted = {}
-    for key, value in flat.items():
-        if types[key] in ("str", "list"):  # a number beyond JSON's is a string as well, and stays
+    for key, value in flat.values.items():
+        if flat.types[key] in ("str", "list"):  # a number beyond JSON's is a string as well, and stays
             before = redaction.count
-            flat[key] = redaction.value(value, key)
+            flat.values[key] = redaction.value(value, key)
             redacted[key] = redaction.count - before
-    return PreparedParams(flat, types, redaction.text(source), redacted)
+    objects = {}
+    for key, kept in flat.objects.items():
+        objects[key] = msgspec.structs.replace(kept, whole=kept.whole and redaction.text(kept.whole, key))
+    return PreparedParams(flat.values, flat.types, redaction.text(clean_text(source)), redacted, objects)
 
 
 def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str]:
@@ -55,10 +73,14 @@ def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str
         raise TypeError(f"tags must be a mapping, got {type(tags).__qualname__}")
     plain = {}
     for key, value in tags.items():
-        values.check_name(key, "tag")
-        if not isinstance(value, (str, int, float)):
-            raise TypeError(f"tag {key!r} must be a string, number or truth value, got {values.shown(value, key)}")
-        plain[key] = redaction.text(values.clean_text(value), key) if isinstance(value, str) else str(value)
+        key = check_name(key, "tag")
+        found = plain_param(value, key)
+        if found is None or found[1] in ("none", "list"):
+            raise TypeError(f"tag {key!r} must be a string, number or truth value, got {shown(value, key)}")
+        if found[1] == "str":
+            plain[key] = redaction.text(found[0], key)
+        else:  # a number as Python has it, not as JSON must
+            plain[key] = str(found[0] if found[1] == "bool" else to_number(value, key))
     return plain
 
 
@@ -67,13 +89,13 @@ def to_step(step: Any) -> int:
     if isinstance(step, bool):
         raise TypeError("step must be a whole number, got a bool")
     try:
-        number = values.to_number(step, "step")
+        number = to_number(step, "step")
     except TypeError:
-        raise TypeError(f"step must be a whole number, got {step!r}") from None
+        raise TypeError(f"step must be a whole number, got {short_repr(step)}") from None
     if not isfinite(number) or int(number) != number:
-        raise TypeError(f"step must be a whole number, got {step!r}")
+        raise TypeError(f"step must be a whole number, got {short_repr(step)}")
     if abs(number) > LARGEST_STEP:
-        raise ValueError(f"step must fit 64 bits, got {step!r}")
+        raise ValueError(f"step must fit 64 bits, got {short_repr(step)}")
     return int(number)
 
 
@@ -91,6 +113,6 @@ def split_lines(lines: str | Iterable[str]) -> list[str]:
         if not texts:
             return []
     # Joined, one look and one split do for all of them.
-    whole = values.clean_text("\n".join([text.removesuffix("\n") for text in texts]))
+    whole = clean_text("\n".join([text.removesuffix("\n") for text in texts]))
     split = whole.split("\n")
     return [line.removesuffix("\r") for line in split] if "\r" in whole else split

@@ -1,0 +1,83 @@
+"""Params without a plain form as texts: functions, estimators, dtypes, durations.
+
+MLflow and W&B take any object as a param, and so do the scripts that log to them. The text is bounded, says the same
+in each process (no memory addresses), and has the object's type beside it; the whole of a long one is kept as well.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from multitrack.credentials import REDACTED, is_secret_name
+from multitrack.inputs.names import clean_text, type_name
+from multitrack.records import ObjectText
+
+#: Characters of a param's text, and of the whole one beside it.
+SHORT: Final = 500
+WHOLE: Final = 100_000
+
+_ADDRESS: Final = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
+_NAMED_VALUE: Final = re.compile(r"\b(\w+)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,()\[\]{}'\"]+)")
+
+#: Whose ``str`` says all of it.
+_TOLD_BY_STR: Final = (("uuid", "UUID"), ("numpy", "dtype"), ("torch", "dtype"))
+_FUNCTIONS: Final = (
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
+    types.WrapperDescriptorType, types.MethodWrapperType,
+)  # fmt: skip
+
+
+def object_text(value: Any) -> tuple[str, ObjectText]:
+    """The text of an object that has no plain form, and what is kept beside it.
+
+    Raises:
+        Exception: Its ``repr`` does.
+    """
+    whole = clean_text(_without_secrets(_text_of(value)))
+    if len(whole) <= SHORT:
+        return whole, ObjectText(type_name(value))
+    short = f"{whole[:SHORT]}… ({len(whole)} characters)"
+    if len(whole) > WHOLE:
+        whole = f"{whole[:WHOLE]}… ({len(whole)} characters)"
+    return short, ObjectText(type_name(value), whole)
+
+
+def _text_of(value: Any) -> str:
+    kind = type(value)
+    if issubclass(kind, type) or issubclass(kind, _FUNCTIONS):
+        return _qualified(value)
+    if issubclass(kind, functools.partial):
+        named = (f"{key}={_text_of(item)}" for key, item in value.keywords.items())
+        arguments = [*map(_text_of, (value.func, *value.args)), *named]
+        return f"{kind.__module__}.{kind.__qualname__}({', '.join(arguments)})"
+    if issubclass(kind, datetime.timedelta) or _is_one_of(kind, _TOLD_BY_STR):
+        return str(value)
+    return _ADDRESS.sub("", repr(value))
+
+
+def _qualified(value: type | Callable[..., Any]) -> str:
+    """``module.name`` of a class or function."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(name, str):
+        return _ADDRESS.sub("", repr(value))
+    return f"{module}.{name}" if isinstance(module, str) else name
+
+
+def _is_one_of(kind: type, names: Iterable[tuple[str, str]]) -> bool:
+    """Whether a class is one of these or derives from one, by module and name; of modules that are imported."""
+    for module, name in names:
+        found = getattr(sys.modules.get(module), name, None)
+        if isinstance(found, type) and issubclass(kind, found):
+            return True
+    return False
+
+
+def _without_secrets(text: str) -> str:
+    """A text without the values of ``password='…'`` and the like."""
+    return _NAMED_VALUE.sub(lambda match: f"{match[1]}={REDACTED}" if is_secret_name(match[1]) else match[0], text)

@@ -1,0 +1,233 @@
+"""Nested params of any shape as flat JSON values with their types."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import os
+import sys
+import types as python_types
+from collections.abc import Mapping, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+import msgspec
+
+from multitrack.inputs.names import check_name, clean_text, plain_text, shown
+from multitrack.inputs.objects import object_text
+from multitrack.inputs.values import as_array, defines, to_number
+from multitrack.records import ObjectText, ParamType, number_to_json
+
+#: Items of a sequence that is no list, tuple or set, at most; a longer one is told by its text.
+LONGEST: Final = 10_000
+
+
+class Flattened:
+    """Flat params.
+
+    Attributes:
+        values: By ``/``-separated key, as JSON holds them.
+        types: Their Python types.
+        objects: What is kept beside the texts of objects without a plain form, by the key of the param that they are,
+            or are items of.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.types: dict[str, ParamType] = {}
+        self.objects: dict[str, ObjectText] = {}
+
+    def add(self, tree: Mapping[Any, Any], prefix: str = "") -> None:
+        """Add nested params, below ``prefix``.
+
+        Raises:
+            TypeError: A key is no string.
+            ValueError: Two keys flatten to one, or a key is empty.
+        """
+        for key, value in tree.items():
+            path = f"{prefix}{_key(key, prefix)}"
+            check_name(path, "param")
+            inner = mapping_of(value)
+            if inner:
+                self.add(inner, path + "/")
+                continue
+            if path in self.values:
+                raise ValueError(f"two params flatten to the same name {path!r}")
+            self.values[path], self.types[path] = ({}, "list") if inner is not None else self._param(value, path)
+
+    def _param(self, value: Any, name: str) -> tuple[Any, ParamType]:
+        found = plain_param(value, name)
+        if found is not None:
+            return found
+        items = _items(value)
+        if items is not None:
+            return [self._item(item, name) for item in items], "list"
+        text, kept = object_text(value)
+        before = self.objects.get(name, kept)
+        if before is not kept:  # another item of a list
+            wholes = [whole for whole in (before.whole, kept.whole) if whole is not None]
+            kept = ObjectText(before.type, "\n".join(wholes) or None)
+        self.objects[name] = kept
+        return text, "str"
+
+    def _item(self, item: Any, name: str) -> Any:
+        """An item of a list param: plain, or a mapping of plain ones."""
+        inner = mapping_of(item)
+        if inner is None:
+            return self._param(item, name)[0]
+        return {_key(key, name): self._item(value, name) for key, value in inner.items()}
+
+
+def flatten_params(params: Any, name: str = "params") -> Flattened:
+    """Nested params as flat JSON values and their types.
+
+    Args:
+        params: A mapping, a dataclass, an ``argparse.Namespace``, or a pydantic, attrs or msgspec object.
+        name: What to call it in a message.
+
+    Raises:
+        TypeError: It is none of these, or a key is no string.
+        ValueError: Two keys flatten to one, or a key is empty.
+    """
+    tree = mapping_of(params)
+    if tree is None:
+        raise TypeError(
+            f"{name} must be a mapping, a dataclass, an argparse.Namespace, a pydantic, attrs or msgspec object, "
+            f"or the path of a YAML, TOML or JSON file, got {shown(params)}"
+        )
+    flat = Flattened()
+    flat.add(tree)
+    return flat
+
+
+def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
+    """A scalar or array as JSON holds it, and its type; ``None`` for what is neither."""
+    kind = type(value)
+    if value is None:
+        return None, "none"
+    if issubclass(kind, bool):
+        return value, "bool"
+    if issubclass(kind, str):
+        return clean_text(value), "str"
+    if issubclass(kind, enum.Enum) and type(value.value) is not kind:
+        return plain_param(value.value, name)
+    if issubclass(kind, int):
+        return number_to_json(int.__index__(value)), "int"
+    if issubclass(kind, float):
+        return number_to_json(float.__float__(value)), "float"
+    if issubclass(kind, os.PathLike):
+        return clean_text(os.fsdecode(value)), "str"
+    if issubclass(kind, (datetime.date, datetime.time)):
+        return value.isoformat(), "str"
+    if issubclass(kind, bytes):
+        return bytes(value).decode("utf-8", "backslashreplace"), "str"
+    array = None if issubclass(kind, type) else as_array(value)
+    if array is not None and array.dtype.kind in "OMmVc" and not _is_extension_number(array):
+        return None
+    if array is not None and array.ndim:
+        return _nested(array.tolist(), name), "list"
+    if array is not None and array.dtype.kind in "US":
+        return plain_param(array.item(), name)
+    try:
+        number = to_number(value, name)
+    except TypeError:
+        return None
+    if array is not None and array.dtype.kind == "b":
+        return bool(number), "bool"
+    return number_to_json(number), "int" if isinstance(number, int) else "float"
+
+
+def _nested(values: Any, name: str) -> Any:
+    """An array's nested lists with their scalars as JSON holds them."""
+    if isinstance(values, list):
+        return [_nested(value, name) for value in values]
+    found = plain_param(values, name)
+    return str(values) if found is None else found[0]
+
+
+def _is_extension_number(array: Any) -> bool:
+    """Whether an array of a dtype that is none of numpy's own holds numbers, as bfloat16 does."""
+    return bool(array.dtype.kind == "V" and array.dtype.type.__name__ != "void")
+
+
+def _items(value: Any) -> list[Any] | None:
+    """The items of a list, tuple, set, deque, dict view or the like; ``None`` for what is none, iterable or not."""
+    kind = type(value)
+    if issubclass(kind, (str, bytes, bytearray, memoryview)):
+        return None
+    if not issubclass(kind, (AbstractSet, Sequence, ValuesView)):
+        return None
+    if len(value) > LONGEST and not issubclass(kind, (list, tuple, set, frozenset)):
+        return None  # a range, or a data set that is read from a disk
+    return sorted(value, key=repr) if issubclass(kind, AbstractSet) else list(value)
+
+
+def _key(key: Any, prefix: str) -> str:
+    """A key as a name: a string, or a number of any library."""
+    if isinstance(key, str):
+        return plain_text(key)
+    found = plain_param(key, "a key") if key is not None else None
+    if found is None or found[1] not in ("str", "int", "float", "bool"):
+        raise TypeError(f"param names must be strings, got {shown(key)} under {prefix or 'the top'!r}")
+    return str(found[0])
+
+
+def mapping_of(value: Any) -> Mapping[Any, Any] | None:
+    """The mapping that a structured object stands for, or ``None`` if it is none.
+
+    Raises:
+        ValueError: A field of it was never set.
+    """
+    kind = type(value)
+    if issubclass(kind, Mapping):
+        return value  # type: ignore[no-any-return]
+    if issubclass(kind, type):
+        return None
+    if is_namespace(value) or issubclass(kind, python_types.SimpleNamespace):
+        return dict(vars(value))
+    if issubclass(kind, msgspec.Struct):
+        return _fields(value, kind.__struct_fields__)
+    extra = _pydantic_extra(value)
+    if extra is not None:
+        return extra
+    if defines(kind, "__dataclass_fields__"):
+        return _fields(value, [field.name for field in dataclasses.fields(value)])
+    if defines(kind, "__attrs_attrs__"):
+        return _fields(value, [attribute.name for attribute in kind.__attrs_attrs__])
+    return None
+
+
+def is_namespace(value: Any) -> bool:
+    """Whether it is the ``Namespace`` of a command line's parser."""
+    argparse: Any = sys.modules.get("argparse")  # whoever has one has imported it
+    return argparse is not None and issubclass(type(value), argparse.Namespace)
+
+
+def _pydantic_extra(value: Any) -> dict[str, Any] | None:
+    """Fields of a pydantic model or dataclass, with those that ``extra="allow"`` let in; ``None`` for other objects."""
+    kind: Any = type(value)
+    pydantic: Any = sys.modules.get("pydantic")
+    if pydantic is None:
+        return None
+    if issubclass(kind, getattr(pydantic, "BaseModel", ())):
+        if not defines(kind, "__pydantic_fields__") and not hasattr(kind, "model_fields"):  # of pydantic 1
+            return dict(vars(value))
+        return _fields(value, kind.model_fields) | (value.__pydantic_extra__ or {})
+    version_1: Any = sys.modules.get("pydantic.v1")
+    if issubclass(kind, getattr(version_1, "BaseModel", ())):
+        return dict(vars(value))
+    if defines(kind, "__pydantic_fields__") and defines(kind, "__dataclass_fields__"):
+        public = {name: item for name, item in vars(value).items() if not name.startswith("__pydantic")}
+        return _fields(value, [field.name for field in dataclasses.fields(value)]) | public
+    return None
+
+
+def _fields(value: Any, names: Any) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = getattr(value, name)
+        except AttributeError:
+            raise ValueError(f"{type(value).__qualname__}.{name} was never set") from None
+    return found
