@@ -17,18 +17,20 @@ import os
 import queue
 import resource
 import signal
+import stat
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from multitrack import manifest as manifests
 from multitrack.errors import JournalError
 from multitrack.host import LOWERED
 from multitrack.lane import Lane
+from multitrack.redaction import Redactor, secret_values
 from multitrack.settle import Settling
 from multitrack.terminal import safe
 from multitrack.trust import Trust
@@ -229,7 +231,8 @@ def main(arguments: list[str] | None = None) -> None:
     delivered within ``DEAD_LIMIT``.
     """
     journal, lowered = (arguments or sys.argv[1:])[:2]
-    notice = _detach_output(Path(journal))
+    redactor = Redactor()
+    notice = _detach_output(Path(journal), redactor)
     _lower(int(lowered))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -237,7 +240,7 @@ def main(arguments: list[str] | None = None) -> None:
     courier = Courier(notice)
     ending = _Ending()
     signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
-    threading.Thread(target=_listen, args=(courier, ending), name="multitrack-listen", daemon=True).start()
+    threading.Thread(target=_listen, args=(courier, ending, redactor), name="multitrack-listen", daemon=True).start()
     # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
     parent = os.getppid()
     courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
@@ -277,7 +280,7 @@ class _Ending:
         self.closed.set()
 
 
-def _listen(courier: Courier, ending: _Ending) -> None:
+def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
     for line in sys.stdin:
         try:
             order = json.loads(line)
@@ -288,6 +291,8 @@ def _listen(courier: Courier, ending: _Ending) -> None:
         if "add" in order:
             ending.runs[Path(order["add"])] = None
             os.environ.update(order.get("environment", {}))
+            for options in order.get("options", {}).values():
+                redactor.add(secret_values(options))
             courier.add(Path(order["add"]), order.get("options"), interval=order.get("interval", 1.0))
         if "lower" in order:
             _lower(LOWERED)
@@ -304,12 +309,14 @@ def _lower(niceness: int) -> None:
         os.nice(niceness)
 
 
-def _detach_output(journal: Path) -> Notice:
-    """Send what SDKs print to a log file; give back how to say something on the training's own stderr."""
-    stream = os.fdopen(os.dup(2), "w", buffering=1)
-    log = os.open(journal / f"courier-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _detach_output(journal: Path, redactor: Redactor) -> Notice:
+    """Send what SDKs print to a log file, without secrets; give back how to say something on the training's stderr."""
+    stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    log = _open_log(journal / f"courier-{os.getpid()}.log")
     os.dup2(log, 1)
     os.dup2(log, 2)
+    for name in ("stdout", "stderr"):
+        setattr(sys, name, _Redacted(getattr(sys, name), redactor))
     lock = threading.Lock()
 
     def notice(text: str) -> None:
@@ -318,6 +325,34 @@ def _detach_output(journal: Path) -> Notice:
                 print(f"multitrack: {safe(text)}", file=place, flush=True)
 
     return notice
+
+
+def _open_log(path: Path) -> int:
+    """The log, of which the journal's directory may be one that others can write to; else nowhere."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(OSError):
+        fd = os.open(path, flags, 0o600)
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            return fd
+        os.close(fd)
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+class _Redacted:
+    """A stream whose texts are redacted: SDKs print the address of the server, with the password that is in it."""
+
+    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+        self._stream = stream
+        self._redactor = redactor
+
+    def write(self, text: str) -> int:
+        """Write the text without secrets."""
+        self._stream.write(self._redactor.begin(lines=True).text(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 if __name__ == "__main__":

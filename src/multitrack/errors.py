@@ -17,7 +17,7 @@
     ├── JournalError (OSError)             the journal's directory cannot be written or read
     └── BackendError                       what a backend raises from its hooks
         ├── RetryableError                 the same call may succeed later
-        ├── DeniedError                    the credentials are refused: the lane stops
+        ├── DeniedError                    the tracker refuses us altogether: the lane stops
         └── PermanentError                 it never will: these records are set aside
 
 A wrong type is a plain ``TypeError`` and an impossible value a plain ``ValueError``, raised at the call.
@@ -105,7 +105,10 @@ class RetryableError(BackendError):
 
 
 class DeniedError(BackendError):
-    """The tracker refuses our credentials: the lane stops, and everything stays pending until ``multitrack sync``."""
+    """The tracker refuses our credentials, or cannot be used before somebody mends it, such as a store without rights.
+
+    The lane stops, and everything stays pending until ``multitrack sync``.
+    """
 
 
 class PermanentError(BackendError):

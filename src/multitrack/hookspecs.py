@@ -15,10 +15,11 @@ What holds for all backend hooks:
   cut elsewhere. Each record carries its ``ordinal`` in the run: pass over what is already held.
 - **Raise** :class:`~multitrack.errors.RetryableError` when the same call may succeed later: the lane waits with
   growing pauses and calls again; with ``reopen=True`` it begins with ``open_run``. Raise
-  :class:`~multitrack.errors.DeniedError` when the tracker refuses the credentials: the lane stops, and everything is
-  pending until ``multitrack sync``. Raise :class:`~multitrack.errors.PermanentError` when these records never will;
-  anything else counts as that. Records are then tried one by one, and those that fail alone are set aside with their
-  reason, counted and kept.
+  :class:`~multitrack.errors.DeniedError` when the tracker refuses the credentials, or cannot be used before somebody
+  mends it: the lane stops, and everything is pending until ``multitrack sync``. Raise
+  :class:`~multitrack.errors.PermanentError` when these records never will; anything else counts as that. Records are
+  then tried one by one, and those that fail alone are set aside with their reason, counted and kept. ``SystemExit``
+  and its like stop the lane.
 - **Stand-ins.** Where a tracker cannot hold something as it is, the backend puts a visible, lossless stand-in there,
   and the data hook returns a sentence for each (``"param x: 9000 characters, kept as artifact params/x.txt"``), which
   the :class:`~multitrack.DeliveryReport` shows. ``None`` means none.

@@ -52,13 +52,17 @@ class Redactor:
             self._look()
         return Redaction(self)
 
+    def add(self, secrets: Collection[str]) -> None:
+        """Take out these values as well."""
+        self._known |= forms_of(secrets)
+        self.values = tuple(sorted(self._known, key=len, reverse=True))
+
     def _look(self) -> None:
         self._looked = (len(os.environ), time.monotonic())
         keys = key_values()
         if keys != self._keys:
             self._keys = keys
-            self._known |= forms_of(filter(None, keys))  # what was a key once stays one
-            self.values = tuple(sorted(self._known, key=len, reverse=True))
+            self.add([key for key in keys if key])  # what was a key once stays one
 
 
 class Redaction:

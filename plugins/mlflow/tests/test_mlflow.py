@@ -299,9 +299,9 @@ def test_what_mlflow_has_of_an_unsaved_stretch_is_not_sent_again(
     assert run.directory is not None
     (entry,) = run.manifest.backends
     first = Lane(run.directory, entry, notice=print)
-    with pytest.raises(SystemExit):
-        while first.step():
-            pass
+    while first.step():
+        pass
+    assert "SystemExit" in str(first.state.problem)
     first.release()
     deliver(tmp_path, run)
     assert len(sent) == 7500 + 1000  # the batch that was not noted any more

@@ -23,13 +23,13 @@ _thread: Final = threading.local()
 
 
 @contextlib.contextmanager
-def looked_at() -> Iterator[None]:
-    """What this thread asks MLflow's client for meanwhile is sent once, and looked at."""
-    before, _thread.on = getattr(_thread, "on", False), True
+def looked_at(timeout: float) -> Iterator[None]:
+    """What this thread asks MLflow's client for meanwhile is sent once, for so many seconds, and looked at."""
+    before, _thread.timeout = getattr(_thread, "timeout", None), timeout
     try:
         yield
     finally:
-        _thread.on = before
+        _thread.timeout = before
 
 
 def install() -> None:
@@ -56,8 +56,11 @@ def _once(send: Callable[..., Any]) -> Callable[..., Any]:
         method: str, url: str, max_retries: int, backoff_factor: float, backoff_jitter: float, retry_codes: Any,
         *rest: Any, **more: Any,
     ) -> Any:  # fmt: skip
-        if not getattr(_thread, "on", False):
+        timeout = getattr(_thread, "timeout", None)
+        if timeout is None:
             return send(method, url, max_retries, backoff_factor, backoff_jitter, retry_codes, *rest, **more)
+        if "timeout" in more:  # MLflow's own is the whole process's
+            more["timeout"] = timeout
         response = send(method, url, 0, backoff_factor, backoff_jitter, frozenset(), *rest, **more)
         _look(response)
         return response

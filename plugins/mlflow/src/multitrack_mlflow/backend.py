@@ -25,7 +25,7 @@ from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
-from multitrack_mlflow import answers, store
+from multitrack_mlflow import answers, store, uris
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
 from multitrack_mlflow.sent import Kind, Place, Sent, noted_run
@@ -68,7 +68,7 @@ class MlflowBackend:
 
     def __init__(self) -> None:
         self._clients: dict[str, MlflowClient] = {}
-        self._runs: dict[str, _OpenRun] = {}
+        self._runs: dict[Path, _OpenRun] = {}  # by the lane's directory: ids may repeat in another journal
         self._lock = threading.Lock()
 
     @hookimpl
@@ -86,38 +86,50 @@ class MlflowBackend:
     def open_run(self, run: RunInfo) -> Opened:
         """Find the run by our tag, or create it with the training's identity."""
         uri = str(run.options.tracking_uri)
-        with translated(uri):
+        with translated(uri, run.options.timeout):
             client = self._client(run)
             experiment = self._experiment(client, run)
             # create_run is not idempotent; the lane's lock keeps anybody else from creating it meanwhile
-            found: dict[str, str] = {one.info.run_id: one.info.status for one in _search(client, experiment, run.id)}
+            found: dict[str, Any] = {one.info.run_id: one for one in _search_own(client, experiment, run)}
             noted = noted_run(run.directory)
             if found:
                 native_id = noted if noted in found else next(iter(found))
-                if found[native_id] != "RUNNING":
-                    client.update_run(native_id, status="RUNNING")
+                self._continue(client, run, found[native_id])
             else:
                 created = client.create_run(
                     experiment, start_time=run.created, run_name=run.name[:250], tags=dict(_identity(run))
                 )
                 native_id = created.info.run_id
             sent = Sent(run.directory, native_id, run.segment)
-            self._runs[run.id] = _OpenRun(client, native_id, uri, experiment, sent)
+            self._runs[run.directory] = _OpenRun(client, native_id, uri, experiment, sent)
             return Opened(native_id, url=_url(uri, experiment, native_id))
+
+    def _continue(self, client: MlflowClient, run: RunInfo, native: Any) -> None:
+        """Open a run again, under the name and notes that it has by now."""
+        name = run.name[:250]
+        if native.info.status != "RUNNING" or native.info.run_name != name:
+            client.update_run(native.info.run_id, status="RUNNING", name=name)
+        if run.notes and native.data.tags.get("mlflow.note.content") != run.notes:
+            client.set_tag(native.info.run_id, "mlflow.note.content", run.notes)
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> list[str]:
         """Params as text; too long ones as artifacts; ones that MLflow already has otherwise as tags."""
         from mlflow.entities import Param  # noqa: PLC0415 - the SDK is imported on first use
 
-        native = self._runs[run.id]
+        native = self._runs[run.directory]
         stand_ins: list[str] = []
-        with translated(native.uri):
+        with translated(native.uri, run.options.timeout):
             params: dict[str, str] = {}
             for record in records:
                 for key, value in typed_params(record).items():
                     params[self._name(native, key)] = text = _text(value)
-                    if len(text) > PARAM_LENGTH:
+                    whole = record.objects[key].whole if key in record.objects else None
+                    if whole is not None:
+                        path = f"params/{native_name(key)}.txt"
+                        native.client.log_text(native.id, whole, path)
+                        stand_ins.append(f"param {key}: an object of {len(whole)} characters, kept as artifact {path}")
+                    elif len(text) > PARAM_LENGTH:
                         path = f"params/{native_name(key)}.txt"
                         native.client.log_text(native.id, text, path)
                         params[self._name(native, key)] = pointer(path, text)
@@ -150,9 +162,9 @@ class MlflowBackend:
         """A point for each value; simple metrics count their writes as steps, so that the last one is the latest."""
         from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
 
-        native = self._runs[run.id]
+        native = self._runs[run.directory]
         points: list[tuple[Place, NativeMetric]] = []
-        with translated(native.uri):
+        with translated(native.uri, run.options.timeout):
             exact = _Exact()
             for record in records:
                 for place, (key, value) in enumerate(record.numbers.items()):
@@ -170,9 +182,9 @@ class MlflowBackend:
         """A point for each value, its index as the step."""
         from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
 
-        native = self._runs[run.id]
+        native = self._runs[run.directory]
         points: list[tuple[Place, NativeMetric]] = []
-        with translated(native.uri):
+        with translated(native.uri, run.options.timeout):
             exact = _Exact()
             for record in records:
                 name = self._name(native, record.name)
@@ -187,9 +199,9 @@ class MlflowBackend:
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
         """A tag with all that is known of it; inputs appear as MLflow's datasets too."""
-        native = self._runs[run.id]
+        native = self._runs[run.directory]
         stand_ins: list[str] = []
-        with translated(native.uri):
+        with translated(native.uri, run.options.timeout):
             tags = {}
             for record in records:
                 told = {
@@ -200,6 +212,8 @@ class MlflowBackend:
                     "size": record.size,
                 }
                 tags[f"multitrack.artifact.{self._name(native, record.name)}"] = json.dumps(told, ensure_ascii=False)
+                if record.pending:  # it comes again, with its digest, and MLflow takes nothing back
+                    continue
                 if record.role == "input":
                     self._log_input(native, record)
                 self._upload(native, run.options, record)
@@ -209,60 +223,60 @@ class MlflowBackend:
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
         """Files of a thousand lines under ``logs/``."""
-        native = self._runs[run.id]
-        with translated(native.uri):
+        native = self._runs[run.directory]
+        with translated(native.uri, run.options.timeout):
             native.lines.write(records)
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> list[str]:
         """Tags under their own names."""
-        native = self._runs[run.id]
-        with translated(native.uri):
+        native = self._runs[run.directory]
+        with translated(native.uri, run.options.timeout):
             tags = {self._name(native, key): value for record in records for key, value in record.values.items()}
             return self._set_tags(native, tags)
 
     @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """MLflow nests runs by a tag."""
-        native = self._runs[run.id]
-        with translated(native.uri):
-            native.client.set_tag(native.id, "mlflow.parentRunId", parent_id)
+        with translated(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
+            self._client(run).set_tag(str(run.backend_id), "mlflow.parentRunId", parent_id)
 
     @hookimpl
     def find_run(self, run: RunInfo, run_id: str) -> str | None:
         """By our tag."""
-        native = self._runs[run.id]
-        with translated(native.uri):
-            return next((str(one.info.run_id) for one in _search(native.client, native.experiment, run_id)), None)
+        with translated(str(run.options.tracking_uri), run.options.timeout):
+            client = self._client(run)
+            found = _search(client, self._experiment(client, run), run_id)
+            return next((str(one.info.run_id) for one in found), None)
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Status and end time, set last: an autologging session on the same run may have ended it early."""
-        native = self._runs[run.id]
-        with translated(native.uri):
-            for one in _search(native.client, native.experiment, run.id):
+        native = self._runs[run.directory]
+        with translated(native.uri, run.options.timeout):
+            for one in _search_own(native.client, native.experiment, run):
                 # A slow server may have carried out a create_run long after we stopped waiting for its answer.
                 if one.info.run_id != native.id and not one.data.metrics and not one.data.params:
                     native.client.delete_run(one.info.run_id)
             native.client.set_terminated(native.id, _STATUS[status], end_time=time)
+        del self._runs[run.directory]
 
     def _client(self, run: RunInfo) -> MlflowClient:
-        options = run.options
-        uri = str(options.tracking_uri)
+        uri = str(run.options.tracking_uri)
         with self._lock:  # the SDK's first import and a store's first opening are not for several threads
             if uri not in self._clients:
                 if run.context is None or run.context.pid != os.getpid():
                     # Ours alone to set only where the training's own MLflow does not live.
-                    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, round(options.timeout))))
                     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
                 mlflow = import_sdk("mlflow")
                 from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
                 answers.install()
-                path = store.sqlite_path(uri)
+                path = uris.sqlite_path(uri)
                 if path is not None:
                     store.prepare(path, mlflow.__version__)
-                client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+                native = uris.native_uri(uri)
+                client = MlflowClient(tracking_uri=native, registry_uri=native)
                 client.search_experiments(max_results=1)  # opens the store once, under the lock
                 self._clients[uri] = client
             return self._clients[uri]
@@ -271,7 +285,7 @@ class MlflowBackend:
         name = run.options.experiment or run.project
         found = client.get_experiment_by_name(name)
         if found is None:
-            path = store.sqlite_path(str(run.options.tracking_uri))
+            path = uris.sqlite_path(str(run.options.tracking_uri))
             # A SQL store without a server would put artifacts into the courier's current directory.
             place = None if path is None else f"{(path.parent / 'mlruns').as_uri()}/{quote(native_name(name), safe='')}"
             try:
@@ -345,6 +359,11 @@ def _search(client: MlflowClient, experiment: str, run_id: str) -> Sequence[Any]
     """What MLflow has for a run of ours."""
     found: Sequence[Any] = client.search_runs([experiment], f"tags.`{_RUN_TAG}` = '{run_id}'")
     return found
+
+
+def _search_own(client: MlflowClient, experiment: str, run: RunInfo) -> list[Any]:
+    """What MLflow has for this very run: one of another journal may have its id, but did not begin when it did."""
+    return [one for one in _search(client, experiment, run.id) if one.info.start_time == run.created]
 
 
 class _Exact:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from multitrack.config import FilesOption, UriOption
+from multitrack.config import FilesOption, UriOption, absolute_uri
+from multitrack.credentials import without_credentials
+from multitrack_mlflow import uris
 
+#: As MLflow has it, in the current directory.
+DEFAULT: Final = "sqlite:///mlflow.db"
 #: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
 SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
 
@@ -51,15 +54,16 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.tracking_uri is None:
-            default = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-            force_setattr(self, "tracking_uri", default)
+            force_setattr(self, "tracking_uri", absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT))
         uri = str(self.tracking_uri)
+        shown = without_credentials(uri)
         if uri.startswith(("file:", "/")):
             raise ValueError(
-                f"tracking_uri = {uri!r} is a file store, which MLflow no longer maintains; "
+                f"tracking_uri = {shown!r} is a file store, which MLflow no longer maintains; "
                 "use sqlite:///path/mlflow.db or a server"
             )
         scheme = uri.partition(":")[0].partition("+")[0]
         close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
         if close and scheme not in SCHEMES:  # others may be a store plugin's, such as azureml
-            raise ValueError(f"tracking_uri = {uri!r}: MLflow does not know {scheme!r}; did you mean {close[0]!r}?")
+            raise ValueError(f"tracking_uri = {shown!r}: MLflow does not know {scheme!r}; did you mean {close[0]!r}?")
+        uris.check(uri)

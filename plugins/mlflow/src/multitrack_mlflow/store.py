@@ -7,19 +7,19 @@ together, which crashes all of them.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
+import functools
 import logging
 import os
-import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from multitrack.security.directories import private_directory
 
-def sqlite_path(uri: str) -> Path | None:
-    """The file of a SQLite URI, ``None`` for every other store."""
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///(/.+?)(?:\?.*)?", uri)
-    return Path(match[1]) if match else None
+log = logging.getLogger("multitrack")
 
 
 def prepare(path: Path, version: str) -> None:
@@ -33,7 +33,6 @@ def prepare(path: Path, version: str) -> None:
         OSError: Its directory cannot be written.
     """
     import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
-    import shutil  # noqa: PLC0415 - for the courier; the training process does not need it
 
     if path.exists() and path.stat().st_size > 0:
         return
@@ -76,17 +75,29 @@ def _template(cache: Path, version: str) -> Path:
 
 
 def _cache() -> Path:
-    """The user's cache for us; a temporary directory where there is no writable home."""
+    """The user's cache for us; without a usable one a directory that only this process uses.
+
+    An empty store is copied from here, so that whoever can write here could put runs and places of artifacts into it.
+    """
     import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 
     base = os.environ.get("XDG_CACHE_HOME")
-    cache = (Path(base) if base else Path("~/.cache").expanduser()) / "multitrack"
-    try:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        cache = Path(tempfile.gettempdir()) / f"multitrack-{os.getuid()}"
-        cache.mkdir(mode=0o700, exist_ok=True)
-    return cache
+    usual = (Path(base) if base else Path("~/.cache").expanduser()) / "multitrack"
+    for directory in (usual, Path(tempfile.gettempdir()) / f"multitrack-{os.getuid()}"):
+        try:
+            return private_directory(directory)
+        except OSError as error:
+            log.warning("multitrack: MLflow's empty store is not kept in %s: %s", directory, error.strerror)
+    return _own_directory()
+
+
+@functools.cache
+def _own_directory() -> Path:
+    import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
+
+    own = tempfile.mkdtemp(prefix="multitrack-")
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return Path(own)
 
 
 @contextlib.contextmanager

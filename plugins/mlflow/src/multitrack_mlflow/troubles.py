@@ -14,14 +14,23 @@ _PERMANENT: Final = frozenset(
     {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "NOT_IMPLEMENTED",
      "RESOURCE_ALREADY_EXISTS", "ENDPOINT_NOT_FOUND"}
 )  # fmt: skip
+#: What SQLite and MLflow say of a store that no further try will open.
+_LASTING: Final = (
+    "unable to open database file", "file is not a database", "readonly database", "out-of-date database schema",
+)  # fmt: skip
 _CREDENTIALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"})
 
 
 @contextlib.contextmanager
-def translated(uri: str) -> Iterator[None]:
-    """Turn what MLflow raises into the errors that a lane understands."""
+def translated(uri: str, timeout: float) -> Iterator[None]:
+    """Turn what MLflow raises into the errors that a lane understands.
+
+    Args:
+        uri: The tracking URI.
+        timeout: Seconds that a request to a server may take.
+    """
     try:
-        with looked_at():
+        with looked_at(timeout):
             yield
     except BackendError:
         raise
@@ -33,11 +42,18 @@ def translated(uri: str) -> Iterator[None]:
         text = _without_credentials(str(error).strip() or type(error).__name__, uri).splitlines()[0][:500]
         if code in _CREDENTIALS:
             raise DeniedError(text) from error
+        if any(words in str(error) for words in _LASTING):
+            raise DeniedError(f"{_without_credentials(uri, uri)}: {_told(error)}") from error
         if code in _PERMANENT:
             raise PermanentError(text) from error
         if type(error).__name__ == "MlflowException" or _is_connection(error):
             raise RetryableError(text) from error
         raise
+
+
+def _told(error: Exception) -> str:
+    """What a database says, without SQLAlchemy's page on the class of its error."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:500]
 
 
 def _at(uri: str, seen: BackendError) -> BackendError:
