@@ -177,18 +177,22 @@ def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limi
     metavar="PATH",
     help="A backend's import path that may be loaded, though only the journal names it.",
 )
+@click.option("--no-wait", is_flag=True, help="Do not wait for what another process is delivering.")
 @_JSON
-def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], as_json: bool) -> None:
-    """Deliver what is pending, of all runs or of each RUN.
+def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+    """Deliver what is pending, of all runs or of each RUN, and wait until everything has arrived.
 
-    Goes on as long as records move. A run that another process is delivering is left to it; a run whose process died is
-    ended as killed. Secrets come from the environment, as each tracker wants them.
+    Goes on as long as records move. What another process is delivering is left to it, and waited for; of a run that is
+    still being written, as far as it goes now. A run whose process died is ended as killed. Secrets come from the
+    environment, as each tracker wants them. Exit status: 0 everything has arrived, 1 something has not.
     """
     from multitrack import shown_sync  # noqa: PLC0415 - not for the listings
     from multitrack.sync import sync as deliver  # noqa: PLC0415
 
     with shown_sync.SyncProgress() as progress:
-        reports = deliver(journal, run, trust=trust, show=progress.show, notice=progress.notice)
+        reports = deliver(
+            journal, run, trust=trust, wait=not no_wait, alone=True, show=progress.show, notice=progress.notice
+        )
     if as_json:
         shown.print_json({run_id: shown.report_as_json(report) for run_id, report in reports.items()})
     else:

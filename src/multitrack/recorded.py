@@ -266,16 +266,18 @@ class RecordedRun:
                 left = None if left is None else left - 1
 
 
-def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryReport:
+def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | None = None) -> DeliveryReport:
     """What each backend of a recorded run holds, and what is pending.
 
     Args:
         run: The run.
         summary: Its summary, where that was read already.
+        until: Of a run that is being written, how many of its records count.
     """
     summary = summary or run.summary()
+    records, ended = (summary.records, summary.status != "running") if until is None else (until, False)
     return report_run(
-        run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
+        run.lanes(), records, ended=ended, lost=summary.lost, mistakes=summary.mistakes,
         redacted=summary.redacted,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from multitrack.errors import JournalError
+from multitrack.segments import segment_path
 
 
 @contextlib.contextmanager
@@ -41,12 +42,12 @@ def made(directory: Path) -> Iterator[None]:
 
 def _remove(made: Sequence[Path], directory: Path) -> None:
     """Remove the directories that were made for a run that did not start, as far as nobody else uses them."""
-    import shutil  # noqa: PLC0415 - 3 ms, for a start that fails
-
     if directory in made:
-        shutil.rmtree(directory, ignore_errors=True)
+        for name in ("lock", "manifest.json", segment_path(directory, 1).name):
+            with contextlib.suppress(OSError):  # it did not come so far
+                (directory / name).unlink()
     for path in reversed(made):
-        with contextlib.suppress(OSError):  # removed already, or no longer empty
+        with contextlib.suppress(OSError):  # no longer empty: somebody else's run is there
             path.rmdir()
 
 

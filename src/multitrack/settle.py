@@ -29,7 +29,7 @@ class Settling:
 
     Args:
         lanes: Run directory and backend of each.
-        targets: Data records to wait for in each run, by run directory; default: until the lane is settled.
+        targets: Data records to wait for, by run directory; of other runs, until the lane is settled.
         gave_up: Lanes that had given up before, with the time their state then bore: they are being tried again, and
             have given up anew only when it bears another. (No clock is compared: clocks are set back.)
         opening: Wait only until each lane has opened its run.
@@ -38,7 +38,7 @@ class Settling:
     def __init__(
         self,
         lanes: Sequence[tuple[Path, str]],
-        targets: dict[Path, int] | None = None,
+        targets: Mapping[Path, int] | None = None,
         gave_up: Mapping[tuple[Path, str], int] | None = None,
         *,
         opening: bool = False,
@@ -46,7 +46,7 @@ class Settling:
         now = time.monotonic()
         self._gave_up = gave_up or {}
         self._opening = opening
-        self._targets = targets
+        self._targets = targets or {}
         self._open = {lane: _Watched(state_of(*lane), now) for lane in lanes}
         self.states: dict[tuple[Path, str], LaneState] = {lane: w.state for lane, w in self._open.items()}
         self.stalled: set[tuple[Path, str]] = set()
@@ -78,12 +78,15 @@ class Settling:
         """The lanes still waited for."""
         return [lane for lane in self._open if lane not in self.stalled]
 
+    def has_reached(self, lane: tuple[Path, str]) -> bool:
+        """Whether a lane has got as far as it was waited for, when it was last looked at."""
+        return self._reached(lane, self.states[lane])
+
     def _reached(self, lane: tuple[Path, str], state: LaneState) -> bool:
         if self._opening:
             return state.id is not None and not state.opening
-        if self._targets is None:
-            return state.settled
-        return state.delivered + state.set_aside >= self._targets[lane[0]]
+        target = self._targets.get(lane[0])
+        return state.settled if target is None else state.delivered + state.set_aside >= target
 
 
 class _Watched:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -44,12 +46,9 @@ class SyncProgress:
         if now < self._next:
             return
         self._next = now + (0.2 if self._status is not None else _LINE_EVERY)
-        waiting: dict[str, int] = {}
-        for _, backend in settling.waiting:
-            waiting[backend] = waiting.get(backend, 0) + 1
-        runs = ", ".join(f"{backend}: {count} {'run' if count == 1 else 'runs'}" for backend, count in waiting.items())
+        runs = [*_counted(settling.waiting, ""), *_counted(settling.stalled, " stalled")]
         delivered = sum(state.delivered for state in settling.states.values())
-        text = f"delivering {runs or 'the rest'} · {delivered} records there"
+        text = f"delivering {', '.join(runs) or 'the rest'} · {delivered} records there"
         if self._status is not None:
             self._status.update(Text(safe(text)))
         else:
@@ -58,6 +57,12 @@ class SyncProgress:
     def notice(self, text: str) -> None:
         """A sentence for the user."""
         self._console.print(f"multitrack: {safe(text)}", markup=False, soft_wrap=True)
+
+
+def _counted(lanes: Iterable[tuple[Path, str]], suffix: str) -> list[str]:
+    """How many runs of each backend."""
+    counts = Counter(backend for _, backend in lanes)
+    return [f"{backend}: {count} {'run' if count == 1 else 'runs'}{suffix}" for backend, count in counts.items()]
 
 
 def print_reports(reports: Mapping[str, DeliveryReport]) -> None:

@@ -16,12 +16,16 @@ from multitrack import run as runs
 from multitrack.config import Config, load_config
 from multitrack.elsewhere import RunElsewhere
 from multitrack.environment.interpreter import stop_second_run
+from multitrack.errors import ConfigError
+from multitrack.inputs.names import short_repr
 from multitrack.manifest import check_run_id
 from multitrack.run import Run
 from multitrack.starting import Request, Start
 
 log = logging.getLogger("multitrack")
 
+_YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
+_NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
 _CAPTURES: Final = ("stdout", "stderr", "logging")
 
 
@@ -74,6 +78,8 @@ def start_run(
         project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
         backends=backends, run_id=run_id, captures=_captures(capture),
     )  # fmt: skip
+    if disabled is not None and not isinstance(disabled, bool):
+        raise TypeError(f"disabled must be True, False or None, got {short_repr(disabled)}")
     if isinstance(parent, Run) and parent.disabled and not isinstance(parent, RunElsewhere):
         disabled = True
     if disabled or (disabled is None and _switched_off()):
@@ -154,12 +160,25 @@ def _captures(capture: Iterable[str] | str) -> tuple[str, ...]:
     wanted = (capture,) if isinstance(capture, str) else tuple(capture)
     for what in wanted:
         if what not in _CAPTURES:
-            raise ValueError(f"capture takes {', '.join(map(repr, _CAPTURES))}, got {what!r}")
-    return wanted
+            raise ValueError(f"capture takes {', '.join(map(repr, _CAPTURES))}, got {short_repr(what)}")
+    return tuple(dict.fromkeys(map(str, wanted)))
 
 
 def _switched_off() -> bool:
-    return os.environ.get("MULTITRACK_DISABLED", "").strip().lower() in {"1", "true", "yes", "on"}
+    """Whether ``MULTITRACK_DISABLED`` says so.
+
+    Raises:
+        ConfigError: It says neither yes nor no.
+    """
+    text = os.environ.get("MULTITRACK_DISABLED", "")
+    said = text.strip().lower()
+    if said in _YES:
+        return True
+    if said in _NO:
+        return False
+    raise ConfigError(
+        f"environment variable MULTITRACK_DISABLED = {text!r} says neither yes nor no: 1 records nothing, 0 does"
+    )
 
 
 def _disabled(project: str | None, name: str | None) -> Run:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from multitrack.config import load_config
 from multitrack.credentials import without_credentials
+from multitrack.environment.allowed import BASE, nothing_else
 from multitrack.errors import MultitrackError
 from multitrack.lanestate import LaneState
 from multitrack.plugins import load_backend
 from multitrack.reader import open_journal
 from multitrack.recorded import RecordedRun, report_of
 from multitrack.report import DeliveryReport
-from multitrack.settle import Settling
+from multitrack.segments import is_live
+from multitrack.settle import STALL, Settling
 from multitrack.trust import Trust
 
 log = logging.getLogger("multitrack")
@@ -28,19 +30,24 @@ def sync(
     runs: Sequence[str] = (),
     *,
     trust: Sequence[str] = (),
+    wait: bool = True,
+    alone: bool = False,
     show: Callable[[Settling], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> dict[str, DeliveryReport]:
     """Deliver what is pending, as long as records move.
 
-    Lanes that a live courier drives are left to it, and a run that is still being written is delivered as far
-    as it goes. A run whose process died is ended as killed.
+    What another process is delivering is left to it, and waited for. Of a run that is still being written, what it
+    holds now is delivered. A run whose process died is ended as killed.
 
     Args:
         journal: The journal's directory; default: the config's.
         runs: Ids of the runs to deliver; default: all.
         trust: Import paths of backends that may be loaded, beside those that the config here names: a journal alone
             has no code run.
+        wait: Whether to wait for what another process is delivering.
+        alone: Whether this process does nothing else, as the command's: then the variables that trackers do not need
+            are out of the environment meanwhile, and warnings are no errors.
         show: Called again and again with what is waited for.
         notice: Called with a sentence for the user; default: a warning in the log.
 
@@ -51,40 +58,60 @@ def sync(
 
     reader = open_journal(journal)
     pending: dict[Path, dict[str, LaneState]] = {}
+    written: dict[Path, int] = {}  # records of those that are still being written
     for run in map(reader.run, runs) if runs else reader.runs():
         states = run.lanes()
         if not all(state.settled for state in states.values()):
             pending[run.directory] = states
+            if is_live(run.directory):
+                written[run.directory] = run.summary().records
     if not pending:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
-    courier = Courier(notice, trust=Trust(trust, load_config))
+    believed = Trust(trust, load_config)
+    courier = Courier(notice, trust=believed)
     lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
     gave_up = {
         (directory, name): state.updated
         for directory, states in pending.items() for name, state in states.items() if state.stopped
     }  # fmt: skip
-    settling = Settling([(lane.directory, lane.name) for lane in lanes], gave_up=gave_up)
+    settling = Settling([(lane.directory, lane.name) for lane in lanes], written, gave_up)
 
     def finished() -> bool:
-        over = settling.look() or all(not lane.busy and (lane.done or lane.idle) for lane in lanes)
+        over = settling.look()
+        waiting = set(settling.waiting) if wait else set()
         if show is not None:
             show(settling)
-        return over
+        return over or all(
+            lane.done or (lane.idle and not lane.busy and not (lane.holder and (lane.directory, lane.name) in waiting))
+            for lane in lanes
+        )
 
     try:
-        courier.run(finished)
+        with nothing_else(_variables(pending, believed)) if alone else contextlib.nullcontext():
+            courier.run(finished)
     finally:
         courier.close()
     for lane in lanes:
-        if lane.holder is not None and not lane.done:
-            notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it")
+        if lane.holder is not None and not settling.has_reached((lane.directory, lane.name)):
+            stands = f", and has moved nothing for {STALL:.0f} s" if wait else ""
+            notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it{stands}")
     reports = {}
     for run in map(RecordedRun, pending):
-        reports[run.id] = report_of(run)
+        reports[run.id] = report_of(run, until=written.get(run.directory))
         if not reports[run.id].complete:
             _tell_other_options(run, reports[run.id], notice)
     return reports
+
+
+def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
+    """Names of the environment variables that the backends of these runs need."""
+    names = set(BASE)
+    for load in {entry.load for directory in directories for entry in RecordedRun(directory).manifest.backends}:
+        with contextlib.suppress(MultitrackError):  # its lane will say so
+            trust.check(load)
+            names.update(load_backend(load).environment_variables())
+    return names
 
 
 def _tell_other_options(run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]) -> None:

@@ -90,25 +90,33 @@ class _Progress:
 
     def _backends(self, settling: Settling) -> list[str]:
         """For each backend: what it does, or how many records it has of how many."""
-        waiting = settling.waiting
+        waiting = set(settling.waiting)
         totals: dict[str, list[int]] = {}
-        opening: set[str] = set()
-        for (directory, name), state in settling.states.items():
+        doing: dict[str, set[str]] = {}
+        for lane, state in settling.states.items():
+            directory, name = lane
             done, total = totals.setdefault(name, [0, 0])
             totals[name] = [done + state.delivered + state.set_aside, total + self._counts.get(directory, 0)]
-            if (directory, name) in waiting and (state.id is None or state.opening):
-                opening.add(name)
-        names = {name for _, name in waiting}
-        return [
-            f"{safe(name)}: "
-            + ("done" if name not in names else "opening" if name in opening and not done else f"{done}/{total}")
-            for name, (done, total) in totals.items()
-        ]
+            opening = lane in waiting and (state.id is None or state.opening)
+            stands = lane in settling.stalled or (state.stopped and not state.settled)
+            doing.setdefault(name, set()).add(
+                "opening" if opening else "moving" if lane in waiting else "stalled" if stands else "done"
+            )
+        return [f"{safe(name)}: {_told(doing[name], done, total)}" for name, (done, total) in totals.items()]
 
     def close(self) -> None:
         if self._terminal and self._shown:
             sys.stderr.write("\r" + " " * self._shown + "\r")
             sys.stderr.flush()
+
+
+def _told(doing: set[str], done: int, total: int) -> str:
+    """What the lanes of one backend do, as one word or two numbers."""
+    if "moving" in doing or ("opening" in doing and done):
+        return f"{done}/{total}"
+    if "opening" in doing:
+        return "opening"
+    return f"stalled at {done}/{total}" if "stalled" in doing else "done"
 
 
 def pending_statement(run: Run, report: DeliveryReport, *, detached: bool) -> str | None:

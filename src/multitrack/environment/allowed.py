@@ -7,9 +7,13 @@ every process needs (:data:`BASE`), and what each backend's ``environment_variab
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, MutableMapping
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import Final
+
+from multitrack.environment.interpreter import STARTED_BY
 
 #: What every courier needs; a ``*`` at the end stands for any ending.
 BASE: Final = (
@@ -29,26 +33,32 @@ BASE: Final = (
 )  # fmt: skip
 
 
-def allowed(names: Iterable[str], variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables that are set and named.
+def allowed(names: Iterable[str]) -> dict[str, str]:
+    """The variables of this process's environment that are named.
 
     Args:
         names: Names of variables, some with a ``*`` at their end.
-        variables: Where they are looked up; default: this process's environment.
     """
     exact = frozenset(names)
     prefixes = tuple(name[:-1] for name in exact if name.endswith("*"))
-    given = os.environ if variables is None else variables
-    return {name: value for name, value in given.items() if name in exact or name.startswith(prefixes)}
+    return {name: value for name, value in os.environ.items() if name in exact or name.startswith(prefixes)}
 
 
-def remove_others(names: Iterable[str], variables: MutableMapping[str, str] | None = None) -> None:
-    """Remove the variables that are not named, for a process that becomes a courier.
+@contextlib.contextmanager
+def nothing_else(names: Iterable[str]) -> Iterator[None]:
+    """Let this process, which is nobody's training, be a courier meanwhile: without other variables, and marked as one.
 
     Args:
         names: Names of variables, some with a ``*`` at their end.
-        variables: Where they are removed; default: this process's environment.
     """
-    given = os.environ if variables is None else variables
-    for name in given.keys() - allowed(names, given).keys():
-        del given[name]
+    before = dict(os.environ)
+    for name in before.keys() - allowed(names).keys():
+        del os.environ[name]
+    os.environ[STARTED_BY] = str(os.getpid())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PYTHONWARNINGS=error is about the user's own programs
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
