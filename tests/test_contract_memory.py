@@ -25,4 +25,4 @@ class TestMemory(BackendContract):
         return memory  # it is the tracker, too
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        return memory.runs[run_id]
+        return memory.runs[backend_id]

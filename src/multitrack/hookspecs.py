@@ -43,13 +43,13 @@ class RunInfo(msgspec.Struct, frozen=True):
     """What a backend is told of a run.
 
     Attributes:
-        id: The run's id: letters, digits, ``-`` and ``_``.
+        id: The run's id: letters, digits, ``-`` and ``_``. A run of another journal may have the same.
         project: The project; any Unicode.
         name: The run's name; any Unicode.
         created: When the run began.
         options: An instance of what ``backend_options`` returned.
         context: Where the training runs; show its identity, not the courier's.
-        directory: A directory that is this lane's alone, to write down what a restart must know.
+        directory: A directory that is this lane's alone, to write down what a restart must know. Keep open runs by it.
         segment: Number of the journal's last segment when the lane opened: above 1, the run was resumed.
         group: Label of runs that belong together.
         parent: The parent's run id.

@@ -5,3 +5,18 @@ import os
 # Some of the cases train models; on the CPU, and without TensorFlow's messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import pytest
+
+from quiet import QUIET
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No telemetry, nobody's settings, and one cache for the session, so that a new store is migrated once."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "WANDB_", "NEPTUNE_")):
+            monkeypatch.delenv(name)
+    for name, value in QUIET.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp().parent / "mlflow-cache"))

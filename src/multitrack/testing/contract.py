@@ -407,6 +407,23 @@ class BackendContract:
             assert self.points(native, "x") == [(0, float(i))]
             assert native.lines == [f"run {i}"]
 
+    def test_runs_of_one_id_in_two_journals_do_not_meet(self, tmp_path: Path) -> None:
+        """Two projects of one process may have runs of one id, open at once in trackers of their own."""
+        places = [tmp_path / "one", tmp_path / "two"]
+        runs = [self.start(place, run_id="nightly", name=place.name) for place in places]
+        for i, run in enumerate(runs):
+            run.log_metric("x", float(i), step=0)
+            run.log_lines(f"run {i}")
+        for place in places:
+            self.deliver(place)  # both are open in the tracker now
+        for i, run in enumerate(runs):
+            run.log_metric("x", i + 0.5, step=1)
+        for i, (place, run) in enumerate(zip(places, runs, strict=True)):
+            native = self.delivered(place, run)
+            assert (native.name, native.status) == (place.name, "finished")
+            assert self.points(native, "x") == [(0, float(i)), (1, i + 0.5)]
+            assert native.lines == [f"run {i}"]
+
     def test_the_run_is_where_it_says(self, tmp_path: Path) -> None:
         """``lanes/`` holds what the backend needs to go on, and the journal's directory nothing else of it."""
         run = self.start(tmp_path)

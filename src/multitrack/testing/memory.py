@@ -1,11 +1,12 @@
 """The memory backend: the simplest true implementation of the hooks, and the contract's reference.
 
-It keeps what it is given in ``runs``, by run id, as a tracker with every capability would.
+It keeps what it is given in ``runs``, by its own id of each, as a tracker with every capability would.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
@@ -17,19 +18,23 @@ class MemoryBackend:
     """Holds runs in memory; give an instance to ``start_run(backends=[...])`` with ``delivery = "thread"``.
 
     Attributes:
-        runs: What it holds, by run id.
+        runs: What it holds, by its own id of each run: the run's, or where another journal has a run of that id, one
+            like it.
     """
 
     name = "memory"
 
     def __init__(self) -> None:
         self.runs: dict[str, NativeRun] = {}
-        self._held: dict[str, set[int]] = {}
+        self._ids: dict[Path, str] = {}  # by the lane's directory, which is no other run's
+        self._held: dict[Path, set[int]] = {}
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Make the run, or find it again."""
-        native = self.runs.setdefault(run.id, NativeRun())
+        free = run.id if run.id not in self.runs else f"{run.id}-{len(self.runs)}"
+        native_id = self._ids.setdefault(run.directory, free)
+        native = self.runs.setdefault(native_id, NativeRun())
         native.name, native.started, native.status = run.name, run.created, "running"
         if run.context is not None:
             native.identity = {
@@ -37,19 +42,19 @@ class MemoryBackend:
                 "host": run.context.host,
                 "program": run.context.program,
             }
-        self._held.setdefault(run.id, set())
-        return Opened(run.id)
+        self._held.setdefault(run.directory, set())
+        return Opened(native_id)
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> None:
         """Keep params with their types."""
         for record in records:
-            self.runs[run.id].params.update(typed_params(record))
+            self._run(run).params.update(typed_params(record))
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> None:
         """Keep every point once; the last value of a simple metric."""
-        native = self.runs[run.id]
+        native = self._run(run)
         for record in records:
             if self._is_held(run, record.ordinal):
                 continue
@@ -64,40 +69,43 @@ class MemoryBackend:
         """Keep every value once, at its index."""
         for record in records:
             if not self._is_held(run, record.ordinal):
-                points = self.runs[run.id].series.setdefault(record.name, [])
+                points = self._run(run).series.setdefault(record.name, [])
                 points += [NativePoint(record.index + i, value, record.time) for i, value in enumerate(record.numbers)]
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
         """Keep the URI."""
-        self.runs[run.id].artifacts.update({record.name: record.uri for record in records})
+        self._run(run).artifacts.update({record.name: record.uri for record in records})
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
         """Keep every line once."""
         for record in records:
             if not self._is_held(run, record.ordinal):
-                self.runs[run.id].lines += record.lines
+                self._run(run).lines += record.lines
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> None:
         """Keep the last value."""
         for record in records:
-            self.runs[run.id].tags.update(record.values)
+            self._run(run).tags.update(record.values)
 
     @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Keep the parent's id."""
-        self.runs[run.id].parent = parent_id
+        self._run(run).parent = parent_id
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Keep how and when it ended."""
-        self.runs[run.id].status, self.runs[run.id].ended = status, time
+        self._run(run).status, self._run(run).ended = status, time
+
+    def _run(self, run: RunInfo) -> NativeRun:
+        return self.runs[self._ids[run.directory]]
 
     def _is_held(self, run: RunInfo, ordinal: int) -> bool:
         """Whether a record came before; remembers that it has come now."""
-        held = self._held[run.id]
+        held = self._held[run.directory]
         if ordinal in held:
             return True
         held.add(ordinal)

@@ -38,13 +38,14 @@ def prepare(path: Path, version: str) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     cache = _cache()
-    with _locked(cache / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.lock"):
+    with _locked(cache / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"):
         if path.exists() and path.stat().st_size > 0:
             return
         template = _template(cache, version)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             shutil.copyfile(template, draft)
+            _place_artifacts(draft, path)
             path.unlink(missing_ok=True)  # an empty file, as touch or a crashed migration leaves it
             os.link(draft, path)
         except FileExistsError:
@@ -53,12 +54,23 @@ def prepare(path: Path, version: str) -> None:
             draft.unlink(missing_ok=True)
 
 
+def _place_artifacts(draft: Path, path: Path) -> None:
+    """Give the default experiment its artifacts' place beside the store; the template's was gone at once.
+
+    MLflow itself would make it anew with SQL that it puts together as text, and fails at a quote in a directory's name.
+    """
+    import sqlite3  # noqa: PLC0415 - for the courier; the training process does not need it
+
+    place = (path.parent / "mlruns" / "0").as_uri()
+    with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
+        connection.execute("UPDATE experiments SET artifact_location = ?", (place,))
+
+
 def _template(cache: Path, version: str) -> Path:
     """The empty migrated store of this version, made where it is missing."""
-    import sqlite3  # noqa: PLC0415 - for the courier; the training process does not need it
     import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 
-    template = cache / f"mlflow-{version}.db"
+    template = cache / f"mlflow-{version}-2.db"
     with _locked(cache / "template.lock"):
         if not template.exists():
             from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the SDK is imported on first use
@@ -67,9 +79,6 @@ def _template(cache: Path, version: str) -> Path:
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 fresh = Path(scratch) / "mlflow.db"
                 MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments()
-                # The default experiment names an artifact directory of this scratch place; each store makes its own.
-                with contextlib.closing(sqlite3.connect(fresh)) as connection, connection:
-                    connection.execute("DELETE FROM experiments")
                 fresh.replace(template)
     return template
 

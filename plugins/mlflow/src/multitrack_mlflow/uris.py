@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from multitrack.credentials import without_credentials
 
 _SQLITE: Final = re.compile(r"(?P<driver>sqlite(?:\+\w+)?):///(?P<path>/[^?]+)(?:\?(?P<query>.*))?")
+_NO_UTF8: Final = re.compile("[\ud800-\udfff]")
 #: What begins every SQLite file that is not empty (sqlite.org/fileformat.html).
 _MAGIC: Final = b"SQLite format 3\0"
 #: The module that SQLAlchemy's default driver of a database is, and the distribution that has it.
@@ -39,14 +40,16 @@ def native_uri(uri: str) -> str:
         return uri
     from sqlalchemy.engine import URL, make_url  # noqa: PLC0415 - comes with MLflow, in the courier
 
+    # MLflow makes the directories of what it reads as a path in "sqlite:///"; with a driver's name, it leaves that.
+    driver = match["driver"] if "+" in match["driver"] else "sqlite+pysqlite"
     query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
-    made = URL.create(match["driver"], database=str(path), query=query)
-    text = made.render_as_string(hide_password=False)
-    if make_url(text).database == str(path):
-        return text
+    if not _NO_UTF8.search(str(path)):
+        text = URL.create(driver, database=str(path), query=query).render_as_string(hide_password=False)
+        if make_url(text).database == str(path):
+            return text
     # SQLite's own URI filenames are decoded by SQLite itself.
     file = f"file:{quote(os.fsencode(path))}"
-    return URL.create(match["driver"], database=file, query={**query, "uri": "true"}).render_as_string()
+    return URL.create(driver, database=file, query={**query, "uri": "true"}).render_as_string()
 
 
 def check(uri: str) -> None:
