@@ -196,7 +196,8 @@ def load_config(
     here = Origin("argument", start)
     given.update({key: (value, here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
-    values.setdefault("journal", _absolute_path(Settings().journal, origin.base))
+    if "journal" not in values:
+        values["journal"] = _absolute_path(Settings().journal, origin.base)
     origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
     try:
         settings = Settings(**values)

@@ -21,7 +21,7 @@ from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.cursor import Cursor
 from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.inputs.names import error_text
+from multitrack.inputs.names import clean_text, error_text
 from multitrack.journal import close_dead
 from multitrack.lanelock import LaneLock
 from multitrack.lanestate import LaneState, lane_file, read_state, state_of
@@ -158,17 +158,24 @@ class Lane:
 
     def give_up(self, error: BaseException) -> bool:
         """Stop for a reason that is no tracker's trouble; always false, as there is nothing more to do."""
-        self._stop(self._worded(error))
+        try:
+            self._stop(self._worded(error))
+        except Exception as trouble:  # noqa: BLE001 - as a last resort it is said
+            self.state.stopped = True
+            self._notice(f"{self.name}: {error_text(error)}; and that could not be written down: {error_text(trouble)}")
         return False
 
     def _message(self, error: BackendError) -> str:
         """What a backend says of a trouble, without the class that it says it with."""
-        text = error_text(error)
-        return self._redactor.begin().text(text.removeprefix(f"{type(error).__name__}: "))
+        return self._clean(error_text(error).removeprefix(f"{type(error).__name__}: "))
 
     def _worded(self, error: BaseException) -> str:
         """An error as files and messages may have it: a tracker's may quote a key."""
-        return self._redactor.begin().text(error_text(error))
+        return self._clean(error_text(error))
+
+    def _clean(self, text: str) -> str:
+        """A text of a tracker or plugin as files and screens may have it."""
+        return self._redactor.begin().text(clean_text(text))
 
     def abandon(self) -> None:
         """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
@@ -245,12 +252,8 @@ class Lane:
 
     def _redacted(self, opened: Opened) -> Opened:
         """What the tracker said of a run, as files and screens may have it: its URL may have the user's password."""
-        redaction = self._redactor.begin()
-        return msgspec.structs.replace(
-            opened,
-            id=redaction.text(str(opened.id)),
-            url=None if opened.url is None else redaction.text(str(opened.url)),
-        )
+        url = None if opened.url is None else self._clean(str(opened.url))
+        return msgspec.structs.replace(opened, id=self._clean(str(opened.id)), url=url)
 
     def _deliver(self) -> None:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
@@ -311,8 +314,7 @@ class Lane:
 
     def _note_stand_ins(self, stand_ins: Sequence[str]) -> None:
         known = self.state.stand_ins
-        redaction = self._redactor.begin()
-        for text in (redaction.text(str(stand_in)) for stand_in in stand_ins):
+        for text in (self._clean(str(stand_in)) for stand_in in stand_ins):
             if text not in known and len(known) <= REASONS:
                 known.append(text if len(known) < REASONS else "and more")
 

@@ -14,6 +14,7 @@ import msgspec
 from multitrack.cells import source_of
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.errors import to_install
+from multitrack.inputs.names import clean_text
 from multitrack.manifest import Manifest
 from multitrack.recorded import Line, RecordedRun, report_of
 from multitrack.report import DeliveryReport, LaneReport
@@ -243,6 +244,8 @@ def plain(value: Any) -> Any:
     """With NaN and ±inf as strings: JSON has none, and null would lose them."""
     if isinstance(value, float) and value - value != 0.0:
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, str):
+        return clean_text(value)  # of a path that is no UTF-8
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from multitrack.credentials import is_secret_name
+
+_UNDECODED: Final = re.compile("[\ud800-\udfff]")
 
 MAX_NAME: Final = 2000
 """Longest name of a run, project, param or metric, in characters."""
@@ -41,13 +44,18 @@ def plain_text(text: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates (undecodable file names) become visible escapes."""
+    """Text that UTF-8 can hold: bytes of names that are none (PEP 383), and lone surrogates, become visible escapes."""
     text = plain_text(text)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
+        return _UNDECODED.sub(_escaped, text)
     return text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def shown(value: Any, name: str = "") -> str:

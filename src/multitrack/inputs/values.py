@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from multitrack.inputs.names import shown
+from multitrack.inputs.names import error_text, shown
 from multitrack.records import number_to_json
 
 Number = int | float
@@ -47,7 +47,7 @@ def to_number(value: Any, name: str) -> Number:
             shape = array.shape
             plain = _only_element(array)
     except Exception as error:  # whatever a library raises for a tensor without a value
-        raise TypeError(f"metric {name!r} has no value yet: {shown(value)} ({error})") from error
+        raise TypeError(f"metric {name!r} has no value yet: {shown(value)} ({error_text(error)})") from error
     if plain is None:
         hint = " (log_list_metric takes several)" if shape or issubclass(kind, (list, tuple)) else ""
         raise TypeError(f"metric {name!r} must be one real number, got {shown(value)}{hint}")
@@ -97,7 +97,7 @@ def to_numbers(values: Any, name: str) -> list[int | float | str]:
     try:
         array = None if issubclass(kind, (list, tuple, range, int)) else as_array(values)
     except Exception as error:
-        raise TypeError(f"list metric {name!r} has no values yet: {shown(values)} ({error})") from error
+        raise TypeError(f"list metric {name!r} has no values yet: {shown(values)} ({error_text(error)})") from error
     if array is not None:
         if array.ndim > 1:
             raise TypeError(f"list metric {name!r} must have one dimension, got shape {tuple(array.shape)}")

@@ -246,7 +246,7 @@ class Collected:
             id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
             ended=self.run.ended(found), last=max(found.ended, started),
             parent=manifest.parent, group=manifest.group, notes=manifest.notes,
-            directory=str(self.run.directory), tags=found.tags,
+            directory=clean_text(str(self.run.directory)), tags=found.tags,
             params={name: param_to_json(value) for name, value in found.params.items()},
             sources={name: source_of(source, name) for name, source in found.sources.items()},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},

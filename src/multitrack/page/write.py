@@ -18,6 +18,7 @@ import msgspec
 
 from multitrack.columns import better
 from multitrack.errors import to_install
+from multitrack.inputs.names import clean_text
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
 from multitrack.recorded import RecordedRun
@@ -129,7 +130,7 @@ def page_head(
 
 def _from_here(path: str) -> str:
     """A path as one would type it here, where that is shorter."""
-    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
+    return clean_text(os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path)
 
 
 def data_block(head: dict[str, Any], runs: Iterable[bytes]) -> bytes:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from multitrack.config import PathOption
+from multitrack.config import PathOption, current_directory
 
 
 class NeptuneOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,5 +33,5 @@ class NeptuneOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "such as mlflow; `multitrack replay` takes recorded runs there"
             )
         if self.directory is None:
-            default = Path.cwd() / (os.environ.get("NEPTUNE_DATA_DIRECTORY") or ".neptune")
+            default = current_directory() / (os.environ.get("NEPTUNE_DATA_DIRECTORY") or ".neptune")
             force_setattr(self, "directory", str(default))
