@@ -83,7 +83,9 @@ def sync(
         if show is not None:
             show(settling)
         return over or all(
-            lane.done or (lane.idle and not lane.busy and not (lane.holder and (lane.directory, lane.name) in waiting))
+            # busy first: what a worker that is just at it will leave as idle is not known yet
+            not lane.busy
+            and (lane.done or (lane.idle and not (lane.holder and (lane.directory, lane.name) in waiting)))
             for lane in lanes
         )
 

@@ -12,6 +12,7 @@ import msgspec
 from multitrack.cells import source_of
 from multitrack.cursor import Cursor
 from multitrack.curves import Curves, curves_of
+from multitrack.inputs.names import clean_text
 from multitrack.kept import Stamp, stamp_of
 from multitrack.page.data import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
 from multitrack.recorded import RecordedRun
