@@ -124,7 +124,7 @@ class Lane:
 
     def wants(self, now: float) -> bool:
         """Whether a step would do something; cheap, called each tick for every lane."""
-        if self.busy or self.done or now < self.pace.due:
+        if self.busy or self.done or not self.pace.ready(now):
             return False
         try:
             return self._run is None or bool(self._stretch) or not self.state.linked or not self._cursor.at_rest()

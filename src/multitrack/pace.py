@@ -32,7 +32,7 @@ class Pace:
 
     Attributes:
         interval: As given.
-        due: Monotonic time before which there is nothing to do.
+        due: Monotonic time before which there is nothing to do, unless somebody is in a hurry.
         records: How many records the next stretch may hold.
         tries: Troubles since the last success.
     """
@@ -42,12 +42,18 @@ class Pace:
         self.due = 0.0
         self.records = FIRST
         self.tries = 0
+        self._hurried = False
         self._away = 0.0  # monotonic time until which the tracker asked to be left alone
 
     @property
     def bytes(self) -> int:
         """How many bytes of journal the next stretch may hold."""
         return self.records * _BYTES_A_RECORD
+
+    def ready(self, now: float) -> bool:
+        """Whether it is time for a look; a hurry is for one look, and leaves the timetable as it is."""
+        hurried, self._hurried = self._hurried, False
+        return now >= (self._away if hurried else self.due)
 
     def took(self, seconds: float) -> None:
         """A stretch took so long."""
@@ -78,5 +84,5 @@ class Pace:
         self.tries += 1
 
     def hurry(self) -> None:
-        """Do not wait before another try, unless the tracker asked for it."""
-        self.due = self._away
+        """Look once without waiting, unless the tracker asked to be left alone."""
+        self._hurried = True

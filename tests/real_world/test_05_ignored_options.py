@@ -1,0 +1,179 @@
+"""Options work or raise: none is accepted and ignored."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import multitrack
+from multitrack import ConfigError, RunError
+from recording_backends import delivered
+
+pytestmark = pytest.mark.case(5)
+
+FILE = "recording_backends:file"
+PICKY = "recording_backends:picky"
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Any:
+    config = {"delivery": "thread", "file": {"path": "one.jsonl", "level": 1}}
+    with multitrack.start_run("ours", backends=[FILE], config=config) as run:
+        yield run
+
+
+def test_a_childs_own_config_holds_for_the_child(parent: multitrack.Run, tmp_path: Path) -> None:
+    config = {"mistakes": "warn", "file": {"path": "two.jsonl"}}
+    with multitrack.start_run(parent=parent, config=config) as child:
+        child.log_metric("x", "wrong")
+        child.log_metric("x", 1.0)
+    assert child.flush(30).pending == 0
+    assert child.mistakes == 1  # it was set aside
+    with pytest.raises(TypeError):
+        parent.log_metric("x", "wrong")
+    opened = [line["options"] for line in delivered(tmp_path / "two.jsonl", "open")]
+    assert opened == [{"path": str(tmp_path / "two.jsonl"), "level": 1, "secret": ""}]  # the rest is the parent's
+    assert not delivered(tmp_path / "one.jsonl", "metric")
+    assert (child.project, child.manifest.parent) == ("ours", parent.id)
+
+
+def test_a_childs_own_backends_and_journal(parent: multitrack.Run, tmp_path: Path) -> None:
+    config = {"backends": [PICKY], "journal": "other", "picky": {"path": "picky.jsonl"}}
+    with multitrack.start_run(parent=parent, config=config) as child:
+        child.log_metric("x", 1.0)
+    assert child.flush(30).pending == 0
+    assert [entry.name for entry in child.manifest.backends] == ["picky"]
+    (found,) = multitrack.open_journal(tmp_path / "other").runs()
+    assert (found.id, found.manifest.parent) == (child.id, parent.id)
+    assert found.context is not None  # it is looked up in no other journal
+
+
+def test_a_config_file_of_a_child(parent: multitrack.Run, tmp_path: Path) -> None:
+    (tmp_path / "child.toml").write_text('mistakes = "warn"\n')
+    with multitrack.start_run(parent=parent, config=tmp_path / "child.toml") as child:
+        child.log_metric("x", "wrong")
+    assert child.mistakes == 1
+
+
+def test_a_childs_config_is_checked(parent: multitrack.Run) -> None:
+    for config in ({"mistake": "warn"}, {"file": {"levle": 3}}, {"nonesuch": {"a": 1}}, {"interval": -1}):
+        with pytest.raises(ConfigError):
+            multitrack.start_run(parent=parent, config=config)
+
+
+def test_without_one_all_is_the_parents(
+    parent: multitrack.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULTITRACK_MISTAKES", "warn")  # a variable is no argument of the child's
+    with multitrack.start_run(parent=parent) as child, pytest.raises(TypeError):
+        child.log_metric("x", "wrong")
+    assert child.settings == parent.settings
+
+
+@pytest.mark.parametrize("delivery", ["process", "thread"])
+def test_each_run_has_its_own_interval(tmp_path: Path, delivery: str) -> None:
+    """Of one courier: a slow one is not made quick by a later, quick one, nor that slow."""
+    runs = {}
+    for name, interval in (("slow", 600.0), ("quick", 0.05)):
+        config = {"delivery": delivery, "interval": interval, "file": {"path": f"{name}.jsonl"}}
+        runs[name] = multitrack.start_run(name=name, backends=[FILE], config=config)
+        runs[name].wait_open(60)
+        runs[name].log_metric("first", 1.0)
+        assert runs[name].flush(30).pending == 0  # which asks for it now
+    for run in runs.values():
+        run.log_metric("second", 1.0)
+    for _ in range(600):
+        if len(delivered(tmp_path / "quick.jsonl", "metric")) == 2:
+            break
+        time.sleep(0.05)
+    assert len(delivered(tmp_path / "quick.jsonl", "metric")) == 2
+    assert len(delivered(tmp_path / "slow.jsonl", "metric")) == 1
+    for run in runs.values():
+        assert run.end().complete  # an end does not wait for the interval
+
+
+@pytest.mark.parametrize("text", ["yess", "ture", "2", "disabled", "None", "0.0"])
+def test_a_switch_that_says_neither_yes_nor_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MULTITRACK_DISABLED", text)
+    with pytest.raises(ConfigError, match=f"MULTITRACK_DISABLED = '{text}' says neither"):
+        multitrack.start_run()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "off"), [("1", True), (" TRUE ", True), ("Yes", True), ("on", True), ("", False),
+                                           ("0", False), ("False", False), ("no", False), ("OFF", False)])  # fmt: skip
+def test_a_switch_that_says_so(monkeypatch: pytest.MonkeyPatch, text: str, off: bool) -> None:
+    monkeypatch.setenv("MULTITRACK_DISABLED", text)
+    with multitrack.start_run(config={"delivery": "off"}) as run:
+        assert run.disabled is off
+    with multitrack.start_run(config={"delivery": "off"}, disabled=not off) as run:
+        assert run.disabled is not off
+
+
+def test_a_truth_value_that_is_none() -> None:
+    for value in ("no", "false", 0, 1, [], "yes"):
+        with pytest.raises(TypeError, match="disabled must be True, False or None"):
+            multitrack.start_run(disabled=value)  # type: ignore[arg-type]
+    with multitrack.start_run(config={"delivery": "off"}) as run:
+        for digest in (1, 0, None, [], b"sha256:0"):
+            with pytest.raises(TypeError, match="digest must be"):
+                run.log_artifact_ref("a", "s3://b/x", digest=digest)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="timeout must be seconds"):
+            run.flush("3 s")  # type: ignore[arg-type]
+
+
+def test_what_a_continued_run_cannot_become() -> None:
+    config = {"delivery": "off"}
+    multitrack.start_run("p", run_id="it", group="g", name="n", notes="one", config=config).end()
+    for arguments in ({"project": "other"}, {"group": "other"}, {"parent": "somebody"}):
+        with pytest.raises(RunError, match="which a continued run keeps"):
+            multitrack.start_run(run_id="it", config=config, **arguments)  # type: ignore[arg-type]
+    again = multitrack.start_run("p", run_id="it", group="g", name="new", notes="two", config=config)
+    again.end()
+    (found,) = multitrack.open_journal().runs()
+    assert (found.manifest.name, found.manifest.notes) == ("new", "two")
+    multitrack.start_run(run_id="it", config=config).end()
+    (found,) = multitrack.open_journal().runs()
+    assert (found.manifest.name, found.manifest.notes, found.manifest.group) == ("new", "two", "g")
+
+
+def test_a_new_name_and_new_notes_reach_mlflow(tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    config = {"delivery": "off", "mlflow": {"tracking_uri": uri}}
+    for name, notes in (("first", "one"), ("second", "two")):
+        run = multitrack.start_run(run_id="it", name=name, notes=notes, backends=["mlflow"], config=config)
+        run.end()
+        multitrack.sync()
+    native = MlflowClient(tracking_uri=uri).get_run(run.backend_ids["mlflow"])
+    assert (native.info.run_name, native.info.status) == ("second", "FINISHED")
+    assert native.data.tags["mlflow.note.content"] == "two"
+
+
+def test_each_run_has_its_own_timeout(tmp_path: Path) -> None:
+    """MLflow's is a variable, which the first run of a process would set for all."""
+    import socket
+
+    waiting = socket.create_server(("127.0.0.1", 0))
+    uri = f"http://127.0.0.1:{waiting.getsockname()[1]}"
+    said: dict[float, str] = {}
+    for timeout in (7.0, 0.5):
+        config = {"delivery": "off", "mlflow": {"tracking_uri": uri, "timeout": timeout}}
+        run = multitrack.start_run(backends=["mlflow"], config=config)
+        run.log_metric("x", 1.0)
+        run.end()
+        from multitrack.lane import Lane
+
+        assert run.directory is not None
+        lane = Lane(
+            run.directory, run.manifest.backends[0], notice=lambda text, timeout=timeout: said.update({timeout: text})
+        )
+        lane.step()
+        lane.release()
+    waiting.close()
+    assert {timeout: f"timeout={timeout}" in text or str(timeout) in text for timeout, text in said.items()} == {
+        7.0: True, 0.5: True,
+    }, json.dumps({str(key): value for key, value in said.items()})  # fmt: skip
