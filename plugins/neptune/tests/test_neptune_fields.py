@@ -1,5 +1,6 @@
 """What stands in Neptune's fields: stand-ins, names and bulk, read back value by value."""
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,16 @@ def test_long_texts_stand_whole_in_parts(tmp_path: Path, length: int) -> None:
         assert len(fields[path]) == 16_384
         assert (f"{path}~whole" in fields) is (length > 16_384)
     assert whole(fields, "parameters/list") == f'["{text}"]'
+
+
+def test_the_text_of_a_long_object_stands_whole(tmp_path: Path) -> None:
+    long = functools.partial(print, "x" * 2000, sep="")
+    run = start(tmp_path, params={"fn": len, "model": {"print": long}})
+    fields = read_fields(deliver(tmp_path, run))
+    assert fields["parameters/fn"] == "builtins.len"
+    assert len(fields["parameters/model/print"]) < 600
+    assert whole(fields, "parameters/model/print") == f"functools.partial(builtins.print, {'x' * 2000!r}, sep='')"
+    assert any("parameters/model/print~whole" in told for told in stand_ins(tmp_path, run))
 
 
 def test_a_tag_that_was_long_leaves_no_parts(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ObjectText, Params, Tags
 from multitrack_wandb import names
 from multitrack_wandb.translate import translate
 
@@ -53,6 +53,22 @@ def test_params_keep_their_types_and_what_json_cannot_hold_is_text() -> None:
     write = translate(Params(time=0, values=values, types=types))  # type: ignore[arg-type]
     assert write.config == {"i": 1, "f": 1.0, "b": True, "s": "x", "z": None, "nan": "NaN", "inf": "-Infinity"}
     assert write.stand_ins == ["param nan: nan, kept as text", "param inf: -inf, kept as text"]
+
+
+def test_the_text_of_a_long_object_stands_whole_beside_its_beginning() -> None:
+    objects = {"fn": ObjectText("function"), "model": ObjectText("Sequential", "S" * 600)}
+    values = {"fn": "f", "model": "S" * 500 + "…"}
+    write = translate(Params(time=0, values=values, types={"fn": "str", "model": "str"}, objects=objects))
+    assert write.config == {**values, "multitrack/objects/model": "S" * 600}
+    assert write.stand_ins == ["param model: an object of 600 characters, whole in 'multitrack/objects/model'"]
+
+
+def test_a_reference_whose_digest_is_being_computed_is_no_version_yet() -> None:
+    facts = {"name": "w", "uri": "file:///w", "kind": "file", "role": "output"}
+    write = translate(ArtifactRef(time=0, name="w", uri="file:///w", pending=True))
+    assert (write.artifact, write.config) == (None, {"multitrack/artifacts/w": facts})
+    known = ArtifactRef(time=0, name="w", uri="file:///w", digest="sha256:0", size=3)
+    assert translate(known).artifact is known
 
 
 def test_lines_keep_their_ends_apart() -> None:

@@ -85,6 +85,9 @@ class Recording:
                     self._file.assign(f"{path}~type", kind)
                     stand_ins += self._assign(path, text, f"param {key}", record.time)
                     stand_ins.append(f"param {key}: Neptune cannot hold this {kind}, kept as text in {path}")
+                whole_text = record.objects[key].whole if key in record.objects else None
+                if whole_text is not None:
+                    stand_ins += self._keep_whole(path, whole_text, f"param {key}", record.time)
         return stand_ins
 
     def log_metric(self, records: Sequence[Metric]) -> list[str]:
@@ -216,10 +219,15 @@ class Recording:
             return []
         note = f"… ({len(value)} characters, whole in ~whole)"
         self._file.assign(path, value[: STRING_LENGTH - len(note)] + note)
+        return self._keep_whole(path, value, what, ms)
+
+    def _keep_whole(self, path: str, text: str, what: str, ms: int) -> list[str]:
+        """All of a text whose beginning stands in ``path``."""
+        whole = f"{path}~whole"
         self._file.clear_strings(whole)
-        self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(_cut(value))])
+        self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(_cut(text))])
         self._present.add(whole)
-        return [f"{what}: {len(value)} characters, kept in parts in {whole}"]
+        return [f"{what}: {len(text)} characters, kept in parts in {whole}"]
 
     def _assign_or_delete(self, path: str, value: float | str | None) -> None:
         """Set a field, or take it away where what it told is no longer known."""

@@ -68,6 +68,11 @@ def _params(record: Params) -> Write:
         for key, value in values.items()
         if config[param_key(key)] is not value and config[param_key(key)] != value
     ]
+    for key, kept in record.objects.items():
+        if kept.whole is not None:
+            beside = config_key(f"multitrack/objects/{key}")
+            config[beside] = kept.whole
+            stand_ins.append(f"param {key}: an object of {len(kept.whole)} characters, whole in {beside!r}")
     return Write(config=config, stand_ins=stand_ins)
 
 
@@ -116,7 +121,9 @@ def _artifact(record: ArtifactRef) -> Write:
     name = artifact_name(record.name)
     stand_ins = [] if name == record.name else [f"artifact {record.name}: called {name}"]
     key = config_key(f"multitrack/artifacts/{record.name}")
-    return Write(artifact=record, config={key: artifact_facts(record)}, stand_ins=stand_ins)
+    # W&B keeps every version: one whose digest is being computed waits for the record that has it.
+    artifact = None if record.pending else record
+    return Write(artifact=artifact, config={key: artifact_facts(record)}, stand_ins=stand_ins)
 
 
 @translate.register
