@@ -20,6 +20,7 @@ import msgspec
 
 from multitrack import plugins
 from multitrack.errors import ConfigError
+from multitrack.inputs.params import plain_tree
 
 #: A backend option that is a path: made absolute from the file it stands in.
 PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
@@ -194,7 +195,7 @@ def load_config(
     in_table = frozenset(given)
     given.update(_from_environment(_PREFIX, fields, "setting"))
     here = Origin("argument", start)
-    given.update({key: (value, here) for key, value in (arguments or {}).items() if value is not None})
+    given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
     if "journal" not in values:
         values["journal"] = _absolute_path(Settings().journal, origin.base)
@@ -228,7 +229,7 @@ def _here() -> Path | None:
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
     """The table that was given or found, its origin, and its file."""
     if isinstance(config, Mapping):
-        return dict(config), Origin("argument config", start), None
+        return plain_tree(config), Origin("argument config", start), None
     if config is None:
         named = os.environ.get("MULTITRACK_CONFIG")
         path = Path(_absolute_path(named, start)) if named else _search(start)

@@ -26,6 +26,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.errors import JournalError
+from multitrack.inputs.names import plain_text
 from multitrack.records import Segment, decode_or_none
 
 log = logging.getLogger("multitrack")
@@ -169,7 +170,7 @@ def check_run_id(run_id: Any) -> str:
         raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
     if not is_run_id(run_id):
         raise ValueError(f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit")
-    return run_id
+    return plain_text(run_id)
 
 
 def new_run_id() -> str:

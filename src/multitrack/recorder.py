@@ -15,14 +15,14 @@ from functools import partial
 from itertools import islice
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from msgspec import structs
 
 from multitrack.config import Settings
 from multitrack.durability import keep_durable
 from multitrack.errors import JournalError, MetricKindError, RunClosedError
-from multitrack.inputs.names import check_name, clean_text, error_text, shown
+from multitrack.inputs.names import check_name, clean_text, error_text, plain_text, shown
 from multitrack.inputs.pending_digests import PendingDigests
 from multitrack.inputs.prepare import LARGEST_STEP, PreparedParams, prepare_params, prepare_tags, split_lines, to_step
 from multitrack.inputs.references import describe
@@ -275,11 +275,12 @@ class Recorder:
                 raise ValueError(f"role must be 'input' or 'output', got {role!r}")
             if not isinstance(digest, (bool, str)):
                 raise TypeError(f"digest must be True, False or a string, got {shown(digest)}")
-            found = describe(uri, digest=digest, size=size)
+            found = describe(uri, digest=digest, size=None if size is None else to_step(size, "size"))
             redaction = self._redactor.begin()
             reference = ArtifactRef(
                 time=0, name=redaction.text(name), uri=redaction.text(clean_text(found.uri)), kind=redaction.text(kind),
-                role=role, digest=found.digest, size=found.size, redacted=redaction.count,
+                role=cast(Literal["input", "output"], plain_text(role)), digest=found.digest, size=found.size,
+                redacted=redaction.count,
                 pending=found.unread is not None,
             )  # fmt: skip
             self._append(lambda now: structs.replace(reference, time=now))

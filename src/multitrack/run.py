@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from multitrack import process
 from multitrack.capture import Capture
 from multitrack.config import Settings
 from multitrack.host import Delivery, Host
-from multitrack.inputs.names import short_repr
+from multitrack.inputs.names import plain_text, short_repr
 from multitrack.inputs.pending_digests import END_WAIT, PendingDigests
 from multitrack.inputs.values import to_number
 from multitrack.journal import Writer
@@ -187,6 +187,7 @@ class Run(Recorder):
                 "end", ValueError(f"status must be 'finished', 'failed' or 'killed', got {short_repr(status)}")
             )
             status = "finished"
+        status = cast(Status, plain_text(status))
         if self.directory is None:
             self._status = status
             process.forget(self)

@@ -8,6 +8,7 @@ import enum
 import os
 import sys
 import types as python_types
+from collections import UserString
 from collections.abc import Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
@@ -88,7 +89,7 @@ def flatten_params(params: Any, name: str = "params") -> Flattened:
 
     Raises:
         TypeError: It is none of these, or a key is no string.
-        ValueError: Two keys flatten to one, or a key is empty.
+        ValueError: Two keys flatten to one, a key is empty, or something contains itself.
     """
     tree = mapping_of(params)
     if tree is None:
@@ -97,8 +98,32 @@ def flatten_params(params: Any, name: str = "params") -> Flattened:
             f"or the path of a YAML, TOML or JSON file, got {shown(params)}"
         )
     flat = Flattened()
-    flat.add(tree)
+    try:
+        flat.add(tree)
+    except RecursionError:
+        raise ValueError(f"{name} are nested too deeply, or contain themselves") from None
     return flat
+
+
+def plain_tree(value: Any) -> Any:
+    """Settings given as a mapping, as a file would have them: plain ``dict``, ``list``, ``str``, ``int`` and ``float``.
+
+    What has no such form stays as it is.
+    """
+    kind = type(value)
+    if issubclass(kind, str):
+        return plain_text(value)
+    if issubclass(kind, Mapping):
+        return {plain_tree(key): plain_tree(item) for key, item in value.items()}
+    items = _items(value)
+    if items is not None:
+        return [plain_tree(item) for item in items]
+    if issubclass(kind, os.PathLike):
+        return os.fspath(value)
+    if kind in (bool, int, float):
+        return value
+    found = plain_param(value, "a setting")
+    return value if found is None else found[0]
 
 
 def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
@@ -120,7 +145,9 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
         return clean_text(os.fsdecode(value)), "str"
     if issubclass(kind, (datetime.date, datetime.time)):
         return value.isoformat(), "str"
-    if issubclass(kind, bytes):
+    if issubclass(kind, UserString):
+        return plain_param(value.data, name)
+    if issubclass(kind, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace"), "str"
     array = None if issubclass(kind, type) else as_array(value)
     if array is not None and array.dtype.kind in "OMmVc" and not _is_extension_number(array):
@@ -154,7 +181,7 @@ def _is_extension_number(array: Any) -> bool:
 def _items(value: Any) -> list[Any] | None:
     """The items of a list, tuple, set, deque, dict view or the like; ``None`` for what is none, iterable or not."""
     kind = type(value)
-    if issubclass(kind, (str, bytes, bytearray, memoryview)):
+    if issubclass(kind, (str, bytes, bytearray, memoryview, UserString)):
         return None
     if not issubclass(kind, (AbstractSet, Sequence, ValuesView)):
         return None

@@ -84,18 +84,18 @@ def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str
     return plain
 
 
-def to_step(step: Any) -> int:
-    """A step of any integer type, or a whole float."""
+def to_step(step: Any, what: str = "step") -> int:
+    """A step, or another whole number that fits 64 bits, of any integer type, or a whole float."""
     if isinstance(step, bool):
-        raise TypeError("step must be a whole number, got a bool")
+        raise TypeError(f"{what} must be a whole number, got a bool")
     try:
-        number = to_number(step, "step")
+        number = to_number(step, what)
     except TypeError:
-        raise TypeError(f"step must be a whole number, got {short_repr(step)}") from None
+        raise TypeError(f"{what} must be a whole number, got {short_repr(step)}") from None
     if not isfinite(number) or int(number) != number:
-        raise TypeError(f"step must be a whole number, got {short_repr(step)}")
+        raise TypeError(f"{what} must be a whole number, got {short_repr(step)}")
     if abs(number) > LARGEST_STEP:
-        raise ValueError(f"step must fit 64 bits, got {short_repr(step)}")
+        raise ValueError(f"{what} must fit 64 bits, got {short_repr(step)}")
     return int(number)
 
 

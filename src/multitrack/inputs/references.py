@@ -59,7 +59,7 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
     if not text or "\0" in text:
         raise ValueError(f"uri must not be empty or hold a NUL character, got {text!r}")
     if isinstance(uri, str) and _is_uri(text):
-        return Described(text, digest if isinstance(digest, str) else None, size)
+        return Described(text, plain_text(digest) if isinstance(digest, str) else None, size)
     path = _local_path(text)
     if digest is not True:
         return Described(path.as_uri(), plain_text(digest) if isinstance(digest, str) else None, size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -128,7 +128,7 @@ class Extension:
         return found[0] if found else text
 
 
-def _called(hook: Callable[..., Any], origin: str, **arguments: Any) -> Any:
+def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
     """Call a hook; one that would end the thread or the process is an error like others.
 
     An SDK's import may call ``sys.exit``. Ctrl-C on the training thread stays what it is.
@@ -143,7 +143,8 @@ def _called(hook: Callable[..., Any], origin: str, **arguments: Any) -> Any:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise
-        raise PluginError(f"{origin} left with {type(error).__name__}: {error}".rstrip(": ")) from error
+        left = f"{origin} left {hook.name} with {type(error).__name__}: {error}".rstrip(": ")
+        raise PluginError(left) from error
 
 
 def implemented(plugin: object) -> set[str]:
