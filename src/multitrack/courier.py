@@ -28,7 +28,6 @@ from typing import Any, Final, TextIO
 
 from multitrack import manifest as manifests
 from multitrack.errors import JournalError
-from multitrack.host import LOWERED
 from multitrack.lane import Lane
 from multitrack.redaction import Redactor, secret_values
 from multitrack.settle import Settling
@@ -222,7 +221,7 @@ class _Workers:
 def main(arguments: list[str] | None = None) -> None:
     """The courier as a process: serve the runs named on standard input until it closes, then finish and go.
 
-    Its arguments are the journal's directory, for the log, and by how much to lower its priority.
+    Its arguments are the journal's directory, for the log, and whether to lower its priority (0 or 1).
 
     Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
     "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
@@ -233,7 +232,8 @@ def main(arguments: list[str] | None = None) -> None:
     journal, lowered = (arguments or sys.argv[1:])[:2]
     redactor = Redactor()
     notice = _detach_output(Path(journal), redactor)
-    _lower(int(lowered))
+    if int(lowered):
+        _lower()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
@@ -259,6 +259,8 @@ def main(arguments: list[str] | None = None) -> None:
         os._exit(0)
 
 
+#: Niceness of a courier while training runs. Once training has ended and waits, it is the training's own.
+LOWERED: Final = 19
 #: Seconds that the SDKs' exit hooks have.
 EXIT_LIMIT: Final = 10.0
 #: Seconds for the summaries and curves of the runs that are over.
@@ -295,7 +297,7 @@ def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
                 redactor.add(secret_values(options))
             courier.add(Path(order["add"]), order.get("options"), interval=order.get("interval", 1.0))
         if "lower" in order:
-            _lower(LOWERED)
+            _lower()
         if "nudge" in order:
             courier.nudge()
         if "stop" in order:
@@ -304,9 +306,12 @@ def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
     courier.nudge()
 
 
-def _lower(niceness: int) -> None:
-    with contextlib.suppress(OSError):
-        os.nice(niceness)
+def _lower() -> None:
+    """Lower the priority of all threads: to Linux each has its own, and passes it on to those that it starts."""
+    threads = Path("/proc/self/task")
+    for thread in map(int, os.listdir(threads)) if threads.exists() else (0,):  # noqa: PTH208 - names alone
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, LOWERED)
 
 
 def _detach_output(journal: Path, redactor: Redactor) -> Notice:

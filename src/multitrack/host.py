@@ -31,8 +31,6 @@ log = logging.getLogger("multitrack")
 
 #: How often a courier process that died is started again.
 RESTARTS: Final = 3
-#: Of a courier while training runs; it goes on at the training's own once that has ended and waits.
-LOWERED: Final = 19
 #: What a courier process imports before it is told where else modules are.
 _NEEDED: Final = ("multitrack", "msgspec", "pluggy")
 
@@ -196,11 +194,10 @@ class ProcessHost:
 
     def _replace(self) -> bool:
         """End the courier, which is safe at any moment, and start one that was not lowered."""
-        process = self._process
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self._let_go()
-        if process is not None:
-            process.kill()
-            process.wait()
         log.info("multitrack: other processes keep the courier waiting: it goes on at normal priority")
         return self._begin(lowered=False)
 
@@ -287,7 +284,7 @@ class ProcessHost:
             environment |= delivery.environment
             self._send(_order(directory, delivery))
         environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
-        command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(LOWERED if lowered else 0)]
+        command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
         cwd = _cwd() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
         self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
         return True
