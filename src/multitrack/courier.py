@@ -67,6 +67,7 @@ class Courier:
         self._trust = trust
         self._lanes: dict[tuple[Path, str], Lane] = {}
         self._workers: dict[str, _Workers] = {}
+        self._resting = False
         self._wake = threading.Event()
         self._lock = threading.Lock()
 
@@ -129,6 +130,13 @@ class Courier:
             self._wake.wait(self._pause())
             self._wake.clear()
 
+    def come_to_rest(self, seconds: float) -> None:
+        """Let each lane end the step that it is at, whose position is saved then, and begin no other."""
+        self._resting = True
+        deadline = time.monotonic() + seconds
+        while any(lane.busy for lane in self.lanes()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     def let_go(self) -> set[Path]:
         """Give up the lanes that have not opened their run yet; the directories of those runs."""
         with self._lock:
@@ -178,12 +186,12 @@ class Courier:
 
     def _work(self, lane: Lane) -> None:
         try:
-            again = lane.step()
+            again = not self._resting and lane.step()
         except BaseException as error:  # noqa: BLE001 - a thread that dies would hold the lane for ever
             again = lane.give_up(error)
         if self._after_open is not None:
             self._after_open()
-        if again and not lane.done:
+        if again and not lane.done and not self._resting:
             self._pool(lane.name).put(lane)  # behind the others: a long lane does not starve a short one
         else:
             lane.pace.look_again()
@@ -226,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
     Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
     "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
     training process's module path, for backends named by import path) or ``{"stop": seconds}``: when the input closes,
-    go on for at most so long. Without a stop, a closed input means that the training process died: what it left is
+    go on for at most so long; with 0, end as soon as no lane is in the middle of a step. Without a stop, a closed input means that the training process died: what it left is
     delivered within ``DEAD_LIMIT``.
     """
     journal, lowered = (arguments or sys.argv[1:])[:2]
@@ -244,6 +252,9 @@ def main(arguments: list[str] | None = None) -> None:
     # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
     parent = os.getppid()
     courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
+    if ending.limit == 0:  # another courier waits for the locks, not for long
+        courier.come_to_rest(EXIT_LIMIT)
+        os._exit(0)
     courier.nudge()
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit

@@ -31,6 +31,8 @@ log = logging.getLogger("multitrack")
 
 #: How often a courier process that died is started again.
 RESTARTS: Final = 3
+#: Seconds that a courier has to hand over to another one.
+HANDOVER: Final = 3.0
 #: What a courier process imports before it is told where else modules are.
 _NEEDED: Final = ("multitrack", "msgspec", "pluggy")
 
@@ -193,10 +195,19 @@ class ProcessHost:
             return alive
 
     def _replace(self) -> bool:
-        """End the courier, which is safe at any moment, and start one that was not lowered."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        """Have the courier end with the steps that it is at, or end it, which is safe; start one that was not lowered."""
+        import subprocess  # noqa: PLC0415 - as in _start
+
+        process = self._process
+        if process is not None:
+            self._send({"stop": 0})
+            os.close(self._pipe)
+            self._pipe = -1
+            try:
+                process.wait(HANDOVER)
+            except subprocess.TimeoutExpired:  # it may be importing an SDK, or wait for a tracker
+                process.kill()
+                process.wait()
         self._let_go()
         log.info("multitrack: other processes keep the courier waiting: it goes on at normal priority")
         return self._begin(lowered=False)

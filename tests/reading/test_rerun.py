@@ -14,10 +14,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 import multitrack
-from multitrack import distributions
 from multitrack.again import Rerun
 from multitrack.cli import main
 from multitrack.manifest import Context, read_manifest, write_manifest
+from multitrack.plugins import distributions
 
 (DOCUMENTED,) = re.findall(
     r"^```bash\n(.*?)^```$", (Path(__file__).parents[2] / "docs" / "reading.md").read_text(), re.MULTILINE | re.DOTALL
