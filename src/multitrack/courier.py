@@ -234,8 +234,8 @@ def main(arguments: list[str] | None = None) -> None:
     Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
     "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
     training process's module path, for backends named by import path) or ``{"stop": seconds}``: when the input closes,
-    go on for at most so long; with 0, end as soon as no lane is in the middle of a step. Without a stop, a closed input means that the training process died: what it left is
-    delivered within ``DEAD_LIMIT``.
+    go on for at most so long; with 0, end as soon as no lane is in the middle of a step. Without a stop, a closed
+    input means that the training process died: what it left is delivered within ``DEAD_LIMIT``.
     """
     journal, lowered = (arguments or sys.argv[1:])[:2]
     redactor = Redactor()

@@ -195,7 +195,7 @@ class ProcessHost:
             return alive
 
     def _replace(self) -> bool:
-        """Have the courier end with the steps that it is at, or end it, which is safe; start one that was not lowered."""
+        """Have the courier end its steps and go, or kill it, which is safe; start one that was not lowered."""
         import subprocess  # noqa: PLC0415 - as in _start
 
         process = self._process
