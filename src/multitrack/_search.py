@@ -40,6 +40,7 @@ class Search:
     Attributes:
         parent: The search's run: the active one, or one of its own.
         runs: The run of each trial's last attempt in this process, by trial id.
+        in_execution: Whether a training of a trial is under way.
     """
 
     def __init__(self, tuner: Any) -> None:
@@ -53,6 +54,7 @@ class Search:
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: OpenRun | None = None
+        self.in_execution = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
         self._kept: _workers.Kept | None = None
 
@@ -253,6 +255,7 @@ class Search:
     @guarded
     def begin_execution(self, callbacks: Iterable[Any]) -> list[Any] | None:
         """One training of the trial begins; gives back its callbacks with one more, that records it."""
+        self.in_execution = True
         current = self._trial
         if current is None:
             return None
@@ -274,6 +277,7 @@ class Search:
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:
         """The training has ended, with a result or an error."""
         own, self._execution = self._execution, None
+        self.in_execution = False
         try:
             if error is None and self._trial is not None:
                 objective = self._tuner.oracle.objective
