@@ -276,7 +276,7 @@ def report_of(run: RecordedRun, summary: Summary | None = None) -> DeliveryRepor
     summary = summary or run.summary()
     return report_run(
         run.lanes(), summary.records, ended=summary.status != "running", lost=summary.lost, mistakes=summary.mistakes,
-        redacted=summary.redacted,
+        redacted=summary.redacted, skipped_epochs=summary.skipped_epochs, skipped_batches=summary.skipped_batches,
     )  # fmt: skip
 
 
