@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import weakref
@@ -20,11 +21,13 @@ from multitrack._throughput import Throughput
 from multitrack._training import Training, Trainings
 from multitrack.run import Run
 
-#: Told of each epoch that a callback sees, by the run it records into: the fit, the epoch as Keras counts, its step,
-#: and Keras' logs. For the tuners, who ask which epoch was the best.
-watchers: Final[weakref.WeakKeyDictionary[Run, Callable[[Fit, int, int, Mapping[str, Any]], object]]] = (
+#: Told of each epoch that a callback sees, by the run it records into: the fit's number, the epoch as Keras counts, its
+#: step, and Keras' logs. For the tuners, who ask which epoch was the best.
+watchers: Final[weakref.WeakKeyDictionary[Run, Callable[[int, int, int, Mapping[str, Any]], object]]] = (
     weakref.WeakKeyDictionary()
 )
+
+_numbers: Final = itertools.count()
 
 
 class Fit:
@@ -44,6 +47,7 @@ class Fit:
         batches: Whether batches are recorded as well.
 
     Attributes:
+        number: Its number in this process.
         run: As given.
         model: As given.
         params: As given.
@@ -56,6 +60,7 @@ class Fit:
         self, run: Run, model: Any, params: Mapping[str, Any], checkpoints: Sequence[Source] = (), *,
         mark: Mark | None = None, log_summary: bool = True, samples: int | None = None, batches: bool = False,
     ) -> None:  # fmt: skip
+        self.number = next(_numbers)
         self.run = self.guarding_run = run
         self.model = model
         self.params = params
@@ -169,13 +174,15 @@ class Fit:
     def _tell(self, epoch: int, step: int, logs: Any) -> None:
         watcher = watchers.get(self.run)
         if watcher is not None and isinstance(logs, Mapping):
-            watcher(self, epoch, step, logs)
+            watcher(self.number, epoch, step, logs)
 
     @guarded
     def _find_training(self, epoch: int, model: Any) -> None:
         restored = self._mark is not None and self._mark.was_restored(model)
         trainings = Trainings.of(self.run)
-        self.training, step = trainings.begin_fit(epoch, model, restored=restored, batches=self._records_batches)
+        self.training, step = trainings.begin_fit(
+            self.run, epoch, model, restored=restored, batches=self._records_batches
+        )
         self._offset = step - epoch
 
     @guarded

@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
-
 from multitrack import _workers, process
 from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint, checkpoints_among
+from multitrack._epochs import Epochs
+from multitrack._fit import watchers
 from multitrack._guard import guarded, put_aside
 from multitrack._interrupted import Interrupted
+from multitrack._numbers import log_numbers
 from multitrack._sidecar import Notes, Sidecar
 from multitrack._summary import Summary
 from multitrack._trial import OpenRun, best_epoch, ended_as, log_hyperparameters, log_result, status_of
@@ -55,6 +56,9 @@ class Search:
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: OpenRun | None = None
         self.in_execution = False
+        self._epochs: Epochs | None = None  # of the execution
+        self._callback: TrackingCallback | None = None  # of the execution, as it was handed to HyperModel.fit
+        self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
         self._kept: _workers.Kept | None = None
 
@@ -71,7 +75,7 @@ class Search:
         Raises:
             ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
         """
-        self._summary = None
+        self._summary, self._said_dropped = None, False
         trouble: Exception | None = None
         try:
             self._notes.load()
@@ -265,34 +269,61 @@ class Search:
             tags = {"keras_tuner/execution": current.executions}
             run = self._start(f"{run.name}-e{current.executions}", run, new_run_id(), tags)
             self._execution = OpenRun(run)
+        self._epochs = watchers[run] = Epochs(self._tuner.oracle.objective)
         given = list(callbacks)
         saving = checkpoints_among(given)
         for callback in given:
             if isinstance(callback, TrackingCallback) and callback.will_record_into(run):
                 callback.checkpoints = callback.checkpoints or saving
+                self._callback = callback
                 return given  # the user's own, for its options
-        return [*given, TrackingCallback(run, checkpoint=saving)]
+        self._callback = TrackingCallback(run, checkpoint=saving)
+        return [*given, self._callback]
 
     @guarded
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:
         """The training has ended, with a result or an error."""
         own, self._execution = self._execution, None
+        epochs, self._epochs = self._epochs, None
         self.in_execution = False
         try:
-            if error is None and self._trial is not None:
-                objective = self._tuner.oracle.objective
-                try:
-                    best = best_epoch(result, objective)
-                    numbers = tuner_utils.convert_to_metrics_dict(result, objective)
-                    numbers = {**numbers, "score": numbers[objective.name]}
-                except (KeyError, TypeError):  # such as no val_loss: KerasTuner reads it next, and says so
-                    return
-                self._trial.best_epochs += [] if best is None else [best]
-                if own is not None:
-                    own.run.log_metrics(numbers if best is None else {**numbers, "best_epoch": best})
+            if error is None and self._trial is not None and epochs is not None:
+                self._log_execution(self._trial, own, epochs, result)
+                self._say_dropped(self._trial, epochs)
         finally:
             if own is not None:
+                watchers.pop(own.run, None)
                 own.close(error)
+
+    @guarded
+    def _log_execution(self, trial: OpenRun, own: OpenRun | None, epochs: Epochs, result: Any) -> None:
+        try:
+            numbers = epochs.at_best(result)
+        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and says so
+            return
+        best = epochs.best(result)
+        trial.best_epochs += best
+        if own is None:
+            trial.at_best = numbers
+        else:
+            log_numbers(own.run, {**numbers, **best_epoch(best)}, None, "execution")
+
+    def _say_dropped(self, trial: OpenRun, epochs: Epochs) -> None:
+        """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
+        callback, self._callback = self._callback, None
+        called = callback is None or callback.was_called or epochs.fits
+        if called or self._said_dropped or trial.run.disabled:
+            return
+        self._said_dropped = True
+        model = self._tuner.hypermodel
+        who = type(self._tuner if model is None else model).__name__
+        text = (
+            f"{trial.run.name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not "
+            "recorded, and KerasTuner keeps no weights: let it take **kwargs, and train with "
+            "model.fit(*args, **kwargs), or with callbacks=callbacks"
+        )
+        log.warning("multitrack: %s", text)
+        self.guarding_run.log_lines(text)
 
     # -- inside -----------------------------------------------------------------------------------------------
 

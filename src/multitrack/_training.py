@@ -57,7 +57,7 @@ class Training:
         self.number = number
         self.step = self.batches = self.held_batch = 0
         self.held_step = -1
-        self._run = run
+        self._run = weakref.ref(run)
         self._optimizer: weakref.ref[Any] | None = None
         self._epoch = self._counted = 0
         self._skipped_epochs = self._skipped_batches = 0
@@ -94,27 +94,29 @@ class Training:
     def _write(self, name: str | None = None) -> None:
         skipped = {"skipped_epochs": self._skipped_epochs, "skipped_batches": self._skipped_batches}
         self._skipped_epochs = self._skipped_batches = 0
-        self._run.note_trained(
-            self.number, epoch=self._epoch, step=self.step, batches=self.batches, counted=self._counted, model=name,
-            **skipped,
-        )  # fmt: skip
+        if (run := self._run()) is not None:
+            run.note_trained(
+                self.number, epoch=self._epoch, step=self.step, batches=self.batches, counted=self._counted,
+                model=name, **skipped,
+            )  # fmt: skip
 
     def holds_epoch(self, step: int) -> bool:
         """Whether the run holds this epoch already; if so, it is counted as left out."""
         if step > self.held_step:
             return False
         self._skipped_epochs += 1
-        self._run._past.skipped_epochs += 1
+        if (run := self._run()) is not None:
+            run._past.skipped_epochs += 1
         return True
 
     def holds_batch(self, step: int) -> bool:
         """The same of a batch."""
         if step > self.held_batch:
             return False
-        if not self._skipped_batches:
-            self._run.at_end.add(self.settle)
         self._skipped_batches += 1
-        self._run._past.skipped_batches += 1
+        if (run := self._run()) is not None:
+            run._past.skipped_batches += 1
+            run.at_end.add(self.settle)
         return True
 
 
@@ -126,7 +128,6 @@ class Trainings:
     """
 
     def __init__(self, run: Run) -> None:
-        self._run = run
         self._earlier = run._past.trainings  # begun by processes before this one
         self._taken: set[int] = set()
         self._known: dict[int, tuple[weakref.ref[Any], Training]] = {}
@@ -140,10 +141,11 @@ class Trainings:
                 _trainings[run] = cls(run)
             return _trainings[run]
 
-    def begin_fit(self, epoch: int, model: Any, *, restored: bool, batches: bool) -> tuple[Training, int]:
+    def begin_fit(self, run: Run, epoch: int, model: Any, *, restored: bool, batches: bool) -> tuple[Training, int]:
         """A ``fit`` begins.
 
         Args:
+            run: The run; not kept here, where it would never be forgotten.
             epoch: Its first epoch, as Keras counts.
             model: The model, as the epoch begins.
             restored: Whether ``BackupAndRestore`` went back to a backup in this ``fit``.
@@ -156,7 +158,7 @@ class Trainings:
             known = self._find(model)
             place = None
             begins_anew = epoch == 0 and _model.batches_trained(model) == 0
-            directory = self._run.directory
+            directory = run.directory
             if directory is not None and (restored or (known is None and self._earlier and not begins_anew)):
                 place = find_place(
                     directory, epoch, model, own=None if known is None else known.number, restored=restored,
@@ -164,13 +166,13 @@ class Trainings:
                 )  # fmt: skip
             if place is not None:
                 training = known if known is not None and known.number == place.training else None
-                training = training or self._add(model, place.training or self._next_number())
+                training = training or self._add(run, model, place.training)
                 self._taken.add(training.number)
                 training.repeat(place.step, place.batches, place.held_step, place.held_batch, model)
                 step = place.step
-                self._say(training, restored=restored, batches=batches)
+                _say(run, training, restored=restored, batches=batches)
             else:
-                training = known or self._add(model, self._next_number())
+                training = known or self._add(run, model, None)
                 step = training.step if epoch == 0 and known is not None and not restored else epoch
             training.begin_fit(epoch, step, model)
             return training, step
@@ -179,27 +181,28 @@ class Trainings:
         found = self._known.get(id(model))
         return found[1] if found is not None and found[0]() is model else None
 
-    def _add(self, model: Any, number: int) -> Training:
-        training = Training(self._run, number)
+    def _add(self, run: Run, model: Any, number: int | None) -> Training:
+        """The training of a model that has none here; with this number, or the next one."""
+        if number is None:
+            number = run._past.trainings = run._past.trainings + 1
+        training, key = Training(run, number), id(model)
         with contextlib.suppress(TypeError):  # no model, or one that no weak reference can be made to
-            self._known[id(model)] = weakref.ref(model), training
+            self._known[key] = weakref.ref(model, lambda _: self._known.pop(key, None)), training
         return training
 
-    def _next_number(self) -> int:
-        self._run._past.trainings += 1
-        return self._run._past.trainings
 
-    def _say(self, training: Training, *, restored: bool, batches: bool) -> None:
-        counts = {"epochs": training.held_step + 1 - training.step}
-        if batches:
-            counts["batches"] = training.held_batch - training.batches
-        held = " and ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
-        if held:
-            why = "BackupAndRestore went back to a backup" if restored else "the run was continued with run_id="
-            log.warning(
-                "multitrack: run %s: %s are trained again that the run holds already, and not recorded a second time "
-                "(%s); DeliveryReport.skipped counts what was left out", self._run.id, held, why,
-            )  # fmt: skip
+def _say(run: Run, training: Training, *, restored: bool, batches: bool) -> None:
+    """Say how much will be left out."""
+    epochs = training.held_step + 1 - training.step
+    trained = training.held_batch - training.batches if batches else 0
+    held = [f"{epochs} epoch{'s' if epochs > 1 else ''}"] * (epochs > 0)
+    held += [f"{trained} batch{'es' if trained > 1 else ''}"] * (trained > 0)
+    if held:
+        log.warning(
+            "multitrack: run %s: %s, which it holds already, will be trained again and not recorded a second time, for "
+            "%s; DeliveryReport.skipped counts what was left out", run.id, " and ".join(held),
+            "BackupAndRestore went back to a backup" if restored else "the run was continued with run_id=",
+        )  # fmt: skip
 
 
 _trainings: Final[weakref.WeakKeyDictionary[Run, Trainings]] = weakref.WeakKeyDictionary()

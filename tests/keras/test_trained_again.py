@@ -167,10 +167,10 @@ def test_what_is_repeated_from_a_backup_is_left_out(
     assert batches == list(range(1, len(batches) + 1))
     assert (report.skipped_epochs, report.skipped_batches) == repeated
     assert len(said(caplog)) == 1
-    assert f"{repeated[1]} batches" in said(caplog)[0]
+    assert f": {repeated[1]} batch" in said(caplog)[0]
     assert "BackupAndRestore" in said(caplog)[0]
     assert run.id in said(caplog)[0]
-    assert "epochs" not in said(caplog)[0].split("(")[0]
+    assert "epoch" not in said(caplog)[0]
 
 
 def test_an_interruption_before_the_backup_of_an_epoch_repeats_that_epoch(compiled, data, recorded, caplog):
@@ -183,7 +183,7 @@ def test_an_interruption_before_the_backup_of_an_epoch_repeats_that_epoch(compil
     assert steps(recorded(run)) == [0, 1, 2, 3]
     assert steps(recorded(run), "batch/loss") == list(range(1, 21))
     assert (run.flush().skipped_epochs, run.flush().skipped_batches) == (1, 5)
-    assert "1 epochs and 5 batches are trained again" in said(caplog)[0]
+    assert "1 epoch and 5 batches, which it holds already," in said(caplog)[0]
 
 
 def test_a_fit_after_the_restored_one_is_recorded(compiled, data, recorded):
@@ -273,8 +273,8 @@ def test_a_loop_of_fits_that_is_continued_repeats_what_the_run_holds(compiled, d
     assert steps(held, "batch/loss") == [*range(1, 46), *range(46, 56)]
     assert held.get_metrics("loss")["loss"][:6] == before
     assert len(said(caplog)) == 1
-    assert "3 epochs and 15 batches are trained again" in said(caplog)[0]
-    assert "(the run was continued with run_id=)" in said(caplog)[0]
+    assert "3 epochs and 15 batches, which it holds already," in said(caplog)[0]
+    assert "the run was continued with run_id=" in said(caplog)[0]
 
 
 def test_two_models_by_turns_in_a_continued_run(compiled, data, recorded, caplog):
@@ -399,7 +399,7 @@ def test_epochs_alone_are_repeated_as_well(compiled, data, recorded, caplog):
     assert steps(recorded(run)) == [0, 1, 2, 3, 4, 5]
     assert steps(recorded(run), "batch/loss") == list(range(11, 31))
     assert (run.flush().skipped_epochs, run.flush().skipped_batches) == (2, 0)
-    assert "2 epochs are trained again" in said(caplog)[0]
+    assert "2 epochs, which" in said(caplog)[0]
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_what_a_killed_job_repeats_is_counted_and_shown_everywhere(project, reco
     assert batches == list(range(1, len(batches) + 1))
     summary = held.summary()
     assert (summary.skipped_epochs, summary.skipped_batches) == (0, 2)  # from the backup at batch 12
-    assert f"run {run_id}: 2 batches are trained again that the run holds already" in again.stderr
+    assert f"run {run_id}: 2 batches, which it holds already, will be trained again" in again.stderr
     assert recorded(run_id).summary() == summary  # as it is kept beside the run
     with multitrack.start_run(run_id=run_id) as run:
         assert (run.flush().skipped_batches, run.flush().skipped) == (2, 2)
