@@ -179,9 +179,8 @@ class Fit:
     @guarded
     def _find_training(self, epoch: int, model: Any) -> None:
         restored = self._mark is not None and self._mark.was_restored(model)
-        trainings = Trainings.of(self.run)
-        self.training, step = trainings.begin_fit(
-            self.run, epoch, model, restored=restored, batches=self._records_batches
+        self.training, step = Trainings.of(self.run).begin_fit(
+            self.run, epoch, model, as_given=not self.begun, restored=restored, batches=self._records_batches
         )
         self._offset = step - epoch
 

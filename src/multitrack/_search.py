@@ -291,8 +291,9 @@ class Search:
                 self._log_execution(self._trial, own, epochs, result)
                 self._say_dropped(self._trial, epochs)
         finally:
+            if (trained := own or self._trial) is not None:
+                watchers.pop(trained.run, None)
             if own is not None:
-                watchers.pop(own.run, None)
                 own.close(error)
 
     @guarded

@@ -141,13 +141,16 @@ class Trainings:
                 _trainings[run] = cls(run)
             return _trainings[run]
 
-    def begin_fit(self, run: Run, epoch: int, model: Any, *, restored: bool, batches: bool) -> tuple[Training, int]:
+    def begin_fit(
+        self, run: Run, epoch: int, model: Any, *, as_given: bool, restored: bool, batches: bool
+    ) -> tuple[Training, int]:
         """A ``fit`` begins.
 
         Args:
             run: The run; not kept here, where it would never be forgotten.
             epoch: Its first epoch, as Keras counts.
             model: The model, as the epoch begins.
+            as_given: Whether its epochs are recorded under their own numbers, and all of them.
             restored: Whether ``BackupAndRestore`` went back to a backup in this ``fit``.
             batches: Whether batches are recorded as well.
 
@@ -157,7 +160,7 @@ class Trainings:
         with self._lock:
             known = self._find(model)
             place = None
-            begins_anew = epoch == 0 and _model.batches_trained(model) == 0
+            begins_anew = as_given or (epoch == 0 and _model.batches_trained(model) == 0)
             directory = run.directory
             if directory is not None and (restored or (known is None and self._earlier and not begins_anew)):
                 place = find_place(
@@ -173,7 +176,8 @@ class Trainings:
                 _say(run, training, restored=restored, batches=batches)
             else:
                 training = known or self._add(run, model, None)
-                step = training.step if epoch == 0 and known is not None and not restored else epoch
+                goes_on = epoch == 0 and known is not None and not (restored or as_given)
+                step = training.step if goes_on else epoch
             training.begin_fit(epoch, step, model)
             return training, step
 

@@ -1,5 +1,7 @@
 """Several fits into one run: which step an epoch and a batch has, also in a run that is continued."""
 
+import gc
+import weakref
 from typing import Any
 
 import keras
@@ -214,6 +216,39 @@ def test_a_backup_of_one_of_many_fits(compiled, data, recorded):
     assert batches == list(range(1, len(batches) + 1))
     assert run.flush().skipped_batches == 1  # the nineteenth, of a backup at the eighteenth
     assert run.flush().skipped_epochs == 0
+
+
+def test_a_loop_of_ones_own_keeps_its_numbers(model, data, recorded):
+    """It calls the hooks of epochs, and begins no ``fit``."""
+    callback = TrackingCallback()
+    with multitrack.start_run() as run:
+        fit(model, data, 2)
+        callback.set_model(model)
+        for _ in range(2):
+            for epoch in range(2):
+                callback.on_epoch_begin(epoch)
+                callback.on_epoch_end(epoch, {"loss": 1.0})
+        fit(model, data, 1)
+    assert steps(recorded(run)) == [0, 1, 0, 1, 0, 1, 2]
+    with multitrack.start_run(run_id=run.id) as run:
+        callback.on_epoch_begin(1)
+        callback.on_epoch_end(1, {"loss": 1.0})
+    assert steps(recorded(run))[7:] == [1]
+
+
+def test_runs_and_models_are_let_go(compiled, data):
+    """A search has thousands of them."""
+    with multitrack.start_run() as run:
+        model = compiled()
+        for _ in range(2):
+            fit(model, data)
+        gone = [weakref.ref(model), weakref.ref(run)]
+        del model
+    multitrack.start_run().end()  # the process remembers the last one
+    del run
+    keras.backend.clear_session()
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
 
 
 # -- in a search --------------------------------------------------------------------------------------------------
