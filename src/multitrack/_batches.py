@@ -127,7 +127,11 @@ class BatchTrackingCallback(TrackingCallback):
         super().on_epoch_begin(epoch, logs)
         fit = self._current()
         if not fit.run.disabled:
-            self._begin_batches(fit, self._model_of(fit))
+            model = self._model_of(fit)
+            first = fit.batches is None
+            fit.batches = Batches() if first else fit.batches
+            fit.batches.begin_epoch(model)
+            self._count_before(fit, model, first=first)
 
     @guarded
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
@@ -154,7 +158,7 @@ class BatchTrackingCallback(TrackingCallback):
                 return
             batches = fit.batches = Batches()
         done = batch + 1 if type(batch) is int else to_step(batch) + 1
-        if batches.thread is not None and batches.thread != threading.get_ident():
+        if fit is not self._here.fit or batches.thread not in (None, threading.get_ident()):
             self._batch_elsewhere(fit, batches, done, logs)
             return
         steps = fit.params.get("steps")
@@ -186,12 +190,12 @@ class BatchTrackingCallback(TrackingCallback):
             raise RuntimeError(f"batch {number} came on another thread and is not recorded; fit(callbacks=[...])")
 
     @guarded  # by itself: an optimizer that cannot be asked costs the right numbers of batches, and no more
-    def _begin_batches(self, fit: Fit, model: Any) -> None:
-        if fit.batches is None:
-            fit.batches = Batches()
-            fit.batches.count = batches_before(model) if fit.training is None else fit.training.batches
-        fit.batches.begin_epoch(model)
-        fit.batches.counted = _model.batches_trained(model)
+    def _count_before(self, fit: Fit, model: Any, *, first: bool) -> None:
+        batches: Batches = fit.batches
+        if first:
+            before = batches_before(model) if fit.training is None else fit.training.batches
+            batches.before = batches.count = before
+        batches.counted = _model.batches_trained(model)
 
     def _end_fit(self, fit: Fit | None) -> None:
         if fit is not None and fit.batches is not None:  # it may have been interrupted with batches on their way

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, Self
 
@@ -13,7 +12,7 @@ import keras
 from multitrack import process, ranks
 from multitrack._checkpoints import Checkpoints, checkpoint_sources
 from multitrack._figures import Figures, checked_figures, log_figures
-from multitrack._fit import Fit
+from multitrack._fit import UNSET, Fit, Here
 from multitrack._guard import guarded
 from multitrack._numbers import log_numbers
 from multitrack._replay import Mark
@@ -27,25 +26,6 @@ log = logging.getLogger("multitrack")
 _SHARED: Final = frozenset({"_given", "_run", "_model", "figures"})
 #: Of this process, and of one callback.
 _OWN: Final = frozenset({"_here", "_open", "was_called"})
-_UNSET: Final = object()
-
-
-class _Here(threading.local):
-    """What the callback was told on one thread: a fit runs on one, and several may run at once.
-
-    Attributes:
-        model: The model that was set there; ``None`` once a fit of it has ended.
-        fit: The fit there.
-        asked: The run that was the callback's own or the active one as that fit was first seen.
-        mark: The model as Keras put the callbacks of a fit together.
-        fresh: Whether Keras has put the callback into a list of its own since the fit or epoch began.
-    """
-
-    model: Any = _UNSET
-    fit: Fit | None = None
-    asked: Run | None = None
-    mark: Mark | None = None
-    fresh = False
 
 
 class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -118,7 +98,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self.samples = samples
         self._given = run
         self._run: Run | None = run
-        self._here = _Here()
+        self._here = Here()
         self._open: set[Fit] = set()  # those that Keras has begun
         self.was_called = False  # by anybody: told a model, or a hook
 
@@ -127,7 +107,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return {name: value for name, value in vars(self).items() if name not in _OWN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _here=_Here(), _open=set(), was_called=False)
+        self.__dict__.update(state, _here=Here(), _open=set(), was_called=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A copy that records into the same run."""
@@ -168,7 +148,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         """A ``fit`` begins."""
         here = self._here
         self._end_fit(here.fit)  # of one that raised
-        model = self._model if here.model is None or here.model is _UNSET else here.model
+        model = self._model if here.model is None or here.model is UNSET else here.model
         mark = here.mark if here.mark is not None and here.fresh else Mark.of(model)
         here.fresh = False
         here.fit = self._make_fit(self._find_run(), model, mark)
@@ -233,10 +213,10 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         fit = here.fit
         if fit is not None and fit.begun:
             return fit
-        if fit is None and here.model is _UNSET and (elsewhere := self._open_elsewhere()) is not None:
+        if fit is None and here.model is UNSET and (elsewhere := self._open_elsewhere()) is not None:
             return elsewhere
         run = self._given or active_run()
-        model = self._model if here.model is _UNSET else here.model
+        model = self._model if here.model is UNSET else here.model
         same_run = here.asked is not None and (run is here.asked or (run.disabled and here.asked.disabled))
         if fit is None or fit.model is not model or not same_run:
             here.asked = run
@@ -256,7 +236,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         Raises:
             RuntimeError: Several have been begun.
         """
-        begun = list(self._open)
+        begun = [fit for fit in list(self._open) if fit.run.status == "running"]
         if len(begun) > 1:
             raise RuntimeError(
                 f"one callback is in {len(begun)} fits at once, and a hook came on a thread of none of them: "

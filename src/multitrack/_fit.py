@@ -29,6 +29,9 @@ watchers: Final[weakref.WeakKeyDictionary[Run, Callable[[int, int, int, Mapping[
 
 _numbers: Final = itertools.count()
 
+#: The model of a thread on which none was set.
+UNSET: Final = object()
+
 
 class Fit:
     """One fit; each part is guarded by itself, so that a model of an unusual kind costs that part only.
@@ -210,3 +213,21 @@ class Fit:
     @guarded
     def _section(self, name: str, params: Mapping[str, Any]) -> bool:
         return log_section(self.run, name, params)
+
+
+class Here(threading.local):
+    """What the callback was told on one thread: a fit runs on one, and several may run at once.
+
+    Attributes:
+        model: The model that was set there; ``None`` once a fit of it has ended.
+        fit: The fit there.
+        asked: The run that was the callback's own or the active one as that fit was first seen.
+        mark: The model as Keras put the callbacks of a fit together.
+        fresh: Whether Keras has put the callback into a list of its own since the fit or epoch began.
+    """
+
+    model: Any = UNSET
+    fit: Fit | None = None
+    asked: Run | None = None
+    mark: Mark | None = None
+    fresh = False

@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from multitrack import _workers, process
-from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint, checkpoints_among
-from multitrack._epochs import Epochs
-from multitrack._fit import watchers
+from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint
+from multitrack._execution import Execution
 from multitrack._guard import guarded, put_aside
 from multitrack._interrupted import Interrupted
-from multitrack._numbers import log_numbers
 from multitrack._sidecar import Notes, Sidecar
 from multitrack._summary import Summary
-from multitrack._trial import OpenRun, best_epoch, ended_as, log_hyperparameters, log_result, status_of
+from multitrack._trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.errors import RunInUseError
-from multitrack.keras import TrackingCallback
 from multitrack.manifest import new_run_id
 from multitrack.run import Run, active_run, disabled_run
 from multitrack.start import journal_here, start_run
@@ -54,10 +51,8 @@ class Search:
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
-        self._execution: OpenRun | None = None
+        self._execution: Execution | None = None
         self.in_execution = False
-        self._epochs: Epochs | None = None  # of the execution
-        self._callback: TrackingCallback | None = None  # of the execution, as it was handed to HyperModel.fit
         self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
         self._kept: _workers.Kept | None = None
@@ -157,7 +152,7 @@ class Search:
             self._end_left_open()
         else:
             self._note_hyperparameters()
-        for unfinished in (self._execution, self._trial):
+        for unfinished in (None if self._execution is None else self._execution.own, self._trial):
             if unfinished is not None:
                 self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
         self._execution = self._trial = self._begun = None
@@ -264,64 +259,34 @@ class Search:
         if current is None:
             return None
         current.executions += 1
-        run = current.run
+        own = None
         if getattr(self._tuner, "executions_per_trial", 1) > 1:
             tags = {"keras_tuner/execution": current.executions}
-            run = self._start(f"{run.name}-e{current.executions}", run, new_run_id(), tags)
-            self._execution = OpenRun(run)
-        self._epochs = watchers[run] = Epochs(self._tuner.oracle.objective)
-        given = list(callbacks)
-        saving = checkpoints_among(given)
-        for callback in given:
-            if isinstance(callback, TrackingCallback) and callback.will_record_into(run):
-                callback.checkpoints = callback.checkpoints or saving
-                self._callback = callback
-                return given  # the user's own, for its options
-        self._callback = TrackingCallback(run, checkpoint=saving)
-        return [*given, self._callback]
+            name = f"{current.run.name}-e{current.executions}"
+            own = OpenRun(self._start(name, current.run, new_run_id(), tags))
+        self._execution = Execution(current, own, self._tuner.oracle.objective, callbacks)
+        return self._execution.callbacks
 
     @guarded
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:
         """The training has ended, with a result or an error."""
-        own, self._execution = self._execution, None
-        epochs, self._epochs = self._epochs, None
-        self.in_execution = False
-        try:
-            if error is None and self._trial is not None and epochs is not None:
-                self._log_execution(self._trial, own, epochs, result)
-                self._say_dropped(self._trial, epochs)
-        finally:
-            if (trained := own or self._trial) is not None:
-                watchers.pop(trained.run, None)
-            if own is not None:
-                own.close(error)
+        execution, self._execution, self.in_execution = self._execution, None, False
+        if execution is not None:
+            dropped = error is None and execution.has_dropped_callbacks
+            execution.end(result, error)
+            if dropped and not self._said_dropped:
+                self._say_dropped()
 
-    @guarded
-    def _log_execution(self, trial: OpenRun, own: OpenRun | None, epochs: Epochs, result: Any) -> None:
-        try:
-            numbers = epochs.at_best(result)
-        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and says so
-            return
-        best = epochs.best(result)
-        trial.best_epochs += best
-        if own is None:
-            trial.at_best = numbers
-        else:
-            log_numbers(own.run, {**numbers, **best_epoch(best)}, None, "execution")
-
-    def _say_dropped(self, trial: OpenRun, epochs: Epochs) -> None:
+    def _say_dropped(self) -> None:
         """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
-        callback, self._callback = self._callback, None
-        called = callback is None or callback.was_called or epochs.fits
-        if called or self._said_dropped or trial.run.disabled:
-            return
         self._said_dropped = True
         model = self._tuner.hypermodel
         who = type(self._tuner if model is None else model).__name__
+        name = self._trial.run.name if self._trial is not None else "a trial"
         text = (
-            f"{trial.run.name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not "
-            "recorded, and KerasTuner keeps no weights: let it take **kwargs, and train with "
-            "model.fit(*args, **kwargs), or with callbacks=callbacks"
+            f"{name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not recorded, "
+            "and KerasTuner keeps no weights: let it take **kwargs, and train with model.fit(*args, **kwargs), or with "
+            "callbacks=callbacks"
         )
         log.warning("multitrack: %s", text)
         self.guarding_run.log_lines(text)

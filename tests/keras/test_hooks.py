@@ -65,7 +65,7 @@ class OwnLoop(keras_tuner.HyperModel):
             if "on_epoch_begin" in self.hooks:
                 for callback in callbacks:
                     callback.on_epoch_begin(epoch)
-            value = float(loss(y, model(x))) + 1 / (epoch + 1)
+            value = float(keras.ops.convert_to_numpy(loss(y, model(x)))) + 1 / (epoch + 1)
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs={"my_metric": value})
             best = min(best, value)
