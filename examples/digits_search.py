@@ -23,7 +23,7 @@ from rich.table import Table
 from sklearn.model_selection import train_test_split
 
 import multitrack
-from multitrack.keras_tuner import RandomSearch
+import multitrack.keras_tuner as kt
 
 
 def build(hp: Any) -> keras.Model:
@@ -69,7 +69,7 @@ def main() -> None:
     with multitrack.start_run("digits", "digits-search", params=arguments, config=config) as search:
         data = Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"
         search.log_artifact_ref("digits", data, kind="dataset", role="input")
-        tuner = RandomSearch(
+        tuner = kt.RandomSearch(
             build,
             objective="val_accuracy",
             max_trials=arguments.trials,

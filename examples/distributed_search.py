@@ -45,7 +45,7 @@ def search(trials: int) -> None:
     import numpy as np  # noqa: PLC0415
     from keras_tuner.src.distribute import oracle_chief  # noqa: PLC0415
 
-    from multitrack.keras_tuner import RandomSearch  # noqa: PLC0415
+    import multitrack.keras_tuner as kt  # noqa: PLC0415
 
     # Only for show: KerasTuner's chief sleeps for 20 seconds before it looks again whether all workers are done.
     oracle_chief.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.5)))
@@ -59,7 +59,7 @@ def search(trials: int) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(512, 8)).astype("float32")
     y = np.sin(x).sum(axis=1)
-    tuner = RandomSearch(
+    tuner = kt.RandomSearch(
         build,
         objective="val_loss",
         max_trials=trials,

@@ -28,7 +28,7 @@ def search(out: Path, trials: int, die: bool) -> None:
     import keras  # noqa: PLC0415 - not needed by the process that starts the two
     import numpy as np  # noqa: PLC0415
 
-    from multitrack.keras_tuner import RandomSearch  # noqa: PLC0415
+    import multitrack.keras_tuner as kt  # noqa: PLC0415
 
     class Die(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
@@ -44,7 +44,7 @@ def search(out: Path, trials: int, die: bool) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(512, 8)).astype("float32")
     y = np.sin(x).sum(axis=1)
-    tuner = RandomSearch(
+    tuner = kt.RandomSearch(
         build,
         objective="val_loss",
         max_trials=trials,

@@ -16,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up mess
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import keras_tuner
 from sklearn.base import ClassifierMixin
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
@@ -26,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import multitrack
-from multitrack.keras_tuner import tracked
+import multitrack.keras_tuner as kt
 
 
 def build(hp: Any) -> ClassifierMixin:
@@ -58,9 +57,9 @@ def main() -> None:
     }
     backends = [name for name in arguments.backends.split(",") if name]
     with multitrack.start_run("breast-cancer", "tabular-search", params=arguments, config=config, backends=backends):
-        tuner = tracked(keras_tuner.SklearnTuner)(
-            oracle=keras_tuner.oracles.BayesianOptimizationOracle(
-                objective=keras_tuner.Objective("score", "max"), max_trials=arguments.trials, seed=1
+        tuner = kt.SklearnTuner(
+            oracle=kt.oracles.BayesianOptimizationOracle(
+                objective=kt.Objective("score", "max"), max_trials=arguments.trials, seed=1
             ),
             hypermodel=build,
             cv=StratifiedKFold(5, shuffle=True, random_state=0),

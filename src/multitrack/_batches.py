@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -11,19 +12,83 @@ import keras
 from multitrack import _model
 from multitrack._callback import TrackingCallback
 from multitrack._dispatch import InOrder, foretold, may_be_elsewhere
+from multitrack._fit import Fit
 from multitrack._guard import guarded
+from multitrack._numbers import log_numbers
 from multitrack._rates import Rates, foreseen
-from multitrack._replay import Reached, batches_before, remember_count
+from multitrack._training import batches_before, remember_count
+from multitrack.inputs.prepare import to_step
 from multitrack.run import Run
+
+
+class Batches:
+    """The batches of one fit.
+
+    Attributes:
+        before: Batches before this epoch.
+        count: Batches so far.
+        counted: What the optimizer had counted as this epoch began.
+        at_once: Batches that Keras reports at once.
+        execution: The first batch, in this epoch, of the last execution of several.
+        rates: Reads the learning rates.
+        thread: The training thread; ``None`` where no epoch has begun on one.
+        in_order: For batches on other threads, by the epoch: puts their points in order.
+        foreseen: For those: their learning rates.
+        handed_over: For those: so many of this epoch, or one more.
+    """
+
+    def __init__(self) -> None:
+        self.before = self.count = self.counted = self.execution = self.handed_over = 0
+        self.at_once = 1
+        self.rates = Rates()
+        self.thread: int | None = None
+        self.in_order: InOrder | None = None
+        self.foreseen: Callable[[int], dict[str, float]] | None = None
+
+    def begin_epoch(self, model: Any) -> None:
+        """An epoch begins on this thread."""
+        self.thread = threading.get_ident()
+        self.in_order, self.handed_over = None, 0
+        self.rates = Rates()
+        self.at_once, self.execution = _model.steps_at_once(model), 0
+        self.before = self.count
+
+    def passes(self, number: int, every: int) -> bool:
+        """Count up to ``number``; whether a multiple of ``every`` was reached or passed."""
+        earlier, self.count = self.count, number
+        return number // every != (earlier if number > earlier else number - 1) // every
+
+    def arrive(self) -> None:
+        """Wait for the points that are on their way."""
+        if self.in_order is not None and self.count == self.before:  # none has come on the training thread
+            self.in_order.wait(self.before + self.handed_over)
+
+    def end_epoch(self, model: Any) -> int:
+        """An epoch has ended, and Keras has waited for all its hooks; gives how many batches there were in all."""
+        if self.in_order is not None and self.count == self.before:
+            self.in_order.give_up()
+            self.count = self.in_order.last
+        self.in_order = None
+        self.correct(model)
+        self.before = self.count
+        remember_count(model, self.count)
+        return self.count
+
+    def correct(self, model: Any) -> None:
+        """Several batches at once may be fewer than reported, where the data ended among them; the optimizer knows."""
+        if self.at_once > 1 and _model.counts_each_batch(model):
+            trained = _model.batches_trained(model) - self.counted
+            if self.execution < trained:
+                self.count = min(self.count, self.before + trained)
 
 
 class BatchTrackingCallback(TrackingCallback):
     """What ``TrackingCallback(log_freq=N)`` makes: records every N batches as well.
 
     Under ``batch/``: the metrics so far in the epoch, as Keras gives them, and ``batch/learning_rate``. The step is
-    the number of batches trained, over all epochs and fits, as the optimizer counts them. With
-    ``steps_per_execution`` Keras reports several batches at once: a point is recorded whenever a multiple of N is
-    reached or passed, at the true number. Between two points neither the model nor the run is touched.
+    the number of batches trained, over all epochs and fits, as the optimizer counts them; it goes on where the model is
+    compiled anew. With ``steps_per_execution`` Keras reports several batches at once: a point is recorded whenever a
+    multiple of N is reached or passed, at the true number. Between two points neither the model nor the run is touched.
 
     On JAX and torch Keras goes on dispatching batches asynchronously. This class's batch hook then runs on
     Keras' threads; the points keep their order, and the end of the run waits for those on their way. Keras is asked to
@@ -35,6 +100,9 @@ class BatchTrackingCallback(TrackingCallback):
     - with a ``train_step`` or optimizer of your own, or a schedule under loss scaling;
     - in a subclass, unless it sets ``async_safe`` itself.
 
+    In a training loop of your own that calls the batch hook and does not begin epochs, a batch's step is the number
+    that it is given plus one, counted on from the end of the epoch before.
+
     Args:
         run: As for :class:`TrackingCallback`.
         log_freq: N.
@@ -44,17 +112,6 @@ class BatchTrackingCallback(TrackingCallback):
     def __init__(self, run: Run | None = None, log_freq: Literal["epoch"] | int = 1, **options: Any) -> None:
         super().__init__(run, log_freq, **options)
         self._every = 1 if log_freq == "epoch" else log_freq
-        self._before = 0  # batches before this epoch
-        self._batches = 0
-        self._counted = 0  # what the optimizer had counted as this epoch began
-        self._at_once = 1  # batches that Keras reports at once
-        self._execution = 0  # the first batch, in this epoch, of the last execution of several
-        self._rates = Rates()
-        self._thread = 0  # the training thread
-        # For batches on other threads, by the epoch:
-        self._in_order: InOrder | None = None
-        self._foreseen: Callable[[int], dict[str, float]] | None = None
-        self._handed_over = 0  # so many batches, or one more
 
     @property
     def async_safe(self) -> bool:
@@ -65,105 +122,99 @@ class BatchTrackingCallback(TrackingCallback):
             return False
 
     @guarded
-    def on_train_begin(self, logs: Any = None) -> None:
-        """A ``fit`` begins; the one before may have been interrupted with batches on their way."""
-        self._arrive()
-        super().on_train_begin(logs)
-
-    @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins; the first is where the optimizer's count is right, also after ``BackupAndRestore``."""
-        self._thread = threading.get_ident()
-        self._in_order, self._handed_over = None, 0
-        self._rates = Rates()
-        self._at_once, self._execution = getattr(self._model, "steps_per_execution", None) or 1, 0
-        self._before = self._batches
-        self._begin_count()
         super().on_epoch_begin(epoch, logs)
+        fit = self._current()
+        if not fit.run.disabled:
+            model = self._model_of(fit)
+            first = fit.batches is None
+            fit.batches = Batches() if first else fit.batches
+            fit.batches.begin_epoch(model)
+            self._count_before(fit, model, first=first)
 
     @guarded
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Always on the training thread. The first of an epoch comes after all that others do as it begins."""
-        self._handed_over = batch
-        if batch == 0 and keras.config.backend() != "tensorflow" and not self.run.disabled and foretold(self.model):
-            self._foreseen = foreseen(self.model)
-            self._in_order = InOrder(self._record, self._before, self._every)
-            self.run.at_end.add(self._arrive)
+        fit = self._here.fit
+        if fit is None or fit.batches is None:
+            return
+        batches: Batches = fit.batches
+        batches.handed_over = batch
+        if batch == 0 and keras.config.backend() != "tensorflow" and foretold(model := self._model_of(fit)):
+            batches.foreseen = foreseen(model)
+            batches.in_order = InOrder(functools.partial(self._record, fit), batches.before, self._every)
+            fit.run.at_end.add(batches.arrive)
 
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Batches up to ``batch``, counted from 0 in this epoch, were trained."""
-        if threading.get_ident() != self._thread:
-            self._batch_elsewhere(batch, logs or {})
+        fit = self._here.fit
+        if fit is None or not fit.begun:
+            fit = self._current()
+        batches: Batches | None = fit.batches
+        if batches is None:
+            if fit.run.disabled:
+                return
+            batches = fit.batches = Batches()
+        done = batch + 1 if type(batch) is int else to_step(batch) + 1
+        if fit is not self._here.fit or batches.thread not in (None, threading.get_ident()):
+            self._batch_elsewhere(fit, batches, done, logs)
             return
-        done, steps = batch + 1, self._fit_params.get("steps")
-        self._execution = done - self._at_once
+        steps = fit.params.get("steps")
+        batches.execution = done - batches.at_once
         if steps is not None and done > steps:
             done = steps  # steps_per_execution reports a whole execution even where the data ended within it
-        earlier, self._batches = self._batches, self._before + done
-        if self._batches // self._every == earlier // self._every or self.run.disabled:
+        number = batches.before + done
+        earlier = batches.count
+        if not batches.passes(number, self._every):
             return
-        self._correct()
-        if self._batches // self._every != earlier // self._every:
-            self._record(self._batches, {**self._rates_now(), **(logs or {})})
+        if batches.at_once > 1:
+            batches.correct(self._model_of(fit))
+            number = batches.count
+            if number // self._every == earlier // self._every:
+                return
+        self._record(fit, number, self._with_rates(batches, fit, logs))
 
-    @guarded
-    def on_train_end(self, logs: Any = None) -> None:
-        """The ``fit`` has ended as it should; all its batches have arrived."""
-        self.run.at_end.discard(self._arrive)
-        super().on_train_end(logs)
-
-    def _batch_elsewhere(self, batch: int, logs: Mapping[str, Any]) -> None:
+    def _batch_elsewhere(self, fit: Fit, batches: Batches, done: int, logs: Any) -> None:
         """A batch on another thread; the model may be further by now, and is not looked at."""
-        number = self._before + batch + 1
+        number = batches.before + done
         logged = number % self._every == 0
-        if self.run.disabled:
-            return
-        if self._in_order is not None and self._foreseen is not None:
-            self._in_order.put(number, {**self._foreseen(batch + 1), **logs} if logged else None)
+        if batches.in_order is not None and batches.foreseen is not None:
+            batches.in_order.put(number, {**batches.foreseen(done), **(logs or {})} if logged else None)
+        elif batches.at_once == 1:
+            batches.count = max(batches.count, number)
+            if logged:
+                self._record(fit, number, logs or {})
         elif logged:  # Keras asks nobody about a callback that is passed without a list
             raise RuntimeError(f"batch {number} came on another thread and is not recorded; fit(callbacks=[...])")
 
     @guarded  # by itself: an optimizer that cannot be asked costs the right numbers of batches, and no more
-    def _begin_count(self) -> None:
-        if not self._begun:
-            self._before = self._batches = batches_before(self.model)
-        self._counted = _model.batches_trained(self.model)
+    def _count_before(self, fit: Fit, model: Any, *, first: bool) -> None:
+        batches: Batches = fit.batches
+        if first:
+            before = batches_before(model) if fit.training is None else fit.training.batches
+            batches.before = batches.count = before
+        batches.counted = _model.batches_trained(model)
 
-    def _arrive(self) -> None:
-        """Wait for the points that are on their way."""
-        if self._in_order is not None and self._batches == self._before:  # none has come on this thread
-            self._in_order.wait(self._before + self._handed_over)
+    def _end_fit(self, fit: Fit | None) -> None:
+        if fit is not None and fit.batches is not None:  # it may have been interrupted with batches on their way
+            fit.batches.arrive()
+            fit.run.at_end.discard(fit.batches.arrive)
+        super()._end_fit(fit)
 
     @guarded
-    def _record(self, step: int, seen: Mapping[str, Any]) -> None:
-        reached = Reached.by(self.run)
-        reached.count = step
-        if step > self._held_batch:
-            self._log({f"batch/{name}": value for name, value in seen.items()}, step)
-            reached.batch = step
+    def _record(self, fit: Fit, step: int, seen: Mapping[str, Any]) -> None:
+        if fit.training is None or not fit.training.holds_batch(step):
+            log_numbers(fit.run, {f"batch/{name}": value for name, value in seen.items()}, step)
 
-    def _rates_now(self) -> dict[str, float]:
-        rates = self._rates.read(self._model)
+    def _with_rates(self, batches: Batches, fit: Fit, logs: Mapping[str, Any] | None) -> dict[str, Any]:
+        rates = None if fit.model is not self._model else batches.rates.read(self._model)
         if rates is None:
-            rates = self._learning_rates()
-            self._rates.remember(self._model, rates)
-        return rates
-
-    def _batches_so_far(self) -> int:
-        if self._in_order is not None and self._batches == self._before:
-            self._in_order.give_up()  # Keras has waited for all hooks of the epoch
-            self._batches = self._in_order.last
-        self._correct()
-        remember_count(self.model, self._batches)
-        return self._batches
-
-    def _correct(self) -> None:
-        """Several batches at once may be fewer than reported, where the data ended among them; the optimizer knows."""
-        if self._at_once > 1 and _model.counts_each_batch(self.model):
-            trained = _model.batches_trained(self.model) - self._counted
-            if self._execution < trained:
-                self._batches = min(self._batches, self._before + trained)
+            model = self._model_of(fit)
+            rates = fit.learning_rates(model)
+            batches.rates.remember(model, rates)
+        return {**rates, **(logs or {})}
 
 
 TrackingCallback._for_batches = BatchTrackingCallback

@@ -4,41 +4,48 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, Self
 
 import keras
 
-from multitrack import _model, process, ranks
+from multitrack import process, ranks
 from multitrack._checkpoints import Checkpoints, checkpoint_sources
 from multitrack._figures import Figures, checked_figures, log_figures
-from multitrack._fit import Fit, log_numbers
-from multitrack._guard import guarded, put_aside
-from multitrack._replay import Reached, batches_before
+from multitrack._fit import UNSET, Fit, Here
+from multitrack._guard import guarded
+from multitrack._numbers import log_numbers
+from multitrack._replay import Mark
+from multitrack._training import batches_before
+from multitrack.inputs.prepare import to_step
 from multitrack.run import Run, active_run, disabled_run
 
 log = logging.getLogger("multitrack")
 
 #: Shared, not copied, when KerasTuner copies a callback for each of its executions.
-_SHARED: Final = frozenset({"_given", "_run", "_model", "_rates", "_in_order", "_foreseen", "_fit", "figures"})
+_SHARED: Final = frozenset({"_given", "_run", "_model", "figures"})
+#: Of this process, and of one callback.
+_OWN: Final = frozenset({"_here", "_open", "was_called"})
 
 
 class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Records a ``fit`` into a run.
 
     - **Each epoch**, one record at step = epoch (so from ``initial_epoch`` on): every metric under the name Keras
-      gives it, ``val_*`` included; ``learning_rate`` at the epoch's end (``learning_rate/0``, … of several
-      optimizers); ``epoch_seconds``, validation included, and ``steps_per_second``, without. Where Keras' logs hold
-      ``learning_rate``, theirs counts.
+      gives it, ``val_*`` included, a metric of several numbers as ``f1_score/0``, ``f1_score/1``, …; ``learning_rate``
+      at the epoch's end (``learning_rate/0``, … of several optimizers); ``epoch_seconds``, validation included, and
+      ``steps_per_second``, without. Where Keras' logs hold ``learning_rate``, theirs counts.
     - **As the first epoch begins**, params under ``fit/``, ``optimizer/`` and ``model/``, and the model's summary as
       log lines. A later ``fit`` into the same run writes what differs to ``fit/2/`` and so on, and
-      goes on in the same series.
-    - **After an interruption**, a ``fit`` that goes on from a backup (``BackupAndRestore``, or your own with
-      ``initial_epoch``) records no epoch and no batch a second time that the run holds.
+      goes on in the same series: after the last epoch of the same model, or where ``initial_epoch`` says.
+    - **After an interruption**, a training that is repeated from a backup, in a run continued with ``run_id=`` or by
+      ``BackupAndRestore``, records no epoch and no batch a second time that the run holds. How many that were is said,
+      and counted in the delivery report.
     - **As fit ends**, also where it raises, references to the files that ``checkpoint`` wrote.
     - **evaluate()** outside of ``fit``: its metrics as simple metrics ``test_*``. ``predict()``: nothing.
     - Logs that are no numbers are set aside; the numbers beside them are kept.
+    - **A training loop of your own** may call the hooks it likes; what follows from a hook that it does not call is
+      left out, such as ``epoch_seconds`` without the begin of an epoch.
 
     ``TrackingCallback(log_freq=N)`` gives a :class:`BatchTrackingCallback`. This class itself overrides no batch
     hook, so that Keras keeps dispatching batches asynchronously on JAX and torch.
@@ -91,19 +98,22 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self.samples = samples
         self._given = run
         self._run: Run | None = run
-        self._fit_params: Mapping[str, Any] = {}
-        self._in_fit = False
-        self._begun = False  # whether this fit has come to its first epoch
-        self._fresh = False  # whether Keras has put the callback into a list of its own since fit began
-        self._fit: Fit | None = None  # of this fit
-        self._epoch_began = 0.0
-        self._held_epoch = self._held_batch = -1  # up to where this fit trains again what the run holds
+        self._here = Here()
+        self._open: set[Fit] = set()  # those that Keras has begun
+        self.was_called = False  # by anybody: told a model, or a hook
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, in this process or another, has no fit."""
+        return {name: value for name, value in vars(self).items() if name not in _OWN}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _here=Here(), _open=set(), was_called=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A copy that records into the same run."""
         clone = copy.copy(self)
         memo[id(self)] = clone
-        for name, value in vars(self).items():
+        for name, value in self.__getstate__().items():
             setattr(clone, name, value if name in _SHARED else copy.deepcopy(value, memo))
         return clone
 
@@ -119,91 +129,150 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     @property
     def guarding_run(self) -> Run:
         """Where a trouble is set aside."""
-        return self.run
+        return self.run if self._here.fit is None else self._here.fit.run
 
     # -- what Keras calls -------------------------------------------------------------------------------------
+
+    def set_model(self, model: Any) -> None:
+        """Keras tells the model, whenever it puts the callback into a list."""
+        super().set_model(model)
+        self._here.model, self.was_called = model, True
 
     def set_params(self, params: Any) -> None:
         """Keras has put the callback into a new list: for ``fit``, or for an ``evaluate`` of its own."""
         super().set_params(params)
-        self._fresh = True
+        self._here.fresh, self._here.mark = True, Mark.of(self._here.model)
 
     @guarded
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """A ``fit`` begins."""
-        self._find_run()
-        # Kept, because an evaluate() inside the fit would bring params of its own.
-        self._fit_params = dict(self.params or {})
-        self._in_fit, self._fresh = True, False
-        self._begun = False
-        self._end_fit()  # of a fit that raised
-        if not self.run.disabled:
-            self._fit = Fit(
-                self.run, self._fit_params, self.checkpoints, log_summary=self.log_summary, samples=self.samples
-            )
+        here = self._here
+        self._end_fit(here.fit)  # of one that raised
+        model = self._model if here.model is None or here.model is UNSET else here.model
+        mark = here.mark if here.mark is not None and here.fresh else Mark.of(model)
+        here.fresh = False
+        here.fit = self._make_fit(self._find_run(), model, mark)
+        self._open.add(here.fit)
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """An epoch begins; with the first, what the training is made of is known."""
-        self._epoch_began = time.perf_counter()
-        if self._fit is not None:
-            if not self._begun:
-                self._find_replay(epoch)
-            self._fit.begin_epoch(epoch, self.model)
-        self._begun = True
+        self._here.fresh = False
+        fit = self._current()
+        fit.begin_epoch(to_step(epoch), self._model_of(fit))
 
     @guarded
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """An ``evaluate`` begins; inside ``fit`` it is the validation, with which the epoch's training has ended."""
-        if self._in_fit and not self._fresh and self._fit is not None:
-            self._fit.training_ended(self.model)
+        fit = self._here.fit
+        if fit is not None and not self._here.fresh:
+            fit.training_ended(self._model_of(fit))
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch has ended, its validation included."""
-        if self.run.disabled:
-            return
-        seconds = time.perf_counter() - self._epoch_began
-        self._count()
-        speeds = None if self._fit is None else self._fit.training_ended(self.model)
-        if epoch > self._held_epoch:
-            added = {**self._learning_rates(), "epoch_seconds": seconds, **(speeds or {})}
-            self._log({**added, **(logs or {})}, step=epoch)
-            Reached.by(self.run).epoch = epoch
-        if self._fit is not None:
-            self._fit.epoch_ended(logs, self.model)
+        fit = self._current()
+        if not fit.run.disabled:
+            model = self._model_of(fit)
+            fit.end_epoch(to_step(epoch), logs, model, self._batches_trained(fit, model))
 
     @guarded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """The ``fit`` has ended as it should; Keras does not call this when it raised."""
-        self._in_fit = False
-        self._end_fit()
-        if not self.run.disabled:
-            log_figures(self.run, self.figures, self.model)
+        fit = self._here.fit or self._open_elsewhere()
+        if fit is None:
+            return
+        model = self._model_of(fit)
+        self._end_fit(fit)
+        self._here.model = None
+        if not fit.run.disabled and model is not None:
+            log_figures(fit.run, self.figures, model)
 
     @guarded
     def on_predict_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """A ``predict`` begins: the list was its own, and a validation that comes next is the fit's again."""
-        self._fresh = False
+        self._leave_own_list()
 
     @guarded
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """An ``evaluate`` has ended; validation inside ``fit`` comes again with ``on_epoch_end``."""
-        if self._in_fit and not self._fresh:
+        fit = self._here.fit
+        in_fit = fit is not None and (fit.begun or fit.in_epoch)
+        if in_fit and not self._here.fresh:
             return
-        self._fresh = False
-        if not self._in_fit:
-            self._find_run()
-        self._log({f"test_{name}": value for name, value in (logs or {}).items()}, step=None)
+        self._leave_own_list()
+        run = fit.run if fit is not None and in_fit and fit.run.status == "running" else self._find_run()
+        named = {f"test_{name}": value for name, value in logs.items()} if isinstance(logs, Mapping) else logs
+        log_numbers(run, named, step=None)
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _end_fit(self) -> None:
-        fit, self._fit = self._fit, None
+    def _current(self) -> Fit:
+        """The fit of this thread: the one that was begun here, or the only one, or one that nobody has begun."""
+        here, self.was_called = self._here, True
+        fit = here.fit
+        if fit is not None and fit.begun:
+            return fit
+        if fit is None and here.model is UNSET and (elsewhere := self._open_elsewhere()) is not None:
+            return elsewhere
+        run = self._given or active_run()
+        model = self._model if here.model is UNSET else here.model
+        same_run = here.asked is not None and (run is here.asked or (run.disabled and here.asked.disabled))
+        if fit is None or fit.model is not model or not same_run:
+            here.asked = run
+            here.fit = fit = self._make_fit(self._find_run(), model, None)
+        return fit
+
+    def _leave_own_list(self) -> None:
+        """An ``evaluate`` or ``predict`` of its own is over, perhaps of another model than the fit's around it."""
+        here = self._here
+        if here.fresh and here.fit is not None and here.fit.begun:
+            self.set_model(here.fit.model)
+        here.fresh = False
+
+    def _open_elsewhere(self) -> Fit | None:
+        """The fit that a hook on a thread of no fit belongs to.
+
+        Raises:
+            RuntimeError: Several have been begun.
+        """
+        begun = [fit for fit in list(self._open) if fit.run.status == "running"]
+        if len(begun) > 1:
+            raise RuntimeError(
+                f"one callback is in {len(begun)} fits at once, and a hook came on a thread of none of them: "
+                "give each fit a callback of its own"
+            )
+        return begun[0] if begun else None
+
+    @guarded  # by itself: an optimizer that cannot be asked must not cost the epoch's metrics
+    def _batches_trained(self, fit: Fit, model: Any) -> int:
+        return batches_before(model) if fit.batches is None else fit.batches.end_epoch(model)
+
+    def _make_fit(self, run: Run, model: Any, mark: Mark | None) -> Fit:
+        params = self.params if isinstance(self.params, Mapping) else {}
+        # Copied, because an evaluate() inside the fit would bring params of its own.
+        return Fit(
+            run, model, dict(params), self.checkpoints, mark=mark, log_summary=self.log_summary, samples=self.samples,
+            batches=self.log_freq != "epoch",
+        )  # fmt: skip
+
+    def _end_fit(self, fit: Fit | None) -> None:
         if fit is not None:
+            self._open.discard(fit)
+            if self._here.fit is fit:
+                self._here.fit = None
             fit.end()
 
-    def _find_run(self) -> None:
+    def _model_of(self, fit: Fit) -> Any:
+        """The model of a fit; ``None`` where another has been set since, so that it is not sure which is meant."""
+        if fit.model is not self._model:
+            return None
+        try:
+            return self.model
+        except Exception:  # noqa: BLE001 - Keras asks what was set, which may be no model of Keras
+            return None
+
+    def _find_run(self) -> Run:
         run = self._given or active_run()
         place = ranks.this_process()
         if place.passed_over(run.settings.ranks) and not run.disabled:
@@ -213,31 +282,9 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             )  # fmt: skip
             run = disabled_run()
         self._run = run
-        if self._run.disabled and self._given is None and process.last_open() is None:
+        if run.disabled and self._given is None and process.last_open() is None:
             log.warning(
                 "multitrack: TrackingCallback: no run is open, nothing is recorded; "
                 "call multitrack.start_run() before, or pass run="
             )
-
-    @guarded  # by itself, as is _count: an optimizer that cannot be asked must not cost the epoch's metrics
-    def _find_replay(self, epoch: int) -> None:
-        reached = Reached.by(self.run)
-        again = reached.is_trained_again(self.model, epoch, batches_before(self.model))
-        self._held_epoch, self._held_batch = (reached.epoch, reached.batch) if again else (-1, -1)
-
-    @guarded
-    def _count(self) -> None:
-        Reached.by(self.run).count = self._batches_so_far()
-
-    def _batches_so_far(self) -> int:
-        return batches_before(self.model)
-
-    def _log(self, logs: Mapping[str, Any], step: int | None) -> None:
-        log_numbers(self.run, logs, step)
-
-    def _learning_rates(self) -> dict[str, float]:
-        try:
-            return _model.learning_rates(self.model)
-        except Exception as error:  # noqa: BLE001 - an optimizer of the user's own must not cost the epoch's metrics
-            put_aside(self.run, "TrackingCallback: learning_rate", error)
-            return {}
+        return run

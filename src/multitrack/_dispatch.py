@@ -44,7 +44,8 @@ def foretold(model: Any) -> bool:
     ``train_step`` of the user's own, which may do anything.
     """
     return (
-        getattr(model, "steps_per_execution", None) == 1
+        isinstance(model, keras.Model)
+        and model.steps_per_execution == 1
         and all(
             getattr(getattr(model, name, None), "__func__", None) is getattr(keras.Model, name)
             for name in ("train_step", "make_train_function")

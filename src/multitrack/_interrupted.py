@@ -7,11 +7,11 @@ score, status and tags that it lacks from KerasTuner's own memory of the trial.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint
+from multitrack._epochs import Epochs
 from multitrack._sidecar import Notes
 from multitrack._trial import Held, OpenRun, ended_as, log_hyperparameters, log_result
 from multitrack._workers import saved_trial
@@ -65,7 +65,9 @@ class Interrupted:
     def _complete(self, recorded: RecordedRun, trial: Any) -> None:
         if recorded.summary().status in ("finished", "failed"):
             return
-        run = start_run(run_id=recorded.id, parent=self._parent)
+        # A search that goes on in another active run has trials of the run that it began in: they stay there.
+        of_this = recorded.manifest.parent == self._parent.id
+        run = start_run(run_id=recorded.id, parent=self._parent if of_this else None)
         current = OpenRun(run, _held(recorded))
         try:
             current.best_epochs += _best_epochs(recorded, trial, self._tuner.oracle.objective)
@@ -105,8 +107,10 @@ def _held(recorded: RecordedRun) -> Held:
     return Held(metrics, recorded.summary().tags, frozenset(lines))
 
 
-def _best_epochs(recorded: RecordedRun, trial: Any, objective: Any) -> Iterator[int]:
-    """The epoch of the best objective, as :func:`multitrack._trial.best_epoch`, of a trial with one execution."""
-    points = recorded.get_metrics(objective.name).get(objective.name, [])
-    if trial.status == "COMPLETED" and trial.best_step < len(points):
-        yield points[trial.best_step].step
+def _best_epochs(recorded: RecordedRun, trial: Any, objective: Any) -> list[int]:
+    """The best epoch of a completed trial with one execution, as :class:`multitrack._epochs.Epochs` tells it."""
+    epochs = Epochs(objective)
+    for record in recorded.records():
+        if isinstance(record, Metric) and record.step is not None:
+            epochs(0, record.step, record.step, record.numbers)
+    return epochs.best() if trial.status == "COMPLETED" else []

@@ -10,13 +10,28 @@ from typing import Any
 import keras
 
 
+def optimizer_of(model: Any) -> Any:
+    """The optimizer that a Keras model was compiled with; ``None`` of any other model, and before it is compiled.
+
+    Nothing is asked of an object that is no Keras model: what it means by ``optimizer`` is its own business.
+    """
+    optimizer = getattr(model, "optimizer", None) if isinstance(model, keras.Model) else None
+    return optimizer if isinstance(optimizer, keras.optimizers.Optimizer) else None
+
+
 def optimizers_of(model: Any) -> list[Any]:
     """The optimizers a model was compiled with: none, one, or those of a ``MultiOptimizer``."""
-    optimizer = getattr(model, "optimizer", None)
+    optimizer = optimizer_of(model)
     if optimizer is None:
         return []
     several = getattr(optimizer, "optimizers", None)
     return list(several) if several else [optimizer]
+
+
+def steps_at_once(model: Any) -> int:
+    """How many batches Keras reports at once."""
+    several = getattr(model, "steps_per_execution", None) if isinstance(model, keras.Model) else None
+    return several if isinstance(several, int) and several > 0 else 1
 
 
 def learning_rates(model: Any) -> dict[str, float]:
@@ -37,7 +52,7 @@ def named(rates: list[float]) -> dict[str, float]:
 
 def batches_trained(model: Any) -> int:
     """How many batches the optimizer has seen, counting each of those it accumulates gradients over."""
-    optimizer = getattr(model, "optimizer", None)
+    optimizer = optimizer_of(model)
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     # The public ``iterations`` is this one, divided by the batches it accumulates over and rounded down.
     iterations = getattr(optimizer, "_iterations", getattr(optimizer, "iterations", None))
@@ -46,7 +61,7 @@ def batches_trained(model: Any) -> int:
 
 def counts_each_batch(model: Any) -> bool:
     """Whether the optimizer counts every batch; with loss scaling it leaves out those that overflow."""
-    return not hasattr(getattr(model, "optimizer", None), "inner_optimizer")
+    return not hasattr(optimizer_of(model), "inner_optimizer")
 
 
 def optimizer_params(model: Any) -> dict[str, Any]:
@@ -75,6 +90,11 @@ def model_params(model: Any) -> dict[str, Any]:
     # As text, for that is how Keras shows them; a model that is a class of its own has none.
     shapes = {name: getattr(model, name, None) for name in ("input_shape", "output_shape")}
     return {**params, **{name: str(shape) for name, shape in shapes.items() if shape is not None}}
+
+
+def name_of(model: Any) -> str | None:
+    """The name of a Keras model, which stays when it is saved and loaded."""
+    return str(model.name) if isinstance(model, keras.Model) else None
 
 
 def summary_lines(model: Any) -> list[str]:

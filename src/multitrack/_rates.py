@@ -31,7 +31,7 @@ class Rates:
 
     def remember(self, model: Any, rates: dict[str, float]) -> None:
         """Look up the variables that hold these rates of a model whose variables are as they should be."""
-        self._found, self._optimizer = None, getattr(model, "optimizer", None)
+        self._found, self._optimizer = None, _model.optimizer_of(model)
         places = {id(variable): i for i, variable in enumerate(getattr(self._optimizer, "variables", ()))}
         optimizers = _model.optimizers_of(model)
         if len(optimizers) != len(rates):
@@ -50,7 +50,7 @@ class Rates:
         Args:
             model: As it was handed to the callback, not as ``Callback.model`` gives it.
         """
-        if self._found is None or model.optimizer is not self._optimizer:
+        if not self._found or _model.optimizer_of(model) is not self._optimizer:
             return None
         state = None
         if not getattr(model, "_jax_state_synced", True):

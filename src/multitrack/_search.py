@@ -13,17 +13,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
-
 from multitrack import _workers, process
-from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint, checkpoints_among
+from multitrack._checkpoints import OF_TRIAL, TunerCheckpoint
+from multitrack._execution import Execution
 from multitrack._guard import guarded, put_aside
 from multitrack._interrupted import Interrupted
 from multitrack._sidecar import Notes, Sidecar
 from multitrack._summary import Summary
-from multitrack._trial import OpenRun, best_epoch, ended_as, log_hyperparameters, log_result, status_of
+from multitrack._trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.errors import RunInUseError
-from multitrack.keras import TrackingCallback
 from multitrack.manifest import new_run_id
 from multitrack.run import Run, active_run, disabled_run
 from multitrack.start import journal_here, start_run
@@ -40,6 +38,7 @@ class Search:
     Attributes:
         parent: The search's run: the active one, or one of its own.
         runs: The run of each trial's last attempt in this process, by trial id.
+        in_execution: Whether a training of a trial is under way.
     """
 
     def __init__(self, tuner: Any) -> None:
@@ -52,7 +51,9 @@ class Search:
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
-        self._execution: OpenRun | None = None
+        self._execution: Execution | None = None
+        self.in_execution = False
+        self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
         self._kept: _workers.Kept | None = None
 
@@ -69,7 +70,7 @@ class Search:
         Raises:
             ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
         """
-        self._summary = None
+        self._summary, self._said_dropped = None, False
         trouble: Exception | None = None
         try:
             self._notes.load()
@@ -151,7 +152,7 @@ class Search:
             self._end_left_open()
         else:
             self._note_hyperparameters()
-        for unfinished in (self._execution, self._trial):
+        for unfinished in (None if self._execution is None else self._execution.own, self._trial):
             if unfinished is not None:
                 self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
         self._execution = self._trial = self._begun = None
@@ -253,42 +254,42 @@ class Search:
     @guarded
     def begin_execution(self, callbacks: Iterable[Any]) -> list[Any] | None:
         """One training of the trial begins; gives back its callbacks with one more, that records it."""
+        self.in_execution = True
         current = self._trial
         if current is None:
             return None
         current.executions += 1
-        run = current.run
+        own = None
         if getattr(self._tuner, "executions_per_trial", 1) > 1:
             tags = {"keras_tuner/execution": current.executions}
-            run = self._start(f"{run.name}-e{current.executions}", run, new_run_id(), tags)
-            self._execution = OpenRun(run)
-        given = list(callbacks)
-        saving = checkpoints_among(given)
-        for callback in given:
-            if isinstance(callback, TrackingCallback) and callback.will_record_into(run):
-                callback.checkpoints = callback.checkpoints or saving
-                return given  # the user's own, for its options
-        return [*given, TrackingCallback(run, checkpoint=saving)]
+            name = f"{current.run.name}-e{current.executions}"
+            own = OpenRun(self._start(name, current.run, new_run_id(), tags))
+        self._execution = Execution(current, own, self._tuner.oracle.objective, callbacks)
+        return self._execution.callbacks
 
     @guarded
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:
         """The training has ended, with a result or an error."""
-        own, self._execution = self._execution, None
-        try:
-            if error is None and self._trial is not None:
-                objective = self._tuner.oracle.objective
-                try:
-                    best = best_epoch(result, objective)
-                    numbers = tuner_utils.convert_to_metrics_dict(result, objective)
-                    numbers = {**numbers, "score": numbers[objective.name]}
-                except (KeyError, TypeError):  # such as no val_loss: KerasTuner reads it next, and says so
-                    return
-                self._trial.best_epochs += [] if best is None else [best]
-                if own is not None:
-                    own.run.log_metrics(numbers if best is None else {**numbers, "best_epoch": best})
-        finally:
-            if own is not None:
-                own.close(error)
+        execution, self._execution, self.in_execution = self._execution, None, False
+        if execution is not None:
+            dropped = error is None and execution.has_dropped_callbacks
+            execution.end(result, error)
+            if dropped and not self._said_dropped:
+                self._say_dropped()
+
+    def _say_dropped(self) -> None:
+        """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
+        self._said_dropped = True
+        model = self._tuner.hypermodel
+        who = type(self._tuner if model is None else model).__name__
+        name = self._trial.run.name if self._trial is not None else "a trial"
+        text = (
+            f"{name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not recorded, "
+            "and KerasTuner keeps no weights: let it take **kwargs, and train with model.fit(*args, **kwargs), or with "
+            "callbacks=callbacks"
+        )
+        log.warning("multitrack: %s", text)
+        self.guarding_run.log_lines(text)
 
     # -- inside -----------------------------------------------------------------------------------------------
 

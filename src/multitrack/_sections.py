@@ -32,6 +32,11 @@ def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
     """
     if run.disabled:
         return False
+    with run._lock:  # what is the same must not become another one meanwhile: several fits may run at once
+        return _log(run, section, params)
+
+
+def _log(run: Run, section: str, params: Mapping[str, Any]) -> bool:
     same = {key: value for key, value in params.items() if not _differs(run, f"{section}/{key}", value)}
     before = len(run._past.params)
     if same:

@@ -53,19 +53,36 @@ class Summary:
             "tuner": type(tuner).__name__,
             "oracle": type(oracle).__name__,
             "project_name": tuner.project_name,
-            "objective": objective.name,
-            "direction": objective.direction,
+            "objective": getattr(objective, "name", None),
+            "direction": getattr(objective, "direction", None),
             "executions_per_trial": getattr(tuner, "executions_per_trial", 1),
         }
         for name, direction in getattr(objective, "name_to_direction", {}).items():
             params[f"objectives/{name}"] = direction
-        params.update({name: getattr(oracle, name) for name in _SETTINGS if getattr(oracle, name, None) is not None})
+        params.update({name: getattr(oracle, name, None) for name in _SETTINGS})
+        self._log({name: value for name, value in params.items() if value is not None})
+        self._describe_space(oracle)
+
+    @guarded
+    def _describe_space(self, oracle: Any) -> None:
+        params: dict[str, Any] = {}
         spaces: dict[str, list[Any]] = {}
         for entry in oracle.get_space().get_config()["space"]:
             spaces.setdefault(entry["config"]["name"], []).append(entry)
         for name, entries in spaces.items():  # several: one name under several conditions
             params[f"space/{name}"] = json.dumps(entries[0] if len(entries) == 1 else entries, sort_keys=True)
-        log_section(self._run, "search", params)
+        self._log(params)
+
+    def _log(self, params: dict[str, Any]) -> None:
+        try:
+            log_section(self._run, "search", params)
+        except (TypeError, ValueError):  # one by one: one that cannot be recorded must not cost the others
+            for name, value in params.items():
+                self._log_one(name, value)
+
+    @guarded
+    def _log_one(self, name: str, value: Any) -> None:
+        log_section(self._run, "search", {name: value})
 
     @guarded
     def name_best(self) -> None:

@@ -26,10 +26,11 @@ class Throughput:
     def __init__(self, model: Any, steps: int | None, samples: int | None) -> None:
         self._steps = steps
         self._samples = samples
-        self._accumulated = getattr(getattr(model, "optimizer", None), "gradient_accumulation_steps", None) or 1
+        self._accumulated = getattr(_model.optimizer_of(model), "gradient_accumulation_steps", None) or 1
         # On TensorFlow the end of the data is a batch to the optimizer, where it is found by reading beyond it.
-        per_execution = getattr(model, "steps_per_execution", 1)
-        self._too_many = int(steps is None and per_execution == 1 and keras.backend.backend() == "tensorflow")
+        self._too_many = int(
+            steps is None and _model.steps_at_once(model) == 1 and keras.backend.backend() == "tensorflow"
+        )
         self._trained = _model.batches_trained(model)
         self._began = time.perf_counter()
         self._speeds: dict[str, float] | None = None
@@ -50,7 +51,7 @@ class Throughput:
         if self._speeds is None:
             before, self._trained = self._trained, _model.batches_trained(model)
             seconds = time.perf_counter() - self._began
-            batches = self._batches(self._trained - before)
+            batches = self._batches(self._trained - before) if seconds > 0 else 0
             self._speeds = {"steps_per_second": batches / seconds} if batches else {}
             if self._samples is not None and batches and self._steps in (None, batches):
                 self._speeds["samples_per_second"] = self._samples / seconds

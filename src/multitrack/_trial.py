@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
-
 from multitrack._guard import put_aside
+from multitrack._numbers import log_numbers, numbers_in
 from multitrack.records import KERAS_TUNER, Status
 from multitrack.run import Run
 
@@ -36,6 +35,7 @@ class OpenRun:
         run: The run.
         held: As given.
         best_epochs: Of the executions in it, where they are known.
+        at_best: What the best epoch of its execution had, where it is the only one.
         executions: How many have begun in it.
     """
 
@@ -43,6 +43,7 @@ class OpenRun:
         self.run = run
         self.held = held
         self.best_epochs: list[int] = []
+        self.at_best: dict[str, Any] = {}
         self.executions = 0
         self._active = contextlib.ExitStack()
         self._active.enter_context(run.activate())
@@ -100,37 +101,35 @@ def log_result(current: OpenRun, trial: Any, status: str) -> None:
         run.set_tags({"keras_tuner/status": status})
     if status != "COMPLETED":  # a retried trial may still hold the metrics of an earlier attempt
         return
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Any] = dict(current.at_best)
     for name, history in trial.metrics.metrics.items():
         observed = {seen.step: seen.mean() for seen in history.get_history()}
         value = observed.get(trial.best_step, history.get_last_value())
         if value is not None:
             numbers[name] = value
+            # Of several numbers KerasTuner has the mean; each of them stands beside it.
+            numbers.update({f"{name}/{key}": each for key, each in several(current.at_best.get(name)).items()})
+    numbers.pop("score", None)
     if trial.score is not None:
         numbers["score"] = trial.score
-    epochs = current.best_epochs
-    if epochs:
-        numbers.update(
-            {"best_epoch": epochs[0]} if len(epochs) == 1 else {"best_epoch_mean": sum(epochs) / len(epochs)}
-        )
-    run.log_metrics({name: value for name, value in numbers.items() if name not in current.held.metrics})
+    numbers.update(best_epoch(current.best_epochs))
+    held = current.held.metrics
+    log_numbers(run, {name: value for name, value in numbers.items() if name not in held}, None, "trial")
+
+
+def best_epoch(epochs: list[int]) -> dict[str, float]:
+    """The best epoch under its name, or the mean of those of several trainings."""
+    if not epochs:
+        return {}
+    return {"best_epoch": epochs[0]} if len(epochs) == 1 else {"best_epoch_mean": sum(epochs) / len(epochs)}
+
+
+def several(value: Any) -> dict[str, Any]:
+    """The numbers of a metric that has several, by their place in it."""
+    found, _ = numbers_in({"": value})
+    return {name.removeprefix("/"): number for name, number in found.items() if name}
 
 
 def ended_by(error: BaseException) -> Status:
     """How the runs of a search end that this exception cuts short."""
     return "killed" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
-
-
-def best_epoch(result: Any, objective: Any) -> int | None:
-    """The epoch at which a ``History`` has its best objective; ``None`` where the result is no history.
-
-    KerasTuner's ``best_step`` is an index into the history, which is not the epoch if training began at a later one.
-
-    Args:
-        result: What ``HyperModel.fit`` returned.
-        objective: The search's.
-    """
-    epochs = getattr(result, "epoch", None)
-    if not isinstance(epochs, list) or not epochs:
-        return None
-    return int(epochs[tuner_utils.get_best_step(result, objective)])

@@ -10,7 +10,7 @@ from msgspec.json import encode
 
 from multitrack.cursor import Cursor
 from multitrack.errors import ParamChangedError
-from multitrack.records import DATA, ListMetric, Lost, Metric, Params
+from multitrack.records import DATA, ListMetric, Lost, Metric, Params, Trained
 
 
 class Past:
@@ -19,20 +19,24 @@ class Past:
     Attributes:
         params: Type and JSON value of each param, by key.
         kinds: Which metrics are series and which are lists; the names of others that were found good.
-        steps: The last step of each series that was read back; not kept up while the run records.
         count: Data records so far.
         lost: How many more the machine did not take.
         redacted: Values that were redacted in them.
+        trainings: How many trainings of Keras models.
+        skipped_epochs: Epochs that were not recorded a second time.
+        skipped_batches: The same of points of batches.
         last_time: Time of the last record (ms).
     """
 
     def __init__(self) -> None:
         self.params: dict[str, tuple[str, Any]] = {}
         self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
-        self.steps: dict[str, int] = {}
         self.count = 0
         self.lost = 0
         self.redacted = 0
+        self.trainings = 0
+        self.skipped_epochs = 0
+        self.skipped_batches = 0
         self.last_time = 0
 
     def check_params(self, run_id: str, values: Mapping[str, Any], types: Mapping[str, str]) -> None:
@@ -59,10 +63,9 @@ class Past:
             for record in stretch:
                 past.count += isinstance(record, DATA)
                 if isinstance(record, Metric):  # nearly all are
-                    if (step := record.step) is not None:
+                    if record.step is not None:
                         for name in record.values:
                             past.kinds[name] = "series"
-                            past.steps[name] = step
                     continue
                 past.redacted += getattr(record, "redacted", 0)
                 if isinstance(record, Params):
@@ -71,6 +74,10 @@ class Past:
                     )
                 elif isinstance(record, ListMetric):
                     past.kinds[record.name] = "list"
+                elif isinstance(record, Trained):
+                    past.trainings = max(past.trainings, record.training)
+                    past.skipped_epochs += record.skipped_epochs
+                    past.skipped_batches += record.skipped_batches
                 elif isinstance(record, Lost):
                     lost[cursor.segment] = record.total
         past.lost = sum(lost.values())

@@ -278,7 +278,7 @@ def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | 
     records, ended = (summary.records, summary.status != "running") if until is None else (until, False)
     return report_run(
         run.lanes(), records, ended=ended, lost=summary.lost, mistakes=summary.mistakes,
-        redacted=summary.redacted,
+        redacted=summary.redacted, skipped_epochs=summary.skipped_epochs, skipped_batches=summary.skipped_batches,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from multitrack.records import (
     Params,
     Status,
     Tags,
+    Trained,
     number_to_json,
 )
 from multitrack.redaction import Redactor
@@ -363,6 +364,18 @@ class Recorder:
                 writer = self._ready()
                 writer.append(Mistake(time=writer.now(), call=call, reason=reason, redacted=redaction.count))
                 self._past.redacted += redaction.count
+
+    def note_trained(self, training: int, **fields: Any) -> None:
+        """Write down where the training of a Keras model stands; for the Keras callback.
+
+        Args:
+            training: Which of the run's trainings.
+            **fields: The other fields of :class:`~multitrack.records.Trained`.
+        """
+        if self._status == "running" and self.directory is not None:
+            with self._lock, contextlib.suppress(JournalError):
+                writer = self._ready()
+                writer.append(Trained(time=writer.now(), training=training, **fields))
 
     def _append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags]) -> bool:
         """Write the record made for the time of now; whether the machine took it."""

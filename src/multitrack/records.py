@@ -198,6 +198,32 @@ class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
     redacted: int = 0
 
 
+class Trained(Record, frozen=True, kw_only=True, tag="trained"):
+    """Where a Keras model's training stands, as a ``fit`` begins and as each epoch ends.
+
+    A continued run finds in it which of its epochs and batches are trained a second time.
+
+    Attributes:
+        training: Which of the run's trainings, from 1; each model has its own.
+        epoch: The next epoch as Keras counts.
+        step: The step that this epoch is recorded at.
+        batches: Batches trained so far: the last step under ``batch/``.
+        counted: The same as the model's optimizer counts it.
+        model: The model's name, as a ``fit`` begins.
+        skipped_epochs: Epochs since the record before that were not recorded, because the run held them.
+        skipped_batches: The same of points under ``batch/``.
+    """
+
+    training: int
+    epoch: int
+    step: int
+    batches: int
+    counted: int
+    model: str | None = None
+    skipped_epochs: int = 0
+    skipped_batches: int = 0
+
+
 class Lost(Record, frozen=True, kw_only=True, tag="lost"):
     """What the machine did not take (a full disk), written as soon as it takes records again.
 
@@ -216,7 +242,7 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
     status: Status
 
 
-AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Lost | End
+AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Trained | Lost | End
 """Everything that can stand in a journal."""
 
 DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)
@@ -229,7 +255,7 @@ _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecor
 plain_decoder: Final = _decoder
 
 #: What each kind is called on disk.
-TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "lost", "end")
+TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "trained", "lost", "end")
 
 #: A record as JSON, without its newline: for the recording calls, where one call of a function more can be measured.
 to_json: Final = _encoder.encode

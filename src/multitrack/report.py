@@ -44,16 +44,21 @@ class DeliveryReport(Mapping[str, LaneReport]):
         mistakes: Wrong calls set aside with ``mistakes = "warn"``.
         damaged: Journal lines that are no records.
         redacted: Values that were redacted before they reached the journal.
+        skipped_epochs: Epochs that a Keras model trained a second time, and that the run held already.
+        skipped_batches: The same of points of batches.
     """
 
     def __init__(
-        self, lanes: Mapping[str, LaneReport], *, lost: int = 0, mistakes: int = 0, damaged: int = 0, redacted: int = 0
-    ) -> None:
+        self, lanes: Mapping[str, LaneReport], *, lost: int = 0, mistakes: int = 0, damaged: int = 0, redacted: int = 0,
+        skipped_epochs: int = 0, skipped_batches: int = 0,
+    ) -> None:  # fmt: skip
         self._lanes = dict(lanes)
         self.lost = lost
         self.mistakes = mistakes
         self.damaged = damaged
         self.redacted = redacted
+        self.skipped_epochs = skipped_epochs
+        self.skipped_batches = skipped_batches
 
     def __getitem__(self, backend: str) -> LaneReport:
         return self._lanes[backend]
@@ -68,6 +73,11 @@ class DeliveryReport(Mapping[str, LaneReport]):
     def complete(self) -> bool:
         """Whether every backend holds everything that it can hold."""
         return all(lane.complete for lane in self._lanes.values())
+
+    @property
+    def skipped(self) -> int:
+        """Points of a repeated training that were not recorded a second time."""
+        return self.skipped_epochs + self.skipped_batches
 
     @property
     def pending(self) -> int:
@@ -93,6 +103,8 @@ class DeliveryReport(Mapping[str, LaneReport]):
         return DeliveryReport(
             lanes, lost=self.lost + other.lost, mistakes=self.mistakes + other.mistakes,
             damaged=max(self.damaged, other.damaged), redacted=self.redacted + other.redacted,
+            skipped_epochs=self.skipped_epochs + other.skipped_epochs,
+            skipped_batches=self.skipped_batches + other.skipped_batches,
         )  # fmt: skip
 
     def __str__(self) -> str:
@@ -107,7 +119,10 @@ class DeliveryReport(Mapping[str, LaneReport]):
             parts.append(text)
         for count, what in ((self.lost, "lost: the disk did not take them"), (self.mistakes, "wrong calls set aside"),
                             (self.damaged, "damaged journal lines passed over"),
-                            (self.redacted, "values redacted")):  # fmt: skip
+                            (self.redacted, "values redacted"),
+                            (self.skipped_epochs, "epochs trained again, not recorded a second time"),
+                            (self.skipped_batches, "points of batches trained again, not recorded a second time"),
+                            ):  # fmt: skip
             if count:
                 parts.append(f"{count} {what}")
         return safe("; ".join(parts) or "no backend")
@@ -126,10 +141,15 @@ def report_lane(state: LaneState, total: int, *, ended: bool) -> LaneReport:
     )  # fmt: skip
 
 
-def report_run(
-    states: Mapping[str, LaneState], total: int, *, ended: bool, lost: int = 0, mistakes: int = 0, redacted: int = 0
-) -> DeliveryReport:
-    """The report of a run with ``total`` data records, from its lanes' states by backend."""
+def report_run(states: Mapping[str, LaneState], total: int, *, ended: bool, **counts: int) -> DeliveryReport:
+    """The report of a run with ``total`` data records, from its lanes' states by backend.
+
+    Args:
+        states: How far each backend is.
+        total: Data records of the run.
+        ended: Whether it has ended.
+        **counts: As :class:`DeliveryReport` takes them, but for ``damaged``, which the lanes know.
+    """
     lanes = {name: report_lane(state, total, ended=ended) for name, state in states.items()}
     damaged = max((state.damaged for state in states.values()), default=0)
-    return DeliveryReport(lanes, lost=lost, mistakes=mistakes, damaged=damaged, redacted=redacted)
+    return DeliveryReport(lanes, damaged=damaged, **counts)

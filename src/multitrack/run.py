@@ -342,6 +342,8 @@ class Run(Recorder):
             lost=lost,
             mistakes=self.mistakes,
             redacted=self._past.redacted + self.manifest.redacted,
+            skipped_epochs=self._past.skipped_epochs,
+            skipped_batches=self._past.skipped_batches,
         )
 
     def _close_fork(self) -> None:

@@ -83,6 +83,7 @@ def print_run(run: RecordedRun) -> None:
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
+        ("trained again", _trained_again(summary)),
         ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
         *_origin(run),
     )  # fmt: skip
@@ -126,6 +127,7 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
         "ended": run.ended(summary), "records": summary.records,
         "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
         "redacted": summary.redacted,
+        "skipped_epochs": summary.skipped_epochs, "skipped_batches": summary.skipped_batches,
         "directory": str(run.directory), "backends": report_as_json(report_of(run, summary)),
     }  # fmt: skip
     if full:
@@ -221,6 +223,12 @@ def _delivery(report: DeliveryReport) -> list[Piece]:
 
 def _records(summary: Summary) -> str:
     return f"{summary.records}, {summary.lost} lost" if summary.lost else str(summary.records)
+
+
+def _trained_again(summary: Summary) -> str | None:
+    epochs, batches = summary.skipped_epochs, summary.skipped_batches
+    both = " and ".join(f"{count} {what}" for count, what in ((epochs, "epochs"), (batches, "batches")) if count)
+    return f"{both} that the run held, not recorded a second time" if both else None
 
 
 def _options(manifest: Manifest) -> dict[str, dict[str, Any]]:

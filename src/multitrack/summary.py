@@ -23,6 +23,7 @@ from multitrack.records import (
     Params,
     Status,
     Tags,
+    Trained,
     typed_params,
 )
 from multitrack.resolve import as_double
@@ -90,6 +91,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         lost: Records that the machine did not take (a full disk).
         damaged: Journal lines that are no records.
         redacted: Values that were redacted before they reached the journal; a run adds its manifest's.
+        skipped_epochs: Epochs that were trained a second time and not recorded again.
+        skipped_batches: The same of points of batches.
     """
 
     status: Status
@@ -107,6 +110,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     lost: int
     damaged: int
     redacted: int
+    skipped_epochs: int = 0
+    skipped_batches: int = 0
 
     @property
     def metrics(self) -> dict[str, int | float]:
@@ -199,7 +204,7 @@ def _read(directory: Path) -> tuple[Summary, bool]:
     lists: dict[str, Tally] = {}
     tags: dict[str, str] = {}
     artifacts: dict[str, ArtifactRef] = {}
-    lines = records = mistakes = redacted = 0
+    lines = records = mistakes = redacted = skipped_epochs = skipped_batches = 0
     lost: dict[int, int] = {}
     cursor = Cursor(directory, resolved=False)
     while stretch := cursor.read():
@@ -233,6 +238,9 @@ def _read(directory: Path) -> tuple[Summary, bool]:
                 lines += len(record.lines)
             elif isinstance(record, Mistake):
                 mistakes += 1
+            elif isinstance(record, Trained):
+                skipped_epochs += record.skipped_epochs
+                skipped_batches += record.skipped_batches
             elif isinstance(record, Lost):
                 lost[cursor.segment] = record.total
     try:
@@ -250,5 +258,6 @@ def _read(directory: Path) -> tuple[Summary, bool]:
         lists={name: tally.result() for name, tally in lists.items()}, tags=tags,
         artifacts=list(artifacts.values()), lines=lines, records=records, mistakes=mistakes,
         lost=sum(lost.values()), damaged=len(cursor.damaged), redacted=redacted,
+        skipped_epochs=skipped_epochs, skipped_batches=skipped_batches,
     )  # fmt: skip
     return summary, at_rest

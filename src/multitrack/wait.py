@@ -121,7 +121,8 @@ def _told(doing: set[str], done: int, total: int) -> str:
 
 def pending_statement(run: Run, report: DeliveryReport, *, detached: bool) -> str | None:
     """What is pending after the wait and how to send it, or ``None`` where nothing is to be said."""
-    if report.complete and not report.lost and not report.mistakes and not any(r.set_aside for r in report.values()):
+    said = report.lost or report.mistakes or report.skipped or any(lane.set_aside for lane in report.values())
+    if report.complete and not said:
         return None
     journal = run.settings.journal
     if report.complete:

@@ -11,7 +11,7 @@ import pytest
 
 import multitrack
 from multitrack import keras_tuner as tuners
-from multitrack._trial import best_epoch
+from multitrack._epochs import Epochs
 from multitrack.keras import TrackingCallback
 from multitrack.testing import MemoryBackend
 from searches import KINDS, WARNINGS, Space, build, make, search
@@ -290,6 +290,6 @@ def test_several_objectives(data, project, journal):
 def test_best_epoch_is_an_epoch_not_an_index():
     history = keras.callbacks.History()
     history.epoch, history.history = [4, 5, 6], {"loss": [1.0, 2.0, 3.0], "val_loss": [3.0, 1.0, 2.0]}
-    assert best_epoch(history, keras_tuner.Objective("val_loss", "min")) == 5
-    assert best_epoch(history, keras_tuner.Objective("val_loss", "max")) == 4
-    assert best_epoch(1.5, keras_tuner.Objective("val_loss", "min")) is None
+    assert Epochs(keras_tuner.Objective("val_loss", "min")).best(history) == [5]
+    assert Epochs(keras_tuner.Objective("val_loss", "max")).best(history) == [4]
+    assert Epochs(keras_tuner.Objective("val_loss", "min")).best(1.5) == []

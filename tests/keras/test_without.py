@@ -1,5 +1,6 @@
 """Tracked tuners where tracking is switched off, something they need is missing, or another process runs the trials."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import keras
 import keras_tuner
 import pytest
 
-from multitrack import keras_tuner as tuners
 from searches import WARNINGS, build, make, search, states
 
 pytestmark = WARNINGS
@@ -35,8 +35,8 @@ def test_disabled_writes_no_file(data, project, monkeypatch):
 
 
 def test_a_missing_tensorboard_is_said_before_the_search(data, project, monkeypatch):
-    real = tuners.importlib.util.find_spec
-    monkeypatch.setattr(tuners.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else real(name))
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorboard" else real(name))
     tuner = make("RandomSearch", build, project, max_trials=1)
     if keras.config.backend() != "tensorflow":  # elsewhere KerasTuner does without
         search(tuner, data)

@@ -7,7 +7,7 @@ from typing import Any, assert_type
 import keras_tuner
 
 import multitrack
-import multitrack.keras_tuner
+import multitrack.keras_tuner as kt
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
@@ -82,9 +82,35 @@ class OwnTuner(keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner sh
         return 1.0
 
 
+class Mine(kt.Tuner):
+    """What is tracked has types, so that nothing need be ignored."""
+
+    def run_trial(self, trial: kt.engine.trial.Trial, *args: Any, **kwargs: Any) -> float:
+        return float(trial.hyperparameters.Float("x", 0, 1))
+
+
+class Grid(kt.tuners.GridSearch):
+    pass
+
+
 def searching() -> None:
-    assert_type(multitrack.keras_tuner.tracked(OwnTuner), type[OwnTuner])
-    tuner = multitrack.keras_tuner.tracked(OwnTuner)(print, objective="loss")
+    assert_type(kt.tracked(OwnTuner), type[OwnTuner])
+    tuner = kt.tracked(OwnTuner)(print, objective="loss")
     assert_type(tuner.best(), float)
     tuner.runs["3"].log_metric("seen", 1.0)
-    multitrack.keras_tuner.tracked(3)  # type: ignore[arg-type]
+    kt.tracked(3)  # type: ignore[arg-type]
+    mine = Mine(kt.oracles.RandomSearchOracle(objective=kt.Objective("loss", "min")))
+    assert_type(mine.runs, dict[str, Run])
+    assert_type(mine.parent_run, Run | None)
+    assert_type(Grid(print).runs, dict[str, Run])
+    assert_type(kt.RandomSearch(print, max_trials=3), kt.RandomSearch)
+    assert_type(kt.__version__, str)
+    space = kt.HyperParameters()
+    space.Int("units", 1, 9)
+    hypermodels: list[type[kt.HyperModel]] = [kt.applications.HyperResNet]
+    assert hypermodels
+    assert issubclass(kt.errors.FatalError, Exception)
+    assert kt.engine.hyperparameters.Choice
+    assert kt.engine.base_tuner.BaseTuner is kt.BaseTuner
+    kt.nothing()  # type: ignore[attr-defined]
+    kt.oracles.nothing()  # type: ignore[attr-defined]

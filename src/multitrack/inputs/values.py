@@ -152,6 +152,9 @@ def as_array(value: Any) -> Any:
         if found.is_floating_point() and found.dtype not in (torch.float16, torch.float32, torch.float64):
             found = found.float()  # bfloat16 and smaller ones
         return found.numpy()
+    tensorflow: Any = sys.modules.get("tensorflow")
+    if tensorflow is not None and issubclass(kind, getattr(tensorflow, "Variable", ())):
+        return numpy.asarray(value.numpy())  # a distributed one has none of the protocols
     protocol = next((name for name in _PROTOCOLS if defines(kind, name)), None)
     if protocol is None:
         return None

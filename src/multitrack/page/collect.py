@@ -26,6 +26,7 @@ from multitrack.records import (
     Mistake,
     Params,
     Tags,
+    Trained,
     number_to_json,
     typed_params,
 )
@@ -135,6 +136,7 @@ class Collected:
         self._head: list[tuple[int, str, str]] = []
         self._tail: deque[tuple[int, str, str]] = deque(maxlen=max(0, self._most_lines - self._head_most))
         self._lines = self._records = self._mistakes = 0
+        self._skipped_epochs = self._skipped_batches = 0
         self._redacted = self.run.manifest.redacted
         self._lost: dict[int, int] = {}
 
@@ -199,6 +201,9 @@ class Collected:
                 self._take_lines(record)
             case Mistake():
                 self._mistakes += 1
+            case Trained():
+                self._skipped_epochs += record.skipped_epochs
+                self._skipped_batches += record.skipped_batches
             case Lost():
                 self._lost[self._cursor.segment] = record.total
 
@@ -228,6 +233,7 @@ class Collected:
             lists={name: curve.tally.result() for name, curve in self._lists.items()},
             lines=self._lines, records=self._records, mistakes=self._mistakes, lost=sum(self._lost.values()),
             damaged=len(self._cursor.damaged), redacted=self._redacted,
+            skipped_epochs=self._skipped_epochs, skipped_batches=self._skipped_batches,
         )  # fmt: skip
         return summary, Curves(
             {name: curve.thinner.thinned() for name, curve in self._series.items()},
@@ -240,7 +246,8 @@ class Collected:
         report = report_run(self.run.lanes(), found.records, ended=found.status != "running", lost=found.lost)
         counts = {
             "records": found.records, "wrong calls": found.mistakes, "lost": found.lost, "redacted": found.redacted,
-            "damaged": found.damaged,
+            "damaged": found.damaged, "epochs trained again": found.skipped_epochs,
+            "batches trained again": found.skipped_batches,
         }  # fmt: skip
         started = manifest.created
         return PageRun(

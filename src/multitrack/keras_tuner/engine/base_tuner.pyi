@@ -1,0 +1,1 @@
+from multitrack.keras_tuner.tuners import BaseTuner as BaseTuner

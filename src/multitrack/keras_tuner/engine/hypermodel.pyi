@@ -1,0 +1,1 @@
+from keras_tuner.engine.hypermodel import HyperModel as HyperModel

@@ -1,0 +1,9 @@
+from keras_tuner.engine.hyperparameters import Boolean as Boolean
+from keras_tuner.engine.hyperparameters import Choice as Choice
+from keras_tuner.engine.hyperparameters import Fixed as Fixed
+from keras_tuner.engine.hyperparameters import Float as Float
+from keras_tuner.engine.hyperparameters import HyperParameter as HyperParameter
+from keras_tuner.engine.hyperparameters import HyperParameters as HyperParameters
+from keras_tuner.engine.hyperparameters import Int as Int
+from keras_tuner.engine.hyperparameters import deserialize as deserialize
+from keras_tuner.engine.hyperparameters import serialize as serialize

@@ -1,0 +1,1 @@
+from keras_tuner.engine.metrics_tracking import infer_metric_direction as infer_metric_direction

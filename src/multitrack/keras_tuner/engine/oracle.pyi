@@ -1,0 +1,2 @@
+from keras_tuner.engine.oracle import Objective as Objective
+from keras_tuner.engine.oracle import Oracle as Oracle

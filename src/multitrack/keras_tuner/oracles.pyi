@@ -1,0 +1,4 @@
+from keras_tuner.oracles import BayesianOptimizationOracle as BayesianOptimizationOracle
+from keras_tuner.oracles import GridSearchOracle as GridSearchOracle
+from keras_tuner.oracles import HyperbandOracle as HyperbandOracle
+from keras_tuner.oracles import RandomSearchOracle as RandomSearchOracle

@@ -1,0 +1,215 @@
+"""KerasTuner's tuners, tracked: the classes that stand in ``multitrack.keras_tuner`` where KerasTuner has its own.
+
+They form the same tree: a tracked ``RandomSearch`` is a tracked ``Tuner`` and a tracked ``BaseTuner``, and each is
+KerasTuner's class of its name. So a subclass of any of them is tracked as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import keras_tuner
+from keras_tuner.engine import base_tuner
+from keras_tuner.src import backend as keras_tuner_backend  # it has no public name
+
+from multitrack._search import Search
+from multitrack.errors import to_install
+from multitrack.run import Run
+
+__all__ = [
+    "BaseTuner", "BayesianOptimization", "GridSearch", "Hyperband", "RandomSearch", "SklearnTuner", "Tuner", "tracked",
+]  # fmt: skip
+
+_Tuner = TypeVar("_Tuner")
+
+
+class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships no types
+    """KerasTuner's ``BaseTuner``, tracked; every method calls the tuner's own.
+
+    ``run_trial`` is left alone: ``Tuner.__init__`` looks at who defines it, and users give it signatures of their own.
+    """
+
+    _tracking: Search | None = None
+
+    def __getstate__(self) -> Any:
+        """Copies have no runs: KerasTuner copies the callbacks of a search, and with them a tuner that they hold."""
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_tracking"} if isinstance(state, dict) else state
+
+    @property
+    def parent_run(self) -> Run | None:
+        """The search's run; ``None`` before the first ``search``."""
+        return None if self._tracking is None else self._tracking.parent
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The run of each trial of this process, by trial id; of several attempts, the last."""
+        return {} if self._tracking is None else dict(self._tracking.runs)
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> Any:
+        """Search as KerasTuner does, with tracking.
+
+        Raises:
+            ImportError: ``tensorboard`` is missing, without which KerasTuner would fail every trial.
+            ConfigError: As :func:`multitrack.start_run`; nothing has been searched then.
+        """
+        _check_tensorboard(self)
+        tracking = self._tracking = self._tracking or Search(self)
+        tracking.begin()
+        try:
+            result = super().search(*fit_args, **fit_kwargs)
+        except BaseException as error:
+            tracking.end(error)
+            raise
+        tracking.end()
+        return result
+
+    def on_trial_begin(self, trial: Any) -> None:
+        """The trial's run begins, and is the active one from here on."""
+        if self._tracking is not None:
+            self._tracking.begin_trial(trial)
+        super().on_trial_begin(trial)
+
+    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+        """A subclass of ours may have an ``on_trial_begin`` that calls no other, for KerasTuner's own does nothing."""
+        if self._tracking is not None:
+            self._tracking.begin_trial(trial)
+        super()._try_run_and_update_trial(trial, *args, **kwargs)
+
+    def on_trial_end(self, trial: Any) -> None:
+        """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
+        raised = trial.status != "COMPLETED"
+        if self._tracking is not None:
+            self._tracking.keep_notes()
+        try:
+            super().on_trial_end(trial)  # raises where too many trials in a row have failed
+        finally:
+            if self._tracking is not None:
+                self._tracking.end_trial(trial, raised=raised)
+
+
+def _tracked_execution(train: Callable[..., Any]) -> Callable[..., Any]:
+    """One training of a trial; by now KerasTuner has copied the callbacks, so that the one added is never copied."""
+
+    @functools.wraps(train)
+    def call(self: Tuner, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        tracking = self._tracking
+        if tracking is None or tracking.in_execution:
+            return train(self, trial, *args, **kwargs)
+        try:
+            callbacks = tracking.begin_execution(kwargs.get("callbacks") or ())
+            if callbacks is not None:
+                kwargs["callbacks"] = callbacks
+            results = train(self, trial, *args, **kwargs)
+        except BaseException as error:
+            tracking.end_execution(None, error=error)
+            raise
+        tracking.end_execution(results)
+        return results
+
+    vars(call)["multitrack"] = True
+    return call
+
+
+class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner ships no types
+    """:class:`keras_tuner.Tuner`, tracked; the same arguments."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass may train in its own way without calling this class's, as AutoKeras does."""
+        super().__init_subclass__(**kwargs)
+        train = cls._build_and_fit_model
+        if not hasattr(train, "multitrack"):
+            cls._build_and_fit_model = _tracked_execution(train)  # type: ignore[method-assign]
+
+    @_tracked_execution
+    def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._build_and_fit_model(trial, *args, **kwargs)
+
+
+class RandomSearch(Tuner, keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner ships no types
+    """:class:`keras_tuner.RandomSearch`, tracked; the same arguments."""
+
+
+class BayesianOptimization(Tuner, keras_tuner.BayesianOptimization):  # type: ignore[misc]  # as above
+    """:class:`keras_tuner.BayesianOptimization`, tracked; the same arguments."""
+
+
+class Hyperband(Tuner, keras_tuner.Hyperband):  # type: ignore[misc]  # as above
+    """:class:`keras_tuner.Hyperband`, tracked; the same arguments."""
+
+
+class GridSearch(Tuner, keras_tuner.GridSearch):  # type: ignore[misc]  # as above
+    """:class:`keras_tuner.GridSearch`, tracked; the same arguments."""
+
+
+class SklearnTuner(BaseTuner, keras_tuner.SklearnTuner):  # type: ignore[misc]  # as above
+    """:class:`keras_tuner.SklearnTuner`, tracked; the same arguments."""
+
+    @functools.wraps(keras_tuner.SklearnTuner.search)
+    def search(self, *args: Any, **kwargs: Any) -> Any:
+        """See KerasTuner's, whose signature this has."""
+        return super().search(*args, **kwargs)
+
+
+#: By KerasTuner's class.
+_OURS: Final[dict[type, type]] = {
+    base_tuner.BaseTuner: BaseTuner, keras_tuner.Tuner: Tuner, keras_tuner.RandomSearch: RandomSearch,
+    keras_tuner.BayesianOptimization: BayesianOptimization, keras_tuner.Hyperband: Hyperband,
+    keras_tuner.GridSearch: GridSearch, keras_tuner.SklearnTuner: SklearnTuner,
+}  # fmt: skip
+
+for _theirs, _class in _OURS.items():  # help() and notebooks show the arguments
+    _class.__doc__ = f"{_class.__doc__}\n\n{inspect.getdoc(_theirs)}"
+
+
+def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
+    """A subclass of any KerasTuner tuner that records its searches, with ``runs`` and ``parent_run``.
+
+    It has the name of the tuner, so that it can take its place, also as a decorator. Of KerasTuner's own classes it is
+    the one that stands in this package; a class that is tracked already is given back.
+
+    Args:
+        tuner: The class; constructor and behaviour stay as they are.
+
+    Raises:
+        TypeError: It is no class derived from KerasTuner's ``BaseTuner``, or has ``runs`` or ``parent_run`` itself.
+    """
+    if not (isinstance(tuner, type) and issubclass(tuner, base_tuner.BaseTuner)):
+        raise TypeError(f"tracked() takes a tuner class of KerasTuner, got {tuner!r}")
+    if issubclass(tuner, BaseTuner):
+        return tuner
+    cls: Any = tuner
+    if cls in _OURS:
+        return _OURS[cls]
+    taken = [name for name in ("parent_run", "runs") if hasattr(cls, name)]
+    if taken:
+        raise TypeError(f"tracked() gives a tuner the property {taken[0]!r}, which {cls.__qualname__} has already")
+    base = Tuner if issubclass(cls, keras_tuner.Tuner) else BaseTuner
+
+    @functools.wraps(cls.search)
+    def search(self: Any, *fit_args: Any, **fit_kwargs: Any) -> Any:
+        return base.search(self, *fit_args, **fit_kwargs)
+
+    same = {name: getattr(cls, name) for name in ("__doc__", "__module__", "__qualname__")}
+    return type(cls.__name__, (base, cls), {**same, "search": search})
+
+
+def _check_tensorboard(tuner: Any) -> None:
+    """KerasTuner imports it in every trial on TensorFlow, without declaring it; the trials then just fail."""
+    keras_trains = getattr(type(tuner).run_trial, "__module__", "").startswith("keras_tuner.")
+    if not (isinstance(tuner, keras_tuner.Tuner) and keras_trains and _keras_backend() == "tensorflow"):
+        return
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "KerasTuner on TensorFlow needs tensorboard, without which every trial fails: "
+            + to_install("keras-tuner"), name="tensorboard",
+        )  # fmt: skip
+
+
+def _keras_backend() -> str:
+    """As KerasTuner sees it where it decides on importing tensorboard."""
+    return str(keras_tuner_backend.config.backend())

@@ -1,0 +1,466 @@
+"""Every hook, called without those before it, out of order, twice, from any thread, with any model: right, or left out."""
+
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import multitrack
+from multitrack.keras import TrackingCallback
+from multitrack.records import Metric
+from searches import WARNINGS, build, make
+
+pytestmark = [pytest.mark.case(7), *WARNINGS]
+
+
+class Clock:
+    """Seconds that pass where a test says so, on each thread by itself; far from zero, as a machine's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here = threading.local()
+        monkeypatch.setattr(time, "perf_counter", self.now)
+
+    def now(self) -> float:
+        return getattr(self.here, "now", 1e9)
+
+    def go_on(self, seconds: float) -> None:
+        self.here.now = self.now() + seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def series(held: Any) -> dict[str, list[tuple[int, float]]]:
+    return {name: [(p.step, p.value) for p in points] for name, points in held.get_metrics().items()}
+
+
+# -- as KerasTuner's guide has it ---------------------------------------------------------------------------------
+
+
+class OwnLoop(keras_tuner.HyperModel):
+    """A training loop of one's own, as in KerasTuner's guide on custom training loops."""
+
+    def __init__(self, *hooks: str) -> None:
+        super().__init__()
+        self.hooks = hooks
+
+    def build(self, hp: Any) -> Any:
+        return build(hp)
+
+    def fit(self, hp: Any, model: Any, x: Any, y: Any, callbacks: Any = (), **kwargs: Any) -> float:
+        loss = keras.losses.MeanSquaredError()
+        for callback in callbacks:
+            callback.set_model(model)
+        best = float("inf")
+        for epoch in range(2):
+            if "on_epoch_begin" in self.hooks:
+                for callback in callbacks:
+                    callback.on_epoch_begin(epoch)
+            value = float(keras.ops.convert_to_numpy(loss(y, model(x)))) + 1 / (epoch + 1)
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs={"my_metric": value})
+            best = min(best, value)
+        return best
+
+
+@pytest.mark.parametrize("hooks", [(), ("on_epoch_begin",)])
+def test_a_custom_training_loop_in_a_search(data, project, journal, hooks):
+    objective = keras_tuner.Objective("my_metric", "min")
+    tuner = make("RandomSearch", OwnLoop(*hooks), project, max_trials=2, objective=objective)
+    tuner.search(x=data[0], y=data[1])
+    for key in "01":
+        held = journal()[f"trial-{key}"]
+        found = series(held)
+        assert [step for step, _ in found["my_metric"]] == [0, 1]
+        assert found["learning_rate"][0] == (0, pytest.approx(0.01 * held.summary().params["tenths"]))
+        assert found.pop("epoch_seconds", []) == ([(0, 0.0), (1, 0.0)] if hooks else [])
+        assert set(found) == {"my_metric", "learning_rate"}
+        assert held.summary().metrics["score"] == min(value for _, value in found["my_metric"])
+    assert {run.summary().mistakes for run in journal().values()} == {0}
+
+
+# -- one hook at a time, and any order ----------------------------------------------------------------------------
+
+
+class NoKerasModel:
+    """It has the names, and not the meaning."""
+
+    name = built = 5
+    optimizer = "adam"
+    loss = steps_per_execution = _initial_epoch = "several"
+    trainable_weights: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"nobody should ask for {name}")
+
+
+def uncompiled() -> Any:
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+
+
+def not_built() -> Any:
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+MODELS: dict[str, Any] = {
+    "never set": None, "None": lambda: None, "uncompiled": uncompiled, "not built": not_built, "an object": object,
+    "a namesake": NoKerasModel, "a mock": mock.MagicMock, "a function": lambda: len, "a class": lambda: keras.Model,
+}  # fmt: skip
+
+#: Each hook, with what it is given.
+HOOKS: dict[str, tuple[Any, ...]] = {
+    "set_params": ({"epochs": 2},), "on_train_begin": (), "on_epoch_begin": (0,), "on_train_batch_begin": (0,),
+    "on_batch_begin": (0,), "on_batch_end": (0,),
+    "on_train_batch_end": (0, {"loss": 1.0}), "on_test_begin": (), "on_test_batch_begin": (0,),
+    "on_test_batch_end": (0, {"loss": 1.0}), "on_test_end": ({"loss": 3.0},), "on_predict_begin": (),
+    "on_predict_batch_begin": (0,), "on_predict_batch_end": (0, {"outputs": np.zeros(3)}), "on_predict_end": (),
+    "on_epoch_end": (0, {"loss": 2.0}), "on_train_end": ({"loss": 2.0},),
+}  # fmt: skip
+
+#: The only values that may be recorded, by name.
+RIGHT = {"loss": 2.0, "batch/loss": 1.0, "test_loss": 3.0}
+
+
+def called(*hooks: str, model: Any = None, log_freq: Any = 1, after: Any = None) -> Any:
+    """The run, after these hooks of a callback."""
+    callback = TrackingCallback(log_freq=log_freq)
+    with multitrack.start_run() as run:
+        if model is not None:
+            callback.set_model(model())
+        for hook in hooks:
+            getattr(callback, hook)(*HOOKS[hook])
+        if after is not None:
+            after(callback)
+    assert run.mistakes == 0
+    return multitrack.open_journal(".multitrack").run(run.id)
+
+
+def assert_right(held: Any) -> None:
+    summary = held.summary()
+    rates = ("learning_rate", "batch/learning_rate")
+    for name, points in series(held).items():
+        if name == "epoch_seconds":
+            assert all(seconds == 0 for _, seconds in points)
+        elif name in rates:
+            assert all(value == pytest.approx(0.01) for _, value in points)
+        else:
+            assert {value for _, value in points} == {RIGHT[name]}, name
+    assert summary.simple == {name: RIGHT[name] for name in summary.simple}
+    assert summary.mistakes == 0
+    assert summary.status == "finished"
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("log_freq", [1, "epoch"])
+def test_each_hook_alone_and_twice(project, model, log_freq):
+    for hook in HOOKS:
+        for times in (1, 2):
+            held = called(*[hook] * times, model=model, log_freq=log_freq)
+            assert_right(held)
+            found = series(held)
+            assert "epoch_seconds" not in found  # no epoch has begun
+            assert "steps_per_second" not in found
+            if hook == "on_epoch_end":
+                assert found["loss"] == [(0, 2.0)] * times
+            if hook == "on_train_batch_end" and log_freq == 1:
+                assert found["batch/loss"] == [(1, 1.0)] * times
+            if hook == "on_test_end":
+                assert held.summary().simple == {"test_loss": 3.0}
+
+
+@pytest.mark.parametrize("hooks", list(itertools.permutations(
+    ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"]
+)), ids=lambda hooks: "-".join(hook.removeprefix("on_") for hook in hooks))  # fmt: skip
+def test_in_any_order(project, hooks):
+    for model in (None, uncompiled, not_built, NoKerasModel):
+        held = called(*hooks, model=model)
+        assert_right(held)
+        found = series(held)
+        assert found["loss"] == [(0, 2.0)]
+        assert [step for step, _ in found["batch/loss"]] == [1]
+        begun = hooks.index("on_epoch_begin") < hooks.index("on_epoch_end")
+        cut = hooks.index("on_epoch_begin") < hooks.index("on_train_begin") < hooks.index("on_epoch_end")
+        over = hooks.index("on_epoch_begin") < hooks.index("on_train_end") < hooks.index("on_epoch_end")
+        assert ("epoch_seconds" in found) == (begun and not cut and not over)
+
+
+@pytest.mark.parametrize("missing", HOOKS)
+def test_one_hook_is_missing_from_an_epoch(project, missing):
+    whole = ["set_params", "on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end",
+             "on_test_begin", "on_test_end", "on_epoch_end", "on_train_end"]  # fmt: skip
+    for model in (None, not_built):
+        held = called(*[hook for hook in whole * 2 if hook != missing], model=model)
+        assert_right(held)
+        epochs = 0 if missing == "on_epoch_end" else 2
+        assert len(series(held).get("loss", [])) == epochs
+        assert len(series(held).get("epoch_seconds", [])) == (0 if missing == "on_epoch_begin" else epochs)
+
+
+def test_the_seconds_of_one_epoch_are_not_those_of_another(project, clock):
+    def late(callback: Any) -> None:
+        callback.on_epoch_begin(3)
+        clock.go_on(3)
+        callback.on_epoch_end(4, {"loss": 2.0})  # not the one that began
+        callback.on_epoch_begin(5)
+        clock.go_on(5)
+        callback.on_epoch_end(5, {"loss": 2.0})
+        callback.on_epoch_end(6, {"loss": 2.0})
+
+    found = series(called(after=late))
+    assert [step for step, _ in found["loss"]] == [4, 5, 6]
+    assert found["epoch_seconds"] == [(5, 5.0)]
+
+
+def test_the_speed_of_one_epoch_is_not_that_of_another(project, clock):
+    def loop(callback: Any) -> None:
+        callback.set_params({"epochs": 3, "steps": 4})
+        callback.on_train_begin()
+        callback.on_epoch_begin(0)
+        clock.go_on(2)
+        callback.on_epoch_end(0, {"loss": 2.0})
+        callback.on_epoch_end(1, {"loss": 2.0})
+
+    found = series(called(after=loop))
+    assert found["steps_per_second"] == [(0, 2.0)]
+    assert [step for step, _ in found["loss"]] == [0, 1]
+
+
+def test_batches_without_the_begin_of_an_epoch_are_counted_on(project):
+    def loop(callback: Any) -> None:
+        for epoch in range(2):
+            for batch in range(3):
+                callback.on_train_batch_end(batch, {"loss": 1.0})
+            callback.on_epoch_end(epoch, {"loss": 2.0})
+
+    found = series(called(after=loop))
+    assert [step for step, _ in found["batch/loss"]] == [1, 2, 3, 4, 5, 6]
+    found = series(called(after=loop, log_freq=2))
+    assert [step for step, _ in found["batch/loss"]] == [2, 4, 6]
+
+
+# -- what the hooks are given -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("logs", [None, {}])
+def test_no_logs(project, logs):
+    def loop(callback: Any) -> None:
+        callback.on_train_begin(logs)
+        callback.on_epoch_begin(0, logs)
+        callback.on_train_batch_begin(0, logs)
+        callback.on_train_batch_end(0, logs)
+        callback.on_test_begin(logs)
+        callback.on_test_end(logs)
+        callback.on_epoch_end(0, logs)
+        callback.on_train_end(logs)
+        callback.on_test_end(logs)
+
+    held = called(after=loop)
+    assert set(series(held)) == {"epoch_seconds"}
+    assert held.summary().simple == {}
+
+
+def test_tensors_and_arrays_in_logs_and_numbers(project):
+    tensor = keras.ops.convert_to_tensor
+    logs = {
+        "plain": 0.5, "tensor": tensor(0.5), "array": np.float32(0.5), "variable": keras.Variable(0.5),
+        "zero": np.array(0.5), "one": np.array([0.5]), "several": tensor([0.5, 0.5]), "whole": np.int64(1),
+    }  # fmt: skip
+
+    def loop(callback: Any) -> None:
+        callback.on_epoch_begin(np.int64(3))
+        callback.on_train_batch_end(np.int32(0), logs)
+        callback.on_epoch_end(np.int64(3), logs)
+        callback.on_epoch_end(tensor(4), logs)
+        callback.on_test_end(logs)
+
+    held = called(after=loop)
+    names = ["plain", "tensor", "array", "variable", "zero", "one", "several/0", "several/1"]
+    found = series(held)
+    assert {name: found[name] for name in names} == {name: [(3, 0.5), (4, 0.5)] for name in names}
+    assert {name: found[f"batch/{name}"] for name in names} == {name: [(1, 0.5)] for name in names}
+    assert [step for step, _ in found["epoch_seconds"]] == [3]
+    assert held.summary().simple == {f"test_{name}": 0.5 for name in names} | {"test_whole": 1}
+
+
+def test_what_is_wrong_is_set_aside_and_nothing_with_it(project, recorded):
+    callback = TrackingCallback(log_freq=1)
+    with multitrack.start_run() as run:
+        callback.on_epoch_begin(0)
+        callback.on_epoch_end(0, [("loss", 1.0)])  # type: ignore[arg-type]
+        callback.on_epoch_end("first", {"loss": 1.0})  # type: ignore[arg-type]
+        callback.on_epoch_end(2, {"loss": 1.0, 3: 1.0, "": 1.0})  # type: ignore[dict-item]
+        callback.on_test_end(7)  # type: ignore[arg-type]
+    held = recorded(run)
+    assert series(held)["loss"] == [(2, 1.0)]
+    assert [step for step, _ in series(held)["epoch_seconds"]] == [0]
+    assert held.summary().mistakes == 5
+
+
+# -- threads ------------------------------------------------------------------------------------------------------
+
+
+def in_threads(count: int, work: Any) -> None:
+    barrier = threading.Barrier(count)
+
+    def meet(number: int) -> None:
+        barrier.wait(30)
+        work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(meet, range(count)))
+
+
+def test_epochs_from_several_threads(project, recorded):
+    callback = TrackingCallback()
+
+    def work(number: int) -> None:
+        for epoch in range(number, 80, 8):
+            callback.on_epoch_end(epoch, {"loss": float(epoch)})
+
+    with multitrack.start_run() as run:
+        in_threads(8, work)
+        assert run.mistakes == 0
+    assert sorted(series(recorded(run))["loss"]) == [(epoch, float(epoch)) for epoch in range(80)]
+    assert set(series(recorded(run))) == {"loss"}
+
+
+def test_one_callback_in_loops_of_several_threads(project, recorded, clock):
+    """The same epochs at the same time, of models of their own: each has its own seconds and rate."""
+    callback = TrackingCallback(log_freq=1)
+
+    def work(number: int) -> None:
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.1 * (number + 1)), "mse")
+        callback.set_model(model)
+        for epoch in range(3):
+            callback.on_epoch_begin(epoch)
+            clock.go_on(number + 1)
+            for batch in range(2):
+                callback.on_train_batch_end(batch, {"thread": number})
+            callback.on_epoch_end(epoch, {"thread": number})
+
+    with multitrack.start_run() as run:
+        in_threads(3, work)
+        assert run.mistakes == 0
+    points = [record for record in recorded(run).records() if isinstance(record, Metric)]
+    epochs = [record.numbers for record in points if "thread" in record.values]
+    assert len(epochs) == 9
+    for numbers in epochs:
+        assert numbers["epoch_seconds"] == numbers["thread"] + 1
+        # Only of the model that was set last is it sure whose rate that is.
+        assert numbers.get("learning_rate") in (None, pytest.approx(0.1 * (numbers["thread"] + 1)))
+    for number in range(3):
+        mine = [record.step for record in points if record.numbers.get("batch/thread") == number]
+        assert mine == [1, 2, 3, 4, 5, 6]
+
+
+def test_two_fits_at_once_into_one_run(data, compiled, recorded):
+    """Each with a callback of its own, as in a pool of threads."""
+    models = [compiled(), compiled()]
+    histories: dict[int, Any] = {}
+    with multitrack.start_run() as run:
+
+        def work(number: int) -> None:
+            callbacks = [TrackingCallback(run, 1)]
+            histories[number] = models[number].fit(
+                *data, epochs=3 + number, batch_size=10, verbose=0, callbacks=callbacks
+            )
+
+        for number in range(2):  # Keras compiles one after the other
+            models[number].fit(*data, epochs=1, batch_size=10, verbose=0)
+        in_threads(2, work)
+        assert run.mistakes == 0
+    held = recorded(run)
+    assert sorted(series(held)["loss"]) == sorted(
+        point for history in histories.values() for point in enumerate(history.history["loss"])
+    )
+    assert sorted(step for step, _ in series(held)["batch/loss"]) == sorted([*range(6, 21), *range(6, 26)])
+    assert held.summary().params["fit/epochs"] in (3, 4)
+
+
+def test_a_hook_on_a_thread_of_no_fit_says_when_it_cannot_tell(project, recorded):
+    callback = TrackingCallback(log_freq=1)
+    with multitrack.start_run() as run:
+        begun = threading.Barrier(3)
+
+        def work(number: int) -> None:
+            callback.set_model(uncompiled())
+            callback.on_train_begin()
+            callback.on_epoch_begin(0)
+            begun.wait(30)
+
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(work, number) for number in range(2)]
+            begun.wait(30)
+            [one.result() for one in done]
+            callback.on_train_batch_end(0, {"loss": 1.0})
+    assert "batch/loss" not in series(recorded(run))
+    assert run.mistakes == 1
+
+
+# -- a fit that goes its usual way beside all this ----------------------------------------------------------------
+
+
+def test_a_fit_after_a_loop_of_ones_own(data, compiled, recorded):
+    callback, model = TrackingCallback(log_freq=1), compiled()
+    with multitrack.start_run() as run:
+        callback.set_model(model)
+        callback.on_epoch_end(0, {"loss": 9.0})
+        history = model.fit(*data, epochs=2, batch_size=10, verbose=0, callbacks=[callback])
+        callback.on_epoch_end(7, {"loss": 8.0})
+        callback.on_train_end()
+        model.evaluate(*data, verbose=0, callbacks=[callback])
+    held = recorded(run)
+    assert series(held)["loss"] == [(0, 9.0), *enumerate(history.history["loss"]), (7, 8.0)]
+    assert [step for step, _ in series(held)["epoch_seconds"]] == [0, 1]
+    assert [step for step, _ in series(held)["batch/loss"]] == list(range(1, 11))
+    assert "test_loss" in held.summary().simple
+    assert held.summary().mistakes == 0
+
+
+def test_a_model_evaluated_inside_the_fit_of_another(data, compiled, recorded):
+    """With the same callback: the rates go on being those of the model that is trained."""
+    callback, other = TrackingCallback(), compiled(optimizer=keras.optimizers.SGD(0.7))
+
+    class Evaluates(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            other.evaluate(*data, verbose=0, callbacks=[callback])
+            other.predict(data[0], verbose=0, callbacks=[callback])
+
+    with multitrack.start_run() as run:
+        compiled().fit(*data, epochs=2, verbose=0, callbacks=[Evaluates(), callback, Evaluates()])
+    assert series(recorded(run))["learning_rate"] == [(0, pytest.approx(0.1)), (1, pytest.approx(0.1))]
+    assert recorded(run).summary().mistakes == 0
+
+
+def test_loops_into_one_run_after_another(project, recorded):
+    callback = TrackingCallback()
+    runs = []
+    for number in range(2):
+        with multitrack.start_run() as run:
+            callback.on_epoch_end(0, {"loss": float(number)})
+        runs.append(run)
+    assert [series(recorded(run))["loss"] for run in runs] == [[(0, 0.0)], [(0, 1.0)]]
+
+
+def test_without_a_run_it_is_said_once(project, caplog):
+    callback = TrackingCallback(log_freq=1)
+    for epoch in range(3):
+        callback.on_epoch_begin(epoch)
+        callback.on_train_batch_end(0, {"loss": 1.0})
+        callback.on_epoch_end(epoch, {"loss": 1.0})
+    assert [record.getMessage() for record in caplog.records].count(
+        "multitrack: TrackingCallback: no run is open, nothing is recorded; "
+        "call multitrack.start_run() before, or pass run="
+    ) == 1
