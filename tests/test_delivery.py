@@ -14,7 +14,7 @@ import multitrack
 from multitrack.courier import AT_ONCE
 from multitrack.lane import Lane
 from multitrack.lanestate import lane_file, read_state
-from multitrack.pace import Pace
+from multitrack.pace import LONGEST_PAUSE, Pace
 from multitrack.run import Run
 from multitrack.settle import Settling
 from multitrack.testing import MemoryBackend
@@ -577,3 +577,11 @@ def test_a_pause_draws_none_of_the_users_random_numbers():
     before = random.getstate()
     Pace().failed(None)
     assert random.getstate() == before
+
+
+def test_a_tracker_that_is_away_for_days_is_still_tried() -> None:
+    """The pause no longer grows, and neither does the number that it comes from."""
+    pace = Pace()
+    pace.tries = 10_000
+    pace.failed(None)
+    assert 0 < pace.due - time.monotonic() <= LONGEST_PAUSE

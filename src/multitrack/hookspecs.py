@@ -200,11 +200,11 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
+    def close_run(self, run: RunInfo, status: Status, time: int) -> Sequence[str] | None:
         """End the run in the tracker, durably, with its true end time.
 
         Called once after the last record, again after a trouble in it, and again if the run is resumed and ends.
-        ``status`` is ``finished``, ``failed`` or ``killed``.
+        ``status`` is ``finished``, ``failed`` or ``killed``. Returns sentences for the report, as the data hooks do.
         """
 
     @hookspec

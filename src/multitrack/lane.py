@@ -323,7 +323,7 @@ class Lane:
         ended = self._cursor.ended
         if ended is None:
             return close_dead(self.directory, self._cursor.last_time)
-        self._backend.close_run(self._run, ended.status, ended.time)
+        self._note_stand_ins(self._backend.close_run(self._run, ended.status, ended.time))
         self.state.closed, self.state.segment = True, self._cursor.segment
         self.state.position = self._cursor.position
         self._succeeded()

@@ -77,7 +77,7 @@ class Pace:
         Args:
             after: Seconds that the tracker asked to be left alone.
         """
-        longest = min(LONGEST_PAUSE, 0.5 * 2**self.tries)
+        longest = min(LONGEST_PAUSE, 0.5 * 2 ** min(self.tries, 10))
         pause = _jitter.uniform(longest / 2, longest)
         self._away = time.monotonic() + min(after or 0.0, LONGEST_AWAY)
         self.due = max(time.monotonic() + pause, self._away)

@@ -259,8 +259,8 @@ def test_a_session_that_was_killed_while_it_started_leaves_nothing(
 
     monkeypatch.setattr(sdk, "start", dying)
     lane = lane_of(run)
-    with pytest.raises(SystemExit):
-        step(lane)
+    step(lane)
+    assert "SystemExit" in str(lane.state.problem)
     lane.release()
     backend._open.clear()
     (first,) = directories(tmp_path, run.id)

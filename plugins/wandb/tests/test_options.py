@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import multitrack
+from multitrack_wandb import options
 from multitrack_wandb.options import WandbOptions
 
 
@@ -61,3 +62,40 @@ def test_the_options_do_not_import_the_sdk() -> None:
         "assert 'wandb' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_server_that_wandb_init_left_in_the_directory_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is the run's from then on: a later sync elsewhere finds other files. What else is there is not taken."""
+    (tmp_path / "wandb").mkdir()
+    settings = "[default]\nbase_url = http://tracker.local\nproject = theirs\nentity = theirs\nmode = disabled\n"
+    (tmp_path / "wandb" / "settings").write_text(settings)
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    monkeypatch.chdir(tmp_path)
+    given = WandbOptions()
+    assert (given.base_url, given.project, given.entity, given.mode) == (
+        "http://tracker.local", None, None, "online",
+    )  # fmt: skip
+    monkeypatch.setenv("WANDB_BASE_URL", "http://another.local")
+    assert WandbOptions().base_url == "http://another.local"
+
+
+def test_the_sweep_is_the_environments_and_can_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options._tell_of_sweep.cache_clear()
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc12345")
+    config = {"journal": str(tmp_path / "journal"), "delivery": "off", "wandb": {"mode": "offline"}}
+    runs = [multitrack.start_run(config=config, backends=["wandb"]) for _ in range(2)]
+    assert [run.delivery.options["wandb"]["sweep"] for run in runs] == ["abc12345"] * 2
+    assert caplog.text.count("abc12345") == 1
+    assert 'sweep = ""' in caplog.text
+    monkeypatch.setenv("MULTITRACK_WANDB_SWEEP", "")
+    run = multitrack.start_run(config=config, backends=["wandb"])
+    assert not run.delivery.options["wandb"]["sweep"]
+    monkeypatch.setenv("MULTITRACK_WANDB_SWEEP", "other")
+    run = multitrack.start_run(config=config, backends=["wandb"])
+    assert run.delivery.options["wandb"]["sweep"] == "other"
+    monkeypatch.setenv("WANDB_SWEEP_ID", "  ")
+    assert WandbOptions(mode="offline").sweep is None

@@ -102,9 +102,9 @@ class Backend:
         durable = _called(self._hook.flush, self._origin, run=run, position=position)
         return position if durable is None else min(int(durable), position)
 
-    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
+    def close_run(self, run: RunInfo, status: Status, time: int) -> Sequence[str]:
         """Hook ``close_run``."""
-        _called(self._hook.close_run, self._origin, run=run, status=status, time=time)
+        return _called(self._hook.close_run, self._origin, run=run, status=status, time=time) or ()
 
 
 class Extension:

@@ -12,7 +12,7 @@ from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
-from multitrack_wandb.options import WandbOptions
+from multitrack_wandb.options import ENVIRONMENT, WandbOptions
 
 # The rest is imported where a run is delivered: a training process only asks for the options, and has 10 ms.
 if TYPE_CHECKING:
@@ -40,14 +40,20 @@ class WandbBackend:
         return WandbOptions
 
     @hookimpl
+    def environment_variables(self) -> Sequence[str]:
+        """See :data:`~multitrack_wandb.options.ENVIRONMENT`."""
+        return ENVIRONMENT
+
+    @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Start the run in W&B, resume it, or go on with the one that this process has open."""
         from multitrack_wandb import files  # noqa: PLC0415 - see above
+        from multitrack_wandb.names import moment  # noqa: PLC0415 - see above
         from multitrack_wandb.session import OpenRun  # noqa: PLC0415 - see above
 
         opened = self._open.get(run.directory)
         if opened is None:
-            opened = OpenRun(run, files.clear_unfinished(run.directory, run.options.dir, run.id))
+            opened = OpenRun(run, files.clear_unfinished(run.directory, run.options.dir, run.id, moment(run.created)))
             self._open[run.directory] = opened
         return Opened(run.id, opened.url, opened.position)
 
@@ -90,12 +96,13 @@ class WandbBackend:
         return 0
 
     @hookimpl
-    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        """Finish the run in W&B."""
+    def close_run(self, run: RunInfo, status: Status, time: int) -> list[str]:
+        """Finish the run in W&B, and say what could not be verified."""
         opened = self._opened(run)
         with self._dropping(run):
             opened.close(status, time)
         del self._open[run.directory]
+        return opened.say()
 
     @contextlib.contextmanager
     def _dropping(self, run: RunInfo) -> Iterator[None]:
@@ -116,7 +123,7 @@ class WandbBackend:
             write = translate(record)
             opened.take(record.ordinal, write)
             stand_ins += write.stand_ins
-        return stand_ins
+        return stand_ins + opened.say()
 
     def _opened(self, run: RunInfo) -> OpenRun:
         try:

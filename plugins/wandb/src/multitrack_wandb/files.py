@@ -22,6 +22,7 @@ import msgspec
 
 from multitrack.errors import PermanentError, RetryableError
 from multitrack.manifest import write_json
+from multitrack_wandb.held import sent
 
 _HEADER_LENGTH: Final = 7
 _BLOCK: Final = 32 * 1024
@@ -41,6 +42,8 @@ class Session(msgspec.Struct, omit_defaults=True):
         end: Every record with a lower ordinal is in W&B; ``None`` while it was not finished.
         url: Where a browser shows the run.
         before: Directories of the run that there were when it was about to start.
+        rows: How many of the run's rows W&B held when it began.
+        lines: The same of lines.
     """
 
     directory: str
@@ -49,12 +52,36 @@ class Session(msgspec.Struct, omit_defaults=True):
     end: int | None = None
     url: str | None = None
     before: list[str] = []
+    rows: int = 0
+    lines: int = 0
+
+
+class Taken(msgspec.Struct):
+    """What W&B has of the run, as far as is known without asking it.
+
+    Attributes:
+        rows: How many rows it has for certain.
+        lines: The same of lines.
+        most_rows: How many it has at most; ``None``: nobody knows.
+        most_lines: The same of lines.
+    """
+
+    rows: int = 0
+    lines: int = 0
+    most_rows: int | None = None
+    most_lines: int | None = None
 
 
 class Sessions(msgspec.Struct):
-    """The sessions of a run, oldest first, kept in the lane's own directory."""
+    """The sessions of a run, oldest first, kept in the lane's own directory.
+
+    Attributes:
+        sessions: Those that were finished, and the last ones where they were cut off.
+        taken: What W&B has of those that were finished.
+    """
 
     sessions: list[Session] = []
+    taken: Taken = msgspec.field(default_factory=Taken)
 
     @property
     def held(self) -> int:
@@ -66,6 +93,27 @@ class Sessions(msgspec.Struct):
         """Where a browser shows the run, as far as is known."""
         return next((session.url for session in reversed(self.sessions) if session.url), None)
 
+    def acknowledged(self) -> int | None:
+        """How many rows the server has acknowledged by now; ``None`` if it was never given anything."""
+        return None if self == Sessions() else self._taken().rows
+
+    def settle(self) -> None:
+        """Make of the sessions that were cut off what W&B took of them; nobody may be writing them any more."""
+        self.taken = self._taken()
+        self.sessions = [session for session in self.sessions if session.end is not None]
+
+    def _taken(self) -> Taken:
+        taken = self.taken
+        for session in self.sessions:
+            if session.end is None and session.directory and session.mode == "online":
+                found, rows, lines = sent(Path(session.directory)), session.rows, session.lines
+                taken = Taken(max(rows, taken.rows), max(lines, taken.lines))
+                if found is not None:
+                    taken = Taken(
+                        rows + found.rows, lines + found.lines, rows + found.most_rows, lines + found.most_lines
+                    )
+        return taken
+
 
 def read_sessions(notes: Path) -> Sessions:
     """What was noted; nothing, where there is no note yet. After a damaged one the whole run is written anew."""
@@ -74,7 +122,7 @@ def read_sessions(notes: Path) -> Sessions:
     except FileNotFoundError:
         return Sessions()
     except ValueError:
-        return Sessions([Session("", "offline", os.getpid())])
+        return Sessions([Session("", "offline", 0)])  # so that whatever is of this run counts as begun
 
 
 def write_sessions(notes: Path, sessions: Sessions) -> None:
@@ -88,13 +136,42 @@ def directories(root: str, run_id: str) -> set[Path]:
     return {path for path in named if all(file.stem == f"run-{run_id}" for file in path.glob("*.wandb"))}
 
 
-def clear_unfinished(notes: Path, root: str, run_id: str) -> Sessions:
-    """Throw away what was begun and never finished, so that it can be written anew.
+def of_process(candidates: set[Path], pid: int) -> set[Path]:
+    """Those of some directories that a process made: the SDK's log in them bears its number.
+
+    A run of the same id in another journal may have its directories beside this one's.
+    """
+    return {path for path in candidates if _maker(path) == pid}
+
+
+def _maker(directory: Path) -> int | None:
+    try:
+        with (directory / "logs" / "debug.log").open(encoding="utf-8", errors="replace") as file:
+            found = re.match(r"\S+ \S+ +\w+ +[^:\[\]]+:(\d+) \[", file.readline())
+    except OSError:
+        return None
+    return int(found[1]) if found else None
+
+
+def _of_run(candidates: set[Path], created: str) -> set[Path]:
+    """Those of some directories whose run began at that time, which another journal's run of this id did not."""
+    found = set()
+    for path in candidates:
+        for file in path.glob("*.wandb"):
+            with file.open("rb") as opened:
+                if f'"{created}"'.encode() in opened.read(_BLOCK):  # of its first config
+                    found.add(path)
+    return found
+
+
+def clear_unfinished(notes: Path, root: str, run_id: str, created: str) -> Sessions:
+    """Throw away what was begun offline and never finished, so that it can be written anew.
 
     Args:
         notes: The lane's own directory.
         root: W&B's directory.
         run_id: The run's id.
+        created: When the run began, as its config says it.
 
     Raises:
         RetryableError: The helper process of a dead courier still writes there.
@@ -102,24 +179,27 @@ def clear_unfinished(notes: Path, root: str, run_id: str) -> Sessions:
             noted is no directory of this run: a journal may have been sent by somebody else.
     """
     noted = read_sessions(notes)
-    whole = []
+    kept = []
     for session in noted.sessions:
         if session.end is not None:
-            whole.append(session)
+            kept.append(session)
             continue
         _wait_for_core(session.pid)
         if session.mode != "offline":
+            if session.directory:
+                kept.append(session)
             continue
         begun = {Path(session.directory)}
         if not session.directory:  # whatever came since it was about to start
-            begun = {path for path in directories(root, run_id) if path.name.startswith("offline-")}
-            begun -= set(map(Path, session.before))
+            since = {path for path in directories(root, run_id) if path.name.startswith("offline-")}
+            since -= set(map(Path, session.before))
+            begun = _of_run(since, created) | of_process(since, session.pid)
         for directory in begun:
-            if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}", directory.name):
+            if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}(-\d+)?", directory.name):
                 raise PermanentError(f"{directory} is no directory of this run: {notes / 'sessions.json'} is damaged")
             _discard(directory)
-    if len(whole) < len(noted.sessions):
-        noted = Sessions(whole)
+    if len(kept) < len(noted.sessions):
+        noted.sessions = kept
         write_sessions(notes, noted)
     return noted
 

@@ -6,6 +6,7 @@ Two different names never become one.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import math
@@ -105,3 +106,9 @@ def run_tag(key: str, value: str) -> str | None:
     """A tag as W&B shows it, or ``None`` where it is too long to be shown."""
     tag = f"{key}:{value}"
     return tag if len(tag) <= _LONGEST_TAG else None
+
+
+def moment(milliseconds: int) -> str:
+    """A time as the config has it."""
+    found = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
+    return found.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec="milliseconds")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from pathlib import Path
 from typing import Final, Literal
@@ -10,6 +12,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from multitrack.config import PathOption
+from multitrack.credentials import without_credentials
+
+log = logging.getLogger("multitrack")
 
 _SAAS: Final = "https://api.wandb.ai"
 _MODES: Final[dict[str, Literal["online", "offline"]]] = {
@@ -18,6 +23,25 @@ _MODES: Final[dict[str, Literal["online", "offline"]]] = {
     "offline": "offline",
     "dryrun": "offline",
 }
+
+#: The environment variables that lead to the server: endpoints, credentials, proxies, timeouts; further caches and
+#: directories, and what is sent to the SDK's makers. The SDK makes a setting of every other ``WANDB_*`` variable as
+#: well (Settings.update_from_env_vars): WANDB_RUN_ID, WANDB_SWEEP_ID, WANDB_NOTES, WANDB_RESUME, WANDB_TAGS,
+#: WANDB_X_PRIMARY and their like create, name or change runs, and stay outside.
+ENVIRONMENT: Final = (
+    "WANDB_BASE_URL", "WANDB_APP_URL", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE",
+    "WANDB_HTTP_PROXY", "WANDB_HTTPS_PROXY", "WANDB_X_PROXIES", "WANDB__PROXIES", "WANDB_INSECURE_DISABLE_SSL",
+    "WANDB_X_EXTRA_HTTP_HEADERS", "WANDB__EXTRA_HTTP_HEADERS", "WANDB_HTTP_TIMEOUT", "WANDB_FILE_PUSHER_TIMEOUT",
+    "WANDB_X_GRAPHQL_*", "WANDB__GRAPHQL_*", "WANDB_X_FILE_STREAM_*", "WANDB__FILE_STREAM_*",
+    "WANDB_X_FILE_TRANSFER_*", "WANDB__FILE_TRANSFER_*", "WANDB_X_SERVICE_WAIT", "WANDB__SERVICE_WAIT",
+    "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR",
+    "WANDB_ERROR_REPORTING", "WANDB_DEBUG", "WANDB_CORE_DEBUG", "WANDB_DISABLE_WEAVE",
+)  # fmt: skip
+#: The same of the keys in W&B's settings file.
+FILE_KEYS: Final = frozenset({
+    "base_url", "app_url_override", "api_key", "identity_token_file", "credentials_file", "http_proxy", "https_proxy",
+    "x_proxies", "insecure_disable_ssl", "x_extra_http_headers",
+})  # fmt: skip
 
 
 def _default_mode() -> Literal["online", "offline"]:
@@ -34,6 +58,31 @@ def _default_dir() -> str:
     return str(Path(os.environ.get("WANDB_DIR") or ".").expanduser().absolute())
 
 
+def _default_base_url() -> str | None:
+    """The environment's; else that of the settings file that ``wandb init`` leaves in the directory."""
+    if given := os.environ.get("WANDB_BASE_URL"):
+        return given
+    found = [_settings(Path(_default_dir(), name, "settings")).get("base_url") for name in (".wandb", "wandb")]
+    return next(filter(None, found), None)
+
+
+def _default_sweep() -> str | None:
+    """The sweep that W&B's agent runs this process for."""
+    sweep = (os.environ.get("WANDB_SWEEP_ID") or "").strip()
+    if sweep:
+        _tell_of_sweep(sweep)
+    return sweep or None
+
+
+@functools.cache
+def _tell_of_sweep(sweep: str) -> None:
+    log.warning(
+        "multitrack: wandb: this process runs for the W&B sweep %s: runs join it where W&B lets them, which takes the "
+        "sweep's own entity and project, and keep their ids and the params that you log; neither the run id nor the "
+        "params that the sweep's agent gives out are taken. [wandb] sweep = \"\" keeps runs out of it", sweep,
+    )  # fmt: skip
+
+
 class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How runs go to W&B.
 
@@ -45,20 +94,22 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         base_url: The server; default: ``WANDB_BASE_URL``, or what W&B's own settings file says.
         job_type: W&B's job type of the runs.
         system_metrics: Whether W&B samples CPU, memory and GPU of the training process.
+        sweep: Id of the W&B sweep that the runs belong to; default: ``WANDB_SWEEP_ID``. Empty: none.
     """
 
     mode: Literal["online", "offline"] = msgspec.field(default_factory=_default_mode)
     entity: str | None = msgspec.field(default_factory=lambda: os.environ.get("WANDB_ENTITY"))
     project: str | None = None
     dir: PathOption = msgspec.field(default_factory=_default_dir)
-    base_url: str | None = msgspec.field(default_factory=lambda: os.environ.get("WANDB_BASE_URL"))
+    base_url: str | None = msgspec.field(default_factory=_default_base_url)
     job_type: str | None = None
     system_metrics: bool = False
+    sweep: str | None = msgspec.field(default_factory=_default_sweep)
 
     def __post_init__(self) -> None:
         """Refuse to go online without credentials, where the SDK would prompt or fail much later."""
         if self.mode == "online" and not has_credentials(self.base_url):
-            server = self.base_url or _from_settings_file("base_url") or _SAAS
+            server = without_credentials(self.base_url or from_settings_file().get("base_url") or _SAAS)
             raise ValueError(
                 f"no W&B credentials for {server}: run `wandb login`, set WANDB_API_KEY, "
                 'or set mode = "offline" and upload later with `wandb sync`'
@@ -71,9 +122,10 @@ def has_credentials(base_url: str | None) -> bool:
 
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    if _from_settings_file("api_key"):
+    kept = from_settings_file()
+    if kept.get("api_key") or kept.get("identity_token_file"):
         return True
-    host = urlsplit(base_url or _from_settings_file("base_url") or _SAAS).netloc
+    host = urlsplit(base_url or kept.get("base_url") or _SAAS).netloc
     try:
         found = netrc.netrc(_netrc_path()).authenticators(host)
     except (OSError, netrc.NetrcParseError):
@@ -89,14 +141,23 @@ def _netrc_path() -> Path:
     return usual if usual.exists() else Path.home() / "_netrc"
 
 
-def _from_settings_file(key: str) -> str | None:
-    import configparser  # noqa: PLC0415 - for the courier; the training process does not need it
-
+def from_settings_file() -> dict[str, str]:
+    """What W&B's own settings file says of the way to the server; what it says of runs is left out."""
     directory = os.environ.get("WANDB_CONFIG_DIR")
-    path = (Path(directory).expanduser() if directory else Path.home() / ".config" / "wandb") / "settings"
+    return _settings((Path(directory).expanduser() if directory else Path.home() / ".config" / "wandb") / "settings")
+
+
+def _settings(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    import configparser  # noqa: PLC0415 - the training process has no time for it where there is no file
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, configparser.Error, UnicodeDecodeError):
-        return None
-    return parser.get("default", key, fallback=None)
+        parser.read_string(text)
+    except configparser.Error:
+        return {}
+    section = parser["default"] if parser.has_section("default") else {}
+    return {key: value for key, value in section.items() if key in FILE_KEYS}

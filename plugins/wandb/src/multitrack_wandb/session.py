@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from multitrack.credentials import without_credentials
 from multitrack.errors import BackendError, DeniedError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Status
-from multitrack_wandb import files, sdk
+from multitrack_wandb import files, internals, sdk
 from multitrack_wandb.names import (
     STEP,
     artifact_name,
@@ -21,10 +21,12 @@ from multitrack_wandb.names import (
     config_key,
     display_name,
     exact_key,
+    moment,
     project_name,
     rule_name,
     run_tag,
 )
+from multitrack_wandb.resume import Resumed, check_taken, sweep_sentences, where_to_go_on
 from multitrack_wandb.translate import Write, artifact_facts
 from multitrack_wandb.uploads import Uploads
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 #: W&B shows a run as finished or failed by its exit code; 255 is what the SDK itself gives after Ctrl-C.
 EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 255}
+_CREATED: Final = "multitrack/created"
 #: Rows on their way to the helper process at once: they are in memory.
 UNAWAITED: Final = 100
 
@@ -66,8 +69,9 @@ class OpenRun:
         self._row = 0  # number of the next row
         self._last = 0  # number of the last row of the stretch being written
         self._line = 0  # number of the next line
-        self._server = sdk.Held(0, 0)  # what the server has from a session that was cut off
+        self._resumed = Resumed()
         self._rows = self._texts = 0  # written in this session
+        self._said: list[str] = []
         self._series: set[str] = set()
         self._summary: dict[str, Any] = {}
         self._exact: set[str] = set()  # columns that have had an exact text beside them
@@ -80,6 +84,11 @@ class OpenRun:
     def url(self) -> str | None:
         """Where a browser shows the run."""
         return self._sessions.url
+
+    def say(self) -> list[str]:
+        """A sentence for each thing that W&B did another way; each is said once."""
+        said, self._said = self._said, []
+        return said
 
     def take(self, ordinal: int, write: Write) -> None:
         """Keep what a record becomes; one that was written before is passed over."""
@@ -129,23 +138,24 @@ class OpenRun:
             self._uploads.wait()
             self._check(self._run, EXIT_CODES[status])
         self._sessions.sessions[-1].end = self.position
+        self._sessions.taken = files.Taken(self._row, self._line, self._row, self._line)
         files.write_sessions(self._info.directory, self._sessions)
 
     def _finish(self, status: Status, time: int) -> None:
         assert self._run is not None  # noqa: S101 - called once it is open
-        self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": _moment(time)})
+        self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": moment(time)})
         self._run.finish(exit_code=EXIT_CODES[status])
 
     def _check(self, run: wandb.Run, exit_code: int) -> None:
-        """The SDK says nothing when a disk was full, or when it gave up uploading: count what is there."""
+        """The SDK says nothing when a disk was full, or when it gave up uploading: see what is there."""
         session = self._sessions.sessions[-1]
-        there: tuple[object, object]
-        if session.mode == "offline":
-            there = files.tally_finished(Path(session.directory)), files.Tally(self._rows, self._texts, exit_code)
-        else:
-            there = sdk.held_finished(run, sdk.Held(self._row, self._line)), sdk.Held(self._row, self._line)
-        if there[0] != there[1]:
-            raise sdk.SessionLostError(f"{session.url or session.directory} holds {there[0]} instead of {there[1]}")
+        if session.mode == "online":
+            with internals.apart():
+                self._said += check_taken(run, Path(session.directory), self._resumed, self._row, self._line)
+            return
+        there, wanted = files.tally_finished(Path(session.directory)), files.Tally(self._rows, self._texts, exit_code)
+        if there != wanted:
+            raise sdk.SessionLostError(f"{session.directory} holds {there} instead of {wanted}")
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -159,29 +169,41 @@ class OpenRun:
                 sdk.lost(self._core)
             elif self._run is not None:
                 sdk.drop(self._run)
+            text = f"W&B did not take the run: {type(error).__name__}: {sdk.plain(error)}"
             if sdk.is_denied(error):
-                raise DeniedError(f"W&B did not take the run: {error}; {sdk.CREDENTIAL}") from error
-            raise sdk.SessionLostError(f"W&B did not take the run: {type(error).__name__}: {error}") from error
+                raise DeniedError(f"{text}; {sdk.CREDENTIAL}") from error
+            raise sdk.SessionLostError(text) from error
 
     def _start(self) -> None:
         run = self._info
         there = files.directories(run.options.dir, run.id)
         session = files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
         # Noted before the SDK makes its directory, and again before the first row: whatever a kill leaves is found.
-        files.write_sessions(run.directory, files.Sessions([*self._sessions.sessions, session]))
-        started, self._core = sdk.start(
-            run, config=self._config, tags=self._shown_tags(), group=display_name(run.group or run.parent or "") or None
+        noted = self._sessions
+        files.write_sessions(run.directory, files.Sessions([*noted.sessions, session], noted.taken))
+        group = display_name(run.group or run.parent or "") or None
+        # Without the time when it began, so that another run of this id, which W&B may have, shows its own.
+        config = {key: value for key, value in self._config.items() if key != _CREATED}
+        started, self._core, no_sweep = sdk.start(
+            run, config=config, tags=self._shown_tags(), group=group, acknowledged=noted.acknowledged()
         )
         self._run, self._log = started, sdk.Rows(started)
         self._uploads = Uploads(started)
         session.directory, session.before = str(Path(started.settings.sync_dir)), []
-        session.url = (started.url or None) if run.options.mode == "online" else None
-        with self._giving_up():
-            self._sessions.sessions.append(session)
-            files.write_sessions(run.directory, self._sessions)
-            if started.resumed:
-                # Its first free step, not the count of rows, is what the SDK goes by.
-                self._server = sdk.held(started)._replace(rows=started.starting_step)
+        with self._giving_up(), internals.apart():
+            noted.settle()  # now that nobody writes the earlier ones any more
+            taken = noted.taken
+            if session.mode == "online":
+                session.url = without_credentials(started.url or "") or None
+                is_ours = dict(started.config).get(_CREATED, self._config[_CREATED]) == self._config[_CREATED]
+                self._resumed = where_to_go_on(started, taken, is_ours=is_ours)
+                self._said += [*self._resumed.said, *sweep_sentences(started, run.options.sweep, no_sweep)]
+            else:
+                self._resumed = Resumed(taken.rows, taken.lines)
+            session.rows, session.lines = self._resumed.rows, self._resumed.lines
+            noted.sessions.append(session)
+            files.write_sessions(run.directory, noted)
+            self._put_config(started, {_CREATED: self._config[_CREATED]})
             started.define_metric(STEP, hidden=True, summary="none")
             self._define(self._series)
             started.summary.update(self._summary)
@@ -203,11 +225,12 @@ class OpenRun:
             kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by hand, in the browser
             self._run.tags = (*kept, *self._shown_tags())
         for number, row in enumerate(write.rows, start=self._row):
-            if not is_held and number >= self._server.rows:  # the SDK drops those below, too, without a word
-                self._log.log(row, number, wait=number % UNAWAITED == 0 or number == self._last)
+            if not is_held and number >= self._resumed.rows:
+                step = number + self._resumed.shift  # the SDK drops steps below its first one without a word
+                self._log.log(row, step, wait=number % UNAWAITED == 0 or number == self._last)
                 self._rows += 1
         self._row += len(write.rows)
-        lines = write.lines[max(0, self._server.lines - self._line) :]
+        lines = write.lines[max(0, self._resumed.lines - self._line) :]
         self._line += len(write.lines)
         if lines and not is_held:
             self._run.write_logs("".join(f"{line}\n" for line in lines))
@@ -247,17 +270,18 @@ class OpenRun:
             run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
         except ValueError as error:
             # Refused for good, such as a name that the project knows with another type; the config holds the reference.
-            refused = {**artifact_facts(record), "refused": str(error)}
+            refused = {**artifact_facts(record), "refused": sdk.plain(error)}
             self._put_config(run, {config_key(f"multitrack/artifacts/{record.name}"): refused})
 
     def _shown_tags(self) -> tuple[str, ...]:
-        shown = [run_tag(key, value) for key, value in self._tags.items()]
+        tags = {"sweep": self._info.options.sweep} if self._info.options.sweep else {}
+        shown = [run_tag(key, value) for key, value in (*tags.items(), *self._tags.items())]
         return tuple(tag for tag in shown if tag is not None)
 
 
 def _facts(run: RunInfo) -> dict[str, Any]:
     """What W&B has no field for, or would cut or overwrite: config keys under ``multitrack/``."""
-    facts: dict[str, Any] = {"multitrack/run": run.id, "multitrack/created": _moment(run.created)}
+    facts: dict[str, Any] = {"multitrack/run": run.id, _CREATED: moment(run.created)}
     if run.parent is not None:
         facts["multitrack/parent"] = run.parent
     if display_name(run.name) != run.name:
@@ -266,9 +290,6 @@ def _facts(run: RunInfo) -> dict[str, Any]:
         facts["multitrack/group"] = run.group
     if project_name(run.project) != run.project:
         facts["multitrack/project"] = run.project
+    if run.options.sweep:
+        facts["multitrack/sweep"] = run.options.sweep
     return facts
-
-
-def _moment(milliseconds: int) -> str:
-    moment = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
-    return moment.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec="milliseconds")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.errors import RetryableError
+from multitrack_wandb import internals, sdk
 
 if TYPE_CHECKING:
     import wandb
@@ -59,7 +60,7 @@ class Uploads:
             if not self._work.is_alive():
                 self._work = None
             elif (found := self._lasting()) is not None:
-                raise RetryableError(f"W&B takes no data: {found}")
+                raise RetryableError(f"W&B takes no data: {sdk.plain(found)}")
         if self._error is not None:
             raise self._error
 
@@ -70,7 +71,7 @@ class Uploads:
             RetryableError: As :meth:`wait`.
         """
         if (found := self._lasting()) is not None:
-            raise RetryableError(f"W&B takes no data: {found}")
+            raise RetryableError(f"W&B takes no data: {sdk.plain(found)}")
 
     def _lasting(self) -> str | None:
         """A trouble that has lasted for a while."""
@@ -85,7 +86,8 @@ class Uploads:
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
-            work()
+            with internals.apart():
+                work()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error
 
