@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from multitrack.config import PathOption
+from multitrack.config import PathOption, current_directory
 from multitrack.credentials import without_credentials
 
 log = logging.getLogger("multitrack")
@@ -55,7 +55,8 @@ def _default_mode() -> Literal["online", "offline"]:
 
 
 def _default_dir() -> str:
-    return str(Path(os.environ.get("WANDB_DIR") or ".").expanduser().absolute())
+    given = Path(os.environ.get("WANDB_DIR") or ".").expanduser()
+    return str(given if given.is_absolute() else current_directory() / given)
 
 
 def _default_base_url() -> str | None:
