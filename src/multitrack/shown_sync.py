@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-import click
 from rich.console import Console
 from rich.text import Text
 
+from multitrack import output
 from multitrack.report import DeliveryReport
 from multitrack.settle import Settling
 from multitrack.terminal import safe
@@ -63,6 +63,6 @@ class SyncProgress:
 def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
     """What ``multitrack sync`` did."""
     if not reports:
-        click.echo("nothing is pending")
+        output.line("nothing is pending")
     for run_id, report in reports.items():
-        click.echo(f"{run_id}  {report}")
+        output.line(f"{run_id}  {report}")

@@ -33,6 +33,7 @@ from multitrack.segments import is_live
 from multitrack.series import read_lines
 from multitrack.summary import Statistics, Summary, Tally
 from multitrack.thin import Thinned, Thinner
+from multitrack.values import clean_text
 
 #: Characters of a log line in a page; ``multitrack logs`` prints all.
 LINE: Final = 2000
@@ -246,7 +247,7 @@ class Collected:
             id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
             ended=self.run.ended(found), last=max(found.ended, started),
             parent=manifest.parent, group=manifest.group, notes=manifest.notes,
-            directory=str(self.run.directory), tags=found.tags,
+            directory=clean_text(str(self.run.directory)), tags=found.tags,
             params={name: param_to_json(value) for name, value in found.params.items()},
             sources={name: source_of(source, name) for name, source in found.sources.items()},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},
