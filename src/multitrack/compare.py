@@ -15,6 +15,7 @@ from multitrack.columns import Column, better, listed, parse_column
 from multitrack.errors import QueryError
 from multitrack.notebook import comparison_html
 from multitrack.recorded import RecordedRun
+from multitrack.summaries.doubles import is_finite
 from multitrack.summary import REDUCTIONS, Statistics, Summary
 
 #: What is shown where nothing else is asked for.
@@ -284,7 +285,7 @@ def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
 
 def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
     found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
-    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value - value == 0]
+    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
     if not there:
         if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
             raise QueryError(f"{column} is no number, so that no run is the best by it")

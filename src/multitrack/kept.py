@@ -22,7 +22,7 @@ from multitrack.summary import Summary
 FILE: Final = "summary.msgpack"  # not JSON: it has NaN, and nobody looks here for what the journal says
 
 #: To be raised whenever a summary comes to mean something else.
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 Stamp = list[tuple[int, int]]
 """Size and time of change of the manifest and of each segment."""
