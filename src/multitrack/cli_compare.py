@@ -15,6 +15,7 @@ from multitrack.errors import QueryError
 from multitrack.manifest import run_directories
 from multitrack.reader import JournalReader, open_journal
 from multitrack.recorded import RecordedRun
+from multitrack.terminal import excerpt
 
 JOURNAL = click.option(
     "--journal",
@@ -60,7 +61,7 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign:
-            raise click.BadParameter(f"{pair!r} is no NAME=VALUE", param_hint="--tag")
+            raise click.BadParameter(f"{excerpt(pair)!r} is no NAME=VALUE", param_hint="--tag")
         tags[name] = value
     return tags
 

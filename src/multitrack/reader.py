@@ -30,7 +30,7 @@ from multitrack.manifest import (
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 from multitrack.records import STATUSES
 from multitrack.relatives import Relatives
-from multitrack.terminal import safe
+from multitrack.terminal import excerpt, safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.moments import Moment
@@ -240,7 +240,9 @@ class JournalReader:
         if len(found) == 1:
             return found[0]
         known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
-        raise RunError(f"{'several runs are' if found else 'no run is'} called {run_id!r} in {self.directory}: {known}")
+        raise RunError(
+            f"{'several runs are' if found else 'no run is'} called {excerpt(run_id)!r} in {self.directory}: {known}"
+        )
 
 
 def open_journal(path: str | Path | None = None) -> JournalReader:
@@ -271,7 +273,7 @@ def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
         return None
     wanted = frozenset([status] if isinstance(status, str) else status)
     if wrong := [one for one in wanted if one not in STATUSES]:
-        raise QueryError(f"there is no status {wrong[0]!r}; there are {', '.join(STATUSES)}")
+        raise QueryError(f"there is no status {excerpt(str(wrong[0]))!r}; there are {', '.join(STATUSES)}")
     return wanted
 
 
