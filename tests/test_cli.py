@@ -142,8 +142,10 @@ def test_logs_prints_lines_with_time_and_stream(run: multitrack.Run) -> None:
     assert len(invoke("logs", run.id, "--limit", "1").output.splitlines()) == 1
     assert invoke("logs", run.id, "--from", "2100-01-01").output == ""
     assert len(invoke("logs", run.id, "--to", "2100-01-01T00:00:00+02:00").output.splitlines()) == 2
-    found = [json.loads(line) for line in invoke("logs", run.id, "--json").output.splitlines()]
-    assert [line["text"] for line in found] == ["hello", "world"]
+    document = invoke("logs", run.id, "--json").output
+    assert [line["text"] for line in json.loads(document)] == ["hello", "world"]
+    assert document.count("\n") == 4  # brackets, and a line each
+    assert json.loads(invoke("logs", run.id, "--to", "2000-01-01", "--json").output) == []
     wrong = invoke("logs", run.id, "--from", "yesterday")
     assert wrong.exit_code == 2
     assert "'yesterday' is no time, such as 2026-11-21T09:30 or 7d (ago)" in wrong.output

@@ -86,8 +86,8 @@ def test_no_listing_does_anything(text: str, other: str) -> None:
         ]
         invoke("show", run.id)
         assert len(invoke("logs", run.id).splitlines()) == len(text.removesuffix("\n").split("\n"))
-        for line in invoke("logs", run.id, "--json").splitlines():
-            assert json.loads(line)["stream"] == other
+        streams = [line["stream"] for line in json.loads(invoke("logs", run.id, "--json"))]
+        assert streams == [other] * len(text.removesuffix("\n").split("\n"))
         assert json.loads(invoke("show", run.id, "--json"))["notes"] == text
         assert {found["name"] for found in json.loads(invoke("runs", "--json"))} == {other}
         assert len(invoke("sync", run.id).splitlines()) == 1

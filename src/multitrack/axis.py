@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from multitrack.summaries.doubles import as_double, is_finite
+
 #: Where a param's values span this factor, its axis is logarithmic. The page's, too.
 _WIDE: Final = 50.0
 #: How far below the rest of a logarithmic axis a 0 stands, as a part of it.
@@ -103,11 +105,8 @@ def _told(values: Sequence[float], fewest: int) -> list[str]:
 
 
 def finite(value: float | None) -> float:
-    """The value as a double; NaN where there is none, it is infinite, or it is an integer beyond the doubles."""
-    try:
-        return float(value) if value is not None and math.isfinite(value) else math.nan
-    except OverflowError:
-        return math.nan
+    """The value as a double; NaN where there is none or it is infinite."""
+    return as_double(value) if value is not None and is_finite(value) else math.nan
 
 
 def differing(params: Sequence[dict[str, Any]], parents: Sequence[str | None]) -> list[str]:

@@ -11,6 +11,7 @@ from multitrack.columns import METADATA, Column, better
 from multitrack.errors import QueryError
 from multitrack.manifest import Context, Manifest
 from multitrack.summary import Statistics, Summary
+from multitrack.terminal import excerpt
 
 #: What stands for nothing: ``None`` is a value, which a param may have.
 ABSENT: Final = msgspec.UNSET
@@ -95,7 +96,7 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
     if wanted == "best":
         wanted = best or better(column.name) or ""
         if not wanted:
-            name = Column(column.group, column.name)
+            name = excerpt(str(Column(column.group, column.name)))
             raise QueryError(f"is the least or the most of {name} the best? say {name}:min or :max")
     return found.reduce(wanted)
 

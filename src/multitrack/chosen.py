@@ -12,6 +12,7 @@ from multitrack.cells import names_of
 from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column, there_are
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS, Summary
+from multitrack.terminal import excerpt
 
 
 def chosen(
@@ -73,7 +74,9 @@ class Known:
             return [pattern.column]
         found = self._of_groups(pattern)
         if not found and not pattern.whole and self._summaries and not self._among_others()._of_groups(pattern):
-            raise QueryError(f"no run has a column {pattern.text}{self._among_others()._closest(pattern.text)}")
+            raise QueryError(
+                f"no run has a column {excerpt(pattern.text)}{self._among_others()._closest(pattern.text)}"
+            )
         return found
 
     def _of_groups(self, pattern: _Pattern) -> list[Column]:
@@ -90,7 +93,7 @@ class Known:
         every = self._among_others()
         if column.name not in every.names(column.group):
             plain = msgspec.structs.replace(column, reduction=None)
-            raise QueryError(f"no run has {plain}{every._closest(str(plain))}")
+            raise QueryError(f"no run has {excerpt(str(plain))}{every._closest(str(plain))}")
 
     def has_no_best(self, column: Column, reduction: str) -> bool:
         """Whether a column asks for the best of a series or list, and nobody knows which end that is."""
@@ -112,7 +115,8 @@ class Known:
         beside = [column for column in every if column.group == group]
         for near in ([column for column in every if column.name == name], beside, every):
             if close := difflib.get_close_matches(name, [column.name for column in near], 1):
-                return f" (did you mean {next(column for column in near if column.name == close[0])}?)"
+                meant = next(column for column in near if column.name == close[0])
+                return f" (did you mean {excerpt(str(meant))}?)"
         return there_are([str(column) for column in beside])
 
 

@@ -1,48 +1,106 @@
 """The ``multitrack`` command.
 
-Exit status: 0 done, 1 something is left undelivered or failed, 2 wrong usage or config.
+Exit status: 0 done, 1 something is left undelivered or failed, 2 wrong usage or config, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 import msgspec
 
-from multitrack import __version__, plugins, ranks, shown
+from multitrack import __version__, output, plugins, ranks, shown
 from multitrack.cli_compare import JOURNAL, compare, say_none_chosen
 from multitrack.cli_page import plot, report
 from multitrack.config import Settings, load_config
 from multitrack.errors import ConfigError, MultitrackError, QueryError
-from multitrack.reader import open_journal
+from multitrack.output import OutputError
+from multitrack.reader import LEFT_OUT, open_journal
 from multitrack.recorded import RecordedRun
-from multitrack.terminal import safe, safe_json
+from multitrack.terminal import excerpt, safe
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="For machines: JSON on standard output.")
 
 
-class _Command(click.Group):
-    """Turns our errors into one line and an exit status."""
+class _Messages(logging.Filter):
+    """Passes each message on once, and remembers the runs that a command had to leave out.
 
-    def invoke(self, ctx: click.Context) -> Any:
+    Attributes:
+        left_out: The ids of the runs that the current command could not read.
+    """
+
+    left_out: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out.clear()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if run := getattr(record, LEFT_OUT, None):
+            self.left_out.add(run)
+        text = record.getMessage()
+        new = text not in self._seen
+        self._seen.add(text)
+        return new
+
+
+class _Command(click.Group):
+    """Ends every command with an exit status, and what stood in its way with one message."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and exit; see :class:`click.Command`."""
+        run = functools.partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
+        if not standalone_mode:
+            return run()
+        with output.streams():
+            status = self._status(run)
+            status = status or int(bool(_Messages.left_out))
+            try:
+                sys.stdout.flush()
+            except OutputError as error:
+                status = error.drop()
+        sys.exit(status)
+
+    def _status(self, run: Callable[[], Any]) -> int:
+        """Run the command; its exit status."""
         try:
-            return super().invoke(ctx)
+            status = run()
         except click.UsageError as error:
-            raise click.UsageError(safe(error.format_message()), error.ctx) from None
-        except QueryError as error:  # which shows the place on lines of its own
-            click.echo(f"multitrack: {safe(error, lines=True)}", err=True)
-            ctx.exit(2)
-        except ConfigError as error:
-            click.echo(f"multitrack: {safe(error)}", err=True)
-            ctx.exit(2)
-        except MultitrackError as error:
-            click.echo(f"multitrack: {safe(error)}", err=True)
-            ctx.exit(1)
+            if not isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # whose message is the help
+                error = click.UsageError(excerpt(safe(error.format_message()), 1000), error.ctx)
+            error.show()
+            return error.exit_code
+        except click.ClickException as error:
+            output.say(error.format_message())
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            output.say("interrupted")
+            return 130
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+        except OutputError as error:
+            return error.drop()
+        except (MultitrackError, ImportError, OSError, MemoryError) as error:
+            output.say(output.told(error), lines=isinstance(error, QueryError))  # which shows the place below it
+            usage = not isinstance(error, MultitrackError) and isinstance(error, ImportError)
+            return 2 if usage or isinstance(error, (QueryError, ConfigError)) else 1
+        return status if isinstance(status, int) else 0
 
 
 @click.group(
@@ -55,8 +113,10 @@ def main() -> None:
     Runs are recorded in a journal (.multitrack), and delivered from there to MLflow, W&B, Neptune and others. Nothing
     here needs a tracker but `sync`.
     """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Messages())
     # force: a click runner in tests swaps stderr between invocations
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
 
 
 @main.command()
@@ -105,7 +165,7 @@ def config(as_json: bool) -> None:
         shown.print_config(loaded.place() if loaded.file else None, rows)
         if place.size > 1:
             nothing = ": records nothing" if place.passed_over(loaded.settings.ranks) else ""
-            click.echo(f"this process: {place}{nothing}")
+            output.line(safe(f"this process: {place}{nothing}"))
 
 
 @main.command()
@@ -157,15 +217,16 @@ def show(run: str, journal: Path | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="At most N lines.")
 @_JSON
 def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
-    """Print a run's log lines, with time and stream."""
+    """Print a run's log lines, with time and stream.
+
+    With --json one document: a list with a line on each line, [] where there is none.
+    """
     found = open_journal(journal).run(run)
     lines = found.get_lines(from_, to, limit)
     if as_json:
-        for line in lines:
-            click.echo(safe_json(msgspec.json.encode(line).decode()))
+        shown.print_lines_json(lines)
     else:
-        for line in lines:
-            click.echo(shown.line_text(line))
+        shown.print_lines(lines)
 
 
 @main.command()

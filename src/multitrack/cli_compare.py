@@ -9,15 +9,19 @@ from pathlib import Path
 import click
 from msgspec import structs
 
+from multitrack import output
 from multitrack.columns import listed
 from multitrack.errors import QueryError
 from multitrack.manifest import run_directories
 from multitrack.reader import JournalReader, open_journal
 from multitrack.recorded import RecordedRun
-from multitrack.terminal import safe
+from multitrack.terminal import excerpt
 
 JOURNAL = click.option(
-    "--journal", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory. Default: the config's."
+    "--journal",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="DIR",
+    help="The journal's directory. Default: the config's.",
 )
 
 
@@ -57,7 +61,7 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign:
-            raise click.BadParameter(f"{pair!r} is no NAME=VALUE", param_hint="--tag")
+            raise click.BadParameter(f"{excerpt(pair)!r} is no NAME=VALUE", param_hint="--tag")
         tags[name] = value
     return tags
 
@@ -69,14 +73,14 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
 
     count = sum(1 for _ in run_directories(reader.directory))
     taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
-    click.echo(f"multitrack: {taken} in {safe(reader.directory)}", err=True)
+    output.say(f"{taken} in {reader.directory}")
     if where is not None:
         known = Known([run.summary() for run in reader.runs()])
         for column in columns_in(where):
             try:
                 known.check(column)
             except QueryError as error:
-                click.echo(f"multitrack: {safe(error)}", err=True)
+                output.say(error)
 
 
 @click.command(help=_HELP)
@@ -144,19 +148,18 @@ def compare(
     if not comparison.rows:
         say_none_chosen(reader, where)
     elif best is not None and comparison.best is None and rerun is None:  # which says so itself
-        click.echo(f"multitrack: no run is the best by {safe(best)}: none has a finite number there", err=True)
+        output.say(f"no run is the best by {best}: none has a finite number there")
     if comparison.undecided and rerun is None:
         names = [str(structs.replace(column, reduction=None)) for column in comparison.undecided]
-        told = f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max"
-        click.echo(f"multitrack: {safe(told)}", err=True)
+        output.say(f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max")
     if rerun is not None:
         shown_rerun.print_rerun(comparison.rerun(), rerun)
     elif as_json:
         shown_compare.print_json(comparison)
     elif as_csv:
-        click.echo(comparison.to_csv(), nl=False)
+        output.document([comparison.to_csv()])
     elif as_markdown:
-        click.echo(comparison.to_markdown(), nl=False)
+        output.document([comparison.to_markdown()])
     else:
         keep = {
             *listed(columns or ()),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import os
+import stat
 import sys
 import time
 import webbrowser
@@ -15,7 +17,9 @@ from typing import Any
 
 import click
 
+from multitrack import output
 from multitrack.cli_compare import JOURNAL, say_none_chosen, tags_of
+from multitrack.errors import ConfigError
 from multitrack.reader import open_journal
 from multitrack.recorded import RecordedRun
 from multitrack.terminal import safe
@@ -68,7 +72,7 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @choosing
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="report.html",
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default="report.html",
               show_default=True, metavar="FILE", help="Where to write it.")  # fmt: skip
 @click.option("--title", help="What it is called. Default: the runs' project.")
 @click.option("--no-charts", is_flag=True, help="Leave out the graphs; needs no Plotly, and is some 5 MB smaller.")
@@ -83,7 +87,7 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--every", type=click.FloatRange(min=0.1),
               help="With --watch: seconds between looks at the journal; default: 2.")  # fmt: skip
 def report(
-    source: Source, output: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
+    source: Source, path: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
     port: int | None, every: float | None,
 ) -> None:  # fmt: skip
     """Write an HTML page of the runs: table, graphs, parallel coordinates, and each run on a page of its own.
@@ -95,56 +99,65 @@ def report(
 
     if not watch and (port is not None or every is not None):
         raise click.UsageError(f"{'--port' if port is not None else '--every'} goes with --watch")
-    with said():
-        if watch:
-            options = Options(title, not no_charts, points, lines)
-            _watch(source, options, port or 0, 2.0 if every is None else every, open_)
-            return
-        runs = source()
-        first = next(runs, None)
-        if first is None:  # whatever was written before stays
-            given = click.get_current_context().params
-            say_none_chosen(open_journal(given["journal"]), given["where"])
-            click.echo(f"multitrack: {safe(output)} is not written", err=True)
-            sys.exit(1)
-        with counting() as progress:
-            count = write_page(
-                output,
-                itertools.chain([first], runs),
-                title=title,
-                charts=not no_charts,
-                points=points,
-                lines=lines,
-                progress=progress,
-            )
-    size = output.stat().st_size
-    click.echo(f"{safe(output)}: {count} {'run' if count == 1 else 'runs'}, {size / 1e6:.1f} MB")
+    if watch:
+        options = Options(title, not no_charts, points, lines)
+        _watch(source, options, port or 0, 2.0 if every is None else every, open_)
+        return
+    check_place(path)
+    runs = source()
+    first = next(runs, None)
+    if first is None:  # whatever was written before stays
+        given = click.get_current_context().params
+        say_none_chosen(open_journal(given["journal"]), given["where"])
+        output.say(f"{path} is not written")
+        sys.exit(1)
+    with counting() as progress:
+        count = write_page(
+            path,
+            itertools.chain([first], runs),
+            title=title,
+            charts=not no_charts,
+            points=points,
+            lines=lines,
+            progress=progress,
+        )
+    output.line(f"{safe(path)}: {count} {'run' if count == 1 else 'runs'}, {path.stat().st_size / 1e6:.1f} MB")
     if open_:
-        webbrowser.open(output.absolute().as_uri())
+        webbrowser.open(path.absolute().as_uri())
 
 
 def _watch(source: Source, options: Any, port: int, every: float, open_: bool) -> None:
     from multitrack.page.serve import PageServer, Watched  # noqa: PLC0415 - see above
 
-    server = PageServer(Watched(source, options, every), port)
-    click.echo(f"{server.url}\nserved to this machine alone; Ctrl-C ends it")
+    watched = Watched(source, options, every)
+    try:
+        server = PageServer(watched, port)
+    except OSError as error:
+        raise ConfigError(output.told(error)) from None
+    output.line(f"{server.url}\nserved to this machine alone; Ctrl-C ends it")
+    sys.stdout.flush()  # into a pipe, too: it is what one waits for
     if open_:
         webbrowser.open(server.url)
     try:
         server.serve()
     except KeyboardInterrupt:
-        click.echo("")
+        output.line()
 
 
-@contextmanager
-def said() -> Iterator[None]:
-    """Turns what is missing on this machine into one line and exit status 2."""
+def check_place(path: Path) -> None:
+    """Check that a file can be written there, before runs are read for it.
+
+    Raises:
+        ConfigError: It cannot.
+    """
     try:
-        yield
-    except (ImportError, OSError) as error:
-        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-        click.echo(f"multitrack: {safe(text)}", err=True)
-        click.get_current_context().exit(2)
+        folder = path.absolute().parent
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
 
 
 @contextmanager
@@ -166,8 +179,10 @@ def counting() -> Iterator[Callable[[int], None]]:
 @click.option("-m", "--metric", "metrics", multiple=True, required=True, metavar="NAME",
               help="A series or list metric; given again, a further panel. With --parallel: the objective, "
                    "such as val_accuracy:max.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="plot.png", show_default=True,
-              metavar="FILE", help="Where to write it; .png, .svg or .pdf.")  # fmt: skip
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default="plot.png", show_default=True,
+    metavar="FILE", help="Where to write it; .png, .svg or .pdf.",
+)  # fmt: skip
 @click.option("--parallel", is_flag=True, help="Parallel coordinates: the params to the metric, which colours them.")
 @click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
 @click.option("--log", is_flag=True, help="A logarithmic axis of values.")
@@ -176,7 +191,7 @@ def counting() -> Iterator[Callable[[int], None]]:
 @click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: what panels and legend need.")
 @click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
 def plot(
-    source: Source, metrics: tuple[str, ...], output: Path, parallel: bool, x: str, log: bool, smooth: float,
+    source: Source, metrics: tuple[str, ...], path: Path, parallel: bool, x: str, log: bool, smooth: float,
     size: tuple[float, float] | None, dpi: int,
 ) -> None:  # fmt: skip
     """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
@@ -189,11 +204,12 @@ def plot(
     if parallel and len(metrics) > 1:
         raise click.UsageError("--parallel has one objective")
     with _blaming("--output"):
-        pictures.check_format(output)
+        pictures.check_format(path)
+    check_place(path)
     if size is not None:
         with _blaming("--size"):
             pictures.check_size(size)
-    with said(), counting() as progress:
+    with counting() as progress:
         runs = counted(source(), progress)
         if parallel:
             figure = pictures.parallel(runs, metrics[0], size=size)
@@ -201,8 +217,8 @@ def plot(
             figure = pictures.overlay(runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth,
                                       size=size)  # fmt: skip
         with _blaming("--size or --dpi"):
-            pictures.save(figure, output, dpi)
-    click.echo(f"{safe(output)}: {output.stat().st_size / 1e3:.0f} kB")
+            pictures.save(figure, path, dpi)
+    output.line(f"{safe(path)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 @contextmanager

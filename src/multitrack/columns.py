@@ -23,6 +23,7 @@ import msgspec
 
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS
+from multitrack.terminal import excerpt
 
 Kind = Literal["text", "number", "time", "seconds", "value"]
 
@@ -40,6 +41,16 @@ _KINDS: Final[dict[str, Kind]] = {
 }  # fmt: skip
 #: Names that a message tells where none is like the one asked for.
 _NAMED: Final = 5
+#: Characters that text programs and phones put in place of those of the language, and the ones that are meant.
+_DASHES: Final = "−–—‐‑﹣－"
+_LOOK_ALIKES: Final = {
+    **dict.fromkeys("“”„‟″«»＂", '"'), **dict.fromkeys("‘’‚‛′‹›＇`´", "'"), **dict.fromkeys("≤⩽≦", "<="),
+    **dict.fromkeys("≥⩾≧", ">="), "≠": "!=", "＜": "<", "＞": ">", "＝": "=", **dict.fromkeys(_DASHES, "-"),
+}  # fmt: skip
+_AS_MINUS: Final = str.maketrans(dict.fromkeys(_DASHES, "-"))
+_NUMBER: Final = re.compile(r"-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*", re.IGNORECASE)
+_INVISIBLE: Final = "\u00ad\u200b\u2060\ufeff"
+_QUOTE: Final = '" and "'
 #: What need not be quoted.
 _PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
 _COLUMN: Final = re.compile(
@@ -81,7 +92,8 @@ class Column(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         prefix = "" if self.group == "metadata" else f"{self.group}."
-        name = self.name if _PLAIN.fullmatch(self.name) else json.dumps(self.name, ensure_ascii=False)
+        plain = _PLAIN.fullmatch(self.name) and not misread(self.name)
+        name = self.name if plain else json.dumps(self.name, ensure_ascii=False)
         return f"{prefix}{name}{f':{self.reduction}' if self.reduction else ''}"
 
 
@@ -91,28 +103,56 @@ def parse_column(text: str) -> Column:
     Raises:
         QueryError: It is none.
     """
+    shown = repr(excerpt(text))
     match = _COLUMN.fullmatch(text)
     if match is None:
-        raise QueryError(f'{text!r} is no column, such as params.lr or metrics.loss:min; quote odd names: params."a b"')
+        wrong = misread(text)
+        why = wrong[1] if wrong else 'quote odd names: params."a b"'
+        raise QueryError(f"{shown} is no column, such as params.lr or metrics.loss:min; {why}")
     group, reduction = match["group"] or "metadata", match["reduction"]
-    name = json.loads(match["quoted"]) if match["quoted"] else match["plain"]
+    name = unquoted(match["quoted"]) if match["quoted"] else match["plain"]
     if group not in GROUPS:
         near = did_you_mean(group, GROUPS)
-        raise QueryError(f"{text!r}: there is no group {group!r}{near}; there are {', '.join(GROUPS)}")
+        raise QueryError(f"{shown}: there is no group {excerpt(group)!r}{near}; there are {', '.join(GROUPS)}")
     if group == "metadata" and name not in METADATA:
+        brief = excerpt(name)
         raise QueryError(
-            f"there is no column {name!r}{did_you_mean(name, METADATA)}; params.{name} or metrics.{name}, or one of "
-            f"{', '.join(METADATA)}"
+            f"there is no column {brief!r}{did_you_mean(name, METADATA)}; params.{brief} or metrics.{brief}, or one of "
+            f"{', '.join(METADATA)}{f'; {wrong[1]}' if (wrong := misread(name)) else ''}"
         )
     if reduction is not None:
         if group not in REDUCED:
-            raise QueryError(f"{text!r}: only metrics and lists are reduced")
+            raise QueryError(f"{shown}: only metrics and lists are reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(
-                f"{text!r}: no reduction {reduction!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
+                f"{shown}: no reduction {excerpt(reduction)!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
                 f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
             )
     return Column.of(group, name, reduction)
+
+
+def unquoted(text: str) -> str:
+    """What stands between quotes; between double ones, escapes are as in JSON."""
+    if text[0] == '"':
+        try:
+            return str(json.loads(text, strict=False))
+        except ValueError:
+            pass  # a backslash that JSON does not know stands for itself
+    return text[1:-1]
+
+
+def misread(word: str) -> tuple[int, str] | None:
+    """Where a word outside quotes has a character that looks like one of the language, and what to do about it."""
+    if word.isascii() and "`" not in word:
+        return None
+    for place, character in enumerate(word):
+        if (meant := _LOOK_ALIKES.get(character)) is not None:
+            if character in _DASHES and not _NUMBER.fullmatch(word.translate(_AS_MINUS)):
+                continue  # a dash in a name
+            return place, f"{character} is not {meant}: write {meant}, or the whole text between {_QUOTE}"
+        if character in _INVISIBLE:
+            return place, f"an invisible character, U+{ord(character):04X}: take it out, or write all between {_QUOTE}"
+    return None
 
 
 def listed(columns: str | Iterable[str]) -> list[str]:
@@ -132,12 +172,13 @@ def listed(columns: str | Iterable[str]) -> list[str]:
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """The name that is nearly this one, as the end of a message; nothing where there is none."""
     close = difflib.get_close_matches(word, known, 1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return f" (did you mean {excerpt(close[0])!r}?)" if close else ""
 
 
 def there_are(names: Sequence[str]) -> str:
     """Some of the names that there are, as the end of a message."""
-    return f"; there are {', '.join([*names[:_NAMED], *(['…'] if len(names) > _NAMED else [])])}" if names else ""
+    shown = [excerpt(name) for name in names[:_NAMED]]
+    return f"; there are {', '.join([*shown, *(['…'] if len(names) > _NAMED else [])])}" if names else ""
 
 
 def better(name: str) -> Literal["min", "max"] | None:

@@ -15,7 +15,9 @@ from multitrack.columns import Column, better, listed, parse_column
 from multitrack.errors import QueryError
 from multitrack.notebook import comparison_html
 from multitrack.recorded import RecordedRun
+from multitrack.summaries.doubles import is_finite
 from multitrack.summary import REDUCTIONS, Statistics, Summary
+from multitrack.terminal import excerpt
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
@@ -139,7 +141,7 @@ class Comparison:
         if not self.rows:
             raise QueryError("there is no run that could be run again: none was chosen")
         if self.best is None and self._asked is not None:
-            raise QueryError(f"no run is the best by {self._asked}: none has a finite number there")
+            raise QueryError(f"no run is the best by {excerpt(self._asked)}: none has a finite number there")
         if self.best is None and len(self.rows) > 1:
             raise QueryError(
                 "which of several runs? name one, or what the best is: --best (best=) metrics.accuracy:max"
@@ -184,7 +186,7 @@ def compare(
         TypeError: These are no runs of a journal.
     """
     if reduction not in REDUCTIONS:
-        raise QueryError(f"no reduction {reduction!r}; there are {', '.join(REDUCTIONS)}")
+        raise QueryError(f"no reduction {excerpt(reduction)!r}; there are {', '.join(REDUCTIONS)}")
     wanted = ["run", *(DEFAULT if columns is None else listed(columns)), *listed(also)]
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
     criterion = None if best is None else _criterion(best)
@@ -272,7 +274,8 @@ def _criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
     column = parse_column(text)
     habit = better(column.name)
     if habit is None:
-        raise QueryError(f"is the least or the most of {text} the best? say {text}:min or {text}:max")
+        name = excerpt(text)
+        raise QueryError(f"is the least or the most of {name} the best? say {name}:min or {name}:max")
     return column, habit
 
 
@@ -284,10 +287,10 @@ def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
 
 def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
     found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
-    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and value - value == 0]
+    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
     if not there:
         if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
-            raise QueryError(f"{column} is no number, so that no run is the best by it")
+            raise QueryError(f"{excerpt(str(column))} is no number, so that no run is the best by it")
         return None
     pick = min if direction == "min" else max
     value, row = pick(there, key=lambda pair: pair[0])

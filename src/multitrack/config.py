@@ -247,7 +247,8 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
     except FileNotFoundError:
         raise ConfigError(f"config file {path} does not exist") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read config file {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"cannot read config file {path}: {reason}") from error
     if path.name == "pyproject.toml":
         table = table.get("tool", {}).get("multitrack", {})
     return table, Origin(str(path), path.parent), path

@@ -82,6 +82,9 @@ class MetricKindError(MultitrackError, ValueError):
 class JournalError(MultitrackError, OSError):
     """The journal's directory cannot be created, written or read."""
 
+    def __str__(self) -> str:
+        return self.strerror or super().__str__()  # without the number, which says nothing that the text does not
+
 
 class BackendError(MultitrackError):
     """Raised by a backend's hooks; never reaches training code."""

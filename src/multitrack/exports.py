@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,19 +16,24 @@ if TYPE_CHECKING:
 
 #: What begins a formula in a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_SPECIAL: Final = re.compile('[,"\r\n]')
 _MARKDOWN: Final = re.compile(r"[\\`*{}\[\]<>|~&]|(?<!\w)_|_(?!\w)")
 
 
 def csv_of(comparison: Comparison) -> str:
     """CSV with a line of names; times are ISO 8601, UTC."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     columns = [(column, field) for column in comparison.columns for field in _fields(column)]
-    writer.writerow([_harmless(f"{column}{field}") for column, field in columns])
+    lines: list[list[Any]] = [[f"{column}{field}" for column, field in columns]]
     for row in comparison.rows:
         cells = [(column, _plain(row.cells.get(str(column), ABSENT), field)) for column, field in columns]
-        writer.writerow([_harmless(_machine(column, value)) for column, value in cells])
-    return out.getvalue()
+        lines.append([_machine(column, value) for column, value in cells])
+    return "".join(f"{','.join(map(_quoted, line))}\n" for line in lines)
+
+
+def _quoted(value: Any) -> str:
+    """A cell of CSV; one with a return as well is in quotes, which Python's ``csv`` forgets before 3.13."""
+    text = _harmless(value) if isinstance(value, str) else str(value)
+    return '"{}"'.format(text.replace('"', '""')) if _SPECIAL.search(text) else text
 
 
 def markdown_of(comparison: Comparison) -> str:
@@ -93,9 +96,9 @@ def _machine(column: Column, value: Any) -> Any:
     return "None" if value is None else value
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _escaped(text: str) -> str:

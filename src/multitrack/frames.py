@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from multitrack.summaries.doubles import as_double
 
 
 class Framed:
@@ -19,7 +20,8 @@ class Framed:
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame``, whose ``time`` is a timestamp of UTC; a column of several types becomes one of texts.
 
-        Integers beside floats become floats, and so does a column with an integer beyond 64 bits.
+        Integers beside floats become floats, and so does a column with an integer beyond 64 bits; one beyond the floats
+        is infinite.
 
         Raises:
             ImportError: pandas is not installed.
@@ -88,18 +90,10 @@ def _of_one_type(cells: list[Any]) -> list[Any]:
     if kinds == {int, float} or (
         kinds == {int} and any(cell is not None and not -1 << 63 <= cell < 1 << 63 for cell in cells)
     ):
-        return [None if cell is None else _as_float(cell) for cell in cells]
+        return [None if cell is None else as_double(cell) for cell in cells]
     if len(kinds) > 1 or kinds & {list, dict}:
         return [None if cell is None else str(cell) for cell in cells]
     return cells
-
-
-def _as_float(number: float) -> float:
-    """The nearest float; of an integer beyond all of them that is an infinite one."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 def _missing(method: str, library: str) -> ImportError:

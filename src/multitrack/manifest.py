@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -197,16 +198,34 @@ def write_json(path: Path, value: msgspec.Struct) -> None:
     write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file so that a reader sees the old one or the new one, whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
+        raise
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that somebody asked for, whole, with the permissions of their umask.
+
+    Into what is there and no file, such as ``/dev/stdout``, it is written as it is.
+
+    Raises:
+        OSError: It cannot be written; names the file.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            write_whole(path, content, 0o666)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # what was asked for, not the draft
         raise
 
 
@@ -224,7 +243,7 @@ def check_links(directory: Path) -> None:
     try:
         paths = [directory, *directory.rglob("*")]
     except OSError as error:
-        raise JournalError(error.errno, f"cannot read {directory}: {error.strerror}") from error
+        raise cannot_read(directory, error) from error
     for path in paths:
         if path.is_symlink():
             raise JournalError(f"{path} is a symbolic link, which multitrack never makes: the run is left alone")
@@ -242,7 +261,7 @@ def read_manifest(directory: Path) -> Manifest:
     except FileNotFoundError:
         raise JournalError(f"no run in {directory}: manifest.json is missing") from None
     except OSError as error:
-        raise JournalError(error.errno, f"cannot read {path}: {error.strerror}") from error
+        raise cannot_read(path, error) from error
     except ValueError as error:
         kept = _kept_in_journal(directory)
         if kept is None:
@@ -257,8 +276,11 @@ def read_manifest(directory: Path) -> Manifest:
 def _kept_in_journal(directory: Path) -> Manifest | None:
     """The manifest as the newest segment that can be read says it: without what was gathered after the start."""
     for path in sorted(directory.glob("[0-9]*.jsonl"), reverse=True):
-        with path.open("rb") as file:
-            first = decode_or_none(file.readline())
+        try:
+            with path.open("rb") as file:
+                first = decode_or_none(file.readline())
+        except OSError:
+            continue
         if isinstance(first, Segment) and first.manifest is not None:
             try:
                 return msgspec.convert(first.manifest, Manifest)
@@ -268,11 +290,47 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
 
 
 def run_directories(journal: Path) -> Iterator[Path]:
-    """The directories of all runs in a journal, oldest id first."""
+    """The directories of all runs in a journal, oldest id first.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
     runs = runs_directory(journal)
-    for name in sorted(os.listdir(runs)):  # noqa: PTH208 - thousands of runs, and a path for each takes its time
-        if os.path.isfile(f"{runs}/{name}/manifest.json"):  # noqa: PTH113
+    try:
+        names = sorted(os.listdir(runs))  # noqa: PTH208 - thousands of runs, and a path for each takes its time
+    except OSError as error:
+        raise cannot_read(runs, error) from error
+    for name in names:
+        if is_run(f"{runs}/{name}"):
             yield runs / name
+
+
+def is_run(directory: str | Path) -> bool:
+    """Whether a directory has a manifest, or may have one that this user cannot see."""
+    try:
+        return stat.S_ISREG(os.stat(f"{directory}/manifest.json").st_mode)  # noqa: PTH116 - as above
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # whoever reads it says why that cannot be
+
+
+def cannot_read(path: Path, trouble: OSError) -> JournalError:
+    """A trouble of the machine, with what could not be read, and whose it is."""
+    owner = f"; it belongs to {_owner(path)}" if isinstance(trouble, PermissionError) else ""
+    return JournalError(trouble.errno, f"cannot read {path}: {trouble.strerror}{owner}")
+
+
+def _owner(path: Path) -> str:
+    """Who owns a path, or the nearest of the directories around it that can be seen."""
+    for place in (path, *path.parents):
+        try:
+            return f"user {place.owner()}"
+        except KeyError:
+            return f"user {place.stat().st_uid}"
+        except OSError:
+            continue
+    return "another user"
 
 
 def context_of(directory: Path, manifest: Manifest) -> Context | None:

@@ -9,6 +9,7 @@ from multitrack.columns import Column, did_you_mean, parse_column, there_are
 from multitrack.curves import curves_of
 from multitrack.errors import QueryError
 from multitrack.recorded import RecordedRun
+from multitrack.terminal import excerpt
 from multitrack.thin import Thinned
 
 _CURVED: Final = ("metrics.", "lists.")
@@ -38,14 +39,16 @@ class Picked:
             QueryError: No run has any.
         """
         if not self._runs:
-            raise QueryError(f"there is no run to draw {name!r} of")
+            raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
         meant = self._meant(name)
         found = {id_: curves[meant] for id_, curves in self._held.items() if meant in curves}
         if not found:
-            raise QueryError(f"no run has a series or list called {meant!r}{self._why(meant)}")
+            raise QueryError(f"no run has a series or list called {excerpt(meant)!r}{self._why(meant)}")
         column = _column(name)
         if meant != name and column is not None and column.reduction is not None:
-            raise QueryError(f"{name!r}: a curve has all its points, nothing is reduced; say {meant!r}")
+            raise QueryError(
+                f"{excerpt(name)!r}: a curve has all its points, nothing is reduced; say {excerpt(meant)!r}"
+            )
         return found
 
     def counted(self, name: str) -> Literal["step", "index"]:

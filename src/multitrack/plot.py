@@ -18,7 +18,7 @@ from multitrack.columns import better, parse_column
 from multitrack.errors import QueryError, to_install
 from multitrack.picked import Picked, closest, qualified
 from multitrack.recorded import RecordedRun
-from multitrack.terminal import safe
+from multitrack.terminal import excerpt, safe
 from multitrack.thin import Curve, Means, Thinned
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def overlay(
         curves = picked.curves(name)
         if not any(_drawable(thinned, log) for thinned in curves.values()):
             raise QueryError(
-                f"no run has a finite value of {name!r}{' above 0' if log else ''}: there is nothing to draw"
+                f"no run has a finite value of {excerpt(name)!r}{' above 0' if log else ''}: there is nothing to draw"
             )
         for run in known:
             if run.id in curves:
@@ -150,7 +150,9 @@ def parallel(
     if len(scored) < 2:
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
-        raise QueryError(f"parallel coordinates need two runs with {objective!r} or more, there are {len(scored)}{why}")
+        raise QueryError(
+            f"parallel coordinates need two runs with {excerpt(objective)!r} or more, there are {len(scored)}{why}"
+        )
     names = list(params) if params is not None else _differing([run for run, _ in drawn])
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]

@@ -6,27 +6,40 @@ read at any time.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.frames import Framed
-from multitrack.manifest import is_run_id, run_directories, runs_directory, text_of_time, time_in_id
+from multitrack.manifest import (
+    cannot_read,
+    is_run,
+    is_run_id,
+    run_directories,
+    runs_directory,
+    text_of_time,
+    time_in_id,
+)
 from multitrack.recorded import Line, Point, RecordedRun, lookup_in
 from multitrack.records import STATUSES
 from multitrack.relatives import Relatives
-from multitrack.terminal import safe
+from multitrack.terminal import excerpt, safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.moments import Moment
     from multitrack.where import Predicate
 
 log = logging.getLogger("multitrack")
+
+#: What a log record of a run that cannot be read, and is left out, has its id as.
+LEFT_OUT: Final = "multitrack_left_out"
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -78,7 +91,7 @@ class JournalReader:
         until: Moment | None = None,
         where: str | None = None,
     ) -> Iterator[RecordedRun]:
-        """The runs, in the order in which they were created; a run whose manifest is damaged is said and passed over.
+        """The runs, in the order in which they were created; one that cannot be read is said, and left out.
 
         Args:
             project: Only runs of this project.
@@ -113,7 +126,7 @@ class JournalReader:
             try:
                 run = RecordedRun(directory, relatives=relatives)
             except JournalError as error:
-                log.warning("multitrack: %s", error)
+                log.warning("multitrack: %s", error, extra={LEFT_OUT: directory.name})
                 continue
             facts = run.facts
             if (
@@ -220,14 +233,16 @@ class JournalReader:
         run_id = run if isinstance(run, str) else run.id
         if is_run_id(run_id):  # "..", say, is none
             directory = runs_directory(self.directory) / run_id
-            if (directory / "manifest.json").is_file():
+            if is_run(directory):
                 return RecordedRun(directory)
         every = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
         found = [one for one in every if one.facts.name == run_id] or every
         if len(found) == 1:
             return found[0]
         known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
-        raise RunError(f"{'several runs are' if found else 'no run is'} called {run_id!r} in {self.directory}: {known}")
+        raise RunError(
+            f"{'several runs are' if found else 'no run is'} called {excerpt(run_id)!r} in {self.directory}: {known}"
+        )
 
 
 def open_journal(path: str | Path | None = None) -> JournalReader:
@@ -237,11 +252,19 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
         path: Its directory; default: the config's.
 
     Raises:
-        JournalError: There is none.
+        JournalError: There is none, or it cannot be read.
     """
     directory = Path(load_config().settings.journal if path is None else path).absolute()
-    if not runs_directory(directory).is_dir():
-        raise JournalError(f"no journal in {directory}; name one with --journal, or start a run")
+    runs = runs_directory(directory)
+    try:
+        there = runs.is_dir()
+        if there and not os.access(runs, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cannot_read(runs, error) from error
+    if not there:
+        file = ", which is a file" if directory.is_file() else ""
+        raise JournalError(f"no journal in {directory}{file}; name one with --journal, or start a run")
     return JournalReader(directory)
 
 
@@ -250,7 +273,7 @@ def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
         return None
     wanted = frozenset([status] if isinstance(status, str) else status)
     if wrong := [one for one in wanted if one not in STATUSES]:
-        raise QueryError(f"there is no status {wrong[0]!r}; there are {', '.join(STATUSES)}")
+        raise QueryError(f"there is no status {excerpt(str(wrong[0]))!r}; there are {', '.join(STATUSES)}")
     return wanted
 
 

@@ -16,8 +16,9 @@ from multitrack.cursor import Cursor
 from multitrack.errors import JournalError
 from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Context, Manifest, context_of, read_manifest
-from multitrack.records import Lines, ListMetric, Metric, Record
+from multitrack.records import ListMetric, Metric, Record
 from multitrack.report import DeliveryReport, report_run
+from multitrack.segments import check_readable
 from multitrack.terminal import safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
@@ -54,6 +55,9 @@ class RecordedRun:
 
     Attributes:
         directory: The run's directory.
+
+    Raises:
+        JournalError: It is damaged, or cannot be read.
     """
 
     def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
@@ -61,8 +65,12 @@ class RecordedRun:
 
         self.directory = directory
         self._known = relatives
-        self._kept = recall(directory, stamp_of(directory))
-        self._manifest = read_manifest(directory) if self._kept is None else None
+        stamp = stamp_of(directory)
+        self._kept = recall(directory, stamp)
+        self._manifest: Manifest | None = None
+        if self._kept is None:
+            self._manifest = read_manifest(directory)
+            check_readable(directory, len(stamp) - 1)
 
     @property
     def _relatives(self) -> Relatives:
@@ -253,10 +261,10 @@ class RecordedRun:
         return self._lines(milliseconds(from_time), milliseconds(to_time), limit)
 
     def _lines(self, from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
+        from multitrack.series import read_lines  # noqa: PLC0415 - see above
+
         left = limit
-        for record in self.records():
-            if not isinstance(record, Lines):
-                continue
+        for record in read_lines(self.directory):
             if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):
                 continue
             for text in record.lines:

@@ -286,7 +286,7 @@ def decode_or_none(line: bytes) -> AnyRecord | None:
     """Like :func:`decode`, but ``None`` for a line that is no record."""
     try:
         return decode(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from multitrack.errors import JournalError, RunInUseError
+from multitrack.manifest import cannot_read
 from multitrack.records import Segment, decode_or_none
 
 
@@ -61,6 +62,20 @@ def _writer_of(path: Path) -> str:
 def host_name() -> str:
     """This machine's name; bytes that are no UTF-8 as visible escapes."""
     return os.fsencode(os.uname().nodename).decode("utf-8", "backslashreplace")
+
+
+def check_readable(directory: Path, count: int) -> None:
+    """Check that the first ``count`` segments of the run in ``directory`` can be read.
+
+    Raises:
+        JournalError: One cannot.
+    """
+    for number in range(1, count + 1):
+        path = segment_path(directory, number)
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise cannot_read(path, error) from error
 
 
 def cannot_write(directory: Path, trouble: OSError) -> JournalError:

@@ -141,12 +141,8 @@ def read_list(directory: Path, name: str) -> Series:
 def read_lines(directory: Path) -> Iterator[Lines]:
     """The records of log lines of the run in ``directory``."""
     for stretch in _stretches(directory):
-        if b'"lines"' not in stretch:
-            continue
-        for line in stretch.splitlines():
-            record = records.decode_or_none(line) if b'"lines"' in line else None
-            if isinstance(record, Lines):
-                yield record
+        if b'"lines"' in stretch:
+            yield from [record for record in _decoded(_lines_decoder, stretch) if type(record) is Lines]
 
 
 def _with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:
@@ -193,10 +189,20 @@ def _decoder(name: str) -> tuple[type[Any], msgspec.json.Decoder[Any]]:
     values = msgspec.defstruct("Values", [("value", float | int | str | None, None)], rename={"value": name}, gc=False)
     fields: list[Any] = [("time", int), ("values", values), ("step", int | None, None)]
     point = msgspec.defstruct("Point", fields, tag_field="record", tag="metric", gc=False)
+    return point, _decoder_of(point, "metric")
+
+
+def _decoder_of(kind: type[Any], tag: str) -> msgspec.json.Decoder[Any]:
+    """A decoder that makes records of one kind, and of the others nothing at all."""
     others = [
-        msgspec.defstruct("Other", [], tag_field="record", tag=tag, gc=False) for tag in records.TAGS if tag != "metric"
+        msgspec.defstruct("Other", [], tag_field="record", tag=other, gc=False)
+        for other in records.TAGS
+        if other != tag
     ]
-    return point, msgspec.json.Decoder(functools.reduce(operator.or_, others, point))
+    return msgspec.json.Decoder(functools.reduce(operator.or_, others, kind))
+
+
+_lines_decoder: Final = _decoder_of(Lines, "lines")
 
 
 def _is_number(value: float | str) -> bool:

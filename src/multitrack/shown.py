@@ -5,12 +5,15 @@ Names, params and lines may hold anything; whatever would move a terminal's curs
 
 from __future__ import annotations
 
+import functools
+import itertools
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import click
 import msgspec
 
+from multitrack import output
 from multitrack.cells import source_of
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.errors import to_install
@@ -23,6 +26,9 @@ from multitrack.tables import Cell, Column, Piece, Screen, Table
 from multitrack.terminal import safe, safe_json
 from multitrack.texts import moment, took, value_text
 
+#: Log lines that are written at once.
+_AT_ONCE: Final = 4096
+_encoder: Final = msgspec.json.Encoder()
 #: Characters of a name in ``multitrack runs``.
 _NAME: Final = 60
 _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
@@ -30,7 +36,8 @@ _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "ru
 
 def print_json(value: object) -> None:
     """One JSON document; NaN and ±inf as strings, as in the journal."""
-    click.echo(safe_json(msgspec.json.format(msgspec.json.encode(plain(value)).decode(), indent=2)))
+    text = safe_json(msgspec.json.format(msgspec.json.encode(plain(value)).decode(), indent=2))
+    output.document([f"{text}\n"], json=True)
 
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -45,7 +52,7 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
 def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
     """The table of ``multitrack config``."""
     screen = Screen()
-    screen.line(f"config file: {safe(place)}" if place else "no config file found: defaults")
+    screen.note(f"config file: {safe(place)}" if place else "no config file found: defaults")
     table = _table("key", "value", "from")
     for section, key, value, origin in rows:
         _add(table, f"[{section}] {key}" if section else key, value_text(value), origin)
@@ -67,7 +74,7 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
             took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     if left_out := table.print(screen):
-        screen.line(f"no room for {', '.join(left_out)}; --json has all", "dim")
+        screen.note(f"no room for {', '.join(left_out)}; --json has all", "dim")
 
 
 def print_run(run: RecordedRun) -> None:
@@ -146,9 +153,57 @@ def report_as_json(report: DeliveryReport) -> dict[str, Any]:
     return {name: msgspec.structs.asdict(lane) for name, lane in report.items()}
 
 
-def line_text(line: Line) -> str:
-    """A log line for people: local time, stream, text."""
-    return f"{moment(line.time, 'milliseconds')} {safe(line.stream):6} {safe(line.text.expandtabs())}"
+def print_lines(lines: Iterable[Line]) -> None:
+    """Log lines for people: local time, stream, text."""
+    remaining, heads = iter(lines), _Heads()
+    while some := [*itertools.islice(remaining, _AT_ONCE)]:
+        texts = _safe_texts([line.text for line in some])
+        sys.stdout.write(
+            "".join([f"{heads[line.time, line.stream]}{text}\n" for line, text in zip(some, texts, strict=True)])
+        )
+
+
+class _Heads(dict[tuple[int, str], str]):
+    """Time and stream as they stand before a line, which are most of what it costs; each is made once."""
+
+    def __missing__(self, key: tuple[int, str]) -> str:
+        if len(self) > _AT_ONCE:
+            self.clear()
+        time, stream = key
+        self[key] = head = f"{_second(time // 1000)}.{time % 1000:03} {_label(stream)} "
+        return head
+
+
+@functools.lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return moment(seconds * 1000)
+
+
+@functools.lru_cache(maxsize=64)
+def _label(stream: str) -> str:
+    return f"{safe(stream):6}"
+
+
+def _safe_texts(texts: Sequence[str]) -> Sequence[str]:
+    """Many texts made safe, at once where none of them has more than one line."""
+    whole = safe("\n".join(texts).expandtabs(), lines=True)
+    split = whole.split("\n")
+    return split if len(split) == len(texts) else [safe(text.expandtabs()) for text in texts]
+
+
+def print_lines_json(lines: Iterable[Line]) -> None:
+    """One JSON document, a line on a line, as they are read."""
+    output.document(_document_of(lines), json=True)
+
+
+def _document_of(lines: Iterable[Line]) -> Iterator[str]:
+    remaining, before = iter(lines), "["
+    while some := [*itertools.islice(remaining, _AT_ONCE)]:
+        yield before + ",".join(
+            [f"\n{text}" for text in safe_json(_encoder.encode_lines(some).decode()[:-1]).split("\n")]
+        )
+        before = ","
+    yield "\n]\n" if before == "," else "[]\n"
 
 
 def without_secret(name: str, value: Any) -> Any:
@@ -249,13 +304,15 @@ def _lane_pieces(lane: LaneReport) -> Iterator[Piece]:
 
 
 def plain(value: Any) -> Any:
-    """With NaN and ±inf as strings: JSON has none, and null would lose them."""
+    """With NaN and ±inf as strings, as JSON has none and null would lose them; paths that are no UTF-8 with escapes."""
+    if isinstance(value, str):
+        return clean_text(value)
     if isinstance(value, float) and value - value != 0.0:
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, str):
         return clean_text(value)  # of a path that is no UTF-8
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value

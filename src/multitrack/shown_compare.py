@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-import click
 import msgspec
 
+from multitrack import output
 from multitrack.cells import ABSENT, Value
 from multitrack.columns import Column
 from multitrack.compare import Comparison, differ
@@ -32,7 +32,7 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
         asked: Whether its columns were asked for; else long texts that few runs have are left out of a pipe, too.
     """
     screen = Screen()
-    texts = {str(column): _texts(column, comparison) for column in comparison.columns}
+    texts = {str(column): [*map(screen.shown, _texts(column, comparison))] for column in comparison.columns}
     widths = {name: max(map(width_of, cells)) for name, cells in texts.items()}
     if screen.width is not None:
         widths = {name: min(width, _WIDEST) for name, width in widths.items()}
@@ -57,7 +57,7 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
     if hidden:
         same = sum(not differ(name, comparison.rows) for name in hidden)
         more = f"{len(hidden)} more columns, {same} of them the same in all runs; --columns picks, --json has all"
-        screen.line(more, "dim")
+        screen.note(more, "dim")
     if comparison.best is not None:
         _print_best(screen, comparison)
 
@@ -69,10 +69,8 @@ def print_json(comparison: Comparison) -> None:
         "columns": [msgspec.to_builtins(column) | {"column": str(column)} for column in comparison.columns],
         "best": best and {"run": best.row.id, "column": str(best.column), "direction": best.direction},
     }
-    click.echo(f'{_json(head)[:-1]},\n"rows":[', nl=False)
-    for i, row in enumerate(comparison.to_dicts()):
-        click.echo(f"{',' if i else ''}\n{_json(row)}", nl=False)
-    click.echo("\n]}")
+    rows = (f"{',' if i else ''}\n{_json(row)}" for i, row in enumerate(comparison.to_dicts()))
+    output.document([f'{_json(head)[:-1]},\n"rows":[', *rows, "\n]}\n"], json=True)
 
 
 def _texts(column: Column, comparison: Comparison) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import click
-
+from multitrack import output
 from multitrack.again import Rerun
 from multitrack.terminal import safe
 
@@ -17,13 +16,14 @@ def print_rerun(rerun: Rerun, form: str) -> None:
     """
     if form == "requirements":
         if rerun.context is None or not rerun.context.packages:
-            click.echo(f"multitrack: the packages of run {rerun.run} were not recorded: it ended too soon", err=True)
+            output.say(f"the packages of run {rerun.run} were not recorded: it ended too soon")
             sys.exit(1)
-        click.echo(safe(rerun.requirements(), lines=True), nl=False)
+        output.document([safe(rerun.requirements(), lines=True)])
         return
-    for label, text in {"run": rerun.run, **rerun.facts(), **rerun.omitted(form)}.items():
-        click.echo(f"# {label}: {safe(text)}", err=form == "args")
+    told = {"run": rerun.run, **rerun.facts(), **rerun.omitted(form)}
+    facts = [f"# {label}: {safe(text)}" for label, text in told.items()]
     if form == "args":
-        click.echo(rerun.shell())
+        output.line("\n".join(facts), err=True)
+        output.document([f"{rerun.shell()}\n"])
     else:
-        click.echo(rerun.yaml(), nl=False)
+        output.document([*(f"{fact}\n" for fact in facts), rerun.yaml()])

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import click
 from rich.console import Console
 from rich.text import Text
 
+from multitrack import output
 from multitrack.report import DeliveryReport
 from multitrack.settle import Settling
 from multitrack.terminal import safe
@@ -68,6 +68,6 @@ def _counted(lanes: Iterable[tuple[Path, str]], suffix: str) -> list[str]:
 def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
     """What ``multitrack sync`` did."""
     if not reports:
-        click.echo("nothing is pending")
+        output.line("nothing is pending")
     for run_id, report in reports.items():
-        click.echo(f"{run_id}  {report}")
+        output.line(f"{run_id}  {report}")

@@ -26,7 +26,7 @@ from multitrack.records import (
     Trained,
     typed_params,
 )
-from multitrack.resolve import as_double
+from multitrack.summaries.doubles import as_double, finite, total
 
 Reduction = Literal["last", "first", "min", "max", "mean", "median", "count", "best"]
 REDUCTIONS: Final = ("last", "first", "min", "max", "mean", "median", "count", "best")
@@ -40,8 +40,9 @@ _STRETCH: Final = 4096
 class Statistics(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a series or a list comes down to, in the order it was logged.
 
-    ``count``, ``first`` and ``last`` are of all numbers; ``min``, ``max``, ``mean`` and ``median`` of the finite ones,
-    and ``None`` where there is none. The median of more than 65,536 numbers is that of an even choice of them.
+    ``count``, ``first`` and ``last`` are of all numbers; ``min``, ``max``, ``mean`` and ``median`` of those that are
+    finite doubles, and ``None`` where there is none. The median of more than 65,536 numbers is that of an even choice
+    of them.
     """
 
     count: int
@@ -150,7 +151,7 @@ class Tally:
         self._last: int | float = 0
         self._min: int | float | None = None
         self._max: int | float | None = None
-        self._sum = 0.0
+        self._sum: int | float = 0.0
         self._even: list[int | float] = []  # every n-th finite number
         self._stride = 1
 
@@ -163,15 +164,15 @@ class Tally:
             self._first = waiting[0]
         self._last = waiting[-1]
         self._count += len(waiting)
-        finite = [value for value in waiting if value - value == 0]
-        if not finite:
+        known = finite(waiting)
+        if not known:
             return
-        least, most = min(finite), max(finite)
+        least, most = min(known), max(known)
         self._min = least if self._min is None else min(least, self._min)
         self._max = most if self._max is None else max(most, self._max)
-        self._sum += sum(map(_float, finite))
-        self._even += finite[-self._finite % self._stride :: self._stride]
-        self._finite += len(finite)
+        self._sum = total((self._sum, total(known)))
+        self._even += known[-self._finite % self._stride :: self._stride]
+        self._finite += len(known)
         while len(self._even) > KEPT:
             self._even = self._even[::2]
             self._stride *= 2
@@ -187,13 +188,8 @@ class Tally:
 
 def _median(numbers: list[int | float]) -> float:
     ordered = sorted(numbers)
-    low, high = map(_float, (ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]))
+    low, high = map(as_double, (ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]))
     return low if low == high else low / 2 + high / 2
-
-
-def _float(value: float) -> float:
-    """A finite number as the nearest double."""
-    return value if type(value) is float else as_double(value) or 0.0
 
 
 def _read(directory: Path) -> tuple[Summary, bool]:

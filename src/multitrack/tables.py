@@ -21,8 +21,10 @@ Cell = str | Sequence[Piece]
 
 #: Between columns.
 GAP: Final = "  "
-#: Characters that a column which folds has at least before others are left out for it.
-_FOLDED: Final = 14
+#: Characters that a column which folds has at least: before others are left out for it, and in any table.
+_FOLDED, _NARROWEST = 14, 8
+#: What stands before the cells of a row that are below each other.
+_INDENT: Final = "  "
 #: Ends of lines; words with the spaces after them.
 _WORDS: Final = re.compile(r"\n|[^ \n]+ *| +")
 
@@ -58,10 +60,22 @@ class Screen:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self.width = self._console.width if self._console.is_terminal else None
         self._codes: dict[str, tuple[str, str]] = {"": ("", "")}
+        self._encoding = self._console.encoding
+
+    def shown(self, text: str) -> str:
+        """A text with an escape for each character that the encoding here lacks, as it will be written."""
+        if text.isascii() or self._encoding.startswith("utf"):
+            return text
+        return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print a line, as long as it is."""
         sys.stdout.write(f"{self.styled(text, style)}\n")
+
+    def note(self, text: str, style: str = "") -> None:
+        """Print a sentence, on as many lines as a terminal needs for it."""
+        for pieces in [[(text, "")]] if self.width is None else _folded([(text, "")], self.width):
+            self.line("".join(piece for piece, _ in pieces).rstrip(), style)
 
     def styled(self, text: str, style: str) -> str:
         """A text, between what turns a style on and off here, where anything does."""
@@ -85,6 +99,7 @@ class Table:
     def __init__(self, columns: Sequence[Column], *, header: bool = True) -> None:
         self._columns = columns
         self._rows: list[tuple[Sequence[Cell], str]] = []
+        self._header = int(header)
         if header:
             self.add([column.title for column in columns], "bold")
 
@@ -93,27 +108,53 @@ class Table:
         self._rows.append((cells, style))
 
     def print(self, screen: Screen) -> list[str]:
-        """Draw it, as wide as it takes; on a terminal at most as wide as that.
+        """Draw it, as wide as it takes; on a terminal at most as wide as that, on a very narrow one without columns.
 
         Returns:
             The titles of the columns that were left out.
         """
-        columns = list(zip(*(cells for cells, _ in self._rows), strict=True))
+        rows = [([_shown(screen, cell) for cell in cells], style) for cells, style in self._rows]
+        columns = list(zip(*(cells for cells, _ in rows), strict=True))
         widths = [min(max(map(_width, cells)), each.widest) for each, cells in zip(self._columns, columns, strict=True)]
-        shown = list(range(len(widths)))
+        shown, left_out = list(range(len(widths))), []
         if screen.width is not None:
-            shown = _fitting(widths, self._columns, screen.width)
+            empty = {
+                i for i, cells in enumerate(columns) if len(rows) > 1 and not any(map(_width, cells[self._header :]))
+            }
+            shown = _fitting(widths, self._columns, empty, screen.width)
+            left_out = [column.title for i, column in enumerate(self._columns) if i not in {*shown, *empty}]
             widths = [widths[i] for i in shown]
-            _narrow(widths, [self._columns[i].fold for i in shown], screen.width)
+            fold = [self._columns[i].fold for i in shown]
+            if any(fold) and len(shown) > 1 and _least(widths, fold, _NARROWEST) > screen.width:
+                self._print_below(screen, rows)
+                return []
+            _narrow(widths, fold, screen.width)
         blank = [" " * width for width in widths]
-        for cells, style in self._rows:
+        for cells, style in rows:
             drawn = [
                 _drawn(screen, cells[i], self._columns[i], width, f"{self._columns[i].style} {style}".strip())
                 for i, width in zip(shown, widths, strict=True)
             ]
             for i in range(max(map(len, drawn))):
                 screen.line(GAP.join([lines[i] if i < len(lines) else blank[at] for at, lines in enumerate(drawn)]))
-        return [column.title for i, column in enumerate(self._columns) if i not in shown]
+        return left_out
+
+    def _print_below(self, screen: Screen, rows: Sequence[tuple[Sequence[Cell], str]]) -> None:
+        """The cells of each row below each other, where there is no room for them beside each other."""
+        width = max(2, (screen.width or 0) - len(_INDENT))
+        for cells, style in rows[self._header :]:
+            for i, (cell, column) in enumerate(zip(cells, self._columns, strict=True)):
+                pieces = [(cell, "")] if isinstance(cell, str) else [*cell]
+                if not any(text for text, _ in pieces):
+                    continue
+                title = [(f"{column.title} ", "dim")] if i and column.title else []
+                for at, line in enumerate(_folded([*title, *pieces], width)):
+                    shown = "".join(screen.styled(text, f"{own} {style}".strip()) for text, own in line)
+                    screen.line(f"{_INDENT if i or at else ''}{shown}".rstrip())
+
+
+def _shown(screen: Screen, cell: Cell) -> Cell:
+    return screen.shown(cell) if isinstance(cell, str) else [(screen.shown(text), style) for text, style in cell]
 
 
 def _drawn(screen: Screen, cell: Cell, column: Column, width: int, style: str) -> list[str]:
@@ -146,14 +187,21 @@ def _width(cell: Cell) -> int:
     return max(map(width_of, "".join([text for text, _ in cell]).split("\n")))
 
 
-def _fitting(widths: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
-    """The places of the columns that are shown: all but as many of those to spare as there is no room for."""
-    least = [min(width, _FOLDED) if column.fold else width for width, column in zip(widths, columns, strict=True)]
+def _fitting(widths: Sequence[int], columns: Sequence[Column], empty: set[int], room: int) -> list[int]:
+    """The places of the columns that are shown: all but as many as there is no room for, of the empty and the spare."""
     shown = list(range(len(columns)))
-    for i in sorted(shown, key=lambda i: columns[i].spare, reverse=True):
-        if sum(least[j] + len(GAP) for j in shown) - len(GAP) > room and columns[i].spare:
+    for i in sorted(shown, key=lambda i: (i in empty, columns[i].spare), reverse=True):
+        if _least([widths[j] for j in shown], [columns[j].fold for j in shown], _FOLDED) > room and (
+            i in empty or columns[i].spare
+        ):
             shown.remove(i)
     return shown
+
+
+def _least(widths: Sequence[int], fold: Sequence[bool], folded: int) -> int:
+    """The room that columns need at least: those that fold, this many characters each."""
+    least = [min(width, folded) if folds else width for width, folds in zip(widths, fold, strict=True)]
+    return sum(least) + len(GAP) * (len(least) - 1)
 
 
 def _narrow(widths: list[int], fold: Sequence[bool], room: int) -> None:

@@ -1,7 +1,7 @@
 """Text that cannot do anything to a terminal, wherever it came from: the one place that decides which characters can.
 
 Escapes move the cursor, rewrite what was printed, set the clipboard; bidirectional overrides show another text than
-the one that is there; a newline in a name makes a row of its own.
+the one that is there; a newline in a name makes a row of its own. A text of any length makes no message of that length.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 import traceback
 from typing import Final
 
-#: C0, DEL and C1; line and paragraph separators; bidirectional marks, overrides and isolates; lone surrogates.
-_ACTIVE: Final = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_CONTROL: Final = re.compile(f"[{_ACTIVE}]")
-_CONTROL_BUT_NEWLINE: Final = re.compile(f"(?!\n)[{_ACTIVE}]")
+#: C0 but newline, DEL, C1; line and paragraph separators; bidirectional marks, overrides and isolates; lone surrogates.
+_ACTIVE: Final = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_CONTROL: Final = re.compile(rf"[\n{_ACTIVE}]")
+_CONTROL_BUT_NEWLINE: Final = re.compile(f"[{_ACTIVE}]")
 _NAMED: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -31,6 +31,12 @@ def safe(text: object, *, lines: bool = False) -> str:
 def safe_json(document: str) -> str:
     """JSON with the same values, and nothing in it that does something; what it is indented with stays."""
     return _CONTROL_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
+
+
+def excerpt(text: str, most: int = 80) -> str:
+    """A text in a message: whole, or of a longer one the beginning, the end, and how long it is."""
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - end]}…{text[-end:]} ({len(text):,} characters)"
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from multitrack.summaries.doubles import finite, is_finite, mean, total
+
 #: Points that a stretch may keep: first, last, lowest, highest, and one that is not finite.
 _KEPT: Final = 5
 
@@ -76,7 +78,7 @@ class _Stretch(NamedTuple):
     low: _Point | None
     high: _Point | None
     odd: _Point | None
-    total: float
+    total: int | float
     finite: int
 
 
@@ -130,7 +132,7 @@ class Thinner:
             Means(
                 [stretch.last.step for stretch in stretches],
                 [stretch.last.time for stretch in stretches],
-                [stretch.total / stretch.finite if stretch.finite else math.nan for stretch in stretches],
+                [mean(stretch.total, stretch.finite) if stretch.finite else math.nan for stretch in stretches],
                 [stretch.finite for stretch in stretches],
             ),
         )
@@ -151,30 +153,13 @@ class Thinner:
             return _Point(base + i, self._steps[start + i], self._times[start + i], values[i])
 
         low = high = odd = None
-        total, finite = _sum(values), values
-        if not math.isfinite(total):  # seldom: so the usual case costs one sum
-            finite = [value for value in values if _is_finite(value)]
-            if len(finite) < len(values):
-                odd = point(next(i for i, value in enumerate(values) if not _is_finite(value)))
-            total = _sum(finite)
-        if finite:
-            low, high = point(values.index(min(finite))), point(values.index(max(finite)))
+        known = finite(values)
+        if len(known) < len(values):
+            odd = point(next(i for i, value in enumerate(values) if not is_finite(value)))
+        if known:
+            low, high = point(values.index(min(known))), point(values.index(max(known)))
         last = end - start - 1
-        return _Stretch(point(0), point(last), low, high, odd, total, len(finite))
-
-
-def _sum(values: Sequence[float]) -> float:
-    try:
-        return float(sum(values))
-    except OverflowError:  # an integer beyond the floats
-        return math.inf
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
+        return _Stretch(point(0), point(last), low, high, odd, total(known), len(known))
 
 
 def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
@@ -182,7 +167,7 @@ def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
         one.first, two.last,
         min((p for p in (one.low, two.low) if p), key=_value, default=None),
         max((p for p in (one.high, two.high) if p), key=_value, default=None),
-        one.odd or two.odd, one.total + two.total, one.finite + two.finite,
+        one.odd or two.odd, total((one.total, two.total)), one.finite + two.finite,
     )  # fmt: skip
 
 

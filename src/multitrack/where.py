@@ -12,6 +12,9 @@
     column = name ["." name] [":" reduction]     params.lr, tags."my stage", metrics.loss:min, status
     value  = number | true | false | none | text, "quoted" where it is not a plain word
 
+An unquoted word that is a column cannot be compared with one: it is an error, as is a character that only looks like
+one of the language. A list is compared with the text that tables show it as.
+
 A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, except that a
 tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals
 ``nan`` and nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago; durations
@@ -28,10 +31,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
 
 from multitrack.cells import ABSENT, Value
-from multitrack.columns import Column, parse_column
+from multitrack.columns import GROUPS, METADATA, Column, misread, parse_column, unquoted
 from multitrack.errors import QueryError
 from multitrack.moments import parse_duration, parse_time
 from multitrack.records import STATUSES
+from multitrack.terminal import excerpt, safe
 
 #: What a run has in a column; a tuple: what has several names. :data:`~multitrack.cells.ABSENT`: nothing.
 Lookup = Callable[[Column], Any]
@@ -46,8 +50,13 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }  # fmt: skip
 _SPACE: Final = re.compile(r"\s")
 _CONSTANTS: Final = {"true": True, "false": False, "none": None}
+#: Characters of a filter that an error shows around the place.
+_SHOWN: Final = 120
 #: Brackets and nots within each other; Python's own stack ends at some hundreds.
 _DEPTH: Final = 50
+
+
+_GROUPED: Final = tuple(f"{group}." for group in GROUPS)
 
 
 class _Token(NamedTuple):
@@ -99,6 +108,8 @@ class _Parser:
                 what = "a quote without its end" if self._text[place] in "\"'" else "this is no part of a filter"
                 raise self._error(what, place)
             kind = match.lastgroup or ""
+            if kind == "word" and (wrong := misread(match[kind].partition('"')[0])):
+                raise self._error(wrong[1], match.start(kind) + wrong[0])
             tokens.append(_Token(kind, match[kind], match.start(kind)))
             place = match.end()
         return [*tokens, _Token("end", "", end)]
@@ -120,7 +131,11 @@ class _Parser:
         return found
 
     def _error(self, reason: str, place: int) -> QueryError:
-        return QueryError(f"{reason}\n  {re.sub(_SPACE, ' ', self._text)}\n  {' ' * place}^")
+        start = max(0, min(place - _SHOWN // 2, len(self._text) - _SHOWN))
+        before, after = self._text[start:place], self._text[place : start + _SHOWN]
+        more, rest = "…" if start else "", "…" if start + _SHOWN < len(self._text) else ""
+        before, after = (safe(re.sub(_SPACE, " ", part)) for part in (before, after))
+        return QueryError(f"{reason}\n  {more}{before}{after}{rest}\n  {' ' * len(more + before)}^")
 
     def _fail(self, reason: str, token: _Token | None = None) -> NoReturn:
         raise self._error(reason, (token or self._token).place)
@@ -173,7 +188,9 @@ class _Parser:
             part = self._take()
             if part.kind not in ("word", "text"):
                 self._fail("expected a text", part)
-            needle = _unquoted(part).lower()
+            needle = _text_of(part).lower()
+            if part.kind == "word":
+                self._fail_if_column(part)
             return lambda lookup: _holds(lookup(column), needle)
         value = self._value(column)
         if value is None and sign not in ("=", "!="):
@@ -194,14 +211,16 @@ class _Parser:
         token = self._take()
         if token.kind not in ("word", "text"):
             self._fail("expected a value", token)
-        text = _unquoted(token)
+        text = _text_of(token)
+        if token.kind == "word":
+            self._fail_if_column(token, column)
         if column.kind == "time":
             try:
                 return parse_time(text)
             except ValueError as error:
                 self._fail(str(error), token)
         if column == Column.of("metadata", "status") and text not in STATUSES:
-            self._fail(f"there is no status {text!r}; there are {', '.join(STATUSES)}", token)
+            self._fail(f"there is no status {excerpt(text)!r}; there are {', '.join(STATUSES)}", token)
         quoted = token.kind == "text"
         if not quoted and text.lower() in _CONSTANTS:
             return _CONSTANTS[text.lower()]
@@ -212,28 +231,20 @@ class _Parser:
             except ValueError as error:
                 self._fail(str(error), token)
         if isinstance(value, str) and column.kind == "number" and not quoted:
-            other = "; two columns cannot be compared" if _is_column(text) else ""
-            self._fail(f"{text!r} is no number{other}", token)
+            self._fail(f"{excerpt(text)!r} is no number", token)
         return value
 
+    def _fail_if_column(self, token: _Token, metadata: Column | None = None) -> None:
+        """Refuse a word that is a column, which nobody means as a text; one of metadata beside another such column."""
+        beside = metadata is not None and metadata.group == "metadata" and token.text != metadata.name
+        if token.text.startswith(_GROUPED) or (beside and token.text in METADATA):
+            word = excerpt(token.text)
+            quoted = json.dumps(word, ensure_ascii=False)
+            self._fail(f"{word} is a column, and two columns cannot be compared; a text is quoted: {quoted}", token)
 
-def _is_column(text: str) -> bool:
-    try:
-        parse_column(text)
-    except QueryError:
-        return False
-    return True
 
-
-def _unquoted(token: _Token) -> str:
-    if token.kind == "word":
-        return token.text
-    if token.text[0] == "'":
-        return token.text[1:-1]
-    try:
-        return str(json.loads(token.text, strict=False))
-    except ValueError:
-        return token.text[1:-1]  # a backslash that JSON does not know stands for itself
+def _text_of(token: _Token) -> str:
+    return unquoted(token.text) if token.kind == "text" else token.text
 
 
 def _number(text: str) -> Any:
@@ -265,8 +276,8 @@ def _compares(sign: str, found: Any, wanted: Any) -> bool:
         return False
     if isinstance(found, str) and isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
         found = _number(found)
-    elif isinstance(wanted, str) and not isinstance(found, str):
-        found = json.dumps(found, ensure_ascii=False) if isinstance(found, list) else found
+    elif isinstance(wanted, str) and isinstance(found, (list, dict)):
+        return sign in ("=", "!=") and _is_written(found, wanted) == (sign == "=")
     if _is_nan(found) and _is_nan(wanted):
         return sign == "="  # as people look for them; otherwise NaN equals nothing
     if isinstance(found, bool) != isinstance(wanted, bool) or isinstance(found, str) != isinstance(wanted, str):
@@ -277,6 +288,23 @@ def _compares(sign: str, found: Any, wanted: Any) -> bool:
         return False  # a list
 
 
+def _is_written(found: list[Any] | dict[str, Any], text: str) -> bool:
+    """Whether a text is a list or mapping as JSON, with whatever spaces."""
+    try:
+        return _same(found, json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of JSON are the same; 1 and 1.0 are, 1 and true are not."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
@@ -285,4 +313,9 @@ def _holds(found: Any, needle: str) -> bool:
     if isinstance(found, tuple):
         return any(_holds(name, needle) for name in found)
     found = getattr(found, "value", found)
+    if isinstance(found, (list, dict)):  # as the terminal and as the page shows it
+        spaces = (
+            json.dumps(found, ensure_ascii=False, separators=marks).lower() for marks in ((",", ":"), (", ", ": "))
+        )
+        return any(needle in text for text in spaces)
     return found not in (None, ABSENT) and needle in str(found).lower()

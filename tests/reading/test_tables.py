@@ -64,9 +64,36 @@ def test_a_terminal_folds_and_cuts(capsys: pytest.CaptureFixture[str], monkeypat
     lines = drawn(capsys, [Column("a name", widest=3)], [["漢字"], ["abc"]]).splitlines()
     assert lines == ["\x1b[1ma …\x1b[0m", "漢…", "abc"]
     terminal(monkeypatch, 5)  # narrower than anything
+    lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(capsys, unfolded, ROWS[:2])).splitlines()
+    assert {cell_len(line) for line in lines} == {10}
+
+
+@pytest.mark.parametrize("width", [6, 11, 20, 27])
+def test_cells_stand_below_each_other_where_columns_would_have_one_letter_a_line(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal(monkeypatch, width)
     lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(capsys, COLUMNS, ROWS)).splitlines()
-    assert all(cell_len(line) <= 10 for line in lines)
-    assert [line[9:].strip() for line in lines[-8:]] == [*"two", "", *"lines"][-8:]
+    assert lines[0] == "a"
+    assert max(map(cell_len, lines)) <= width
+    assert [line for line in lines if line and not line.startswith("  ")] == ["a", "漢字", "é🚀"]
+    assert "".join("".join(lines).split()) == (
+        "an1statusfinishedtextshort漢字n22statusfailedtextwordsthatgoonbelow,andaveryveryverylongone"
+        "é🚀n333statusxdeliveredtexttwolines"
+    )
+    if width == 20:
+        assert lines[4:9] == ["漢字", "  n 22", "  status failed", "  text words that go", "  on below, and"]
+
+
+def test_an_empty_column_goes_first(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [Column("name", fold=True), Column("took", spare=1), Column("delivery", fold=True)]
+    terminal(monkeypatch, 24)
+    table = Table(columns)
+    table.add(["a name of 18 cells", "2.0 s", ""])
+    assert table.print(Screen()) == []
+    header, *lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert header.split() == ["name", "took"]
+    assert [line.rstrip() for line in lines] == ["a name of 18       2.0 s", "cells"]
 
 
 def test_a_terminal_leaves_out_what_can_be_spared(

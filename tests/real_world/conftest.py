@@ -1,14 +1,16 @@
 """Cases that people met, as written, each with neighbours of its own; ``python tests/real_world`` runs all of them."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from browser import Page, chromium
+from quiet import QUIET
 
 # Some of the cases train models; on the CPU, and without TensorFlow's messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-
-import pytest
-
-from quiet import QUIET
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +22,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp().parent / "mlflow-cache"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as page:
+        yield page

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ import msgspec
 from multitrack.columns import better
 from multitrack.errors import to_install
 from multitrack.inputs.names import clean_text
+from multitrack.manifest import write_output
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
 from multitrack.recorded import RecordedRun
@@ -86,18 +87,7 @@ def write_page(
         if progress is not None:
             progress(len(encoded))
     head = page_head(title, told, tables, names, points)
-    page = render(script_safe(data_block(head, encoded)), code)
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{time.monotonic_ns()}")
-    try:
-        draft.write_bytes(page)
-        draft.replace(path)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # what was asked for, not the draft
-        raise
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+    write_output(Path(path), render(script_safe(data_block(head, encoded)), code))
     return len(encoded)
 
 
@@ -121,8 +111,9 @@ def page_head(
     """
     projects, journals = sorted({project for project, _ in told}), sorted({journal for _, journal in told})
     return {
-        "title": title or (", ".join(projects) if 0 < len(projects) <= 3 else "runs"),
-        "journal": ", ".join(map(_from_here, journals)), "made": time.time_ns() // 1_000_000, "points": points,
+        "title": clean_text(title or (", ".join(projects) if 0 < len(projects) <= 3 else "runs")),
+        "journal": clean_text(", ".join(map(_from_here, journals))),
+        "made": time.time_ns() // 1_000_000, "points": points,
         "better": {name: end for name in names if (end := better(name)) is not None},
         "contexts": tables.contexts, "packages": tables.packages, "version": 0, "watch": None, **more,
     }  # fmt: skip
@@ -130,7 +121,10 @@ def page_head(
 
 def _from_here(path: str) -> str:
     """A path as one would type it here, where that is shorter."""
-    return clean_text(os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path)
+    with contextlib.suppress(FileNotFoundError):  # there is no here any more
+        if Path(path).is_relative_to(Path.cwd()):
+            path = os.path.relpath(path)
+    return clean_text(path)
 
 
 def data_block(head: dict[str, Any], runs: Iterable[bytes]) -> bytes:

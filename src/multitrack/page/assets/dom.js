@@ -78,7 +78,7 @@ function exactly(value) {
 const number = (value) => (value === null ? NaN : Number(exactly(value)));
 
 const isNumber = (value) => typeof value === "number" || typeof value === "bigint";
-const isFiniteNumber = (value) => typeof value === "bigint" || Number.isFinite(value);
+const isFiniteNumber = (value) => isNumber(value) && Number.isFinite(Number(value)); // an integer beyond the doubles is none
 
 /** A value such that equal ones, and they alone, have equal texts: 1, "1" and true are three. */
 const identity = (value) => (isNumber(value) ? String(value) : JSON.stringify(value));

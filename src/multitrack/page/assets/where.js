@@ -21,6 +21,22 @@ const DURATION = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/;
 const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 const STATUSES = ["running", "finished", "failed", "killed"];
 const DEEPEST = 50;
+// Characters that text programs and phones put in place of those of the language; as in src/multitrack/columns.py.
+const MINUSES = "−–—‐‑﹣－";
+const LOOK_ALIKES = new Map([["“”„‟″«»＂", '"'], ["‘’‚‛′‹›＇`´", "'"], ["≤⩽≦", "<="], ["≥⩾≧", ">="], ["≠", "!="], ["＜", "<"], ["＞", ">"],
+  ["＝", "="], [MINUSES, "-"]].flatMap(([all, meant]) => [...all].map((character) => [character, meant])));
+const INVISIBLE = "\u00ad\u200b\u2060\ufeff";
+
+/** What is wrong with a word outside quotes that has a character which only looks like one of the language, or is not seen. */
+function misread(word) {
+  const number = /^(?:-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*)$/i.test(word.replace(new RegExp(`[${MINUSES}]`, "g"), "-"));
+  for (const character of word) {
+    const meant = LOOK_ALIKES.get(character);
+    if (meant && (number || !MINUSES.includes(character))) return `${character} is not ${meant}: write ${meant}, or the whole text between " and "`;
+    if (INVISIBLE.includes(character)) return `an invisible character, U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}: take it out, or write all between " and "`;
+  }
+  return "";
+}
 
 /** A predicate of a filter's text. */
 function parseWhere(text) {
@@ -82,8 +98,14 @@ function parseWhere(text) {
     if (sign === "~") {
       const part = take();
       if (part.kind !== "word" && part.kind !== "text") fail("expected a text", part);
+      refuseColumn(part);
       const needle = unquoted(part).toLowerCase();
-      return (run) => { const has = found(run, column) ?? null; return has !== null && valueText(has, ALL_DIGITS).toLowerCase().includes(needle); };
+      return (run) => {
+        const has = found(run, column) ?? null;
+        if (has === null) return false;
+        const texts = [valueText(has, ALL_DIGITS), ...(typeof has === "object" ? [JSON.stringify(has)] : [])]; // as the page and as the terminal shows it
+        return texts.some((text) => text.toLowerCase().includes(needle));
+      };
     }
     const wanted = value(column);
     if (wanted === null && sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
@@ -102,6 +124,7 @@ function parseWhere(text) {
     const token = take();
     if (token.kind !== "word" && token.kind !== "text") fail("expected a value", token);
     const plain = unquoted(token);
+    refuseColumn(token, column);
     if (column.group === "metadata" && (column.name === "started" || column.name === "ended")) {
       const time = momentOf(plain);
       if (Number.isNaN(time)) fail(`${plain} is no time, such as 2026-11-21T09:30 or 7d (ago)`, token);
@@ -127,9 +150,17 @@ function parseWhere(text) {
     return wanted;
   }
 
+  /** Refuse a word that is a column, which nobody means as a text; one of metadata beside another such column. */
+  function refuseColumn(token, column) {
+    if (token.kind !== "word") return;
+    const beside = column?.group === "metadata" && FIELDS.has(token.text) && token.text !== column.name;
+    if (!beside && !GROUPS.some((group) => token.text.startsWith(`${group}.`))) return;
+    fail(`${short(token.text, 24)} is a column, and two columns cannot be compared; a text is quoted: ${JSON.stringify(short(token.text, 24))}`, token);
+  }
+
   function known(token) {
     const column = columnFor(token.text);
-    if (column === undefined) fail(`no run has ${token.text}`, token);
+    if (column === undefined) fail(`no run has ${short(token.text, 48)}`, token);
     if (typeof column === "string") fail(column, token);
     return column;
   }
@@ -151,6 +182,8 @@ function tokensOf(text) {
     }
     const [kind, found] = Object.entries(match.groups).find(([, part]) => part !== undefined);
     place = TOKEN.lastIndex;
+    const wrong = kind === "word" && misread(found.split('"')[0]);
+    if (wrong) throw new Unreadable(`${wrong}, at ${short(text.slice(place - found.length), 24)}`);
     tokens.push({ kind, text: found, place: place - found.length });
   }
   return [...tokens, { kind: "end", text: "", place: end }];
@@ -158,8 +191,8 @@ function tokensOf(text) {
 
 function unquoted({ kind, text }) {
   if (kind === "word") return text;
-  try {
-    if (text[0] === '"') return JSON.parse(text);
+  try { // control characters as they are, which JSON wants escaped
+    if (text[0] === '"') return JSON.parse(text.replace(/[\u0000-\u001f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
   } catch { /* a backslash that JSON does not know stands for itself */ }
   return text.slice(1, -1);
 }
@@ -199,7 +232,7 @@ const contextOf = (run) => data.contexts[run.context];
 /** The column of a name: with its group, or by the name alone; undefined where no run has it, a text where it says nothing. */
 function columnFor(text) {
   const match = COLUMN.exec(text);
-  const name = match && (match[2] ? JSON.parse(match[2]) : match[3]);
+  const name = match && (match[2] ? unquoted({ kind: "text", text: match[2] }) : match[3]);
   if (match && (match[1] === undefined || match[1] === "metadata") && !match[4] && FIELDS.has(name)) return { group: "metadata", name };
   const called = columnOf(text) ? [columnOf(text)] : columns.filter((column) => column.name === text);
   if (called.length > 1) return whichOf(called, text);
@@ -250,8 +283,23 @@ function holds(sign, has, wanted) {
   if (wanted === null) return (has === null) === (sign === "=");
   if (has === null) return false;
   if (typeof has === "string" && isNumber(wanted)) has = numberOr(has);
-  else if (typeof wanted === "string" && typeof has === "object") has = valueText(has);
+  else if (typeof wanted === "string" && typeof has === "object") return (sign === "=" || sign === "!=") && isWritten(has, wanted) === (sign === "=");
   if (Number.isNaN(has) && Number.isNaN(wanted)) return sign === "=";
   if (isNumber(has) ? !isNumber(wanted) : typeof has !== typeof wanted) return false;
   return OPERATORS[sign](has, wanted);
+}
+
+/** Whether a text is a list or mapping as JSON, with whatever spaces. */
+function isWritten(has, text) {
+  try {
+    return same(has, JSON.parse(text));
+  } catch { // no JSON
+    return false;
+  }
+}
+
+function same(a, b) {
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return a === b;
+  const keys = Object.keys(a);
+  return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
 }

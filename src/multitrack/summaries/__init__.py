@@ -1,0 +1,1 @@
+"""Runs, series and lists brought down to a few numbers."""

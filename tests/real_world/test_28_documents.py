@@ -1,0 +1,136 @@
+"""Case 28: a document is the same bytes in a pipe, a file and Python; on a terminal nothing in it acts."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import multitrack
+from multitrack.compare import Comparison, compare
+from shell import in_terminal, shell
+
+pytestmark = pytest.mark.case(28)
+
+#: A title, colours, a link, the clipboard; tabs, returns, bells; what turns text round; what CSV quotes; other scripts.
+EVIL = (
+    "\x1b]0;owned\x07", "\x1b[31mred\x1b[0m", "\x1b]8;;https://x\x1b\\a\x1b]8;;\x1b\\", "\x1b]52;c;ZXZpbA==\x07", "a\tb",
+    "a\rb", "a\r\nb", "a\nb", "\x9b31m", "\u202egnp.exe", "\u2028", 'a "quoted", one', "=1+1", "héllo 世界 🚀", "  ",
+)  # fmt: skip
+ACTIVE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+FORMS = ("--csv", "--markdown", "--json", "--rerun yaml", "--rerun args", "--rerun requirements")
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> Comparison:
+    for i, text in enumerate(EVIL):
+        with multitrack.start_run(
+            "p", f"n{i} {text}", params={"text": text, f"name {text}": i}, tags={text.strip() or "tag": text}, notes=text,
+            config={"delivery": "off"},
+        ) as run:  # fmt: skip
+            run.log_metric("loss", float(i), step=0)
+            run.log_lines(f"x{text}", stream="stderr")
+    return compare(multitrack.open_journal().runs())
+
+
+def test_csv_is_the_same_in_a_pipe_a_file_and_python(comparison: Comparison) -> None:
+    expected = comparison.to_csv().encode()
+    assert b"\x1b]0;owned\x07" in expected
+    assert shell("multitrack compare --csv").stdout == expected
+    assert shell("multitrack compare --csv > out.csv; cat out.csv").stdout == expected
+    assert shell("multitrack compare --csv | cat").stdout == expected
+    for more in (
+        {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"},
+        {"NO_COLOR": "1", "TERM": "dumb"},
+        {"PYTHONIOENCODING": "latin-1"},
+    ):
+        assert shell("multitrack compare --csv", **more).stdout == expected
+
+
+def test_csv_comes_back_as_it_was(comparison: Comparison) -> None:
+    header, *rows = csv.reader(io.StringIO(comparison.to_csv(), newline=""))
+    texts = [row[header.index("params.text")] for row in rows]
+    assert [text.removeprefix("'") for text in texts] == list(EVIL)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_other_documents_are_the_same_in_a_pipe_and_a_file(comparison: Comparison, form: str) -> None:
+    chosen = comparison.rows[0].id if "--rerun" in form else ""
+    piped = shell(f"multitrack compare {chosen} {form} | cat").stdout
+    assert shell(f"multitrack compare {chosen} {form} > out; cat out").stdout == piped
+    assert piped
+    if form == "--markdown":
+        assert piped == comparison.to_markdown().encode()
+    if form == "--rerun yaml":
+        assert piped.endswith(compare(multitrack.open_journal().run(chosen)).rerun().yaml().encode())
+    if form != "--csv":  # which is as it was recorded
+        assert not ACTIVE.search(piped.decode())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_acts_on_a_terminal(comparison: Comparison, form: str) -> None:
+    for i, row in enumerate(comparison.rows):
+        chosen = [row.id] if "--rerun" in form or not i else []
+        if i > 3 and not chosen:
+            break
+        status, written = in_terminal("compare", *chosen, *form.split())
+        assert status == 0
+        assert not ACTIVE.search(written.decode()), (form, i)
+        if chosen == [row.id] and i == 0 and form != "--rerun requirements":
+            assert b"owned" in written
+
+
+def test_a_terminal_shows_csv_with_escapes(comparison: Comparison) -> None:
+    _, written = in_terminal("compare", "--csv")
+    text = written.decode()
+    for piece in (
+        "\\x1b]0;owned\\x07",
+        "\\x1b[31mred\\x1b[0m",
+        "a\\tb",
+        "a\\rb",
+        "\\x9b31m",
+        "\\u202egnp.exe",
+        "世界 🚀",
+    ):
+        assert piece in text
+    assert text == re.sub(ACTIVE, lambda match: _escape(match[0]), comparison.to_csv())
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return {"\t": "\\t", "\r": "\\r"}.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def test_json_and_yaml_hold_the_same_values_everywhere(comparison: Comparison) -> None:
+    for command in (
+        "compare --json",
+        "runs --json",
+        f"show {comparison.rows[0].id} --json",
+        f"logs {comparison.rows[0].id} --json",
+    ):
+        _, written = in_terminal(*command.split())
+        assert json.loads(written) == json.loads(shell(f"multitrack {command}").stdout), command
+    chosen = comparison.rows[8].id
+    _, written = in_terminal("compare", chosen, "--rerun", "yaml")
+    assert yaml.safe_load(written) == yaml.safe_load(shell(f"multitrack compare {chosen} --rerun yaml").stdout)
+    assert yaml.safe_load(written)["text"] == EVIL[8]
+
+
+def test_arguments_are_the_same_for_a_shell_wherever_they_are_printed(comparison: Comparison) -> None:
+    for row in comparison.rows:
+        printed = shell(f"multitrack compare {row.id} --rerun args 2>/dev/null").stdout.decode()
+        words = shell(f"printf '%s\\0' {printed}").stdout.decode().split("\0")[:-1]
+        assert words == compare(row.run).rerun().arguments()
+
+
+def test_what_people_read_is_the_same_text_in_a_pipe_and_on_a_terminal(comparison: Comparison) -> None:
+    for command in (f"show {comparison.rows[0].id}", f"logs {comparison.rows[5].id}", "runs"):
+        piped = shell(f"multitrack {command}").stdout.decode()
+        status, written = in_terminal(*command.split(), columns=400)
+        shown = [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", written.decode()).splitlines()]
+        assert (status, shown) == (0, [line.rstrip() for line in piped.splitlines()])
+        assert not ACTIVE.search(piped)
+        assert "\\x1b" in piped or "\\r" in piped

@@ -1,0 +1,267 @@
+"""Case 31: a filter finds what tables show, and what it cannot mean is an error, short and in its own words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import drawn_runs
+import multitrack
+from multitrack.cells import ABSENT, Value
+from multitrack.cli import main
+from multitrack.columns import METADATA, Column, misread, parse_column
+from multitrack.compare import compare
+from multitrack.errors import QueryError
+from multitrack.moments import parse_duration, parse_time
+from multitrack.plot import overlay, parallel
+from multitrack.reader import JournalReader
+from multitrack.where import parse_where
+
+pytestmark = pytest.mark.case(31)
+
+#: Params, and the texts by which tables on a terminal and on the page show them.
+SHOWN: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "one": ([1, 2], ("[1,2]", "[1, 2]", "[ 1 ,2]")),
+    "nothing": ([], ("[]", "[ ]")),
+    "texts": (["a", "b c"], ('["a","b c"]', '["a", "b c"]')),
+    "odd": (['"quoted"', "é"], ('["\\"quoted\\"","é"]',)),
+    "floats": ([0.1, 1e-7, 2.0], ("[0.1,1e-7,2.0]", "[0.1, 1e-07, 2]")),
+    "kinds": ([True, None, 1], ("[true,null,1]",)),
+    "nested": ([{"a": [1], "b": None}], ('[{"a":[1],"b":null}]', '[{"b": null, "a": [1]}]')),
+    "empty": ({}, ("{}",)),
+}
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> JournalReader:
+    for name, (value, _) in SHOWN.items():
+        drawn_runs.start(tmp_path / "j", name, params={"lr": value, "x": 1, "y": 1, "on": True, "aug": None}).end()
+    drawn_runs.start(tmp_path / "j", "none", params={"x": 2, "on": False, "aug": "None"}).end()
+    return multitrack.open_journal(tmp_path / "j")
+
+
+def found(reader: JournalReader, where: str) -> list[str]:
+    return [run.facts.name for run in reader.runs(where=where)]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--journal", "j"])
+
+
+def refused(where: str) -> str:
+    with pytest.raises(QueryError) as caught:
+        parse_where(where)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_table_shows_is_found(reader: JournalReader, name: str) -> None:
+    for text in SHOWN[name][1]:
+        assert found(reader, f"params.lr = '{text}'") == [name], text
+        assert found(reader, f"inputs.lr = '{text}'") == [name], text
+        assert found(reader, f"params.lr in ('[9]', '{text}')") == [name], text
+        assert found(reader, f"params.lr != '{text}'") == [other for other in SHOWN if other != name], text
+    table = {row.run.facts.name: row.run.get("params.lr") for row in compare(reader.runs()).rows}
+    assert table[name] == SHOWN[name][0]
+    (line,) = [line for line in invoke("compare", "-c", "name,params.lr").output.splitlines() if f" {name} " in line]
+    shown = line.split(f" {name} ")[1].strip()
+    assert found(reader, f"params.lr = '{shown}'") == [name]
+
+
+def test_lists_are_the_same_by_their_values_alone(reader: JournalReader) -> None:
+    for text in ("[1]", "[2,1]", "[1,2,3]", "[true,2]", '["1","2"]', "1,2", "[1,2", "[1,2]]", "None", "[[1,2]]", "{}x"):
+        assert found(reader, f"params.lr = '{text}'") == [], text
+        assert found(reader, f"params.lr != '{text}'") == list(SHOWN), text
+    for sign in ("<", "<=", ">", ">="):
+        assert found(reader, f"params.lr {sign} '[1,2]'") == []
+    assert found(reader, "params.lr ~ '1,2'") == found(reader, "params.lr ~ '1, 2'") == ["one"]
+    assert found(reader, "params.lr ~ 'null'") == ["kinds", "nested"]
+    nested = "[" * 100_000
+    assert found(reader, f"params.lr = '{nested}'") == []
+
+
+def test_none_true_and_false_are_found_as_tables_show_them(reader: JournalReader) -> None:
+    for text in ("None", "none", "NONE"):
+        assert found(reader, f"params.aug = {text}") == list(SHOWN)
+    assert found(reader, 'params.aug = "None"') == ["none"]
+    for text in ("True", "true"):
+        assert found(reader, f"params.on = {text}") == list(SHOWN)
+        assert found(reader, f"not params.on = {text}") == ["none"]
+    assert found(reader, "params.on = False") == ["none"]
+
+
+COLUMNS = (
+    "params.y",
+    "tags.y",
+    "metrics.loss",
+    "metrics.loss:min",
+    "lists.l:mean",
+    "inputs.x",
+    "outputs.x",
+    "params.model/units",
+)
+
+
+@pytest.mark.parametrize("sign", ["=", "==", "!=", "<", "<=", ">", ">=", "~", "in"])
+def test_two_columns_are_not_compared(reader: JournalReader, sign: str) -> None:
+    for column in ("params.x", "tags.x", "metrics.loss", "name", "inputs.x"):
+        for other in COLUMNS:
+            value = f"(3, {other})" if sign == "in" else other
+            where = f"status = finished and {column} {sign} {value}"
+            said, shown, arrow = refused(where).split("\n")
+            assert said == f'{other} is a column, and two columns cannot be compared; a text is quoted: "{other}"'
+            assert shown[len(arrow) - 1 :].startswith(other)
+            with pytest.raises(QueryError, match="two columns"):
+                list(reader.runs(where=where))
+            quoted = value.replace(other, f'"{other}"')
+            parse_where(f"{column} {sign} {quoted}")
+    if sign != "~":  # which looks for words, and these are words as well
+        for column, other in (("user", "host"), ("started", "ended"), ("records", "lines"), ("name", "project")):
+            value = f"({other})" if sign == "in" else other
+            assert f"{other} is a column, and two columns" in refused(f"{column} {sign} {value}")
+    result = invoke("runs", "--where", "params.x = params.y")
+    assert (result.exit_code, "two columns cannot be compared" in result.stderr, result.stdout) == (2, True, "")
+
+
+def test_words_that_are_no_columns_stay_texts(reader: JournalReader) -> None:
+    for where in (
+        "name = data.csv", "tags.lang = python", "name ~ run", "command ~ python", "parent = parent", "params.file = a.b:c",
+        "tags.x = parameters.y", "params.x = 'params.y'", "name = été", "name = params",
+    ):  # fmt: skip
+        assert isinstance(parse_where(where)(lambda column: ABSENT), bool), where
+
+
+LOOK_ALIKES = {
+    "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "＂": '"', "‘": "'", "’": "'", "‚": "'", "`": "'", "´": "'", "≤": "<=",
+    "≥": ">=", "≠": "!=", "＝": "=", "＜": "<", "＞": ">",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("character", LOOK_ALIKES)
+def test_what_only_looks_like_the_language_is_said(reader: JournalReader, character: str) -> None:
+    meant = LOOK_ALIKES[character]
+    for where in (f"name = {character}one{character}", f"name = x and params.lr {character} 3", f"name = it{character}s",
+                  f"name in (a, {character}b)", f"{character}name = x", f"params.{character}lr{character} < 3"):  # fmt: skip
+        said, shown, arrow = refused(where).split("\n")
+        assert said == f'{character} is not {meant}: write {meant}, or the whole text between " and "', where
+        assert shown[len(arrow) - 1] == character, where
+        result = invoke("runs", "--where", where)
+        assert (result.exit_code, result.stdout) == (2, ""), where
+    for quote in "'\"":  # where a text may hold anything
+        assert parse_where(f"name = {quote}a{character}b{quote}")(lambda column: f"a{character}b")
+
+
+@pytest.mark.parametrize("dash", "−–—")
+def test_dashes_are_no_minus_but_may_stand_in_names(dash: str) -> None:
+    for where in (
+        f"params.lr < {dash}0.01",
+        f"params.lr > 1e{dash}3",
+        f"metrics.loss in (1, {dash}inf)",
+        f"params.lr = {dash}",
+    ):
+        assert f"{dash} is not -: write -" in refused(where), where
+    assert parse_where(f"name = try{dash}1")(lambda column: f"try{dash}1") is True
+    with pytest.raises(QueryError, match="is not -: write -"):
+        parse_column(f"{dash}metrics.loss")
+
+
+def test_characters_that_are_not_seen() -> None:
+    for character in "\u200b\u2060\ufeff\u00ad":
+        assert f"an invisible character, U+{ord(character):04X}" in refused(f"params.lr{character} < 3")
+        assert f"U+{ord(character):04X}" in refused(f"name = one{character}")
+    for space in "\u00a0\u2003\u3000\t":  # which are spaces, as they look
+        assert parse_where(f"params.lr{space}<{space}3{space}and{space}params.lr > 1")(lambda column: 2) is True
+    texts = ("👩‍💻", "été", "实验（一）", "naïve")
+    assert [text for text in texts if parse_where(f"name = {text}")({Column.of("metadata", "name"): text}.get)] == [
+        *texts
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["it’s", "“a”", "a≤b", "x\u200by", "−1", "a–b", "l`été`", "tab\tname", "\x01", 'q"', "\\q"]
+)
+def test_every_name_can_still_be_written(name: str) -> None:
+    column = Column.of("params", name)
+    assert parse_column(str(column)) == column
+    assert parse_where(f"{column} = 3")(lambda asked: 3 if asked == column else ABSENT) is True
+
+
+@pytest.mark.parametrize("name", ["a\x01b", "\x1b[31m", "tab\there", "new\nline", "\x7f\x9f"])
+def test_control_characters_between_quotes_are_part_of_the_name(name: str) -> None:
+    assert parse_column(f'params."{name}"') == Column.of("params", name)
+    assert parse_where(f'params."{name}" = 3')(lambda column: 3 if column.name == name else ABSENT) is True
+    assert parse_where(f"tags.x = \"{name}\" and tags.x = '{name}'")(lambda column: name) is True
+
+
+@pytest.mark.parametrize("name", ["\\q", "\\", "\\u12", "\\ud800", '\\"', "\\x01"])
+def test_what_json_does_not_know_is_no_decoders_error(name: str, reader: JournalReader) -> None:
+    for where in (f'params."a{name}" = 3', f'tags.x = "a{name}"', f'params."a{name}', f"params.'{name}' = 3"):
+        try:
+            parse_where(where)(lambda column: ABSENT)
+        except QueryError as error:
+            said = str(error)
+            assert "column" in said or "a quote without its end" in said or "part of a filter" in said, said
+            assert "char" not in said and "Invalid" not in said and "delimiter" not in said, said
+    result = invoke("compare", "-c", f'params."a{name}"')
+    assert result.exit_code == 2
+    assert "Invalid" not in result.stderr
+
+
+LONG = "x" * 400_000
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"name = {LONG} and", f"name = '{LONG}", f"{LONG} = 3", f"params.{LONG}:mn = 3", f"metrics.loss < {LONG}", f"status = {LONG}",
+        f"started > {LONG}", f"took > {LONG}", f"name = x {LONG}", f"name = x and params.x = params.{LONG}", f"{LONG}.x = 3",
+        "name = x or " * 40_000, f"name = “{LONG}", f"metrics.{LONG}:{LONG} < 3", "(" * 400_000, f"params.lr in ({LONG}", "not " * 100_000,
+        "é " * 200_000, f"name = {LONG} ! x", f"status in (failed, '{LONG}')",
+    ],
+    ids=range(20),
+)  # fmt: skip
+def test_an_error_shows_what_is_around_the_place(where: str) -> None:
+    said, shown, arrow = refused(where).rsplit("\n", 2)
+    assert len(said) < 700
+    assert len(shown) < 130
+    assert arrow.strip() == "^"
+    assert len(arrow) <= len(shown) + 1
+    assert "…" in shown
+
+
+def test_other_errors_are_short_as_well(reader: JournalReader) -> None:
+    calls: tuple[Any, ...] = (
+        lambda: compare(reader.runs(), LONG), lambda: compare(reader.runs(), f"params.{LONG}"), lambda: compare(reader.runs(), f"params.{LONG}*"),
+        lambda: compare(reader.runs(), sort=f"metrics.{LONG}"), lambda: compare(reader.runs(), best=f"params.{LONG}"),
+        lambda: compare(reader.runs(), best=f"params.{LONG}:max"), lambda: compare(reader.runs(), reduction=LONG), lambda: reader.run(LONG),
+        lambda: list(reader.runs(status=LONG)), lambda: list(reader.runs(since=LONG)), lambda: list(reader.run("one").get_lines(LONG)),
+        lambda: overlay(reader.runs(), LONG), lambda: overlay([], LONG), lambda: parallel(reader.runs(), LONG),
+        lambda: reader.follow_metric(LONG), lambda: reader.run("one").get(f"lists.{LONG}:{LONG}"), lambda: parse_column(f'"{LONG}'),
+        lambda: parse_time(LONG), lambda: parse_duration(LONG),
+    )  # fmt: skip
+    for call in calls:
+        with pytest.raises((ValueError, multitrack.MultitrackError)) as caught:
+            call()
+        assert 10 < len(str(caught.value)) < 900, str(caught.value)[:200]
+
+
+def test_names_that_are_long_are_proposed_in_short(tmp_path: Path) -> None:
+    with drawn_runs.start(tmp_path / "k", "a", params={"p" * 1900 + str(i): i for i in range(5)}) as run:
+        run.log_metric("m" * 1900, 1.0, step=0)
+    runs = multitrack.open_journal(tmp_path / "k")
+    for call in (
+        lambda: compare(runs.runs(), "params." + "p" * 1900),
+        lambda: compare(runs.runs(), "params.q"),
+        lambda: overlay(runs.runs(), "m" * 1899),
+    ):
+        with pytest.raises(QueryError, match=r"did you mean|there are") as caught:
+            call()
+        assert len(str(caught.value)) < 1500
+
+
+def test_the_language_is_one_table() -> None:
+    assert misread("plain-ascii_1.0") is None
+    assert {"name", "status", "parent"} <= set(METADATA)
+    value = Value("list", [1, 2], "code")
+    assert parse_where("inputs.lr = '[1,2]'")(lambda column: value) is True
