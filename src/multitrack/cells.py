@@ -40,7 +40,8 @@ class Value(msgspec.Struct, frozen=True):
     """An input or output: what it is and where it came from.
 
     Attributes:
-        type: A Python type's name, or the kind of a reference (``model``, ``dataset``).
+        type: A Python type's name, with its module where the param was an object; or the kind of a reference
+            (``model``, ``dataset``).
         value: The number or text, or a reference's URI.
         source: Of a param: ``code``, ``command line``, ``keras``, ``keras tuner``, or ``file:key``. Of a metric:
             what it is the last of. Of a reference: its digest.
@@ -150,7 +151,9 @@ def names_of(group: str, summary: Summary) -> list[str]:
 def inputs_of(summary: Summary) -> dict[str, Value]:
     """What went in: params, and the references that the run read; ``data (reference)`` beside a param ``data``."""
     inputs = {
-        name: Value(_type(value), value, source_of(summary.sources.get(name, "code"), name))
+        name: Value(
+            summary.objects.get(name) or _type(value), value, source_of(summary.sources.get(name, "code"), name)
+        )
         for name, value in summary.params.items()
     }
     _put_references(inputs, summary, "input")
@@ -184,6 +187,12 @@ def _free(name: str, kind: str, taken: Container[str]) -> str:
     while name in taken:
         name = f"{name} ({kind})"
     return name
+
+
+def origin_of(summary: Summary, param: str) -> str:
+    """Where a param came from, and its type where it was an object."""
+    source, kind = source_of(summary.sources.get(param, "code"), param), summary.objects.get(param)
+    return source if kind is None else f"{source}, {kind}"
 
 
 def source_of(source: str, param: str) -> str:

@@ -14,12 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from multitrack import output
-from multitrack.cells import source_of
+from multitrack.cells import origin_of
 from multitrack.credentials import REDACTED, is_secret_name, without_credentials
 from multitrack.errors import to_install
 from multitrack.inputs.names import clean_text
 from multitrack.manifest import Manifest
 from multitrack.recorded import Line, RecordedRun, report_of
+from multitrack.records import ArtifactRef
 from multitrack.report import DeliveryReport, LaneReport
 from multitrack.summary import Summary
 from multitrack.tables import Cell, Column, Piece, Screen, Table
@@ -102,13 +103,13 @@ def print_run(run: RecordedRun) -> None:
         screen,
         "param",
         ("value", "from"),
-        [(k, (value_text(v), source_of(summary.sources[k], k))) for k, v in summary.params.items()],
+        [(k, (value_text(v), origin_of(summary, k))) for k, v in summary.params.items()],
     )
     _section(screen, "metric", ("value", "points"), _metrics(summary))
     _section(screen, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
     _section(
         screen, "reference", ("role", "kind", "uri", "digest"),
-        [(ref.name, (ref.role, ref.kind, ref.uri, (ref.digest or "")[:19])) for ref in summary.artifacts],
+        [(ref.name, (ref.role, ref.kind, ref.uri, _digest(ref))) for ref in summary.artifacts],
     )  # fmt: skip
     report = report_of(run, summary)
     table = _table("backend", "id", "delivery", "url")
@@ -125,6 +126,10 @@ def print_run(run: RecordedRun) -> None:
         table.print(screen)
 
 
+def _digest(ref: ArtifactRef) -> str:
+    return ref.digest[:19] if ref.digest else "not known yet" if ref.pending else ""
+
+
 def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
     """A run for machines; with params, metrics, references and context where ``full``."""
     summary, manifest = run.summary(), run.manifest
@@ -139,8 +144,8 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
     }  # fmt: skip
     if full:
         told |= {
-            "params": summary.params, "sources": summary.sources, "metrics": summary.metrics,
-            "points": summary.lengths, "tags": summary.tags,
+            "params": summary.params, "sources": summary.sources, "objects": summary.objects,
+            "metrics": summary.metrics, "points": summary.lengths, "tags": summary.tags,
             "artifacts": [msgspec.structs.asdict(ref) for ref in summary.artifacts],
             "options": _options(manifest),
             "context": None if run.context is None else msgspec.to_builtins(run.context),

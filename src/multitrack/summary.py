@@ -81,6 +81,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         ended: When it ended (ms), or when its last record was written.
         params: Typed, flat.
         sources: Where each param came from.
+        objects: The types of those params that were objects, and are told by texts.
         simple: Simple metrics: their last value.
         series: What each series comes down to.
         lists: What each list metric comes down to.
@@ -100,6 +101,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     ended: int
     params: dict[str, Any]
     sources: dict[str, str]
+    objects: dict[str, str]
     simple: dict[str, int | float]
     series: dict[str, Statistics]
     lists: dict[str, Statistics]
@@ -195,6 +197,7 @@ def _median(numbers: list[int | float]) -> float:
 def _read(directory: Path) -> tuple[Summary, bool]:
     params: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    objects: dict[str, str] = {}
     simple: dict[str, int | float] = {}
     series: dict[str, Tally] = {}
     lists: dict[str, Tally] = {}
@@ -222,6 +225,7 @@ def _read(directory: Path) -> tuple[Summary, bool]:
             elif isinstance(record, Params):
                 params.update(typed_params(record))
                 sources.update(dict.fromkeys(record.values, record.source))
+                objects.update({name: kept.type for name, kept in record.objects.items()})
             elif isinstance(record, ListMetric):
                 tally = lists.setdefault(record.name, Tally())
                 tally.waiting += record.numbers
@@ -250,7 +254,8 @@ def _read(directory: Path) -> tuple[Summary, bool]:
         status = "killed"  # nobody writes it any more, and it never said that it ended
     summary = Summary(
         status=status, ended=cursor.ended.time if cursor.ended is not None else cursor.last_time, params=params,
-        sources=sources, simple=simple, series={name: tally.result() for name, tally in series.items()},
+        sources=sources, objects=objects, simple=simple,
+        series={name: tally.result() for name, tally in series.items()},
         lists={name: tally.result() for name, tally in lists.items()}, tags=tags,
         artifacts=list(artifacts.values()), lines=lines, records=records, mistakes=mistakes,
         lost=sum(lost.values()), damaged=len(cursor.damaged), redacted=redacted,

@@ -3,6 +3,7 @@
 import datetime
 import enum
 import functools
+import json
 import logging
 import operator
 import re
@@ -14,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
 import multitrack
 import programs
 from multitrack import ParamChangedError
+from multitrack.cells import inputs_of
+from multitrack.cli import main
 from multitrack.records import Params
 
 pytestmark = pytest.mark.case(20)
@@ -202,3 +206,15 @@ def test_they_arrive_in_mlflow(tmp_path: Path) -> None:
     whole = Path(client.download_artifacts(native.info.run_id, "params/long.txt", str(tmp_path))).read_text()
     assert whole == f"functools.partial({HERE}.loss, '{'y' * 1000}')"
     assert any("param long" in text for text in report["mlflow"].stand_ins)
+
+
+def test_where_users_see_it() -> None:
+    with multitrack.start_run(run_id="it", params={"loss": loss, "lr": 0.1}, config={"delivery": "off"}):
+        pass
+    shown = CliRunner().invoke(main, ["show", "it"]).output
+    assert re.search(rf"loss +{HERE}\.loss +code, builtins\.function", shown)
+    assert re.search(r"lr +0\.1 +code *\n", shown)
+    assert json.loads(CliRunner().invoke(main, ["show", "it", "--json"]).output)["objects"] == {
+        "loss": "builtins.function"
+    }
+    assert [one.type for one in inputs_of(recorded().summary()).values()] == ["builtins.function", "float"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack.cells import source_of
+from multitrack.cells import origin_of
 from multitrack.cursor import Cursor
 from multitrack.curves import Curves, curves_of
 from multitrack.inputs.names import clean_text
@@ -127,6 +127,7 @@ class Collected:
         self._cursor = Cursor(self.run.directory, resolved=False)
         self._params: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
+        self._objects: dict[str, str] = {}
         self._simple: dict[str, int | float] = {}
         self._series: dict[str, _Curve] = {}
         self._lists: dict[str, _Curve] = {}
@@ -189,6 +190,7 @@ class Collected:
             case Params():
                 self._params.update(typed_params(record))
                 self._sources.update(dict.fromkeys(record.values, record.source))
+                self._objects.update({name: kept.type for name, kept in record.objects.items()})
             case ListMetric():
                 if record.name not in self._lists:
                     self._lists[record.name] = _Curve(self._points)
@@ -228,7 +230,8 @@ class Collected:
         summary = Summary(
             status=ended.status if ended is not None else "killed" if self._cursor.at_end() else "running",
             ended=ended.time if ended is not None else self._cursor.last_time, params=self._params,
-            sources=self._sources, simple=self._simple, tags=self._tags, artifacts=list(self._references.values()),
+            sources=self._sources, objects=self._objects, simple=self._simple, tags=self._tags,
+            artifacts=list(self._references.values()),
             series={name: curve.tally.result() for name, curve in self._series.items()},
             lists={name: curve.tally.result() for name, curve in self._lists.items()},
             lines=self._lines, records=self._records, mistakes=self._mistakes, lost=sum(self._lost.values()),
@@ -256,7 +259,7 @@ class Collected:
             parent=manifest.parent, group=manifest.group, notes=manifest.notes,
             directory=clean_text(str(self.run.directory)), tags=found.tags,
             params={name: param_to_json(value) for name, value in found.params.items()},
-            sources={name: source_of(source, name) for name, source in found.sources.items()},
+            sources={name: origin_of(found, name) for name in found.params},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},
             series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
             references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.size) for r in found.artifacts],
