@@ -42,6 +42,10 @@ class Fatal:
         return self._real().options_type()
 
     @hookimpl
+    def environment_variables(self) -> Sequence[str]:
+        return self._real().environment_variables()
+
+    @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         opened = self._real().open_run(run)
         self._moment("opened")
@@ -82,9 +86,10 @@ class Fatal:
         return durable
 
     @hookimpl
-    def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        self._real().close_run(run, status, time)
+    def close_run(self, run: RunInfo, status: Status, time: int) -> Sequence[str]:
+        said = self._real().close_run(run, status, time)
         self._moment("closed")
+        return said
 
     def _taken(self, stand_ins: Sequence[str]) -> Sequence[str]:
         self._moment("taken")

@@ -275,4 +275,6 @@ def test_the_hook_names_no_variable_of_runs() -> None:
 
 
 def test_the_private_names_are_those_of_the_installed_sdk() -> None:
+    import wandb  # noqa: F401
+
     assert internals.missing() == []

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
@@ -186,11 +187,8 @@ def _install(setup: Any) -> bool:
 
 
 def _holder(module: str, path: str) -> Any:
-    """The module or class that has the last name of a path; ``None`` where it has not."""
-    try:
-        holder: Any = importlib.import_module(module)
-    except ImportError:
-        return None
+    """The module or class that has the last name of a path; ``None`` where it has not. The SDK is imported by now."""
+    holder: Any = sys.modules.get(module)
     *outer, name = path.split(".")
     for part in outer:
         holder = getattr(holder, part, None)
