@@ -197,11 +197,11 @@ class BatchTrackingCallback(TrackingCallback):
             batches.before = batches.count = before
         batches.counted = _model.batches_trained(model)
 
-    def _end_fit(self, fit: Fit | None) -> None:
+    def _end_fit(self, fit: Fit | None, *, raised: bool) -> None:
         if fit is not None and fit.batches is not None:  # it may have been interrupted with batches on their way
             fit.batches.arrive()
             fit.run.at_end.discard(fit.batches.arrive)
-        super()._end_fit(fit)
+        super()._end_fit(fit, raised=raised)
 
     @guarded
     def _record(self, fit: Fit, step: int, seen: Mapping[str, Any]) -> None:

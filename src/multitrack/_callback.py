@@ -147,7 +147,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """A ``fit`` begins."""
         here = self._here
-        self._end_fit(here.fit)  # of one that raised
+        self._end_fit(here.fit, raised=True)
         model = self._model if here.model is None or here.model is UNSET else here.model
         mark = here.mark if here.mark is not None and here.fresh else Mark.of(model)
         here.fresh = False
@@ -183,7 +183,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         if fit is None:
             return
         model = self._model_of(fit)
-        self._end_fit(fit)
+        self._end_fit(fit, raised=False)
         self._here.model = None
         if not fit.run.disabled and model is not None:
             log_figures(fit.run, self.figures, model)
@@ -245,8 +245,11 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return begun[0] if begun else None
 
     @guarded  # by itself: an optimizer that cannot be asked must not cost the epoch's metrics
-    def _batches_trained(self, fit: Fit, model: Any) -> int:
-        return batches_before(model) if fit.batches is None else fit.batches.end_epoch(model)
+    def _batches_trained(self, fit: Fit, model: Any) -> int | None:
+        if fit.batches is not None:
+            count: int = fit.batches.end_epoch(model)
+            return count
+        return None if model is None else batches_before(model)
 
     def _make_fit(self, run: Run, model: Any, mark: Mark | None) -> Fit:
         params = self.params if isinstance(self.params, Mapping) else {}
@@ -256,12 +259,12 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             batches=self.log_freq != "epoch",
         )  # fmt: skip
 
-    def _end_fit(self, fit: Fit | None) -> None:
+    def _end_fit(self, fit: Fit | None, *, raised: bool) -> None:
         if fit is not None:
             self._open.discard(fit)
             if self._here.fit is fit:
                 self._here.fit = None
-            fit.end()
+            fit.end(raised=raised)
 
     def _model_of(self, fit: Fit) -> Any:
         """The model of a fit; ``None`` where another has been set since, so that it is not sure which is meant."""

@@ -108,7 +108,10 @@ class Fit:
     @guarded
     def training_ended(self, model: Any) -> dict[str, float]:
         """The epoch's batches are trained; gives their speeds, as they were when this was called first."""
-        return {} if self._throughput is None or not self.in_epoch else self._throughput.training_ended(model)
+        unsure = model is None and self.model is not None
+        if self._throughput is None or not self.in_epoch or unsure:
+            return {}
+        return self._throughput.training_ended(model)
 
     def end_epoch(self, epoch: int, logs: Any, model: Any, batches: int | None) -> None:
         """An epoch has ended, its validation included.
@@ -136,10 +139,12 @@ class Fit:
                 self._watch.epoch_ended(logs if isinstance(logs, Mapping) else None)
             self.log_model(model)
 
-    def end(self) -> None:
+    def end(self, *, raised: bool) -> None:
         """The fit has ended, or it is known to have raised."""
-        if self.training is not None:
+        if self.training is not None and raised:
             self.training.settle()
+        elif self.training is not None:
+            self.training.end_fit()
         if self._watch is not None:
             self._watch.end()
 

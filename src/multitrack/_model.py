@@ -97,6 +97,16 @@ def name_of(model: Any) -> str | None:
     return str(model.name) if isinstance(model, keras.Model) else None
 
 
+def may_be_named(model: Any, name: str | None) -> bool:
+    """Whether a model of this name may be the same one, made anew: Keras numbers the names that it chooses itself."""
+    own = name_of(model)
+    if own is None or name is None or own == name:
+        return True
+    stem = _name(model)
+    by_keras = stem.replace("_", "") == type(model).__name__.lower()
+    return by_keras and re.fullmatch(rf"{re.escape(stem)}(_\d+)?", name) is not None
+
+
 def summary_lines(model: Any) -> list[str]:
     """``model.summary()`` as plain text, 100 columns wide whatever the terminal."""
     parts: list[str] = []

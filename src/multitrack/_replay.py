@@ -85,7 +85,9 @@ def find_place(
     counted, name = _model.batches_trained(model), _model.name_of(model)
     found: dict[tuple[bool, bool, int, bool], list[Place]] = {}
     for number, training in _read(directory).items():
-        if not restored and (number > earlier or number in taken):
+        if training.ended if restored else (number > earlier or number in taken):
+            continue  # the backup of a fit that has ended is gone
+        if not _model.may_be_named(model, training.name):
             continue
         match = training.match(epoch, counted, restored=restored)
         if match is not None:
@@ -106,6 +108,7 @@ class _Held:
     def __init__(self) -> None:
         self.places: list[Trained] = []
         self.name: str | None = None
+        self.ended = False
         self.held_step = -1
         self.held_batch = 0
 
@@ -133,6 +136,9 @@ def _read(directory: Path) -> dict[int, _Held]:
         for record in stretch:
             if isinstance(record, Trained):
                 current = trainings.setdefault(record.training, _Held())
+                current.ended = record.ended
+                if record.ended:
+                    continue  # at the same place as the epoch before
                 current.places.append(record)
                 current.name = record.model or current.name
             elif isinstance(record, Metric) and record.step is not None and current is not None:

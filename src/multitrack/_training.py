@@ -83,7 +83,9 @@ class Training:
 
     def note(self, epoch: int, step: int, model: Any, name: str | None = None) -> None:
         """Write down that the next epoch is ``epoch`` as Keras counts, and ``step`` here."""
-        self._epoch, self.step, self._counted = epoch, step, _model.batches_trained(model)
+        self._epoch, self.step = epoch, step
+        if model is not None:
+            self._counted = _model.batches_trained(model)
         self._write(name)
 
     def settle(self) -> None:
@@ -91,13 +93,17 @@ class Training:
         if self._skipped_epochs or self._skipped_batches:
             self._write()
 
-    def _write(self, name: str | None = None) -> None:
+    def end_fit(self) -> None:
+        """The ``fit`` has ended as it should."""
+        self._write(ended=True)
+
+    def _write(self, name: str | None = None, *, ended: bool = False) -> None:
         skipped = {"skipped_epochs": self._skipped_epochs, "skipped_batches": self._skipped_batches}
         self._skipped_epochs = self._skipped_batches = 0
         if (run := self._run()) is not None:
             run.note_trained(
                 self.number, epoch=self._epoch, step=self.step, batches=self.batches, counted=self._counted,
-                model=name, **skipped,
+                model=name, ended=ended, **skipped,
             )  # fmt: skip
 
     def holds_epoch(self, step: int) -> bool:

@@ -199,7 +199,7 @@ class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
 
 
 class Trained(Record, frozen=True, kw_only=True, tag="trained"):
-    """Where a Keras model's training stands, as a ``fit`` begins and as each epoch ends.
+    """Where a Keras model's training stands, as a ``fit`` begins, as each epoch ends, and as the ``fit`` ends.
 
     A continued run finds in it which of its epochs and batches are trained a second time.
 
@@ -210,6 +210,7 @@ class Trained(Record, frozen=True, kw_only=True, tag="trained"):
         batches: Batches trained so far: the last step under ``batch/``.
         counted: The same as the model's optimizer counts it.
         model: The model's name, as a ``fit`` begins.
+        ended: Whether the ``fit`` has ended as it should.
         skipped_epochs: Epochs since the record before that were not recorded, because the run held them.
         skipped_batches: The same of points under ``batch/``.
     """
@@ -220,6 +221,7 @@ class Trained(Record, frozen=True, kw_only=True, tag="trained"):
     batches: int
     counted: int
     model: str | None = None
+    ended: bool = False
     skipped_epochs: int = 0
     skipped_batches: int = 0
 

@@ -331,6 +331,33 @@ def test_another_model_that_was_trained_elsewhere_keeps_all_points(compiled, dat
     everything_is_there(run, caplog)
 
 
+def test_a_model_of_another_name_keeps_all_points(compiled, data, recorded, caplog):
+    """Though it was trained elsewhere just as far."""
+    models = {name: compiled() for name in ("student", "teacher")}
+    for name, model in models.items():
+        model.name = name
+    with multitrack.start_run() as run:
+        fit(models["student"], data, 0, 4)
+    models["teacher"].fit(*data, epochs=2, batch_size=10, verbose=0)
+    with multitrack.start_run(run_id=run.id) as run:
+        fit(loaded(models["teacher"]), data, 2, 4)
+    assert steps(recorded(run)) == [0, 1, 2, 3, 2, 3]
+    assert steps(recorded(run), "batch/loss") == [*range(1, 21), *range(11, 21)]
+    everything_is_there(run, caplog)
+
+
+def test_a_backup_of_another_model_repeats_nothing_of_one_that_is_done(compiled, data, recorded, caplog):
+    """Two models with a backup each, in a loop that is started again as a new run: one is done, one goes on."""
+    with pytest.raises(KeyboardInterrupt), multitrack.start_run():
+        fit(compiled(), data, 0, 4, Stop(2, 2), backup(name="b"))
+    with multitrack.start_run() as run:
+        fit(compiled(), data, 0, 4, backup(name="a"))
+        fit(compiled(), data, 0, 4, backup(name="b"))
+    assert steps(recorded(run)) == [0, 1, 2, 3, 2, 3]
+    assert steps(recorded(run), "batch/loss") == [*range(1, 21), *range(11, 21)]
+    everything_is_there(run, caplog)
+
+
 @pytest.mark.parametrize("begin", [0, 2])
 def test_a_new_model_in_a_continued_run_keeps_all_points(compiled, data, recorded, caplog, begin):
     with multitrack.start_run() as run:
