@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,6 +22,9 @@ from multitrack.report import DeliveryReport
 from multitrack.segments import is_live
 from multitrack.settle import STALL, Settling
 from multitrack.trust import Trust
+
+if TYPE_CHECKING:
+    from multitrack.lane import Lane
 
 log = logging.getLogger("multitrack")
 
@@ -63,8 +67,8 @@ def sync(
         states = run.lanes()
         if not all(state.settled for state in states.values()):
             pending[run.directory] = states
-            if is_live(run.directory):
-                written[run.directory] = run.summary().records
+            if is_live(run.directory) and (summary := run.summary()).status == "running":
+                written[run.directory] = summary.records
     if not pending:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
@@ -79,15 +83,19 @@ def sync(
 
     def finished() -> bool:
         over = settling.look()
-        waiting = set(settling.waiting) if wait else set()
         if show is not None:
             show(settling)
-        return over or all(
-            # busy first: what a worker that is just at it will leave as idle is not known yet
-            not lane.busy
-            and (lane.done or (lane.idle and not (lane.holder and (lane.directory, lane.name) in waiting)))
-            for lane in lanes
-        )
+        waiting = set(settling.waiting)
+        return over or all(rests(lane, waiting) for lane in lanes)
+
+    def rests(lane: Lane, waiting: Collection[tuple[Path, str]]) -> bool:
+        if lane.busy or lane.done:  # busy first: what a worker that is just at it will leave as idle is not known yet
+            return not lane.busy
+        if not lane.idle or (lane.directory, lane.name) not in waiting:
+            return lane.idle
+        # In another's hands; or at rest: of a run that had ended, that is for a moment, in which a process that its
+        # program has just forked still holds the writer's lock.
+        return not wait if lane.holder is not None else lane.directory in written
 
     try:
         with nothing_else(_variables(pending, believed)) if alone else contextlib.nullcontext():

@@ -272,7 +272,7 @@ def test_a_mistyped_option_is_an_error_at_start_run(tmp_path: Path) -> None:
 
 
 def test_without_the_sdk_start_run_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("multitrack.plugins.sdk._find", lambda module: (None, None))
     with pytest.raises(BackendNotInstalledError, match=r"pip install 'multitrack\[neptune\]'"):
         backend.backend_options()
 

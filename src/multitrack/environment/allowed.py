@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from multitrack.environment.interpreter import STARTED_BY
@@ -33,15 +33,16 @@ BASE: Final = (
 )  # fmt: skip
 
 
-def allowed(names: Iterable[str]) -> dict[str, str]:
-    """The variables of this process's environment that are named.
+def allowed(names: Iterable[str], variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that are named.
 
     Args:
         names: Names of variables, some with a ``*`` at their end.
+        variables: What there is; default: this process's environment.
     """
     exact = frozenset(names)
     prefixes = tuple(name[:-1] for name in exact if name.endswith("*"))
-    return {name: value for name, value in os.environ.items() if name in exact or name.startswith(prefixes)}
+    return {name: value for name, value in variables.items() if name in exact or name.startswith(prefixes)}
 
 
 @contextlib.contextmanager
