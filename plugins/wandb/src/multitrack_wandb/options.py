@@ -149,6 +149,8 @@ def from_settings_file() -> dict[str, str]:
 
 
 def _settings(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
