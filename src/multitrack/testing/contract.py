@@ -16,6 +16,7 @@ Every test records a real run, delivers it with ``multitrack.sync`` in this proc
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import socket
@@ -28,6 +29,7 @@ import pytest
 
 import multitrack
 from multitrack import plugins
+from multitrack.inputs.references import LARGE
 from multitrack.lanestate import lane_file
 from multitrack.manifest import runs_directory
 from multitrack.report import DeliveryReport
@@ -156,6 +158,15 @@ class BackendContract:
         assert native.params["long"] == value
         assert native.params["short"] == "x"
 
+    def test_params_that_are_objects(self, tmp_path: Path) -> None:
+        """Texts of objects without a plain form; of a long one at least the beginning is shown as the param."""
+        params = {"loss": len, "model": functools.partial(print, "x" * 1500), "steps": [("scale", len)]}
+        native = self.delivered(tmp_path, self.start(tmp_path, params=params))
+        assert native.params["loss"] == "builtins.len"
+        assert native.params["model"].startswith(f"functools.partial(builtins.print, '{'x' * 400}")
+        assert native.params["steps"] in ([["scale", "builtins.len"]], "[['scale', 'builtins.len']]",
+                                          '[["scale", "builtins.len"]]', '[["scale","builtins.len"]]')  # fmt: skip
+
     def test_a_series_keeps_every_point(self, tmp_path: Path) -> None:
         """Value, step and time of each point, in order."""
         run = self.start(tmp_path)
@@ -276,6 +287,22 @@ class BackendContract:
         assert native.artifacts["weights"] == local.as_uri()
         assert native.artifacts["data"] == "s3://bucket/träin.csv"
 
+    def test_a_reference_whose_digest_comes_later(self, tmp_path: Path) -> None:
+        """Recorded at once, and again when its digest is known: it is one reference all the same."""
+        large = tmp_path / "large.bin"
+        with large.open("wb") as file:
+            file.truncate(LARGE + 1)
+        run = self.start(tmp_path)
+        run.log_artifact_ref("large", large, kind="dataset", role="input")
+        run.log_artifact_ref("small", "s3://bucket/small", kind="dataset")
+        assert run.directory is not None
+        native = self.delivered(tmp_path, run)
+        kept = multitrack.open_journal(run.directory.parent.parent).run(run.id).summary().artifacts
+        assert [(ref.name, ref.pending, ref.size) for ref in kept if ref.name == "large"] == [
+            ("large", False, LARGE + 1)
+        ]
+        assert native.artifacts == {"large": large.as_uri(), "small": "s3://bucket/small"}
+
     def test_lines_keep_order_and_text(self, tmp_path: Path) -> None:
         """Any Unicode, empty lines, long lines, all streams."""
         written = ["first", "", "grüße 🚀 \x1b[31mred\x1b[0m", "x" * 5000, "  indented\ttab"]
@@ -395,6 +422,15 @@ class BackendContract:
         assert self.points(native, "loss") == [(0, 0.5), (1, 0.25)]
         assert self.points(native, "list") == [(0, 1.0), (1, 2.0), (2, 3.0)]
         assert native.lines == ["first", "second"]
+
+    def test_a_continued_run_may_have_a_new_name(self, tmp_path: Path) -> None:
+        """Another name given when a run is continued is the run's, with all that it holds."""
+        for name in ("first", "second"):
+            run = self.start(tmp_path, run_id="nightly", name=name)
+            run.log_metric(name, 1.0, step=0)
+            native = self.delivered(tmp_path, run)
+            assert native.name == name
+        assert self.points(native, "first") == self.points(native, "second") == [(0, 1.0)]
 
     def test_two_runs_do_not_meet(self, tmp_path: Path) -> None:
         """Two open runs of one name in one project stay apart."""
