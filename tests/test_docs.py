@@ -160,6 +160,17 @@ def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
     assert "31 passed" in done.stdout
 
 
+def test_the_page_on_recording(tmp_path: Path) -> None:
+    """Its program: a pool whose workers record children of the run."""
+    (code,) = blocks(ROOT / "docs" / "recording.md", "python")
+    execute(code, tmp_path)
+    runs = list(multitrack.open_journal(tmp_path / ".multitrack").runs())
+    (parent,) = (run for run in runs if run.manifest.parent is None)
+    children = [run for run in runs if run is not parent]
+    assert [run.manifest.parent for run in children] == [parent.id] * 2
+    assert {run.summary().status for run in runs} == {"finished"}
+
+
 def test_the_page_on_reading(tmp_path: Path) -> None:
     """Its Python one after the other, then its commands, on what that recorded."""
     page = ROOT / "docs" / "reading.md"
