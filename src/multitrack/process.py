@@ -33,7 +33,7 @@ _open: list[Run] = []
 _all: weakref.WeakSet[Run] = weakref.WeakSet()
 _hosts: dict[str, Host] = {}
 _lock = threading.RLock()
-_gathering: dict[str, threading.Thread] = {}
+_gathering: dict[Path, threading.Thread] = {}
 _detach_limit: list[float] = []
 _exiting = False
 
@@ -109,12 +109,12 @@ def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
 
     thread = in_background(gather, "multitrack-context")
     if thread is not None:
-        _gathering[manifest.id] = thread
+        _gathering[directory] = thread
 
 
 def join_context(run: Run) -> None:
     """Wait until the run's manifest is complete."""
-    thread = _gathering.pop(run.id, None)
+    thread = _gathering.pop(run.directory, None) if run.directory is not None else None
     if thread is not None:
         thread.join(10.0)
 

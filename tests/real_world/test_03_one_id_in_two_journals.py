@@ -100,3 +100,24 @@ def test_a_search_of_many_trials_keeps_none_of_their_runs(tmp_path: Path) -> Non
     assert kept() is None
     held = [read_run(f"sqlite:///{tmp_path}/mlflow.db", child.backend_ids["mlflow"]) for child in children]
     assert {native.parent for native in held} == {parent.backend_ids["mlflow"]}
+
+
+def test_each_has_its_whole_origin_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is gathered beside the training: the end of each run waits for its own."""
+    from multitrack import process
+
+    real, begun = process.full_context, []
+
+    def slow(*arguments: Any) -> Any:
+        begun.append(True)
+        time.sleep(0.6 if len(begun) == 1 else 0)
+        return real(*arguments)
+
+    monkeypatch.setattr(process, "full_context", slow)
+    runs = [start(tmp_path, f"journal-{i}", run_id="nightly", config={"delivery": "off"}) for i in range(2)]
+    for i, run in enumerate(runs):
+        run.end()
+        (found,) = multitrack.open_journal(tmp_path / f"journal-{i}").runs()
+        assert found.context is not None
+        assert found.context.complete
+    assert len(begun) == 2
