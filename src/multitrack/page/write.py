@@ -24,7 +24,7 @@ from multitrack.recorded import RecordedRun
 from multitrack.values import clean_text
 
 #: The page's code, in the order it is put together.
-SCRIPTS = ("dom", "state", "runs", "where", "look", "table", "graphs", "parallel", "lines", "run", "main")
+SCRIPTS = ("dom", "state", "runs", "where", "look", "table", "scales", "graphs", "parallel", "lines", "run", "main")
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -34,14 +34,16 @@ function drawFacts() {
 const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({
   objective: chooseObjective.value, brush: new Map([...state.brush].filter(([key]) => key.startsWith("params."))) }) });
 const scale = h("span", { class: "scale", "aria-hidden": "true" });
+const axesHint = h("span", { class: "hint" });
 const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
-  h("span", { class: "hint" }, "drag on an axis: a range · click: none"));
+  h("span", { class: "hint" }, "drag on an axis: a range · click: none"), axesHint);
 
 function drawObjective() {
   const goal = objective();
   const metrics = columns.filter((column) => column.group === "metrics");
   offer(chooseObjective, metrics.map((column) => [column.key, column.name]), goal?.key);
   fill(scale, scaleBar(goal));
+  axesHint.textContent = leftOut ? `${plural(leftOut, "more param")} that differ have no axis here` : "";
   fill(places.objective, objectiveBar);
 }
 
