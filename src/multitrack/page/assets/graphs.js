@@ -89,7 +89,7 @@ function drawGraph(figure, column, runs) {
     [held.reduce((sum, points) => sum + points[kind], 0), held.filter((points) => points[kind]).length, what]).filter(([count]) => count);
   if (scale.beyond) gaps.push([scale.beyond, 1, `beyond ±${MOST}`]);
   if (gaps.length) notes.push(`not shown: ${gaps.map(([count, runs, what]) => `${count.toLocaleString("en")} ${what}${runs > 1 ? ` in ${runs} runs` : ""}`).join(", ")}`);
-  fill(figure.querySelector("figcaption"), h("span", { class: "title" }, column.name),
+  fill(figure.querySelector("figcaption"), h("span", { class: "title", title: column.name.length > 100 ? column.name : undefined }, inner(column.name, 100)),
     column.group === "lists" && h("span", { class: "hint" }, "list"), h("span", { class: "hint" }, notes.join(" · ")));
   const plot = figure.querySelector(".plot");
   plot.setAttribute("role", "img");

@@ -166,6 +166,8 @@ function drawParallel(place) {
   const x = (i) => LEFT + (i * (width - LEFT - RIGHT)) / (all.length - 1);
   const y = (at) => HEIGHT - BOTTOM - 14 - at * (HEIGHT - TOP - BOTTOM - 14);
   const side = (axis) => (axis === goal ? ["end", width - 1] : axis === all[0] ? ["start", 1] : null);
+  // Pixels for the names: between their neighbours', and of the first and the last one from the ends of the picture on.
+  const between = x(1) - x(0), room = (axis) => (!side(axis) ? between : all.length === 2 ? width / 2 : LEFT + between / 2) - 8;
   const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
   const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
   const lines = drawn.map((run) => {
@@ -182,19 +184,21 @@ function drawParallel(place) {
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",
       "aria-label": `Parallel coordinates of ${plural(runs.length, "run")}, coloured by ${goal.column.name}` },
       h("g", {}, lines),
-      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), Math.max(12, Math.floor((x(1) - x(0)) / 9))))));
+      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), room(axis)))));
 }
 
-const CENTRED = 13; // characters of a name that stands over the first or the last axis; longer ones begin or end with the picture
+const CENTRED = 2 * LEFT - 8; // pixels of a name that stands over the first or the last axis; longer ones begin or end with the picture
+const FONT = '600 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", sans-serif'; // page.css
 
-/** One axis; its name has room for some characters, and where it is the first or the last, an end to stay within. */
+/** One axis; its name has room for some pixels, and where it is the first or the last, an end to stay within. */
 function axisGroup(axis, x, y, isGoal, side, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
   const places = range && placesOf(axis, range);
   const [low, high] = places ?? [0, 1];
-  const title = inner(name, room) + (state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "");
-  const [anchor, at] = side && title.length > CENTRED ? side : ["middle", x];
+  const how = state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "";
+  const title = cutTo(name, room - widthOf(how, FONT), FONT) + how;
+  const [anchor, at] = side && widthOf(title, FONT) > CENTRED ? side : ["middle", x];
   const end = (which, at) => h("line", { class: "end", x1: x - 9, x2: x + 9, y1: y(at), y2: y(at), tabindex: "0", role: "slider",
     "data-key": `${which} ${key}`, "aria-label": `${name}, ${which} end of the range`, "aria-orientation": "vertical",
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": heard(axis, at, places && range[which === "lower" ? 0 : 1]),
