@@ -63,13 +63,21 @@ def _scale(distinct: list[float]) -> tuple[Scale, list[float]]:
     """How values are placed, and those that are written: logarithmic where they span much, a 0 among them or not."""
     low, high = distinct[0], distinct[-1]
     least = distinct[1] if low == 0 and len(distinct) > 2 else low  # the lowest above 0
-    if least <= 0 or high / least < _WIDE:
+    bottom, top = (math.log10(least), math.log10(high)) if least > 0 else (0.0, 0.0)
+    if top - bottom < math.log10(_WIDE):
+        if not is_finite(as_double(high) - as_double(low)):  # the doubles have no room for how far they are apart
+            scale: Scale = lambda value: as_double(value) / 2  # noqa: E731
+            marks = [as_double(low) / 4 * (4 - i) + as_double(high) / 4 * i for i in range(5)]
+            return scale, distinct if len(distinct) <= _MOST else marks
         # How far from the lowest: exact, too, for integers that doubles would round.
-        marks = distinct if len(distinct) <= _MOST else [low + float(high - low) * i / 4 for i in range(5)]
+        marks = distinct if len(distinct) <= _MOST else [low + float(high - low) / 4 * i for i in range(5)]
         return lambda value: float(value - low), marks
-    bottom, top = math.log10(least), math.log10(high)
     zero = bottom - _BELOW * (top - bottom)
-    marks = distinct if len(distinct) <= _MOST else [10 ** (bottom + (top - bottom) * i / 4) for i in range(5)]
+    marks = (
+        distinct
+        if len(distinct) <= _MOST
+        else [least, *(10 ** (bottom + (top - bottom) * i / 4) for i in (1, 2, 3)), high]
+    )
     if low == 0 and marks is not distinct:
         marks = [0, *marks]
     return lambda value: math.log10(value) if value > 0 else zero, marks

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from multitrack import output
 from multitrack.cli_compare import JOURNAL, say_none_chosen, tags_of
+from multitrack.columns import listed
 from multitrack.errors import ConfigError
 from multitrack.reader import open_journal
 from multitrack.recorded import RecordedRun
@@ -184,6 +186,9 @@ def counting() -> Iterator[Callable[[int], None]]:
     metavar="FILE", help="Where to write it; .png, .svg or .pdf.",
 )  # fmt: skip
 @click.option("--parallel", is_flag=True, help="Parallel coordinates: the params to the metric, which colours them.")
+@click.option(
+    "--params", metavar="LIST", help="With --parallel: these params, names or patterns; default: all that differ."
+)
 @click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
 @click.option("--log", is_flag=True, help="A logarithmic axis of values.")
 @click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
@@ -191,8 +196,8 @@ def counting() -> Iterator[Callable[[int], None]]:
 @click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: what panels and legend need.")
 @click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
 def plot(
-    source: Source, metrics: tuple[str, ...], path: Path, parallel: bool, x: str, log: bool, smooth: float,
-    size: tuple[float, float] | None, dpi: int,
+    source: Source, metrics: tuple[str, ...], path: Path, parallel: bool, params: str | None, x: str, log: bool,
+    smooth: float, size: tuple[float, float] | None, dpi: int,
 ) -> None:  # fmt: skip
     """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
 
@@ -203,6 +208,8 @@ def plot(
 
     if parallel and len(metrics) > 1:
         raise click.UsageError("--parallel has one objective")
+    if params is not None and not parallel:
+        raise click.UsageError("--params goes with --parallel")
     with _blaming("--output"):
         pictures.check_format(path)
     check_place(path)
@@ -212,22 +219,30 @@ def plot(
     with counting() as progress:
         runs = counted(source(), progress)
         if parallel:
-            figure = pictures.parallel(runs, metrics[0], size=size)
+            figure = pictures.parallel(runs, metrics[0], params=None if params is None else listed(params), size=size)
         else:
-            figure = pictures.overlay(runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth,
-                                      size=size)  # fmt: skip
-        with _blaming("--size or --dpi"):
-            pictures.save(figure, path, dpi)
+            figure = pictures.overlay(
+                runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth, size=size, notice=output.say
+            )
+        with _blaming(*(option for option in ("--size", "--dpi") if _is_given(option))):
+            pictures.check_pixels(figure, path, dpi)
+        pictures.save(figure, path, dpi)
     output.line(f"{safe(path)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option[2:]) is ParameterSource.COMMANDLINE
+
+
 @contextmanager
-def _blaming(option: str) -> Iterator[None]:
-    """Turns what cannot be drawn into an error of the option that asked for it."""
+def _blaming(*options: str) -> Iterator[None]:
+    """Turns what cannot be drawn into an error of the options that asked for it, where any was given."""
     try:
         yield
     except ValueError as error:
-        raise click.BadParameter(safe(error), param_hint=option) from None
+        if not options:
+            raise click.UsageError(f"{error}: draw fewer metrics (-m), or with a smaller --dpi") from None
+        raise click.BadParameter(str(error), param_hint=" or ".join(options)) from None
 
 
 def counted(runs: Iterable[RecordedRun], progress: Callable[[int], None]) -> Iterator[RecordedRun]:

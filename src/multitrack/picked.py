@@ -40,7 +40,7 @@ class Picked:
         """
         if not self._runs:
             raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
-        meant = self._meant(name)
+        meant = self.meant(name)
         found = {id_: curves[meant] for id_, curves in self._held.items() if meant in curves}
         if not found:
             raise QueryError(f"no run has a series or list called {excerpt(meant)!r}{self._why(meant)}")
@@ -53,11 +53,11 @@ class Picked:
 
     def counted(self, name: str) -> Literal["step", "index"]:
         """What the points of a curve are counted by: the numbers of a list have an index."""
-        meant = self._meant(name)
+        meant = self.meant(name)
         holding = [run for run in self._runs if meant in self._held[run.id]]
         return "index" if all(meant in run.summary().lists for run in holding) else "step"
 
-    def _meant(self, name: str) -> str:
+    def meant(self, name: str) -> str:
         """What is called just so, else what the column means."""
         column = None if any(name in curves for curves in self._held.values()) else _column(name)
         return name if column is None else column.name

@@ -56,11 +56,15 @@ class Thinned(msgspec.Struct, frozen=True):
         count: How many points there were.
         curve: The points kept; all of them, if there were few.
         means: Those of the stretches; ``None`` where all points were kept.
+        odd: How many points there were that are no finite doubles.
+        below: How many that are 0 or below.
     """
 
     count: int
     curve: Curve
     means: Means | None = None
+    odd: int = 0
+    below: int = 0
 
 
 class _Point(NamedTuple):
@@ -80,6 +84,7 @@ class _Stretch(NamedTuple):
     odd: _Point | None
     total: int | float
     finite: int
+    below: int
 
 
 class Thinner:
@@ -121,7 +126,10 @@ class Thinner:
     def thinned(self) -> Thinned:
         """The series as far as it came."""
         if not self._length:
-            return Thinned(self.count, Curve(self._steps[:], self._times[:], self._values[:]))
+            known = finite(self._values)
+            below = sum(value <= 0 for value in known)
+            curve = Curve(self._steps[:], self._times[:], self._values[:])
+            return Thinned(self.count, curve, None, self.count - len(known), below)
         stretches = [*self._stretches]
         if self._values:
             stretches.append(self._stretch(0, len(self._values)))
@@ -135,6 +143,8 @@ class Thinner:
                 [mean(stretch.total, stretch.finite) if stretch.finite else math.nan for stretch in stretches],
                 [stretch.finite for stretch in stretches],
             ),
+            self.count - sum(stretch.finite for stretch in stretches),
+            sum(stretch.below for stretch in stretches),
         )
 
     def _take(self) -> int:
@@ -158,8 +168,9 @@ class Thinner:
             odd = point(next(i for i, value in enumerate(values) if not is_finite(value)))
         if known:
             low, high = point(values.index(min(known))), point(values.index(max(known)))
+        below = sum(value <= 0 for value in known) if low is not None and low.value <= 0 else 0
         last = end - start - 1
-        return _Stretch(point(0), point(last), low, high, odd, total(known), len(known))
+        return _Stretch(point(0), point(last), low, high, odd, total(known), len(known), below)
 
 
 def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
@@ -167,7 +178,7 @@ def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
         one.first, two.last,
         min((p for p in (one.low, two.low) if p), key=_value, default=None),
         max((p for p in (one.high, two.high) if p), key=_value, default=None),
-        one.odd or two.odd, total((one.total, two.total)), one.finite + two.finite,
+        one.odd or two.odd, total((one.total, two.total)), one.finite + two.finite, one.below + two.below,
     )  # fmt: skip
 
 

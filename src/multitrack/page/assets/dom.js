@@ -111,15 +111,33 @@ function valueText(value, digits = DIGITS) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** A name on one line: its line ends and tabs are escapes, as in a terminal's listings. */
+const oneLine = (text) => String(text).replace(/[\n\r\t]/g, (c) => ({ "\n": "\\n", "\r": "\\r", "\t": "\\t" })[c]);
+
 function short(text, most = 48) {
-  const all = [...String(text)]; // no character in half
-  return all.length > most ? all.slice(0, most - 1).join("") + "…" : String(text);
+  const all = [...oneLine(text)]; // no character in half
+  return all.length > most ? all.slice(0, most - 1).join("") + "…" : all.join("");
 }
 
 /** Cut in the middle: what differs often does at the end. */
 function inner(text, most = 48) {
-  const all = [...String(text)], end = Math.floor(most / 2);
-  return all.length > most ? `${all.slice(0, most - 1 - end).join("")}…${all.slice(-end).join("")}` : String(text);
+  const all = [...oneLine(text)], end = Math.floor(most / 2);
+  return all.length > most ? `${all.slice(0, most - 1 - end).join("")}…${all.slice(-end).join("")}` : all.join("");
+}
+
+const ruler = document.createElement("canvas").getContext("2d");
+
+/** The width of a text in pixels. */
+function widthOf(text, font) {
+  ruler.font = font;
+  return ruler.measureText(text).width;
+}
+
+/** Cut in the middle, to a width in pixels. */
+function cutTo(text, width, font) {
+  let most = Math.min([...text].length, 400), shown = inner(text, most);
+  while (most > 3 && widthOf(shown, font) > width) shown = inner(text, (most = Math.min(most - 1, Math.floor(most * 0.9))));
+  return shown;
 }
 
 const KEPT = 14; // characters at the end of a name that no width takes away

@@ -1,6 +1,7 @@
 // One graph a series or list, the runs over each other, each in its own look. Drawn when it comes into view.
 
 const CROWD = 32; // more runs than this are drawn fainter: where they crowd, it is darker
+const LATEST = 8.64e15; // ms, of a Date
 const CHARTS = typeof Plotly !== "undefined";
 
 /** The names that have curves in these runs: [{group, name}], series first. */
@@ -83,26 +84,35 @@ function drawGraph(figure, column, runs) {
     const most = Math.max(...thinned.map((points) => points.count));
     notes.push(`up to ${most.toLocaleString("en")} points a run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
   }
-  const odd = held.reduce((sum, points) => sum + points.values.filter((value) => !isFinite(number(value))).length, 0);
-  if (odd) notes.push(`gaps: NaN or infinite`);
-  if (state.log && held.some((points) => points.values.some((value) => number(value) <= 0))) notes.push("not shown: 0 and below");
-  fill(figure.querySelector("figcaption"), h("span", { class: "title" }, column.name),
+  const scale = valueScale(held, state.log);
+  const gaps = [["odd", "NaN or infinite"], ...(state.log ? [["below", "of 0 and below"]] : [])].map(([kind, what]) =>
+    [held.reduce((sum, points) => sum + points[kind], 0), held.filter((points) => points[kind]).length, what]).filter(([count]) => count);
+  if (scale.beyond) gaps.push([scale.beyond, 1, `beyond ±${MOST}`]);
+  if (gaps.length) notes.push(`not shown: ${gaps.map(([count, runs, what]) => `${count.toLocaleString("en")} ${what}${runs > 1 ? ` in ${runs} runs` : ""}`).join(", ")}`);
+  fill(figure.querySelector("figcaption"), h("span", { class: "title", title: column.name.length > 100 ? column.name : undefined }, inner(column.name, 100)),
     column.group === "lists" && h("span", { class: "hint" }, "list"), h("span", { class: "hint" }, notes.join(" · ")));
   const plot = figure.querySelector(".plot");
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", visible(`Graph of ${column.name}, ${plural(drawn.length, "run")}; the table has the numbers`));
-  Plotly.react(plot, drawn.flatMap((run) => traces(run, column, Math.min(1, Math.max(0.15, CROWD / drawn.length)))), layout(column, held), { displayModeBar: false, responsive: true });
+  const opacity = Math.min(1, Math.max(0.15, CROWD / drawn.length));
+  if (!plot.data) fill(plot);
+  try {
+    Plotly.react(plot, drawn.flatMap((run) => traces(run, column, scale, opacity)), layout(column, held, scale), { displayModeBar: false, responsive: true });
+  } catch (error) { // the page and its other graphs are there all the same
+    Plotly.purge(plot);
+    fill(plot, h("p", { class: "empty" }, `This graph could not be drawn: ${error.message}`));
+  }
 }
 
 // Plotly takes a little HTML in its texts; recorded text is none.
 const plotlyText = (text) => visible(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 
-function traces(run, column, opacity) {
+function traces(run, column, scale, opacity) {
   const points = curve(run, column);
   const { colour, dash, marker, marked } = look(run);
   const few = points.values.length <= 24;
   const trace = (curve, more) => ({
-    x: xs(run, curve), y: curve.values.map((value) => finiteOrGap(number(value))), name: plotlyText(label(run, 40)), meta: run.id,
+    ...broken(xs(run, curve), curve.values.map((value) => scale.place(number(value)))), name: plotlyText(label(run, 40)), meta: run.id,
     type: "scatter", mode: few || marked ? "lines+markers" : "lines",
     line: { color: colour, width: 1.6, dash }, marker: { color: colour, size: few ? 5 : 6, symbol: marker, maxdisplayed: few ? 0 : 12 },
     hovertemplate: "%{y}<br>%{x}<extra>%{fullData.name}</extra>", ...more,
@@ -111,12 +121,10 @@ function traces(run, column, opacity) {
   return [trace(points, { opacity: 0.25 * opacity, hoverinfo: "skip", hovertemplate: null }), trace(smoothed(points.means ?? points), { opacity })];
 }
 
-const finiteOrGap = (value) => (isFinite(value) ? value : null);
-
 function xs(run, points) {
   if (state.x === "step") return points.steps;
   if (state.x === "time") return points.times.map((time) => time / 1000);
-  return points.times.map((time) => run.started + time);
+  return points.times.map((time) => (Math.abs(run.started + time) <= LATEST ? run.started + time : null));
 }
 
 /**
@@ -127,7 +135,7 @@ function smoothed(points) {
   let sum = 0, weight = 0;
   const values = points.values.map((value, i) => {
     value = number(value);
-    if (!isFinite(value)) return null;
+    if (!isFinite(value)) return NaN;
     const before = state.smooth ** (points.counts ? points.counts[i] : 1);
     sum = before * sum + (1 - before) * value;
     weight = before * weight + (1 - before);
@@ -136,8 +144,10 @@ function smoothed(points) {
   return { steps: points.steps, times: points.times, values };
 }
 
-function layout(column, held) {
-  const few = state.x === "step" && held.every(({ steps }) => steps.at(-1) - steps[0] <= 10); // no half steps between them
+function layout(column, held, scale) {
+  const steps = held.flatMap((points) => points.steps);
+  const [first, last] = [Math.min, Math.max].map((end) => steps.reduce((a, b) => end(a, b)));
+  const few = state.x === "step" && last - first <= 10 && Math.abs(last) < 2 ** 53; // no half steps between them
   const [text, muted, line] = ["--text", "--muted", "--line"].map(style);
   const axis = { color: muted, gridcolor: line, zeroline: false, linecolor: line, ticks: "", automargin: true };
   const title = { step: column.group === "lists" ? "index" : "step", time: "seconds since start", clock: "" }[state.x];
@@ -145,8 +155,8 @@ function layout(column, held) {
     margin: { l: 48, r: 12, t: 6, b: 36 }, height: 250, showlegend: false, hovermode: "closest",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 11, color: text },
     xaxis: { ...axis, title: { text: title, standoff: 6, font: { size: 11, color: muted } }, type: state.x === "clock" ? "date" : "linear",
-      dtick: few ? 1 : undefined },
-    yaxis: { ...axis, type: state.log ? "log" : "linear", exponentformat: "power" },
+      dtick: few ? 1 : undefined, range: state.x === "step" ? rangeOf(steps) : undefined },
+    yaxis: { ...axis, ...scale.axis, exponentformat: "power" },
     hoverlabel: { bgcolor: style("--raised"), bordercolor: line, font: { color: text } },
     uirevision: `${state.run} ${state.x} ${state.log}`,
   };

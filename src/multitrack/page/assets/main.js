@@ -5,7 +5,7 @@ const statusLine = document.getElementById("status");
 const places = {};
 
 function build() {
-  document.title = visible(`${data.title} · multitrack`);
+  document.title = visible(`${oneLine(data.title)} · multitrack`);
   const themes = [["", "system"], ["light", "light"], ["dark", "dark"]];
   for (const name of ["table", "controls", "graphs", "objective", "parallel", "one"]) places[name] = h("div", {});
   places.graphs.className = "graphs";
@@ -18,7 +18,7 @@ function build() {
   places.facts = h("p", { class: "hint" });
   app.append(
     h("header", { class: "top" },
-      h("div", {}, h("h1", {}, h("a", { href: "#", "data-key": "home" }, data.title)), places.facts),
+      h("div", {}, h("h1", {}, h("a", { href: "#", "data-key": "home" }, oneLine(data.title))), places.facts),
       h("label", {}, h("span", {}, "theme"), h("select", { "data-key": "theme", onchange: (event) => change({ theme: event.target.value }) },
         themes.map(([value, text]) => h("option", { value, selected: state.theme === value }, text))))),
     places.overview, places.single);
@@ -34,14 +34,16 @@ function drawFacts() {
 const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({
   objective: chooseObjective.value, brush: new Map([...state.brush].filter(([key]) => key.startsWith("params."))) }) });
 const scale = h("span", { class: "scale", "aria-hidden": "true" });
+const axesHint = h("span", { class: "hint" });
 const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
-  h("span", { class: "hint" }, "drag on an axis: a range · click: none"));
+  h("span", { class: "hint" }, "drag on an axis: a range · click: none"), axesHint);
 
 function drawObjective() {
   const goal = objective();
   const metrics = columns.filter((column) => column.group === "metrics");
-  offer(chooseObjective, metrics.map((column) => [column.key, column.name]), goal?.key);
+  offer(chooseObjective, metrics.map((column) => [column.key, inner(column.name, 60)]), goal?.key);
   fill(scale, scaleBar(goal));
+  axesHint.textContent = leftOut ? `${plural(leftOut, "more param")} that differ have no axis here` : "";
   fill(places.objective, objectiveBar);
 }
 

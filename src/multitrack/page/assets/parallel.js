@@ -29,8 +29,13 @@ function axes() {
     return !seen.has(values) && seen.add(values);
   });
   const given = params.filter(({ name }) => runs.some((run) => Object.hasOwn(run.params, name) && run.sources[name] !== "keras"));
-  return [...(given.length ? given : params), goal].map((column) => axis(column, runs));
+  const differing = given.length ? given : params;
+  leftOut = Math.max(0, differing.length - AXES);
+  return [...differing.slice(0, AXES), goal].map((column) => axis(column, runs));
 }
+
+const AXES = 100; // at most, beside the objective's: nobody reads more
+let leftOut = 0; // params that differ and have no axis
 
 /** A text that params have in common which are always equal; 0.001 and its nearest single are, unless more tells them apart. */
 function sameness(values) {
@@ -66,21 +71,23 @@ function named(values) {
 /** The same of numbers that differ, from the least to the most. */
 function scaled(distinct) {
   const low = distinct[0], high = distinct.at(-1);
+  if (low === high) return { place: () => 0.5, valueAt: () => low, ticks: [[0.5, numberText(low, digitsFor([low], upFrom(DIGITS)))]] };
   const least = low == 0 && distinct.length > 2 ? distinct[1] : low; // a 0 stands below a logarithmic axis
   const log = least > 0 && Number(high) / Number(least) >= 50;
+  const room = isFinite(Number(high) - Number(low)) ? 1 : 2; // the doubles may have none for how far they are apart, but for half of it
   // Integers that doubles would round are placed by how far they are from the lowest.
-  const far = !log && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
+  const far = !log && room === 1 && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
   const [bottom, top] = log ? [least, high].map((value) => Math.log10(Number(value))) : [];
   const zero = bottom - 0.15 * (top - bottom);
-  const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(whole(value) - whole(low)) : Number;
-  const [from, to] = low === high ? [scale(low) - 1, scale(high) + 1] : [scale(low), scale(high)];
+  const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(whole(value) - whole(low)) : (value) => Number(value) / room;
+  const [from, to] = [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
   // The number that stands at a place, of as few digits as that takes.
   const valueAt = (at) => {
     if (at <= 0 || at >= 1) return at <= 0 ? low : high;
     const scaled = from + at * (to - from);
     if (far) return numberOr(String(whole(low) + whole(scaled)));
-    const value = log ? 10 ** scaled : scaled;
+    const value = log ? 10 ** scaled : scaled * room;
     return upFrom(3).map((digits) => Number(value.toPrecision(digits))).find((rounded) => Math.abs(place(rounded) - at) < NARROW) ?? value;
   };
   const apart = [low];
@@ -91,7 +98,7 @@ function scaled(distinct) {
   }
   const quarters = (a, b) => [0, 0.25, 0.5, 0.75, 1].map((at) => a + at * (b - a));
   const placed = log ? [...(low == 0 ? [zero] : []), ...quarters(bottom, top)] : quarters(from, to);
-  const marks = placed.map((at) => (log ? (at < bottom ? 0 : 10 ** at) : far ? Number(low) + at : at));
+  const marks = placed.map((at) => (log ? (at < bottom ? 0 : at === top ? Number(high) : 10 ** at) : far ? Number(low) + at : at * room));
   const digits = upFrom(3).find((count) => new Set(marks.map((value) => value.toPrecision(count))).size === marks.length) ?? ALL_DIGITS;
   return { place, valueAt, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
 }
@@ -159,6 +166,8 @@ function drawParallel(place) {
   const x = (i) => LEFT + (i * (width - LEFT - RIGHT)) / (all.length - 1);
   const y = (at) => HEIGHT - BOTTOM - 14 - at * (HEIGHT - TOP - BOTTOM - 14);
   const side = (axis) => (axis === goal ? ["end", width - 1] : axis === all[0] ? ["start", 1] : null);
+  // Pixels for the names: between their neighbours', and of the first and the last one from the ends of the picture on.
+  const between = x(1) - x(0), room = (axis) => (!side(axis) ? between : all.length === 2 ? width / 2 : LEFT + between / 2) - 8;
   const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
   const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
   const lines = drawn.map((run) => {
@@ -175,19 +184,21 @@ function drawParallel(place) {
     h("svg", { class: "parallel", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group",
       "aria-label": `Parallel coordinates of ${plural(runs.length, "run")}, coloured by ${goal.column.name}` },
       h("g", {}, lines),
-      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), Math.max(12, Math.floor((x(1) - x(0)) / 9))))));
+      all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), room(axis)))));
 }
 
-const CENTRED = 13; // characters of a name that stands over the first or the last axis; longer ones begin or end with the picture
+const CENTRED = 2 * LEFT - 8; // pixels of a name that stands over the first or the last axis; longer ones begin or end with the picture
+const FONT = '600 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", sans-serif'; // page.css
 
-/** One axis; its name has room for some characters, and where it is the first or the last, an end to stay within. */
+/** One axis; its name has room for some pixels, and where it is the first or the last, an end to stay within. */
 function axisGroup(axis, x, y, isGoal, side, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
   const places = range && placesOf(axis, range);
   const [low, high] = places ?? [0, 1];
-  const title = inner(name, room) + (state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "");
-  const [anchor, at] = side && title.length > CENTRED ? side : ["middle", x];
+  const how = state.reduce.has(key) ? ` ${state.reduce.get(key)}` : "";
+  const title = cutTo(name, room - widthOf(how, FONT), FONT) + how;
+  const [anchor, at] = side && widthOf(title, FONT) > CENTRED ? side : ["middle", x];
   const end = (which, at) => h("line", { class: "end", x1: x - 9, x2: x + 9, y1: y(at), y2: y(at), tabindex: "0", role: "slider",
     "data-key": `${which} ${key}`, "aria-label": `${name}, ${which} end of the range`, "aria-orientation": "vertical",
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(at * 100), "aria-valuetext": heard(axis, at, places && range[which === "lower" ? 0 : 1]),

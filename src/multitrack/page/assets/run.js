@@ -20,10 +20,10 @@ function drawRun(place, run) {
   if (opened.id !== run.id) opened = { id: run.id, parts: new Map(), lines: linesSection() };
   const children = data.runs.filter((other) => other.parent === run.id);
   fill(place, back(),
-    h("header", { class: "head" }, h("h1", {}, run.name), status(run.status)),
+    h("header", { class: "head" }, h("h1", {}, oneLine(run.name)), status(run.status)),
     run.notes && h("p", { class: "notes" }, run.notes),
     facts([
-      ["run", h("code", {}, run.id)], ["project", run.project], ["group", run.group],
+      ["run", h("code", {}, run.id)], ["project", oneLine(run.project)], ["group", run.group && oneLine(run.group)],
       ["parent", run.parent && runLink(run.parent)],
       ["children", children.length > 0 && h("span", { class: "list" }, children.map((child) => runLink(child.id)))],
       ["started", momentText(run.started)], [run.ended === null ? "last record" : "ended", momentText(run.ended ?? run.last)],
@@ -54,7 +54,7 @@ function back() {
   return h("nav", { "aria-label": "Back" }, h("a", { ...opens(""), "data-key": "back" }, "← all runs"));
 }
 
-const runLink = (id) => (byId.has(id) ? h("a", opens(id), byId.get(id).name) : h("code", {}, id));
+const runLink = (id) => (byId.has(id) ? h("a", opens(id), inner(byId.get(id).name, 100)) : h("code", {}, id));
 
 /** A number, all of it in its title, and shown where it is short; one that stands as text is shown whole. */
 function exact(value) {
@@ -72,7 +72,7 @@ function table(title, names, rows) {
   return h("section", {}, h("h2", {}, title), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
     h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((value) => h("td", {}, value))))))));
+      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, oneLine(first)), rest.map((value) => h("td", {}, value))))))));
 }
 
 function metricTable(run) {

@@ -157,7 +157,7 @@ function readFilter() {
     filter = { text: state.filter, of: state.filter.trim(), meets: parseWhere(state.filter), trouble: "" };
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    filter = { ...filter, text: state.filter, trouble: `${error.message}; shown: ${filter.of ? `runs of ${filter.of}` : "all runs"}` };
+    filter = { ...filter, text: state.filter, trouble: `${error.message}; shown: ${filter.of ? `runs of ${short(filter.of, 100)}` : "all runs"}` };
   }
 }
 

@@ -64,7 +64,7 @@ function fillBar(runs, left) {
     [...state.brush.keys()].map((key) => h("button", { class: "chip", "data-key": `unbrush ${key}`,
       "aria-label": `Clear the range of ${columnOf(key)?.name ?? key}, ${rangeText(state.brush.get(key))}`,
       onclick: () => { const brush = new Map(state.brush); brush.delete(key); change({ brush }); } },
-      `${columnOf(key)?.name ?? key} ${rangeText(state.brush.get(key))} `, h("span", { "aria-hidden": "true" }, "×"))),
+      `${inner(columnOf(key)?.name ?? key, 32)} ${rangeText(state.brush.get(key))} `, h("span", { "aria-hidden": "true" }, "×"))),
     (left > 0 || state.all) && h("label", { class: "check" },
       h("input", { type: "checkbox", checked: state.all, "data-key": "all",
         onchange: (event) => change({ all: event.target.checked }) }),
