@@ -277,7 +277,7 @@ def test_bad_params_at_start_leave_nothing(tmp_path: Path) -> None:
 
 def test_an_unwritable_journal_is_said_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match=r"MULTITRACK_JOURNAL.*file"):
+    with pytest.raises(JournalError, match=r"journal .*file/journal: .*MULTITRACK_JOURNAL"):
         start(config={"journal": str(tmp_path / "file" / "journal")})
 
 

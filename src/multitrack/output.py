@@ -168,7 +168,7 @@ def told(error: BaseException) -> str:
             f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: {error.strerror}"
         )
     if error.errno == errno.ENOENT and not _has_directory():
-        return "the current directory is gone: change to another one, or name everything by absolute paths"
+        return "the current directory was deleted; start from one that exists, or give absolute paths"
     return error.strerror
 
 

@@ -30,10 +30,11 @@ def made(directory: Path) -> Iterator[None]:
                 if path in (runs, directory):
                     _check_owner(path)
         except OSError as error:
-            raise JournalError(
-                error.errno, f"cannot write the journal: {error.strerror}; choose another place with journal = "
-                f'"…" in the config or MULTITRACK_JOURNAL', str(journal)
-            ) from error  # fmt: skip
+            reason = (
+                f"cannot write the journal {journal}: {error.strerror}; "
+                'choose another place with journal = "…" in the config or MULTITRACK_JOURNAL'
+            )
+            raise JournalError(error.errno, reason, str(journal)) from error
         yield
     except BaseException:
         _remove(made, directory)

@@ -21,8 +21,8 @@ Cell = str | Sequence[Piece]
 
 #: Between columns.
 GAP: Final = "  "
-#: Characters that a column which folds has at least: before others are left out for it, and in any table.
-_FOLDED, _NARROWEST = 14, 8
+#: Characters that a column which folds has at least: others are left out for it, and without room the table has none.
+_FOLDED: Final = 14
 #: What stands before the cells of a row that are below each other.
 _INDENT: Final = "  "
 #: Ends of lines; words with the spaces after them.
@@ -108,7 +108,9 @@ class Table:
         self._rows.append((cells, style))
 
     def print(self, screen: Screen) -> list[str]:
-        """Draw it, as wide as it takes; on a terminal at most as wide as that, on a very narrow one without columns.
+        """Draw it, as wide as it takes; on a terminal at most as wide as that, without the columns that are empty.
+
+        A terminal that is very narrow has the cells of a row below each other.
 
         Returns:
             The titles of the columns that were left out.
@@ -118,14 +120,12 @@ class Table:
         widths = [min(max(map(_width, cells)), each.widest) for each, cells in zip(self._columns, columns, strict=True)]
         shown, left_out = list(range(len(widths))), []
         if screen.width is not None:
-            empty = {
-                i for i, cells in enumerate(columns) if len(rows) > 1 and not any(map(_width, cells[self._header :]))
-            }
-            shown = _fitting(widths, self._columns, empty, screen.width)
-            left_out = [column.title for i, column in enumerate(self._columns) if i not in {*shown, *empty}]
+            told = [i for i, cells in enumerate(columns) if any(map(_width, cells[self._header :]))] or shown
+            shown = _fitting(widths, self._columns, told, screen.width)
+            left_out = [self._columns[i].title for i in told if i not in shown]
             widths = [widths[i] for i in shown]
             fold = [self._columns[i].fold for i in shown]
-            if any(fold) and len(shown) > 1 and _least(widths, fold, _NARROWEST) > screen.width:
+            if any(fold) and len(shown) > 1 and _least(widths, fold) > screen.width:
                 self._print_below(screen, rows)
                 return []
             _narrow(widths, fold, screen.width)
@@ -187,20 +187,18 @@ def _width(cell: Cell) -> int:
     return max(map(width_of, "".join([text for text, _ in cell]).split("\n")))
 
 
-def _fitting(widths: Sequence[int], columns: Sequence[Column], empty: set[int], room: int) -> list[int]:
-    """The places of the columns that are shown: all but as many as there is no room for, of the empty and the spare."""
-    shown = list(range(len(columns)))
-    for i in sorted(shown, key=lambda i: (i in empty, columns[i].spare), reverse=True):
-        if _least([widths[j] for j in shown], [columns[j].fold for j in shown], _FOLDED) > room and (
-            i in empty or columns[i].spare
-        ):
+def _fitting(widths: Sequence[int], columns: Sequence[Column], told: Sequence[int], room: int) -> list[int]:
+    """The places of the columns that are shown: of those that tell anything, all but the spare there is no room for."""
+    shown = [*told]
+    for i in sorted(told, key=lambda i: columns[i].spare, reverse=True):
+        if columns[i].spare and _least([widths[j] for j in shown], [columns[j].fold for j in shown]) > room:
             shown.remove(i)
     return shown
 
 
-def _least(widths: Sequence[int], fold: Sequence[bool], folded: int) -> int:
-    """The room that columns need at least: those that fold, this many characters each."""
-    least = [min(width, folded) if folds else width for width, folds in zip(widths, fold, strict=True)]
+def _least(widths: Sequence[int], fold: Sequence[bool]) -> int:
+    """The room that columns need at least."""
+    least = [min(width, _FOLDED) if folds else width for width, folds in zip(widths, fold, strict=True)]
     return sum(least) + len(GAP) * (len(least) - 1)
 
 

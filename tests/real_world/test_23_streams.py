@@ -178,8 +178,8 @@ def test_a_directory_that_is_gone_is_said_where_it_is_needed(journal: Path, tmp_
     gone = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; multitrack"
     for command in ("backends", "config", "runs", "show x", "logs x", "compare", "report", "plot -m loss", "sync"):
         done = shell(f"{gone} {command}")
-        assert (done.returncode, done.stdout) == (1, b""), command
-        assert told(done).startswith("multitrack: the current directory is gone: change to another one"), command
+        assert (done.returncode, done.stdout) == (2, b""), command
+        assert told(done).startswith("multitrack: the current directory was deleted; start from one that"), command
     for command in (
         "runs", "show plain", "logs plain", "compare", "sync", f"report --no-charts -o {tmp_path}/r.html",
         f"plot -m loss -o {tmp_path}/p.png",
