@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 
 import multitrack
 from browser import chromium
 from multitrack.recorded import RecordedRun
-from pictures import PICTURES, take
+from pictures import BOXES, PICTURES, PLOTTED, SHOWN, lines_of, seen, take
 from quiet import QUIET
 
 pytestmark = pytest.mark.slow
@@ -170,6 +171,7 @@ def test_a_grid_ends_with_its_table_and_its_report(grid: tuple[Path, str]) -> No
     assert re.search(r"report\.html: 10 runs, \d\.\d MB$", printed, re.MULTILINE)
 
 
+@pytest.mark.case(26)
 def test_the_pictures_in_the_docs_are_of_the_grid(grid: tuple[Path, str], tmp_path: Path) -> None:
     out, printed = grid
     taken = tmp_path / "pictures"
@@ -178,14 +180,42 @@ def test_the_pictures_in_the_docs_are_of_the_grid(grid: tuple[Path, str], tmp_pa
         page.open(printed.split()[-1])  # which sorts it
         found = accuracies(out)
         assert [found[name] for name in page.rows()[:9]] == sorted(found.values(), reverse=True)
-        take(page, out, taken)
+        boxes = take(page, out, taken)
         assert page.troubles() == []
         assert page.requests() == []
+    assert set(boxes) == {shown.name for shown in SHOWN}
+    for folder in (taken, PICTURES):  # each of the things is there, and more of it than a stray dot
+        for shown in SHOWN:
+            lines = lines_of(folder / f"{shown.name}.png", boxes[shown.name])
+            assert len(lines) >= shown.least, shown.name
+            assert min(lines) > 20, f"{folder / shown.name} lacks some of {shown.subject}: {lines}"
+        assert all(min(lines_of(folder / f"{name}.png")) > 2000 for name, _ in PLOTTED)
     shown = {path.name: size_of(path) for path in PICTURES.iterdir()}
     assert {path.name: size_of(path) for path in taken.iterdir()} == shown, "run: python tests/pages/pictures.py"
     text = (EXAMPLES.parent / "docs" / "reading.md").read_text()
     assert set(re.findall(r"\]\(pictures/(.*?)\)", text)) == set(shown)
     assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 1_000_000
+
+
+@pytest.mark.case(26)
+def test_no_picture_is_taken_of_an_empty_page(grid: tuple[Path, str], tmp_path: Path) -> None:
+    """Neither of one that does not draw, nor of one on which the things are out of the window."""
+    out, _ = grid
+    graphs = next(shown for shown in SHOWN if shown.name == "report-graphs")
+    with chromium(tmp_path / "chromium") as page:
+        page.open(f"{(out / 'report.html').as_uri()}#{graphs.fragment}", width=1100, height=graphs.size[1])
+        assert len(seen(page, graphs)) >= graphs.least
+        page.shot(tmp_path / "drawn.png")
+        page.js("(document.querySelectorAll('.plot .trace').forEach((e) => e.remove()), 0)")
+        with pytest.raises(TimeoutException):
+            seen(page, graphs)
+        page.shot(tmp_path / "undrawn.png")
+        page.open(f"{(out / 'report.html').as_uri()}#{graphs.fragment}", width=1100, height=60)
+        page.js("(document.querySelector('#graphs').scrollIntoView(), 0)")
+        assert page.js(BOXES, graphs.subject) == []
+    box = [[0, 160, 1100, 400]]
+    assert lines_of(tmp_path / "undrawn.png", box)[0] < lines_of(tmp_path / "drawn.png", box)[0] / 2
+    assert lines_of(tmp_path / "drawn.png", [[1, 1, 4, 4]]) == [0]
 
 
 def size_of(picture: Path) -> tuple[int, int]:
