@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from multitrack.columns import Column, did_you_mean, parse_column, there_are
@@ -26,14 +27,14 @@ class Picked:
     def __init__(self, runs: Sequence[RecordedRun], names: Sequence[str]) -> None:
         self._runs = runs
         wanted = {*names, *(column.name for column in map(_column, names) if column is not None)}
-        self._held: dict[str, dict[str, Thinned]] = {}
+        self._held: dict[Path, dict[str, Thinned]] = {}
         for run in runs:
             found = curves_of(run.directory)
             every = {**found.series, **found.lists}
-            self._held[run.id] = {name: curve for name, curve in every.items() if name in wanted}
+            self._held[run.directory] = {name: curve for name, curve in every.items() if name in wanted}
 
-    def curves(self, name: str) -> dict[str, Thinned]:
-        """The points to draw, by the run's id.
+    def curves(self, name: str) -> dict[Path, Thinned]:
+        """The points to draw, by the run's directory: runs of two journals may have one id.
 
         Raises:
             QueryError: No run has any.
@@ -41,7 +42,7 @@ class Picked:
         if not self._runs:
             raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
         meant = self.meant(name)
-        found = {id_: curves[meant] for id_, curves in self._held.items() if meant in curves}
+        found = {run: curves[meant] for run, curves in self._held.items() if meant in curves}
         if not found:
             raise QueryError(f"no run has a series or list called {excerpt(meant)!r}{self._why(meant)}")
         column = _column(name)
@@ -54,7 +55,7 @@ class Picked:
     def counted(self, name: str) -> Literal["step", "index"]:
         """What the points of a curve are counted by: the numbers of a list have an index."""
         meant = self.meant(name)
-        holding = [run for run in self._runs if meant in self._held[run.id]]
+        holding = [run for run in self._runs if meant in self._held[run.directory]]
         return "index" if all(meant in run.summary().lists for run in holding) else "step"
 
     def meant(self, name: str) -> str:

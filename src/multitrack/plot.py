@@ -6,6 +6,7 @@ Figures of matplotlib, drawn without a display. Long series are thinned to what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.errors import QueryError
@@ -99,23 +100,23 @@ def overlay(
     panels = figure.subplots(len(names), squeeze=False)[:, 0]
     known = list(runs)
     picked = Picked(known, names)
-    looks: dict[str, dict[str, Any]] = {}  # of the runs that are drawn
-    lines: dict[str, Any] = {}
+    looks: dict[Path, dict[str, Any]] = {}  # of the runs that are drawn
+    lines: dict[Path, Any] = {}
     for name, panel in zip(names, panels, strict=True):
         curves = picked.curves(name)
         scale = Scale((thinned.curve.values for thinned in curves.values()), log=log)
-        shown = [run for run in known if run.id in curves and drawable(curves[run.id], scale)]
+        shown = [run for run in known if run.directory in curves and drawable(curves[run.directory], scale)]
         if not shown:
             above = " above 0" if log else ""
             raise QueryError(f"no run has a finite value of {excerpt(name)!r}{above}: there is nothing to draw")
         for run in shown:
-            style = looks.setdefault(run.id, look(len(looks)))
-            lines[run.id] = draw(panel, curves[run.id], run.facts.created, x, smooth, scale, style)
-        gaps = {run.id: gaps_of(curves[run.id], scale) for run in known if run.id in curves}
+            style = looks.setdefault(run.directory, look(len(looks)))
+            lines[run.directory] = draw(panel, curves[run.directory], run.facts.created, x, smooth, scale, style)
+        gaps = {run.directory: gaps_of(curves[run.directory], scale) for run in known if run.directory in curves}
         if note := gaps_note(gaps):
             panel.text(0.01, 0.02, note, transform=panel.transAxes, **_IN_PANEL)
         if notice is not None:
-            called = dict(zip(gaps, labels_of([run for run in known if run.id in gaps], _NAME), strict=True))
+            called = dict(zip(gaps, labels_of([run for run in known if run.directory in gaps], _NAME), strict=True))
             for sentence in gaps_sentences(name, gaps, called):
                 notice(sentence)
         panel.set_ylabel(plain_text(cut(name, METRIC)))
@@ -129,7 +130,7 @@ def overlay(
     for i, panel in enumerate(panels):
         if labels[i] not in labels[i + 1 : i + 2]:
             panel.set_xlabel(labels[i])
-    drawn = [run for run in known if run.id in lines]
+    drawn = [run for run in known if run.directory in lines]
     if size is None and 1 < len(drawn) <= _LEGEND:
         figure.set_figheight(max(figure.get_figheight(), _AROUND + _LINE * len(drawn)))
     width, height = figure.get_size_inches()
@@ -137,7 +138,7 @@ def overlay(
         panels[0].set_title(plain_text(cut(drawn[0].facts.name, _TITLE)), fontsize="medium")
     elif len(drawn) <= min(_LEGEND, (height - _AROUND) / _LINE):
         texts = [plain_text(label) for label in labels_of(drawn, max(8, min(_NAME, int(4 * width))))]
-        handles = [lines[run.id] for run in drawn]
+        handles = [lines[run.directory] for run in drawn]
         figure.legend(handles, texts, loc="outside right upper", frameon=False, fontsize="small")
     else:
         panels[0].set_title(f"{len(drawn)} runs, too many for a legend", **NOTE)

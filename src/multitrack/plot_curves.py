@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from multitrack.axis import finite
@@ -111,7 +112,7 @@ def gaps_of(thinned: Thinned, scale: Scale) -> Gaps:
     return Gaps(thinned.odd, thinned.below if scale.log else 0, beyond)
 
 
-def gaps_note(gaps: Mapping[str, Gaps]) -> str:
+def gaps_note(gaps: Mapping[Path, Gaps]) -> str:
     """What a panel says of the gaps in it, by run; nothing where there is none."""
     parts = []
     for what, counts in _by_kind(gaps).items():
@@ -120,12 +121,12 @@ def gaps_note(gaps: Mapping[str, Gaps]) -> str:
     return f"not shown: {'; '.join(parts)}" if parts else ""
 
 
-def gaps_sentences(metric: str, gaps: Mapping[str, Gaps], labels: Mapping[str, str]) -> list[str]:
+def gaps_sentences(metric: str, gaps: Mapping[Path, Gaps], labels: Mapping[Path, str]) -> list[str]:
     """The same in a sentence a kind, which names the runs.
 
     Args:
         metric: The panel's.
-        gaps: What is not shown of each run, by its id.
+        gaps: What is not shown of each run, by its directory.
         labels: What the runs are called.
     """
     sentences = []
@@ -138,7 +139,7 @@ def gaps_sentences(metric: str, gaps: Mapping[str, Gaps], labels: Mapping[str, s
     return sentences
 
 
-def _by_kind(gaps: Mapping[str, Gaps]) -> dict[str, dict[str, int]]:
+def _by_kind(gaps: Mapping[Path, Gaps]) -> dict[str, dict[Path, int]]:
     kinds = {"NaN or infinite": 0, "0 or below on a logarithmic axis": 1, f"beyond ±{MOST:g} beside other runs": 2}
     found = {what: {run: each[i] for run, each in gaps.items() if each[i]} for what, i in kinds.items()}
     return {what: counts for what, counts in found.items() if counts}

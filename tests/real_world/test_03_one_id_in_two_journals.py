@@ -10,6 +10,8 @@ import pytest
 from mlflow_reader import read_run
 
 import multitrack
+from multitrack.page.write import write_page
+from multitrack.plot import overlay
 from multitrack.plugins import load_backend
 
 pytestmark = pytest.mark.case(3)
@@ -121,3 +123,16 @@ def test_each_has_its_whole_origin_when_it_ends(tmp_path: Path, monkeypatch: pyt
         assert found.context is not None
         assert found.context.complete
     assert len(begun) == 2
+
+
+def test_each_has_its_own_line_in_a_picture_and_no_page_mixes_them(tmp_path: Path) -> None:
+    for i in range(2):
+        with start(tmp_path, f"journal-{i}", run_id="nightly", config={"delivery": "off"}) as run:
+            for step in range(3):
+                run.log_metric("loss", 10.0 * i + step, step=step)
+    runs = [run for i in range(2) for run in multitrack.open_journal(tmp_path / f"journal-{i}").runs()]
+    (panel,) = overlay(runs, "loss").axes
+    assert [list(line.get_ydata()) for line in panel.lines] == [[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]]
+    with pytest.raises(ValueError, match=r"two runs are called nightly, in .*journal-0.*journal-1"):
+        write_page(tmp_path / "both.html", runs, charts=False)
+    assert not (tmp_path / "both.html").exists()

@@ -71,13 +71,17 @@ def write_page(
     Raises:
         ImportError: Plotly is not installed.
         OSError: The file cannot be written.
+        ValueError: Two of the runs have one id, by which the page knows them.
     """
     code = plotly() if charts else ""
     tables = Tables()
     encoded: list[bytes] = []
     told: list[tuple[str, str]] = []
     names: dict[str, None] = {}
+    places: dict[str, Path] = {}
     for run in runs:
+        if (other := places.setdefault(run.id, run.directory)) != run.directory:
+            raise ValueError(f"two runs are called {run.id}, in {other} and {run.directory}: write a page for each")
         collected = Collected(run, points, lines)
         collected.read_on()
         found = collected.page_run(tables)
