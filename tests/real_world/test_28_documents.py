@@ -131,6 +131,7 @@ def test_what_people_read_is_the_same_text_in_a_pipe_and_on_a_terminal(compariso
         piped = shell(f"multitrack {command}").stdout.decode()
         status, written = in_terminal(*command.split(), columns=400)
         shown = [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", written.decode()).splitlines()]
+        piped = re.sub("  delivery$", "", piped, count=1, flags=re.MULTILINE)  # empty, so a terminal has no such column
         assert (status, shown) == (0, [line.rstrip() for line in piped.splitlines()])
         assert not ACTIVE.search(piped)
         assert "\\x1b" in piped or "\\r" in piped
