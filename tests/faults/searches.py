@@ -41,7 +41,7 @@ from keras_tuner.src.engine.trial import Trial
 import multitrack
 from compare import Expected, compare_tracker
 from multitrack import keras_tuner as tuners
-from multitrack.recorded import RecordedRun
+from multitrack.recorded import RecordedRun, report_of
 from multitrack.records import Lines, Metric, Params, Tags
 from trackers import QUIET, TRACKERS, Served, environment
 
@@ -292,10 +292,10 @@ class Killed:
         here = Path.cwd()
         os.chdir(self.directory)
         try:
-            reports = multitrack.sync(self.directory / ".multitrack")
-            self._say(all(report.complete for report in reports.values()), f"sync: {reports}")
-            runs = list(multitrack.open_journal(self.directory / ".multitrack").runs())
-            for run in runs:
+            multitrack.sync(self.directory / ".multitrack")
+            for run in multitrack.open_journal(self.directory / ".multitrack").runs():
+                report = report_of(run)
+                self._say(len(report) == len(self.served) and report.complete, f"run {run.id}: {report}")
                 expected = Expected()
                 for record in run.records():
                     expected.take(record)
