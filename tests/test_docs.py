@@ -216,16 +216,18 @@ def test_the_drawing_of_errors_is_complete() -> None:
             assert builtin in {base.__name__ for base in classes[name].__mro__}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+def test_links_lead_somewhere() -> None:
+    links = [(path, target) for path in PAGES
+             for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", path.read_text())]  # fmt: skip
+    assert len(links) > 30
+    assert [(path.name, target) for path, target in links if not (path.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_that_are_named_exist(path: Path) -> None:
-    for name in re.findall(r"`((?:tests|examples|plugins|docs|src)/[\w./-]+)`", path.read_text()):
-        assert (ROOT / name).exists(), name
+def test_files_that_are_named_exist() -> None:
+    named = [(path, name) for path in PAGES
+             for name in re.findall(r"`((?:tests|examples|plugins|docs|src)/[\w./-]+)`", path.read_text())]  # fmt: skip
+    assert len(named) > 10
+    assert [(path.name, name) for path, name in named if not (ROOT / name).exists()] == []
 
 
 def test_tests_that_the_page_on_keras_names_exist() -> None:
@@ -242,6 +244,7 @@ def test_tests_that_the_page_on_keras_names_exist() -> None:
 def test_the_design_names_every_module() -> None:
     text = (ROOT / "docs" / "design.md").read_text()
     modules = {path.stem for path in (ROOT / "src" / "multitrack").glob("*.py")} | {"testing"}
+    assert len(modules) > 60
     missing = {module for module in modules if not module.startswith("_") and f"`{module}`" not in text}
     assert missing == set()
 

@@ -174,7 +174,9 @@ def test_installed_distributions_are_those_of_importlib_metadata() -> None:
     known = {normal(found.name): found.version for found in reversed(list(metadata.distributions()))}
     assert distributions.packages() == {name: known[name] for name in distributions.packages()}
     assert distributions.packages().keys() >= {"msgspec", "pluggy", "multitrack", "multitrack-mlflow"}
-    for name, distribution, place in distributions.entry_points():
+    points = list(distributions.entry_points())
+    assert {name for name, _, _ in points} >= {"mlflow", "wandb", "neptune"}
+    for name, distribution, place in points:
         assert distributions.entry_point(name) == (distribution, place)
 
 

@@ -44,10 +44,11 @@ def recorded(run: Run) -> RecordedRun:
 
 def assert_clean(journal: Path) -> None:
     """No secret stands in any file."""
-    for path in journal.rglob("*"):
-        if path.is_file():
-            for secret in SECRETS:
-                assert secret.encode() not in path.read_bytes(), (path, secret)
+    files = [path for path in journal.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        for secret in SECRETS:
+            assert secret.encode() not in path.read_bytes(), (path, secret)
 
 
 # -- by name --------------------------------------------------------------------------------------------------

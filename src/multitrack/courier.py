@@ -252,6 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
     parent = os.getppid()
     courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
+    ending.closed.wait(LISTEN_LIMIT)  # its last words may still be unread, the runs that it told of among them
     if ending.limit == 0:  # another courier waits for the locks, not for long
         courier.come_to_rest(EXIT_LIMIT)
         os._exit(0)
@@ -276,6 +277,8 @@ LOWERED: Final = 19
 EXIT_LIMIT: Final = 10.0
 #: Seconds for the summaries and curves of the runs that are over.
 KEEP_LIMIT: Final = 30.0
+#: Seconds for reading what a dead training process has said, where the end of it is not seen.
+LISTEN_LIMIT: Final = 2.0
 #: Seconds that a courier goes on after its training process died.
 DEAD_LIMIT: Final = 300.0
 

@@ -149,7 +149,8 @@ class Total:
 
     @property
     def good(self) -> bool:
-        return not self.others
+        """Whether nothing is wrong in what was looked at: where no record was acknowledged, there was nothing."""
+        return not self.others and self.acknowledged > 0
 
     def sum(self, field: str) -> int:
         return sum(counts[field] for counts in self.by_tracker.values())

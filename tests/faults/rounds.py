@@ -253,6 +253,8 @@ class Round:
         for i, training in enumerate(self._trainings):
             if training.pid == process.pid:
                 training.noted[:] = read_notes(self._notes_path(i))
+                if process.returncode not in (0, -signal.SIGKILL):
+                    self.outcome.wrong("processes", f"training {i} ended with {process.returncode}: see output.log")
 
     # -- what can be seen from outside ------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@
 
 Each search is a small one without a model, in a process that kills itself by SIGKILL: first at one of
 :data:`SITES`, then anywhere among the calls of functions that KerasTuner and multitrack make, half of the time among
-those around the begin and the end of a trial. It is started again until it ends, and then, in the journal (with ``--trackers`` also in what ``multitrack sync`` delivers,
-by each tracker's own reader): there is one run of the search; each trial has its attempts, of which the last ended as
+those around the begin and the end of a trial, and at its end where it made fewer calls. The first searches, one for
+each of the sites, die there and not again, so that what comes of each is seen whatever the seed. Each is started again
+until it ends, and then, in the journal (with ``--trackers`` also in what ``multitrack sync`` delivers, by each
+tracker's own reader): there is one run of the search; each trial has its attempts, of which the last ended as
 KerasTuner says, with its score, and the earlier ones were killed or had failed; there is no run that the notes do not
 name, and none that only they name; nothing is recorded twice; the best is named right.
 
@@ -39,7 +41,7 @@ from keras_tuner.src.engine.trial import Trial
 import multitrack
 from compare import Expected, compare_tracker
 from multitrack import keras_tuner as tuners
-from multitrack.recorded import RecordedRun
+from multitrack.recorded import RecordedRun, report_of
 from multitrack.records import Lines, Metric, Params, Tags
 from trackers import QUIET, TRACKERS, Served, environment
 
@@ -54,7 +56,7 @@ SITES = (
     ("_sidecar.py", "begin", "return", 2),  # an attempt is noted, its run has not begun
     ("_search.py", "_save_notes", "return", 1),  # and the same of the search's run
     ("oracle.py", "end_trial", "return", 2),  # it has, but would run the trial again
-    ("_search.py", "_name_best", "return", 4),  # all is done but the end
+    ("_summary.py", "refer_to_best", "return", 1),  # all is done but the end
 )
 #: Functions around which it is most likely to die.
 AROUND = ("begin", "on_trial_begin", "on_trial_end", "end")
@@ -64,6 +66,7 @@ class Bowl(keras_tuner.RandomSearch):
     """A black box: a bowl with noise, which fails now and then."""
 
     chance = random.Random()
+    failing = 0.15
 
     def run_trial(self, trial: Any) -> float:
         x = trial.hyperparameters.Float("x", -1, 1)
@@ -71,7 +74,7 @@ class Bowl(keras_tuner.RandomSearch):
         for step in range(3):
             run.log_metric("seen", x + step, step=step)
         run.log_lines(f"x is {x}")
-        if self.chance.random() < 0.15:
+        if self.chance.random() < self.failing:
             raise ZeroDivisionError("now and then")
         return float(x * x + 0.01 * self.chance.random())
 
@@ -105,6 +108,8 @@ def search(directory: Path, noise: str, seed: int, death: Death | None, *, overw
     """One process of a search, up to its end or its death."""
     os.chdir(directory)
     Bowl.chance.seed(noise)
+    if death is not None and death.site is not None:  # so that a trial is there to be completed, or to be run again
+        Bowl.failing = 0
     sys.setprofile(death)
     try:
         tuner = tuners.tracked(Bowl)(
@@ -117,6 +122,8 @@ def search(directory: Path, noise: str, seed: int, death: Death | None, *, overw
     tuner.oracle.verbose = 0
     tuner.search()
     sys.setprofile(None)
+    if death is not None and death.site is None:  # it was to die later than there was anything to do
+        os.kill(os.getpid(), signal.SIGKILL)
     multitrack.process.stop_couriers()
 
 
@@ -166,13 +173,13 @@ class Killed:
         for backend, options in tables.items():
             lines += [f"[{backend}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in options.items())]
         (directory / "multitrack.toml").write_text("".join(lines))
+        file, function, event, nth = SITES[seed % len(SITES)]
         overwrite, processes = False, 0
         while True:
             around = chance.random() < 0.5
             death = None
             if not processes:
-                *site, nth = SITES[seed % len(SITES)]
-                death = Death(nth - 1, site=tuple(site))
+                death = Death(nth - 1, site=(file, function, event))
             elif self.kills < kills:
                 death = Death(chance.randrange(1, 1500 if around else 9000), around=around)
             status = forked(directory, f"{seed} {processes}", seed, death, overwrite=overwrite)
@@ -180,6 +187,9 @@ class Killed:
             overwrite = status == TORN
             self.torn += status == TORN
             self.kills += status == -signal.SIGKILL
+            if processes == 1 and status != -signal.SIGKILL:
+                self._say(False, f"it ended with {status}, and never came to {event} {nth} of {function} in {file}")
+                return
             if status == 0:
                 break
             if status not in (TORN, -signal.SIGKILL):
@@ -204,18 +214,21 @@ class Killed:
         parent = runs[notes["parent"]]
         for run_id in noted & ours:
             self._say(runs[run_id].manifest.parent == parent.id, f"{run_id} has another parent")
-        scores = {}
+        scores, checked, lost = {}, 0, 0
         ended = Counter(json.loads((self.directory / "tuning/bowl/oracle.json").read_text())["end_order"])
         for path in sorted((self.directory / "tuning/bowl").glob("trial_*/trial.json")):
             trial = Trial.load(str(path))
             attempts = [runs[run_id] for run_id in notes["trials"].get(trial.trial_id, ()) if run_id in runs]
             if not attempts:  # killed between two of KerasTuner's files, it loses a trial that it has just made
+                lost += 1
                 self.seen["lost by KerasTuner"] += 1
                 self._say(trial.status == "RUNNING", f"trial {trial.trial_id} is {trial.status} and has no run")
                 continue
+            checked += 1
             self._check_trial(trial, attempts, again=ended[trial.trial_id] - 1)
             if trial.status == "COMPLETED":
                 scores[trial.trial_id] = trial.score
+        self._say(checked + lost == TRIALS, f"{checked} trials have runs, {lost} were lost, of {TRIALS}")
         self._check_parent(parent, scores, notes)
 
     def _check_trial(self, trial: Any, attempts: list[RecordedRun], again: int) -> None:
@@ -279,10 +292,10 @@ class Killed:
         here = Path.cwd()
         os.chdir(self.directory)
         try:
-            reports = multitrack.sync(self.directory / ".multitrack")
-            self._say(all(report.complete for report in reports.values()), f"sync: {reports}")
-            runs = list(multitrack.open_journal(self.directory / ".multitrack").runs())
-            for run in runs:
+            multitrack.sync(self.directory / ".multitrack")
+            for run in multitrack.open_journal(self.directory / ".multitrack").runs():
+                report = report_of(run)
+                self._say(len(report) == len(self.served) and report.complete, f"run {run.id}: {report}")
                 expected = Expected()
                 for record in run.records():
                     expected.take(record)
@@ -301,7 +314,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="searches.py"
     )
     parser.add_argument("--searches", type=int, default=50, help="how many (default: %(default)s)")
-    parser.add_argument("--kills", type=int, default=6, help="how often each is killed at most (default: %(default)s)")
+    parser.add_argument(
+        "--kills", type=int, default=6, help="how often each but the first is killed (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, help="repeats the same searches; default: another each time")
     parser.add_argument("--trackers", default="", metavar="A,B", help=f"any of {', '.join(TRACKERS)}; default: none")
     options = parser.parse_args(arguments)
@@ -316,7 +331,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with_servers = {name: TRACKERS[name].serve(root) for name in names}
     served = {name: server.__enter__() for name, server in with_servers.items()}
     for number in range(options.searches):
-        one = Killed(root / str(number), seed * 1000 + number, options.kills, served)
+        kills = 1 if number < len(SITES) else options.kills
+        one = Killed(root / str(number), seed * 1000 + number, kills, served)
         total.update(kills=one.kills, searches=1, **{"torn by KerasTuner": one.torn}, **one.seen)
         for text in one.wrong:
             print(f"search {number}, seed {seed}: {text}", flush=True)

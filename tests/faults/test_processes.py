@@ -1,5 +1,6 @@
 """The process fails, or ends as no tutorial shows: forks, signals, exits, no descriptors left, couriers that die."""
 
+import json
 import os
 import signal
 import subprocess
@@ -80,6 +81,42 @@ def test_a_courier_that_dies_again_and_again_is_left_to_sync(
     assert "send the rest with: multitrack sync" in caplog.text
     assert multitrack.sync()[run.id].complete
     assert sorted(set(steps(tmp_path / "delivered.jsonl"))) == list(range(5))
+
+
+def test_a_training_that_dies_before_its_courier_has_read_of_the_run_is_delivered(tmp_path: Path) -> None:
+    """Somebody else holds the pipe open, so that nothing but the death itself is seen."""
+    run = start("recording_backends:file", delivery="off")
+    run.log_metric("x", 1.0, step=0)
+    run.end()
+    courier = (
+        "import os, pathlib, time\nfrom multitrack import courier\n"
+        "read, parent = courier._listen, os.getppid()\n"
+        "def late(*arguments):\n"
+        "    time.sleep(0.3)\n    pathlib.Path('listening').touch()\n"
+        "    while os.getppid() == parent: time.sleep(0.01)\n"
+        "    time.sleep(1.2)\n    read(*arguments)\n"  # by then the death has been seen
+        "courier._listen = late\ncourier.main(['.multitrack', '0'])\n"
+    )
+    (entry,) = run.manifest.backends
+    order = json.dumps({"add": str(run.directory), "options": {entry.name: entry.options}})
+    training = script(
+        tmp_path,
+        "import pathlib, subprocess\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {courier!r}], stdin=subprocess.PIPE)\n"
+        f"child.stdin.write({order!r}.encode() + b'\\n')\nchild.stdin.flush()\n"
+        "holder = subprocess.Popen(['sleep', '60'], pass_fds=[child.stdin.fileno()], stdout=subprocess.DEVNULL, "
+        "stderr=subprocess.DEVNULL)\nprint(holder.pid, flush=True)\n"
+        "while not pathlib.Path('listening').exists(): time.sleep(0.01)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+    )
+    assert training.stdout is not None
+    holder = int(training.stdout.readline())
+    try:
+        wait_until(lambda: bool(delivered(tmp_path / "delivered.jsonl", "close")))
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        training.communicate(timeout=60)
+    assert steps(tmp_path / "delivered.jsonl") == [0]
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ class Job:
         )  # fmt: skip
         assert self.process.stdout is not None
         assert json.loads(self.process.stdout.readline()) == {"middle": healthy}
+        wait_until(lambda: not self.is_gone())  # or its going would be no news
 
     def finish(self, bound: float = BOUND) -> list[str]:
         """Let it train to its end: its result is what it is without any tracker. Gives what it said beside progress."""

@@ -22,8 +22,9 @@ import multitrack
 from multitrack.recorded import RecordedRun
 
 BACKEND = keras.config.backend()
+BACKENDS = {"jax", "tensorflow", "torch"}
 #: ``test_ranks_torch.py`` and the like are of one backend, and run in the environment that has it.
-collect_ignore_glob = [f"*_{other}.py" for other in ("jax", "tensorflow", "torch") if other != BACKEND]
+collect_ignore_glob = [f"*_{other}.py" for other in BACKENDS if other != BACKEND]
 if BACKEND != "tensorflow":  # what is delivered is the same on all; one environment has the trackers' SDKs
     collect_ignore_glob += ["test_distributed.py", "test_figure_delivery.py"]
 
@@ -32,6 +33,8 @@ Data = tuple[np.ndarray, np.ndarray]
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     marks = {item: item.get_closest_marker("backends") for item in items}
+    wrong = {name for mark in marks.values() if mark is not None for name in mark.args} - BACKENDS
+    assert not wrong, f"tests of {wrong} would run nowhere"
     others = [item for item, mark in marks.items() if mark is not None and BACKEND not in mark.args]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]

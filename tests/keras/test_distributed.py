@@ -187,5 +187,6 @@ def test_a_worker_that_is_killed_and_started_again_goes_on_with_its_trial(tmp_pa
         "0": ["finished"], "1": ["failed", "failed"], "2": ["killed", "finished"], "3": ["finished"], "4": ["finished"],
     }  # fmt: skip
     assert runs[notes["2"][1]].manifest.name == "trial-2-a2"
+    assert len(cluster.trials()) == len(notes)
     for trial in cluster.trials():
         assert runs[notes[trial.trial_id][-1]].summary().metrics.get("score") == trial.score

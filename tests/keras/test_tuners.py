@@ -269,6 +269,7 @@ def test_sklearn_tuner(data, project, journal):
         project_name="toy",
     )
     tuner.search(*data)
+    assert set(journal()) == {"toy", "trial-0", "trial-1"}
     for key, trial in tuner.oracle.trials.items():
         summary = journal()[f"trial-{key}"].summary()
         assert summary.params == {"alpha": trial.hyperparameters.values["alpha"]}

@@ -38,6 +38,7 @@ def test_texts_that_try_to_be_code(browser: Page, tmp_path: Path, evil_report: P
     assert text.count(shown(name)) >= 6
     assert "1180591620717411303424" in text
     links = browser.js("[...document.querySelectorAll('#single a')].map((a) => a.protocol)")
+    assert links
     assert set(links) <= {"https:", "file:"}
     assert browser.js("typeof window.hacked") == "undefined"
     assert browser.js("document.querySelectorAll('#app script, #app img, #app b, #app i, #app iframe').length") == 0

@@ -226,6 +226,7 @@ def test_no_line_runs_backwards(tmp_path: Path) -> None:
     record(tmp_path / "j", "resumed", [5.0, 4.0, 3.0, 2.0, 3.5, 2.5, 2.6], [0, 1, 2, 3, 2, 3, 3])
     for smooth in (0.0, 0.5):
         figure = plot.overlay(runs_of(tmp_path / "j").runs(), "loss", smooth=smooth)
+        assert len(drawn(figure)) == (2 if smooth else 1)
         for line in drawn(figure):
             xs = [x for x, _ in line]
             assert [str(x) for x in xs] == ["0.0", "1.0", "2.0", "3.0", "nan", "2.0", "3.0", "3.0"]
@@ -247,7 +248,9 @@ def test_a_long_series_that_goes_back_has_no_line_backwards_either(tmp_path: Pat
     steps = [*range(3000), *range(1500, 4000)]
     record(tmp_path / "j", "resumed", [1 / (1 + step) for step in steps], steps)
     for smooth in (0.0, 0.9):
-        for line in drawn(plot.overlay(runs_of(tmp_path / "j").runs(), "loss", smooth=smooth)):
+        lines = drawn(plot.overlay(runs_of(tmp_path / "j").runs(), "loss", smooth=smooth))
+        assert len(lines) == (2 if smooth else 1)
+        for line in lines:
             pairs = list(itertools.pairwise(x for x, _ in line))
             assert len(pairs) > 100
             assert [pair for pair in pairs if pair[1] < pair[0]] == []

@@ -247,7 +247,9 @@ OVER = """(() => { const boxes = [...document.querySelectorAll('.parallel .label
 
 def sideways(page: Page) -> tuple[int, list[str]]:
     """By how much the page scrolls sideways, and what makes it."""
-    for figure in page.all("main:not([hidden]) figure"):
+    figures = page.all("main:not([hidden]) figure")
+    assert figures
+    for figure in figures:
         page.js("(arguments[0].scrollIntoView(), 0)", figure)
         page.wait("arguments[0].querySelector('.plot').data", figure)
     return page.js("document.documentElement.scrollWidth - document.documentElement.clientWidth"), page.js(OUTSIDE)

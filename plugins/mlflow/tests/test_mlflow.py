@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import re
 import sqlite3
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,10 @@ def test_upload_copies_the_kinds_that_the_config_names(tmp_path: Path, monkeypat
     assert [found.path for found in client.list_artifacts(run.backend_ids["mlflow"], "figure")] == ["figure/roc.svg"]
 
 
-def test_the_identity_tags(tmp_path: Path) -> None:
+def test_the_identity_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in ("init --quiet", "-c user.name=x -c user.email=x commit --quiet --allow-empty --message x"):
+        subprocess.run(["git", *command.split()], check=True)
     run = start(tmp_path, notes="a *note*", group="study")
     tags = deliver(tmp_path, run).get_run(run.backend_ids["mlflow"]).data.tags
     context = multitrack.open_journal(tmp_path / "journal").run(run.id).context
@@ -111,8 +115,8 @@ def test_the_identity_tags(tmp_path: Path) -> None:
     assert tags["multitrack.run_id"] == run.id
     assert tags["mlflow.note.content"] == "a *note*"
     assert tags["multitrack.group"] == "study"
-    if context.git is not None:
-        assert tags["mlflow.source.git.commit"] == context.git.commit
+    assert context.git is not None
+    assert tags["mlflow.source.git.commit"] == context.git.commit
 
 
 def test_the_lines_carry_time_and_stream(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_the_sdk_strips_no_name(tmp_path: Path) -> None:
 
 
 def test_start_end_and_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in ("init --quiet", "-c user.name=x -c user.email=x commit --quiet --allow-empty --message x"):
+        subprocess.run(["git", *command.split()], check=True)
     run = start(tmp_path, name="x" * 200, group="study", notes="why", project="a/b")
     run.end("killed")
     assert run.directory is not None
@@ -154,8 +157,8 @@ def test_start_end_and_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (held.name, held.config["multitrack/name"]) == ("x" * 128, "x" * 200)
     assert (held.project, held.config["multitrack/project"], held.group) == ("a-b", "a/b", "study")
     assert held.environment.executable == sys.executable
-    if manifest.context.git is not None:
-        assert held.environment.git.commit == manifest.context.git.commit
+    assert manifest.context.git is not None
+    assert held.environment.git.commit == manifest.context.git.commit
 
 
 def test_a_tag_shows_its_last_value_only(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_key_in_an_error_of_the_server_goes_no_further(
     lane.release()
     assert "not valid" in str(lane.state.problem)
     assert key not in str(lane.state.problem)
+    assert run.id in kept(tmp_path)
     assert key not in kept(tmp_path)
 
 
