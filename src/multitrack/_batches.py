@@ -25,6 +25,7 @@ class Batches:
     """The batches of one fit.
 
     Attributes:
+        start: Batches before this fit.
         before: Batches before this epoch.
         count: Batches so far.
         counted: What the optimizer had counted as this epoch began.
@@ -38,7 +39,7 @@ class Batches:
     """
 
     def __init__(self) -> None:
-        self.before = self.count = self.counted = self.execution = self.handed_over = 0
+        self.start = self.before = self.count = self.counted = self.execution = self.handed_over = 0
         self.at_once = 1
         self.rates = Rates()
         self.thread: int | None = None
@@ -53,6 +54,15 @@ class Batches:
         self.at_once, self.execution = _model.steps_at_once(model), 0
         self.before = self.count
 
+    def step_of(self, done: int) -> int:
+        """The step of the batch that is the ``done``-th as a loop of the user's own counts, in each epoch or over all.
+
+        Of an epoch's first batch it is told by whether counting has gone on.
+        """
+        if self.count == self.before > self.start and done > self.before - self.start:
+            self.before = self.start
+        return self.before + done
+
     def passes(self, number: int, every: int) -> bool:
         """Count up to ``number``; whether a multiple of ``every`` was reached or passed."""
         earlier, self.count = self.count, number
@@ -63,15 +73,21 @@ class Batches:
         if self.in_order is not None and self.count == self.before:  # none has come on the training thread
             self.in_order.wait(self.before + self.handed_over)
 
-    def end_epoch(self, model: Any) -> int:
-        """An epoch has ended, and Keras has waited for all its hooks; gives how many batches there were in all."""
+    def end_epoch(self, model: Any, *, begun: bool) -> int:
+        """An epoch has ended, and Keras has waited for all its hooks; gives how many batches there were in all.
+
+        Args:
+            model: The model.
+            begun: Whether Keras has begun the fit.
+        """
         if self.in_order is not None and self.count == self.before:
             self.in_order.give_up()
             self.count = self.in_order.last
         self.in_order = None
         self.correct(model)
         self.before = self.count
-        remember_count(model, self.count)
+        if begun or _model.batches_trained(model):  # else a loop that does not train it: later ones begin at 0 again
+            remember_count(model, self.count)
         return self.count
 
     def correct(self, model: Any) -> None:
@@ -100,8 +116,8 @@ class BatchTrackingCallback(TrackingCallback):
     - with a ``train_step`` or optimizer of your own, or a schedule under loss scaling;
     - in a subclass, unless it sets ``async_safe`` itself.
 
-    In a training loop of your own that calls the batch hook and does not begin epochs, a batch's step is the number
-    that it is given plus one, counted on from the end of the epoch before.
+    In a training loop of your own, a batch's step is the number that it is given plus one; where the numbers begin
+    anew in each epoch, counted on from the end of the epoch before.
 
     Args:
         run: As for :class:`TrackingCallback`.
@@ -165,7 +181,7 @@ class BatchTrackingCallback(TrackingCallback):
         batches.execution = done - batches.at_once
         if steps is not None and done > steps:
             done = steps  # steps_per_execution reports a whole execution even where the data ended within it
-        number = batches.before + done
+        number = batches.before + done if fit.begun else batches.step_of(done)
         earlier = batches.count
         if not batches.passes(number, self._every):
             return
@@ -194,7 +210,7 @@ class BatchTrackingCallback(TrackingCallback):
         batches: Batches = fit.batches
         if first:
             before = batches_before(model) if fit.training is None else fit.training.batches
-            batches.before = batches.count = before
+            batches.start = batches.before = batches.count = before
         batches.counted = _model.batches_trained(model)
 
     def _end_fit(self, fit: Fit | None, *, raised: bool) -> None:

@@ -247,7 +247,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     @guarded  # by itself: an optimizer that cannot be asked must not cost the epoch's metrics
     def _batches_trained(self, fit: Fit, model: Any) -> int | None:
         if fit.batches is not None:
-            count: int = fit.batches.end_epoch(model)
+            count: int = fit.batches.end_epoch(model, begun=fit.begun)
             return count
         return None if model is None else batches_before(model)
 

@@ -28,6 +28,8 @@ class Execution:
         callbacks: As given, with one more that records the training, unless the user's own does.
     """
 
+    guarding_name = "KerasTuner trial"
+
     def __init__(self, trial: OpenRun, own: OpenRun | None, objective: Any, callbacks: Iterable[Any]) -> None:
         self.own = own
         self.callbacks = list(callbacks)

@@ -59,6 +59,8 @@ class Fit:
         batches: What the callback that records batches keeps of them.
     """
 
+    guarding_name = "TrackingCallback"
+
     def __init__(
         self, run: Run, model: Any, params: Mapping[str, Any], checkpoints: Sequence[Source] = (), *,
         mark: Mark | None = None, log_summary: bool = True, samples: int | None = None, batches: bool = False,

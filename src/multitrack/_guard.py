@@ -16,7 +16,10 @@ _R = TypeVar("_R")
 
 
 class Tracking(Protocol):
-    """Something that records into a run on behalf of somebody else's training."""
+    """Something that records into a run on behalf of somebody else's training.
+
+    A class that users do not know has a ``guarding_name``, of one that they do.
+    """
 
     @property
     def guarding_run(self) -> Run:
@@ -37,10 +40,16 @@ def guarded(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever it is, training must not see it
-            put_aside(self.guarding_run, f"{type(self).__name__}.{method.__name__}", error)
+            put_aside(self.guarding_run, _name_of(self, method.__name__), error)
             return None
 
     return cast("Callable[Concatenate[_T, _P], _R | None]", call)  # as written; wraps() names it otherwise
+
+
+def _name_of(tracking: Tracking, method: str) -> str:
+    """What was set aside, in names that users know: a hook of Keras's, or a part of the tracking."""
+    name = getattr(type(tracking), "guarding_name", type(tracking).__name__)
+    return f"{name}: {method[1:].replace('_', ' ')}" if method.startswith("_") else f"{name}.{method}"
 
 
 def put_aside(run: Run, call: str, error: Exception) -> None:

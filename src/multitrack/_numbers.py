@@ -34,31 +34,37 @@ def log_numbers(run: Run, logs: Any, step: int | None, caller: str = "TrackingCa
             run._check_kind(name, kind)  # here, since one list metric among them would cost all the others
         except Exception as error:  # noqa: BLE001 - see above
             del numbers[name]
-            troubles.append(error)
-    for trouble in troubles:
-        put_aside(run, caller, trouble)
+            troubles.append((name, error))
+    for name, trouble in troubles:  # named, for each kind of trouble is warned of once
+        put_aside(run, f"{caller}: {name}" if name else caller, trouble)
     run.log_metrics(numbers, step)
 
 
-def numbers_in(logs: Any) -> tuple[dict[str, Number], list[Exception]]:
-    """All numbers in ``logs`` by their names, and the troubles of those that are none."""
+def numbers_in(logs: Any) -> tuple[dict[str, Number], list[tuple[str, Exception]]]:
+    """All numbers in ``logs`` by their names, and the troubles of those that are none, with the metrics' names."""
     if not isinstance(logs, Mapping):
-        return {}, [TypeError(f"logs must be a mapping of names to numbers, got {type(logs).__name__}")]
-    numbers: dict[str, Number] = {}
-    troubles: list[Exception] = []
+        return {}, [("", TypeError(f"logs must be a mapping of names to numbers, got {type(logs).__name__}"))]
+    # Keras makes a float of nearly everything; a metric with such a name of its own goes before a part of another.
+    numbers: dict[str, Number] = {name: value for name, value in logs.items() if type(value) is float}
+    troubles: list[tuple[str, Exception]] = []
     for name, value in logs.items():
-        if type(value) is float:  # what Keras makes of nearly everything
-            numbers[name] = value
+        if type(value) is float:
             continue
         found = _Found(name)
         try:
             found.take(name, value)
+            if taken := [one for one in found.numbers if one in numbers]:
+                raise ValueError(f"two metrics are called {taken[0]!r}; give one of them another name")
         except Exception as error:  # noqa: BLE001 - of an object of the user's own: it must not cost the others
-            troubles.append(error)
+            troubles.append((_text(name), error))
         else:
             numbers.update(found.numbers)
-            troubles += found.troubles
+            troubles += [(_text(name), error) for error in found.troubles]
     return numbers, troubles
+
+
+def _text(name: Any) -> str:
+    return name if isinstance(name, str) else ""
 
 
 class _Found:
@@ -89,6 +95,8 @@ class _Found:
                 self.troubles.append(error)
 
     def _take_each(self, name: Any, count: int, items: Iterable[tuple[Any, Any]]) -> None:
+        if not count:
+            raise ValueError(f"metric {name!r} has no number")
         if count + len(self.numbers) > MOST:
             raise ValueError(
                 f"metric {self._metric!r} has more than the {MOST} numbers that are recorded of one metric: reduce it "

@@ -22,6 +22,7 @@ from multitrack._sidecar import Notes, Sidecar
 from multitrack._summary import Summary
 from multitrack._trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.errors import RunInUseError
+from multitrack.keras import TrackingCallback
 from multitrack.manifest import new_run_id
 from multitrack.run import Run, active_run, disabled_run
 from multitrack.start import journal_here, start_run
@@ -41,6 +42,8 @@ class Search:
         in_execution: Whether a training of a trial is under way.
     """
 
+    guarding_name = "KerasTuner search"
+
     def __init__(self, tuner: Any) -> None:
         self._tuner = tuner
         self._worker = _workers.worker_id()
@@ -52,6 +55,7 @@ class Search:
         self._trial: OpenRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: Execution | None = None
+        self._callback: TrackingCallback | None = None  # of a trial that is no execution
         self.in_execution = False
         self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
@@ -185,7 +189,7 @@ class Search:
             tags["keras_tuner/tuner_id"] = self._worker
         run = self._start(name, self.parent, run_id, tags)
         self.runs[trial.trial_id] = run
-        self._trial, self._checkpoint = OpenRun(run), None
+        self._trial, self._checkpoint, self._callback = OpenRun(run), None, None
         steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
         earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
         if earlier:  # Hyperband goes on with a trial as a new one
@@ -226,6 +230,8 @@ class Search:
                 final = _workers.with_exact_score(self._tuner, final)
             log_hyperparameters(current, final.hyperparameters.values)
             log_result(current, final, status)
+            if status == "COMPLETED" and not current.executions and not current.run.disabled:
+                self._say_untracked(current.run)
             if self._checkpoint is not None and self._checkpoint.is_new():
                 self._checkpoint.log(current.run, OF_TRIAL)
             # Absent from the oracle's own in a distributed search.
@@ -248,6 +254,17 @@ class Search:
         """A subclass of ours may end its trials without our ``on_trial_end``."""
         if self._begun is not None:
             self.end_trial(self._begun)
+
+    @guarded
+    def log_epoch(self, model: Any, epoch: int, logs: Any) -> None:
+        """An epoch of a ``run_trial`` of the user's own, which says so to the tuner."""
+        current = self._trial
+        if current is None or self.in_execution:
+            return
+        if self._callback is None:
+            self._callback = TrackingCallback(current.run)
+        self._callback.set_model(model)
+        self._callback.on_epoch_end(epoch, logs)
 
     # -- an execution -----------------------------------------------------------------------------------------
 
@@ -277,6 +294,18 @@ class Search:
             if dropped and not self._said_dropped:
                 self._say_dropped()
 
+    def _say_untracked(self, run: Run) -> None:
+        """A ``run_trial`` of the user's own trains a hypermodel by itself, and nothing of its epochs was recorded."""
+        if self._said_dropped or getattr(self._tuner, "hypermodel", None) is None or run.has_series:
+            return
+        self._said_dropped = True
+        text = (
+            f"{run.name}: {type(self._tuner).__name__}.run_trial() trains by itself, so that its epochs are not "
+            "recorded: call super().run_trial() there, give model.fit() a TrackingCallback(), or call self.on_epoch_end()"
+        )
+        log.warning("multitrack: %s", text)
+        run.log_lines(text)
+
     def _say_dropped(self) -> None:
         """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
         self._said_dropped = True
@@ -294,7 +323,9 @@ class Search:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
-        return start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
+        run = start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
+        run.warn_as(self.parent)  # once a search, and not for each of its trials
+        return run
 
     @guarded
     def _save_notes(self) -> None:

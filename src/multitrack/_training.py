@@ -1,8 +1,9 @@
 """The trainings of a run, one for each model: which step an epoch has, and what of it the run holds already.
 
 Keras counts the epochs of each ``fit`` from ``initial_epoch``, by default from 0. A run counts on: the first ``fit`` of
-a model has Keras' numbers, a later one without ``initial_epoch`` goes on after the last epoch before it, and one with
-``initial_epoch`` has Keras' numbers again. Another model has a training of its own, with numbers of its own.
+a model has Keras' numbers, a later one without ``initial_epoch`` goes on after the last epoch before it, and so does
+one whose ``initial_epoch`` is where the last one ended, as Keras counts. With another ``initial_epoch`` it has Keras'
+numbers again. Another model has a training of its own, with numbers of its own.
 
 Points are left out only where a training is known to be repeated: where a run is continued with ``run_id=`` and
 a model begins at a place where a training of that run has been, or ``BackupAndRestore`` went back to such a place.
@@ -47,6 +48,7 @@ class Training:
 
     Attributes:
         number: Which of the run's trainings, from 1.
+        epoch: The next epoch, as Keras counts where it is told to go on.
         step: The step of the next epoch.
         batches: The batches trained so far.
         held_step: Epochs up to this step are held by the run, and trained again; -1 for none.
@@ -59,7 +61,7 @@ class Training:
         self.held_step = -1
         self._run = weakref.ref(run)
         self._optimizer: weakref.ref[Any] | None = None
-        self._epoch = self._counted = 0
+        self.epoch = self._counted = 0
         self._skipped_epochs = self._skipped_batches = 0
 
     def begin_fit(self, epoch: int, step: int, model: Any) -> None:
@@ -83,7 +85,7 @@ class Training:
 
     def note(self, epoch: int, step: int, model: Any, name: str | None = None) -> None:
         """Write down that the next epoch is ``epoch`` as Keras counts, and ``step`` here."""
-        self._epoch, self.step = epoch, step
+        self.epoch, self.step = epoch, step
         if model is not None:
             self._counted = _model.batches_trained(model)
         self._write(name)
@@ -102,7 +104,7 @@ class Training:
         self._skipped_epochs = self._skipped_batches = 0
         if (run := self._run()) is not None:
             run.note_trained(
-                self.number, epoch=self._epoch, step=self.step, batches=self.batches, counted=self._counted,
+                self.number, epoch=self.epoch, step=self.step, batches=self.batches, counted=self._counted,
                 model=name, ended=ended, **skipped,
             )  # fmt: skip
 
@@ -182,7 +184,7 @@ class Trainings:
                 _say(run, training, restored=restored, batches=batches)
             else:
                 training = known or self._add(run, model, None)
-                goes_on = epoch == 0 and known is not None and not (restored or as_given)
+                goes_on = known is not None and not (restored or as_given) and epoch in (0, training.epoch)
                 step = training.step if goes_on else epoch
             training.begin_fit(epoch, step, model)
             return training, step

@@ -6,6 +6,7 @@ Everything is read from the disk when asked for; a run that is being written may
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from multitrack.cursor import Cursor
 from multitrack.errors import JournalError
 from multitrack.lanestate import LaneState, state_of
 from multitrack.manifest import Context, Manifest, context_of, read_manifest
-from multitrack.records import ListMetric, Metric, Record
+from multitrack.records import ListMetric, Metric, Mistake, Record
 from multitrack.report import DeliveryReport, report_run
 from multitrack.segments import check_readable
 from multitrack.terminal import safe
@@ -259,6 +260,10 @@ class RecordedRun:
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; at most how many lines?")
         return self._lines(milliseconds(from_time), milliseconds(to_time), limit)
+
+    def get_mistakes(self) -> Counter[tuple[str, str]]:
+        """How often each wrong call was set aside: the call, and the reason."""
+        return Counter((record.call, record.reason) for record in self.records() if isinstance(record, Mistake))
 
     def _lines(self, from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
         from multitrack.series import read_lines  # noqa: PLC0415 - see above

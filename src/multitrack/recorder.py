@@ -365,6 +365,15 @@ class Recorder:
                 writer.append(Mistake(time=writer.now(), call=call, reason=reason, redacted=redaction.count))
                 self._past.redacted += redaction.count
 
+    @property
+    def has_series(self) -> bool:
+        """Whether it holds a point of any series."""
+        return "series" in self._past.kinds.values()
+
+    def warn_as(self, other: Recorder) -> None:
+        """Warn of no kind of wrong call that another run has warned of; each counts its own."""
+        self._warned = other._warned
+
     def note_trained(self, training: int, **fields: Any) -> None:
         """Write down where the training of a Keras model stands; for the Keras callback.
 

@@ -29,6 +29,8 @@ from multitrack.texts import moment, took, value_text
 
 #: Log lines that are written at once.
 _AT_ONCE: Final = 4096
+#: Kinds of wrong calls that `show` names.
+_WRONG: Final = 20
 _encoder: Final = msgspec.json.Encoder()
 #: Characters of a name in ``multitrack runs``.
 _NAME: Final = 60
@@ -99,6 +101,10 @@ def print_run(run: RecordedRun) -> None:
         if value:
             _add(facts, label, value)
     facts.print(screen)
+    wrong = run.get_mistakes().most_common() if summary.mistakes else []
+    _section(screen, "wrong call", ("times", "reason"), [(call, (str(n), why)) for (call, why), n in wrong[:_WRONG]])
+    if len(wrong) > _WRONG:
+        screen.note(f"{len(wrong) - _WRONG} other kinds of wrong calls: --json has all", "dim")
     _section(
         screen,
         "param",
@@ -149,6 +155,10 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
             "artifacts": [msgspec.structs.asdict(ref) for ref in summary.artifacts],
             "options": _options(manifest),
             "context": None if run.context is None else msgspec.to_builtins(run.context),
+            "wrong_calls": [
+                {"call": call, "reason": reason, "times": times}
+                for (call, reason), times in (run.get_mistakes().most_common() if summary.mistakes else ())
+            ],
         }  # fmt: skip
     return told
 

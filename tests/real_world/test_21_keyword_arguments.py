@@ -37,7 +37,7 @@ CALLS: dict[str, dict[str, Any]] = {
 #: How the parts of multitrack talk to each other; nobody else calls them.
 INSIDE = {
     "adopt", "after_fork", "ancestors", "family", "note_trained", "owns", "record_params", "record_tags", "set_aside", "start_capture",
-    "stop_capture",
+    "stop_capture", "warn_as",
 }  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -92,10 +91,10 @@ def to_step(step: Any, what: str = "step") -> int:
         number = to_number(step, what)
     except TypeError:
         raise TypeError(f"{what} must be a whole number, got {short_repr(step)}") from None
-    if not isfinite(number) or int(number) != number:
+    if isinstance(number, float) and not number.is_integer():  # nor is NaN, nor infinity
         raise TypeError(f"{what} must be a whole number, got {short_repr(step)}")
-    if abs(number) > LARGEST_STEP:
-        raise ValueError(f"{what} must fit 64 bits, got {short_repr(step)}")
+    if not -LARGEST_STEP <= number <= LARGEST_STEP:
+        raise ValueError(f"{what} must be from -(2**63 - 1) to 2**63 - 1, got {short_repr(step)}")
     return int(number)
 
 

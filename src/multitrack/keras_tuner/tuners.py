@@ -125,6 +125,12 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner s
         if not hasattr(train, "multitrack"):
             cls._build_and_fit_model = _tracked_execution(train)  # type: ignore[method-assign]
 
+    def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called by KerasTuner within ``fit``, and by a ``run_trial`` that has a training loop of its own."""
+        if self._tracking is not None:
+            self._tracking.log_epoch(model, epoch, logs)
+        super().on_epoch_end(trial, model, epoch, logs=logs)
+
     @_tracked_execution
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         return super()._build_and_fit_model(trial, *args, **kwargs)
