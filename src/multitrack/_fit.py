@@ -189,9 +189,11 @@ class Fit:
     @guarded
     def _find_training(self, epoch: int, model: Any) -> None:
         restored = self._mark is not None and self._mark.was_restored(model)
+        steps = self.params.get("steps")
         self.training, step = Trainings.of(self.run).begin_fit(
-            self.run, epoch, model, as_given=not self.begun, restored=restored, batches=self._records_batches
-        )
+            self.run, epoch, model, as_given=not self.begun, restored=restored, batches=self._records_batches,
+            steps=steps if isinstance(steps, int) else None,
+        )  # fmt: skip
         self._offset = step - epoch
 
     @guarded

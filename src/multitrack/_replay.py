@@ -69,8 +69,9 @@ class Place(NamedTuple):
 
 
 def find_place(
-    directory: Path, epoch: int, model: Any, *, own: int | None, restored: bool, earlier: int, taken: Collection[int]
-) -> Place | None:
+    directory: Path, epoch: int, model: Any, *, own: int | None, restored: bool, earlier: int, taken: Collection[int],
+    steps: int | None,
+) -> Place | None:  # fmt: skip
     """Find the place where a ``fit`` begins that repeats, or goes on with, a training of the journal in ``directory``.
 
     Args:
@@ -81,6 +82,7 @@ def find_place(
         restored: Whether a backup was restored in this ``fit``: then it may be a training of this process as well.
         earlier: How many of the run's trainings were begun by processes before this one.
         taken: Those that a model of this process has gone on with already.
+        steps: Batches of an epoch of the ``fit``, where Keras knows.
     """
     counted, name = _model.batches_trained(model), _model.name_of(model)
     found: dict[tuple[bool, bool, int, bool], list[Place]] = {}
@@ -92,6 +94,8 @@ def find_place(
         match = training.match(epoch, counted, restored=restored)
         if match is not None:
             rank, at = match
+            if rank < 2 and not restored and None not in (steps, at.steps) and steps != at.steps:
+                continue  # other data, or other batches: it goes on from there, and repeats nothing
             place = Place(number, at.step, at.batches + counted - at.counted, training.held_step, training.held_batch)
             found.setdefault((number != own, number in taken, rank, training.name != name), []).append(place)
     if not found:

@@ -301,7 +301,7 @@ class Search:
         self._said_dropped = True
         text = (
             f"{run.name}: {type(self._tuner).__name__}.run_trial() trains by itself, so that its epochs are not "
-            "recorded: call super().run_trial() there, give model.fit() a TrackingCallback(), or call self.on_epoch_end()"
+            "recorded: call super().run_trial() or self.on_epoch_end() there, or give model.fit() a TrackingCallback()"
         )
         log.warning("multitrack: %s", text)
         run.log_lines(text)

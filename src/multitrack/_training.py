@@ -63,9 +63,11 @@ class Training:
         self._optimizer: weakref.ref[Any] | None = None
         self.epoch = self._counted = 0
         self._skipped_epochs = self._skipped_batches = 0
+        self._steps: int | None = None
 
-    def begin_fit(self, epoch: int, step: int, model: Any) -> None:
+    def begin_fit(self, epoch: int, step: int, model: Any, steps: int | None) -> None:
         """A ``fit`` of the model begins with ``epoch`` as Keras counts, which is ``step`` here."""
+        self._steps = steps
         optimizer, counted = _model.optimizer_of(model), _model.batches_trained(model)
         if self._optimizer is not None and self._optimizer() is not optimizer and counted == 0:
             remember_count(model, self.batches)  # compiled anew, and not trained anew
@@ -105,7 +107,7 @@ class Training:
         if (run := self._run()) is not None:
             run.note_trained(
                 self.number, epoch=self.epoch, step=self.step, batches=self.batches, counted=self._counted,
-                model=name, ended=ended, **skipped,
+                model=name, steps=self._steps, ended=ended, **skipped,
             )  # fmt: skip
 
     def holds_epoch(self, step: int) -> bool:
@@ -150,7 +152,7 @@ class Trainings:
             return _trainings[run]
 
     def begin_fit(
-        self, run: Run, epoch: int, model: Any, *, as_given: bool, restored: bool, batches: bool
+        self, run: Run, epoch: int, model: Any, *, as_given: bool, restored: bool, batches: bool, steps: int | None
     ) -> tuple[Training, int]:
         """A ``fit`` begins.
 
@@ -161,6 +163,7 @@ class Trainings:
             as_given: Whether its epochs are recorded under their own numbers, and all of them.
             restored: Whether ``BackupAndRestore`` went back to a backup in this ``fit``.
             batches: Whether batches are recorded as well.
+            steps: Batches of an epoch, where Keras knows.
 
         Returns:
             The model's training, and the step of the epoch.
@@ -173,7 +176,7 @@ class Trainings:
             if directory is not None and (restored or (known is None and self._earlier and not begins_anew)):
                 place = find_place(
                     directory, epoch, model, own=None if known is None else known.number, restored=restored,
-                    earlier=self._earlier, taken=self._taken,
+                    earlier=self._earlier, taken=self._taken, steps=steps,
                 )  # fmt: skip
             if place is not None:
                 training = known if known is not None and known.number == place.training else None
@@ -186,7 +189,7 @@ class Trainings:
                 training = known or self._add(run, model, None)
                 goes_on = known is not None and not (restored or as_given) and epoch in (0, training.epoch)
                 step = training.step if goes_on else epoch
-            training.begin_fit(epoch, step, model)
+            training.begin_fit(epoch, step, model, steps)
             return training, step
 
     def _find(self, model: Any) -> Training | None:

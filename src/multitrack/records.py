@@ -210,6 +210,7 @@ class Trained(Record, frozen=True, kw_only=True, tag="trained"):
         batches: Batches trained so far: the last step under ``batch/``.
         counted: The same as the model's optimizer counts it.
         model: The model's name, as a ``fit`` begins.
+        steps: Batches of an epoch of this ``fit``, where Keras knows.
         ended: Whether the ``fit`` has ended as it should.
         skipped_epochs: Epochs since the record before that were not recorded, because the run held them.
         skipped_batches: The same of points under ``batch/``.
@@ -221,6 +222,7 @@ class Trained(Record, frozen=True, kw_only=True, tag="trained"):
     batches: int
     counted: int
     model: str | None = None
+    steps: int | None = None
     ended: bool = False
     skipped_epochs: int = 0
     skipped_batches: int = 0

@@ -9,6 +9,7 @@ import keras_tuner
 import pytest
 
 import multitrack
+import multitrack.keras_tuner
 from multitrack.keras import TrackingCallback
 from searches import WARNINGS, build, make, search
 
@@ -55,6 +56,8 @@ def test_forty_fits_of_one_epoch_are_one_curve(model, data, recorded, callbacks)
         ([(0, 2), (0, 2)], [0, 1, 2, 3]),
         ([(0, 3), (3, 5)], [0, 1, 2, 3, 4]),
         ([(0, 3), (7, 9)], [0, 1, 2, 7, 8]),
+        ([(0, 3), (0, 1), (1, 2), (2, 4), (4, 5)], [0, 1, 2, 3, 4, 5, 6, 7]),
+        ([(0, 1), (1, 2), (0, 1), (1, 2), (7, 8), (8, 9)], [0, 1, 2, 3, 7, 8]),
         ([(0, 3), (1, 2)], [0, 1, 2, 1]),
         ([(0, 3), (1, 2), (0, 1)], [0, 1, 2, 1, 2]),
         ([(5, 6), (0, 2)], [5, 6, 7]),
@@ -363,3 +366,81 @@ def test_a_second_search_says_it_again(data, project, caplog):
     for name in ("one", "two"):
         search(make("RandomSearch", Drops(), project, max_trials=1, project_name=name), data)
     assert len(dropped(caplog)) == 2
+
+
+# -- a run_trial of one's own -------------------------------------------------------------------------------------
+
+
+def own(run_trial: Any, data: Any, project: Any, **how: Any) -> Any:
+    """A search of a tuner with this ``run_trial``; its trials must complete."""
+    kind = type("Own", (multitrack.keras_tuner.Tuner,), {"run_trial": run_trial})
+    oracle = keras_tuner.oracles.RandomSearchOracle(objective="val_loss", max_trials=3)
+    tuner = kind(oracle=oracle, directory=str(project / "tuning"), project_name="own", **{"hypermodel": build, **how})
+    tuner.search(*data, validation_data=data, epochs=2, verbose=0)
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 3
+    return tuner
+
+
+def untracked(caplog: Any) -> list[str]:
+    return [text for record in caplog.records if "trains by itself" in (text := record.getMessage())]
+
+
+def test_a_run_trial_that_trains_by_itself_is_said_once_a_search(data, project, journal, caplog):
+    def run_trial(self: Any, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.hypermodel.build(trial.hyperparameters).fit(*args, **kwargs)
+
+    own(run_trial, data, project)
+    (text,) = untracked(caplog)
+    assert "trial-0: Own.run_trial()" in text
+    assert text.removeprefix("multitrack: ") in [line.text for line in journal()["trial-0"].get_lines()]
+
+
+def test_a_run_trial_with_a_callback_of_its_own_is_not_complained_of(data, project, journal, caplog):
+    def run_trial(self: Any, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.hypermodel.build(trial.hyperparameters).fit(*args, callbacks=[TrackingCallback()], **kwargs)
+
+    own(run_trial, data, project)
+    assert untracked(caplog) == []
+    assert [steps(run) for name, run in journal().items() if name.startswith("trial")] == [[0, 1]] * 3
+
+
+def test_a_black_box_without_a_hypermodel_is_not_complained_of(data, project, caplog):
+    own(lambda self, trial, *args, **kwargs: trial.hyperparameters.Float("x", 0, 1), data, project, hypermodel=None)
+    assert untracked(caplog) == []
+
+
+def test_a_loop_that_tells_the_tuner_of_its_epochs_has_them(data, project, journal, caplog):
+    def run_trial(self: Any, trial: Any, *args: Any, **kwargs: Any) -> float:
+        model = self.hypermodel.build(trial.hyperparameters)
+        for epoch in range(2):
+            self.on_epoch_begin(trial, model, epoch, logs={})
+            model.train_on_batch(*data)
+            self.on_epoch_end(trial, model, epoch, logs={"val_loss": 1.0 - epoch / 4})
+        return 0.75
+
+    own(run_trial, data, project)
+    assert untracked(caplog) == []
+    for number in range(3):
+        held = journal()[f"trial-{number}"]
+        assert [(p.step, p.value) for p in held.get_metrics("val_loss")["val_loss"]] == [(0, 1.0), (1, 0.75)]
+        assert held.summary().mistakes == 0
+
+
+def test_a_metric_that_cannot_be_recorded_is_warned_of_once_a_search(data, project, journal, caplog):
+    class Many(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> Any:
+            return build(hp)
+
+        def fit(self, hp: Any, model: Any, *args: Any, callbacks: Any = (), **kwargs: Any) -> float:
+            for callback in callbacks:
+                callback.set_model(model)
+                callback.on_epoch_end(0, {"many": [0.5] * 200, "more": [0.5] * 300, "val_loss": 0.5})
+            return 0.5
+
+    search(make("RandomSearch", Many(), project, max_trials=3, executions_per_trial=2), data)
+    said = [text for record in caplog.records if "was set aside" in (text := record.getMessage())]
+    assert len(said) == 2
+    assert "TrackingCallback: many was set aside" in said[0]
+    assert "TrackingCallback: more was set aside" in said[1]
+    counted = [run.summary().mistakes for name, run in journal().items() if "-e" in name]
+    assert counted == [2] * 6

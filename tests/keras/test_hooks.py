@@ -253,6 +253,38 @@ def test_batches_without_the_begin_of_an_epoch_are_counted_on(project):
     assert [step for step, _ in found["batch/loss"]] == [2, 4, 6]
 
 
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("first", [0, 100])
+def test_batches_that_a_loop_numbers_over_all_epochs(compiled, recorded, begins, first):
+    """In one run as in the next: the model's optimizer has counted none of them."""
+    callback, model = TrackingCallback(log_freq=1), compiled()
+    for _ in range(2):
+        with multitrack.start_run() as run:
+            callback.set_model(model)
+            for number in range(first, first + 6):
+                if begins and number % 3 == first % 3:
+                    callback.on_epoch_begin((number - first) // 3)
+                callback.on_train_batch_end(number, {"loss": 1.0})
+                if number % 3 == (first + 2) % 3:
+                    callback.on_epoch_end((number - first) // 3, {"loss": 2.0})
+        found = series(recorded(run))
+        assert [step for step, _ in found["batch/loss"]] == list(range(first + 1, first + 7))
+        assert [step for step, _ in found["loss"]] == [0, 1]
+
+
+def test_batches_that_a_loop_numbers_in_each_epoch_begin_at_1_in_each_run(compiled, recorded):
+    callback, model = TrackingCallback(log_freq=1), compiled()
+    for _ in range(2):
+        with multitrack.start_run() as run:
+            callback.set_model(model)
+            for epoch in range(2):
+                callback.on_epoch_begin(epoch)
+                for batch in range(3):
+                    callback.on_train_batch_end(batch, {"loss": 1.0})
+                callback.on_epoch_end(epoch, {"loss": 2.0})
+        assert [step for step, _ in series(recorded(run))["batch/loss"]] == [1, 2, 3, 4, 5, 6]
+
+
 # -- what the hooks are given -------------------------------------------------------------------------------------
 
 

@@ -317,6 +317,21 @@ def test_models_that_go_on_in_a_continued_run_lose_nothing(compiled, data, recor
     everything_is_there(run, caplog)
 
 
+@pytest.mark.parametrize("every", ["epoch", 1])
+def test_an_earlier_checkpoint_that_goes_on_with_other_data_keeps_all_points(compiled, data, recorded, caplog, every):
+    """Batches of another number an epoch are another training, though it begins where this one has been."""
+    model = compiled()
+    with multitrack.start_run() as run:
+        fit(model, data, 0, 1, every=every)
+        model.save("model.keras")
+        fit(model, data, 1, 3, every=every)
+    with multitrack.start_run(run_id=run.id) as run:
+        fit(keras.models.load_model("model.keras"), (data[0][:20], data[1][:20]), 1, 3, every=every)
+    assert steps(recorded(run)) == [0, 1, 2, 1, 2]
+    assert steps(recorded(run), "batch/loss") == ([] if every == "epoch" else [*range(1, 16), *range(6, 10)])
+    everything_is_there(run, caplog)
+
+
 @pytest.mark.parametrize("begin", [0, 2])
 def test_another_model_that_was_trained_elsewhere_keeps_all_points(compiled, data, recorded, caplog, begin):
     """Fine-tuned in a continued run, in which epochs and batches of these numbers are held."""

@@ -147,6 +147,7 @@ BAD: dict[str, Any] = {
     "text": "x", "none": None, "bytes": b"1", "complex": 1j, "set": {1.0}, "object": object(), "broken": Broken(),
     "function": len, "class": float, "text array": np.array(["a", "b"]), "many": list(range(101)),
     "itself": itself(), "deep": np.zeros((3, 4, 9)), "complex array": np.array([1j, 2j]),
+    "empty": np.zeros((0, 3)), "nothing": [], "empty mapping": {},
 }  # fmt: skip
 
 GOOD: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -154,7 +155,7 @@ GOOD: dict[str, tuple[Any, dict[str, Any]]] = {
     "list": ([1, 2.5], {"list/0": 1, "list/1": 2.5}), "tuple": ((1.5,), {"tuple/0": 1.5}),
     "ragged": ([[1], [2, 3]], {"ragged/0/0": 1, "ragged/1/0": 2, "ragged/1/1": 3}),
     "mapping": ({"a": 1, "b": {"c": 2.0, "d": [3.0]}}, {"mapping/a": 1, "mapping/b/c": 2.0, "mapping/b/d/0": 3.0}),
-    "bools": (np.array([True, False]), {"bools/0": 1, "bools/1": 0}), "empty": (np.zeros((0, 3)), {}), "nothing": ([], {}),
+    "bools": (np.array([True, False]), {"bools/0": 1, "bools/1": 0}),
     "cube": (np.arange(8).reshape(2, 2, 2), {f"cube/{i >> 2}/{i >> 1 & 1}/{i & 1}": i for i in range(8)}),
     "one": (np.ones((1, 1)), {"one": 1.0}), "numpy": (np.float16(0.5), {"numpy": 0.5}),
 }  # fmt: skip
@@ -164,6 +165,18 @@ GOOD: dict[str, tuple[Any, dict[str, Any]]] = {
 def test_what_is_recorded_of_a_value(name):
     value, expected = GOOD[name]
     assert numbers_in({name: value}) == (expected, [])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_metrics_of_one_name_one_is_set_aside(turned):
+    logs = {"f1": np.array([0.25, 0.75]), "f1/0": 0.5, "loss": 1.0}
+    numbers, troubles = numbers_in(dict(reversed(logs.items())) if turned else logs)
+    assert numbers == {"f1/0": 0.5, "loss": 1.0}
+    ((name, trouble),) = troubles
+    assert (name, str(trouble)) == ("f1", "two metrics are called 'f1/0'; give one of them another name")
+    numbers, troubles = numbers_in({"f1": [0.25], "f1/0": np.array(7)})  # neither is plain
+    assert numbers == {"f1/0": 0.25}
+    assert [name for name, _ in troubles] == ["f1/0"]
 
 
 @pytest.mark.parametrize("mistakes", ["raise", "warn"])

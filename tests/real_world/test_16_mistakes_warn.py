@@ -1,13 +1,16 @@
 """With ``mistakes = "warn"`` nothing that a caller gives raises."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import multitrack
+from multitrack.cli import main
 
 pytestmark = pytest.mark.case(16)
 
@@ -85,6 +88,19 @@ def test_no_call_raises(call: Any, value: Any) -> None:
     (found,) = multitrack.open_journal().runs()
     assert found.summary().metrics["after"] == 1.0
     assert found.summary().mistakes == run.mistakes
+
+
+def test_the_reasons_are_shown() -> None:
+    with multitrack.start_run("p", "it", config=CONFIG) as run:
+        for value in ("x", "x", None):
+            run.log_metric("loss", value, step=0)  # type: ignore[arg-type]
+    shown = CliRunner().invoke(main, ["show", "it"], catch_exceptions=False).output
+    assert re.search(r"wrong call +times +reason", shown)
+    assert re.search(r"log_metric +2 +.*'loss'.*str", shown)
+    assert re.search(r"log_metric +1 +.*'loss'.*NoneType", shown)
+    told = json.loads(CliRunner().invoke(main, ["show", "it", "--json"], catch_exceptions=False).output)
+    assert [(each["call"], each["times"]) for each in told["wrong_calls"]] == [("log_metric", 2), ("log_metric", 1)]
+    assert all("loss" in each["reason"] for each in told["wrong_calls"])
 
 
 def test_the_cases_as_they_were_met(caplog: pytest.LogCaptureFixture) -> None:
