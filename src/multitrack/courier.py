@@ -159,10 +159,9 @@ class Courier:
 
     def _pause(self) -> float:
         now = time.monotonic()
-        waiting = [
-            due - now for lane in self.lanes() if not lane.busy and not lane.done and (due := lane.pace.due) > now
-        ]
-        return min([_LONGEST_LOOK, *waiting])
+        paces = [lane.pace for lane in self.lanes() if not lane.busy and not lane.done]
+        # One that is due already has to wait for others to be opened, and is not asked for without a pause.
+        return min([_LONGEST_LOOK, *(pace.due - now if pace.due > now else pace.interval for pace in paces)])
 
     def _tick(self) -> None:
         now = time.monotonic()

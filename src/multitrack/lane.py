@@ -123,13 +123,19 @@ class Lane:
         return self.state.settled or self.state.stopped
 
     def wants(self, now: float) -> bool:
-        """Whether a step would do something; cheap, called each tick for every lane."""
+        """Whether a step would do something; cheap, called each tick for every lane.
+
+        Where it would not, the journal was looked at, and is again after the interval.
+        """
         if self.busy or self.done or not self.pace.ready(now):
             return False
         try:
-            return self._run is None or bool(self._stretch) or not self.state.linked or not self._cursor.at_rest()
+            if self._run is None or self._stretch or not self.state.linked or not self._cursor.at_rest():
+                return True
         except OSError:
             return True  # the journal was taken away: the step will say so, and stop this lane alone
+        self.pace.look_again()
+        return False
 
     def step(self) -> bool:
         """Do the next piece of work; whether there is more to do at once. Never raises."""

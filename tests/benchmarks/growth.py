@@ -25,21 +25,25 @@ class Growth:
     Attributes:
         what: What is counted.
         sizes: How many there are.
-        run: Measures at one size.
+        run: Measures at one size; the scale shortens loops that the size does not.
         figures: What it gives, with the words and the unit of the table.
     """
 
     what: str
     sizes: Sequence[int]
-    run: Callable[[int], Figures]
+    run: Callable[[int, float], Figures]
     figures: dict[str, tuple[str, str]]
 
     def cases(self) -> Iterator[Case]:
         for size in self.sizes:
-            yield Case(self.name(size), lambda scale, size=size: self.run(max(1, round(size * scale))))
+            yield Case(self.name(size), lambda scale, size=size: self.run(_some(size, scale), scale))
 
     def name(self, size: int) -> str:
         return f"{self.what}: {size:,}"
+
+
+def _some(count: int, scale: float) -> int:
+    return max(1, round(count * scale))
 
 
 class Memory:
@@ -69,7 +73,7 @@ def each(call: Callable[[int], object], count: int, turns: int = 5) -> float:
     return statistics.median(took)
 
 
-def resumed(size: int) -> Figures:
+def resumed(size: int, scale: float) -> Figures:
     """Resume a run of so many records, and record."""
     import journals
 
@@ -80,12 +84,12 @@ def resumed(size: int) -> Figures:
     begun = cpu()
     run = multitrack.start_run(run_id=directory.name, config=journals.config(), backends=[])
     start = cpu() - begun
-    call = each(lambda i: run.log_metric("loss", 0.5, step=i), 50_000)
+    call = each(lambda i: run.log_metric("loss", 0.5, step=i), _some(50_000, scale))
     run.end()
     return {"start": start / size, "call": call, "memory": float(memory)}
 
 
-def delivered(size: int) -> Figures:
+def delivered(size: int, _scale: float) -> Figures:
     """Deliver a run of so many records to a backend that takes everything; then read it for a listing."""
     import journals
 
@@ -115,7 +119,7 @@ def _summary(directory: Any) -> float:
     return cpu() - begun
 
 
-def keyed(size: int) -> Figures:
+def keyed(size: int, scale: float) -> Figures:
     """Calls with so many keys."""
     import journals
 
@@ -123,13 +127,13 @@ def keyed(size: int) -> Figures:
 
     run = multitrack.start_run("bench", config=journals.config(), backends=[])
     values = {f"metric_{i}": 0.3141592653589793 + i for i in range(size)}
-    call = each(lambda i: run.log_metrics(values, step=i), max(50, 200_000 // size))
+    call = each(lambda i: run.log_metrics(values, step=i), max(50, _some(200_000, scale) // size))
     run.end()
-    records = max(20, 200_000 // size)
+    records = max(20, _some(200_000, scale) // size)
     return {"call": call / size, "deliver": _deliver(journals.recorded(records, size, size), records)["deliver"] / size}
 
 
-def named(size: int) -> Figures:
+def named(size: int, scale: float) -> Figures:
     """Calls with so many different metrics in turn."""
     import journals
 
@@ -139,12 +143,13 @@ def named(size: int) -> Figures:
     names = [f"metric_{i}" for i in range(size)]
     for name in names:
         run.log_metric(name, 0.5, step=0)
-    call = each(lambda i: run.log_metric(names[i % size], 0.5, step=1 + i // size), 200_000)
+    call = each(lambda i: run.log_metric(names[i % size], 0.5, step=1 + i // size), _some(200_000, scale))
     run.end()
-    return {"call": call, "deliver": _deliver(journals.recorded(300_000, names=size), 300_000)["deliver"]}
+    records = _some(300_000, scale)
+    return {"call": call, "deliver": _deliver(journals.recorded(records, names=size), records)["deliver"]}
 
 
-def listed(size: int) -> Figures:
+def listed(size: int, _scale: float) -> Figures:
     """So many runs in the journal."""
     import journals
 
@@ -173,7 +178,7 @@ def _command(name: str, warm: tuple[str, ...]) -> float:
     return cpu() - begun
 
 
-def synced(size: int) -> Figures:
+def synced(size: int, _scale: float) -> Figures:
     """So many runs of 10 records, ended, to be delivered at once."""
     import journals
 
@@ -189,7 +194,7 @@ def synced(size: int) -> Figures:
     return {"sync": took / size, "memory": float(memory)}
 
 
-def watched(size: int) -> Figures:
+def watched(size: int, _scale: float) -> Figures:
     """So many open runs that a courier watches, all delivered."""
     import journals
 
@@ -213,7 +218,7 @@ def watched(size: int) -> Figures:
     return figures
 
 
-def children(size: int) -> Figures:
+def children(size: int, _scale: float) -> Figures:
     """So many child runs of one process, one after the other, beside a courier process; and the parent's end."""
     import journals
 
@@ -236,7 +241,7 @@ def children(size: int) -> Figures:
     return {"child": (between - begun) / size, "end": took / size, "memory": float(memory)}
 
 
-def fanned(size: int) -> Figures:
+def fanned(size: int, scale: float) -> Figures:
     """So many backends."""
     import journals
 
@@ -248,9 +253,10 @@ def fanned(size: int) -> Figures:
     start().end()
     starts = each(lambda i: start().end(), 20)
     run = start()
-    call = each(lambda i: run.log_metric("loss", 0.5, step=i), 100_000)
+    calls = _some(100_000, scale)
+    call = each(lambda i: run.log_metric("loss", 0.5, step=i), calls)
     run.end()
-    return {"start": starts, "call": call, "deliver": _deliver(run.directory, 100_000)["deliver"] / size}
+    return {"start": starts, "call": call, "deliver": _deliver(run.directory, calls)["deliver"] / size}
 
 
 US, MS, MIB = "µs", "ms", "MiB"

@@ -9,6 +9,7 @@ import pytest
 
 import multitrack
 from multitrack import ConfigError, RunError
+from multitrack.courier import Courier
 from recording_backends import delivered
 
 pytestmark = pytest.mark.case(5)
@@ -92,6 +93,26 @@ def test_each_run_has_its_own_interval(tmp_path: Path, delivery: str) -> None:
     assert len(delivered(tmp_path / "slow.jsonl", "metric")) == 1
     for run in runs.values():
         assert run.end().complete  # an end does not wait for the interval
+
+
+@pytest.mark.parametrize("interval", [0.02, 0.5])
+def test_a_run_at_rest_is_looked_at_again_after_its_interval(tmp_path: Path, interval: float) -> None:
+    """And not after the longest one, nor at once."""
+    run = multitrack.start_run(backends=[FILE], config={"delivery": "off", "file": {"path": "it.jsonl"}})
+    assert run.directory is not None
+    courier = Courier(print)
+    (lane,) = courier.add(run.directory, {"file": {"path": "it.jsonl"}}, interval=interval)
+    courier.run(lambda: lane.idle and not lane.busy)
+    for _ in range(3):
+        looked = time.monotonic()
+        lane.pace.due = 0.0
+        assert not lane.wants(looked)
+        assert lane.pace.due >= looked + interval
+        assert 0 < courier._pause() <= interval
+    run.log_metric("loss", 0.5, step=0)
+    lane.pace.due = 0.0
+    assert lane.wants(time.monotonic())
+    courier.close()
 
 
 @pytest.mark.parametrize("text", ["yess", "ture", "2", "disabled", "None", "0.0"])
