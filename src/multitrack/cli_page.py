@@ -131,6 +131,7 @@ def report(
 def _watch(source: Source, options: Any, port: int, every: float, open_: bool) -> None:
     from multitrack.page.serve import PageServer, Watched  # noqa: PLC0415 - see above
 
+    next(source(), None)  # a filter that cannot be read is an error now, and not of the first page that asks
     watched = Watched(source, options, every)
     try:
         server = PageServer(watched, port)
