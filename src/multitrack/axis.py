@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from multitrack.literals import number_of
-from multitrack.summaries.doubles import as_double, is_finite
+from multitrack.summaries.doubles import as_double, is_beyond, is_finite
 
 #: Where a param's values span this factor, its axis is logarithmic. The page's, too.
 _WIDE: Final = 50.0
@@ -32,18 +32,22 @@ class Axis:
         places: Where each run stands, from 0 to 1; below that one without the param, or where it is ``None``, or among
             finite numbers NaN, infinite or beyond the doubles.
         ticks: What is written beside it, and where.
-        odd: The places in ``values`` of those that are no finite double and therefore below.
+        odd: The places in ``values`` of those that are below as they are NaN or infinite.
+        huge: The same of integers beyond the doubles.
     """
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.name = name
         self.odd: list[int] = []
+        self.huge: list[int] = []
         lacking = any(value is None for value in values)
         there = [value for value in values if value is not None]
         known = set(filter(is_finite, there)) if all(type(value) in (int, float) for value in there) else set()
         scale: Scale
         if known:
-            self.odd = [i for i, value in enumerate(values) if value is not None and not is_finite(value)]
+            below = [i for i, value in enumerate(values) if value is not None and not is_finite(value)]
+            self.huge = [i for i in below if is_beyond(values[i])]
+            self.odd = [i for i in below if not is_beyond(values[i])]
             values = [None if value is None or not is_finite(value) else value for value in values]
             distinct: list[Any] = sorted(known)
             scale, marks = _scale(distinct)
@@ -63,9 +67,9 @@ class Axis:
             told = _told(apart, 6 if marks is distinct else 3)
             self.ticks = [(place(value), text) for value, text in zip(apart, told, strict=True)]
         self.places = [_BENEATH if value is None else place(value) for value in values]
-        below = [*([_MISSING] if lacking else []), *([_ODD] if self.odd else [])]
-        if below:
-            self.ticks.append((_BENEATH, ", ".join(below)))
+        told = [*([_MISSING] if lacking else []), *([_ODD] if self.odd or self.huge else [])]
+        if told:
+            self.ticks.append((_BENEATH, ", ".join(told)))
 
 
 def _order(text: str) -> tuple[int, float, str]:

@@ -211,6 +211,8 @@ def plot(
         raise click.UsageError("--parallel has one objective")
     if params is not None and not parallel:
         raise click.UsageError("--params goes with --parallel")
+    if params is not None and not listed(params):
+        raise click.UsageError("--params names no param, and without any there is no axis")
     with _blaming("--output"):
         pictures.check_format(path)
     check_place(path)
@@ -220,7 +222,8 @@ def plot(
     with counting() as progress:
         runs = counted(source(), progress)
         if parallel:
-            figure = pictures.parallel(runs, metrics[0], params=None if params is None else listed(params), size=size)
+            chosen = None if params is None else listed(params)
+            figure = pictures.parallel(runs, metrics[0], params=chosen, size=size, notice=output.say)
         else:
             figure = pictures.overlay(
                 runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth, size=size, notice=output.say

@@ -201,6 +201,13 @@ def test_long_series_keep_their_extremes_and_means() -> None:
     assert 0 <= min(thinned.means.values) <= max(thinned.means.values) <= 1000
     assert sum(thinned.means.counts) == sum(map(is_finite, values))
     assert max(filter(is_finite, thinned.curve.values)) == 999
+    few = Thinner(2000)
+    odd = [*values, math.nan, math.inf, BEYOND - 1]
+    few.extend(list(range(1003)), [0] * 1003, odd)
+    thinner.extend([0] * 3, [0] * 3, odd[-3:])
+    huge = sum(isinstance(value, int) and abs(value) >= BEYOND for value in values)
+    for found in (few.thinned(), thinner.thinned()):
+        assert (found.odd, found.huge) == (huge + 2, huge)
 
 
 def test_sums_that_leave_the_doubles_on_the_way(tmp_path: Path) -> None:
@@ -222,7 +229,7 @@ def test_summaries_of_an_older_meaning_are_made_again(reader: JournalReader) -> 
     run = reader.run("one")
     assert run.summary().series["loss"].max == 1
     assert (run.directory / kept.FILE).exists()
-    assert (kept._VERSION, curves._VERSION) >= (2, 4)
+    assert (kept._VERSION, curves._VERSION) >= (2, 5)
 
 
 @pytest.mark.slow
@@ -260,4 +267,4 @@ def test_the_page_goes_by_the_same_rule(reader: JournalReader, tmp_path: Path, b
 
 def test_the_command_says_that_none_is_finite(reader: JournalReader) -> None:
     done = CliRunner().invoke(main, ["plot", "--journal", "j", "-m", "loss", "huge", "low"])
-    assert (done.exit_code, "no run has a finite value of 'loss'" in done.output) == (2, True)
+    assert (done.exit_code, "no run has a finite value of 'loss' within ±1.8e308: there" in done.output) == (2, True)
