@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from multitrack.summaries.doubles import as_double, is_finite
+from multitrack.literals import number_of
+from multitrack.summaries.doubles import as_double, is_beyond, is_finite
 
 #: Where a param's values span this factor, its axis is logarithmic. The page's, too.
 _WIDE: Final = 50.0
@@ -15,8 +16,8 @@ _BELOW: Final = 0.15
 #: More values than this are not written one by one.
 _MOST: Final = 6
 
-#: Where a run without the param stands, and what is written there.
-_MISSING: Final = (-0.12, "none")
+#: Where a run without the param stands, and what is written there; and of one whose number is no finite double.
+_BENEATH, _MISSING, _ODD = -0.12, "none", "not finite"
 #: Ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004.
 _NEAR: Final = 1e-6
 
@@ -28,20 +29,31 @@ class Axis:
 
     Attributes:
         name: The param.
-        places: Where each run stands, from 0 to 1; below that one without the param, or where it is ``None``.
+        places: Where each run stands, from 0 to 1; below that one without the param, or where it is ``None``, or among
+            finite numbers NaN, infinite or beyond the doubles.
         ticks: What is written beside it, and where.
+        odd: The places in ``values`` of those that are below as they are NaN or infinite.
+        huge: The same of integers beyond the doubles.
     """
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.name = name
+        self.odd: list[int] = []
+        self.huge: list[int] = []
+        lacking = any(value is None for value in values)
         there = [value for value in values if value is not None]
+        known = set(filter(is_finite, there)) if all(type(value) in (int, float) for value in there) else set()
         scale: Scale
-        if there and all(type(value) in (int, float) and not math.isnan(finite(value)) for value in there):
-            distinct: list[Any] = sorted(set(there))
+        if known:
+            below = [i for i, value in enumerate(values) if value is not None and not is_finite(value)]
+            self.huge = [i for i in below if is_beyond(values[i])]
+            self.odd = [i for i in below if not is_beyond(values[i])]
+            values = [None if value is None or not is_finite(value) else value for value in values]
+            distinct: list[Any] = sorted(known)
             scale, marks = _scale(distinct)
         else:
             values = _texts(values)
-            distinct = sorted({value for value in values if value is not None})
+            distinct = sorted({value for value in values if value is not None}, key=_order)
             scale, marks = distinct.index, None
         low, high = (scale(distinct[0]), scale(distinct[-1])) if distinct else (0.0, 0.0)
 
@@ -54,9 +66,18 @@ class Axis:
             apart = _apart(marks, place)
             told = _told(apart, 6 if marks is distinct else 3)
             self.ticks = [(place(value), text) for value, text in zip(apart, told, strict=True)]
-        self.places = [_MISSING[0] if value is None else place(value) for value in values]
-        if None in values:
-            self.ticks.append(_MISSING)
+        self.places = [_BENEATH if value is None else place(value) for value in values]
+        told = [*([_MISSING] if lacking else []), *([_ODD] if self.odd or self.huge else [])]
+        if told:
+            self.ticks.append((_BENEATH, ", ".join(told)))
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    """What an axis of texts is sorted by: those that read as numbers, rising, NaN, then the others."""
+    number = number_of(text)
+    if number is None:
+        return 2, 0, text
+    return (1, 0, text) if number != number else (0, number, text)
 
 
 def _scale(distinct: list[float]) -> tuple[Scale, list[float]]:

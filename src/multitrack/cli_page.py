@@ -131,6 +131,7 @@ def report(
 def _watch(source: Source, options: Any, port: int, every: float, open_: bool) -> None:
     from multitrack.page.serve import PageServer, Watched  # noqa: PLC0415 - see above
 
+    next(source(), None)  # a filter that cannot be read is an error now, and not of the first page that asks
     watched = Watched(source, options, every)
     try:
         server = PageServer(watched, port)
@@ -210,6 +211,8 @@ def plot(
         raise click.UsageError("--parallel has one objective")
     if params is not None and not parallel:
         raise click.UsageError("--params goes with --parallel")
+    if params is not None and not listed(params):
+        raise click.UsageError("--params names no param, and without any there is no axis")
     with _blaming("--output"):
         pictures.check_format(path)
     check_place(path)
@@ -219,7 +222,8 @@ def plot(
     with counting() as progress:
         runs = counted(source(), progress)
         if parallel:
-            figure = pictures.parallel(runs, metrics[0], params=None if params is None else listed(params), size=size)
+            chosen = None if params is None else listed(params)
+            figure = pictures.parallel(runs, metrics[0], params=chosen, size=size, notice=output.say)
         else:
             figure = pictures.overlay(
                 runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth, size=size, notice=output.say

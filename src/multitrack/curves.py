@@ -25,7 +25,7 @@ FILE: Final = "curves.msgpack"
 POINTS: Final = 1200
 #: Bytes of a journal from which on it is kept: a shorter one is read as fast, and takes no more room than this would.
 LONG: Final = 1 << 20
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 
 class Curves(msgspec.Struct, frozen=True, array_like=True):

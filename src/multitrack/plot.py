@@ -13,6 +13,7 @@ from multitrack.errors import QueryError
 from multitrack.picked import Picked
 from multitrack.plot_curves import (
     COLOURS,
+    NAME,
     X,
     cut,
     draw,
@@ -32,12 +33,14 @@ from multitrack.plot_figures import (
     check_pixels,
     check_size,
     new_figure,
+    note_gaps,
     plain_text,
     save,
 )
 from multitrack.plot_parallel import parallel
 from multitrack.plot_scales import Scale
 from multitrack.recorded import RecordedRun
+from multitrack.summaries.doubles import RANGE
 from multitrack.terminal import excerpt
 
 if TYPE_CHECKING:
@@ -49,13 +52,8 @@ __all__ = ["COLOURS", "X", "check_format", "check_pixels", "check_size", "overla
 _LEGEND: Final = 32
 #: Inches of one line of a legend, and of the space around it.
 _LINE, _AROUND = 0.2, 0.25
-#: How a note stands in a panel.
-_IN_PANEL: Final[dict[str, Any]] = {
-    "fontsize": "x-small", "color": "#57606a", "zorder": 5,
-    "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
-}  # fmt: skip
-#: Characters of a run's name: in a legend, and as the title of a picture that has no other run.
-_NAME, _TITLE = 28, 60
+#: Characters of the name of a picture's only run.
+_TITLE: Final = 60
 
 
 def overlay(
@@ -71,7 +69,7 @@ def overlay(
     """Series or lists of several runs over each other, a panel a metric.
 
     Where steps go back, as in a run that was resumed from a checkpoint, the line ends and begins anew. Values that are
-    not finite, and on a logarithmic axis those of 0 and below, are gaps; how many there are stands in the panel.
+    not finite, and on a logarithmic axis those of 0 and below, are gaps; how many there are stands above the panel.
 
     Args:
         runs: The runs, in the order of their colours; those without anything to draw are left out.
@@ -102,21 +100,22 @@ def overlay(
     picked = Picked(known, names)
     looks: dict[Path, dict[str, Any]] = {}  # of the runs that are drawn
     lines: dict[Path, Any] = {}
+    notes: dict[Any, str] = {}
     for name, panel in zip(names, panels, strict=True):
         curves = picked.curves(name)
         scale = Scale((thinned.curve.values for thinned in curves.values()), log=log)
         shown = [run for run in known if run.directory in curves and drawable(curves[run.directory], scale)]
         if not shown:
+            within = f" within {RANGE}" if any(thinned.huge for thinned in curves.values()) else ""
             above = " above 0" if log else ""
-            raise QueryError(f"no run has a finite value of {excerpt(name)!r}{above}: there is nothing to draw")
+            raise QueryError(f"no run has a finite value of {excerpt(name)!r}{within}{above}: there is nothing to draw")
         for run in shown:
             style = looks.setdefault(run.directory, look(len(looks)))
             lines[run.directory] = draw(panel, curves[run.directory], run.facts.created, x, smooth, scale, style)
         gaps = {run.directory: gaps_of(curves[run.directory], scale) for run in known if run.directory in curves}
-        if note := gaps_note(gaps):
-            panel.text(0.01, 0.02, note, transform=panel.transAxes, **_IN_PANEL)
+        notes[panel] = gaps_note(gaps)
         if notice is not None:
-            called = dict(zip(gaps, labels_of([run for run in known if run.directory in gaps], _NAME), strict=True))
+            called = dict(zip(gaps, labels_of([run for run in known if run.directory in gaps], NAME), strict=True))
             for sentence in gaps_sentences(name, gaps, called):
                 notice(sentence)
         panel.set_ylabel(plain_text(cut(name, METRIC)))
@@ -134,14 +133,17 @@ def overlay(
     if size is None and 1 < len(drawn) <= _LEGEND:
         figure.set_figheight(max(figure.get_figheight(), _AROUND + _LINE * len(drawn)))
     width, height = figure.get_size_inches()
-    if len(drawn) == 1:
-        panels[0].set_title(plain_text(cut(drawn[0].facts.name, _TITLE)), fontsize="medium")
-    elif len(drawn) <= min(_LEGEND, (height - _AROUND) / _LINE):
-        texts = [plain_text(label) for label in labels_of(drawn, max(8, min(_NAME, int(4 * width))))]
+    if 1 < len(drawn) <= min(_LEGEND, (height - _AROUND) / _LINE):
+        texts = [plain_text(label) for label in labels_of(drawn, max(8, min(NAME, int(4 * width))))]
         handles = [lines[run.directory] for run in drawn]
         figure.legend(handles, texts, loc="outside right upper", frameon=False, fontsize="small")
+        title: tuple[str, dict[str, Any]] = "", {}
+    elif len(drawn) == 1:
+        title = plain_text(cut(drawn[0].facts.name, _TITLE)), {"fontsize": "medium"}
     else:
-        panels[0].set_title(f"{len(drawn)} runs, too many for a legend", **NOTE)
+        title = f"{len(drawn)} runs, too many for a legend", NOTE
+    pad = note_gaps(figure, notes)[panels[0]]
+    panels[0].set_title(title[0], pad=pad, **title[1])
     if len(drawn) > _LEGEND:  # fainter: where they crowd, it is darker
         for line in (line for panel in panels for line in panel.lines):
             line.set_alpha((line.get_alpha() or 1.0) * max(0.15, _LEGEND / len(drawn)))

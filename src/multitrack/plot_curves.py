@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from multitrack.axis import finite
 from multitrack.plot_scales import MOST, Scale
 from multitrack.recorded import RecordedRun
+from multitrack.summaries.doubles import RANGE
 from multitrack.terminal import excerpt, safe
 from multitrack.thin import Curve, Means, Thinned
 
@@ -24,8 +25,10 @@ COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96c
 _DASHES: Final = ("-", "--", ":", "-.")
 #: Points of a curve up to which each has a marker.
 _FEW: Final = 24
-#: Runs that a sentence names.
-_NAMED: Final = 5
+#: What numbers that are no finite doubles are.
+ODD, HUGE = "NaN or infinite", f"beyond {RANGE}"
+#: Runs that a sentence names, and the characters of a name.
+_NAMED, NAME = 5, 28
 
 
 def look(place: int) -> dict[str, Any]:
@@ -96,12 +99,14 @@ class Gaps(NamedTuple):
     """How many values of a curve are not shown.
 
     Attributes:
-        odd: NaN, infinite, or integers beyond the doubles.
+        odd: NaN or infinite.
+        huge: Integers beyond the doubles.
         below: 0 and below, on a logarithmic axis.
         beyond: So large that nothing else could be seen beside them; of a thinned curve, those among its points.
     """
 
     odd: int
+    huge: int
     below: int
     beyond: int
 
@@ -109,7 +114,7 @@ class Gaps(NamedTuple):
 def gaps_of(thinned: Thinned, scale: Scale) -> Gaps:
     """What is not shown of a curve, counted over all its points."""
     beyond = sum(scale.is_beyond(value) for value in thinned.curve.values)
-    return Gaps(thinned.odd, thinned.below if scale.log else 0, beyond)
+    return Gaps(thinned.odd - thinned.huge, thinned.huge, thinned.below if scale.log else 0, beyond)
 
 
 def gaps_note(gaps: Mapping[Path, Gaps]) -> str:
@@ -131,17 +136,23 @@ def gaps_sentences(metric: str, gaps: Mapping[Path, Gaps], labels: Mapping[Path,
     """
     sentences = []
     for what, counts in _by_kind(gaps).items():
-        named = [f"{safe(labels[run])} {count:,}" for run, count in [*counts.items()][:_NAMED]]
-        more = [f"{len(counts) - _NAMED} more runs"] if len(counts) > _NAMED else []
+        named = some([f"{safe(labels[run])} {count:,}" for run, count in counts.items()])
         total = sum(counts.values())
         noun = "value that is" if total == 1 else "values that are"
-        sentences.append(f"{excerpt(metric)}: {total:,} {noun} {what}, not shown ({', '.join([*named, *more])})")
+        sentences.append(f"{excerpt(metric)}: {total:,} {noun} {what}, not shown ({named})")
     return sentences
 
 
+def some(runs: Sequence[str]) -> str:
+    """The first runs, and how many more there are."""
+    left = len(runs) - _NAMED
+    more = [f"{left:,} more run{'s' if left > 1 else ''}"] if left > 0 else []
+    return ", ".join([*runs[:_NAMED], *more])
+
+
 def _by_kind(gaps: Mapping[Path, Gaps]) -> dict[str, dict[Path, int]]:
-    kinds = {"NaN or infinite": 0, "0 or below on a logarithmic axis": 1, f"beyond ±{MOST:g} beside other runs": 2}
-    found = {what: {run: each[i] for run, each in gaps.items() if each[i]} for what, i in kinds.items()}
+    kinds = (ODD, HUGE, "0 or below on a logarithmic axis", f"beyond ±{MOST:g} beside other runs")
+    found = {what: {run: each[i] for run, each in gaps.items() if each[i]} for i, what in enumerate(kinds)}
     return {what: counts for what, counts in found.items() if counts}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +15,7 @@ from multitrack.manifest import write_output
 from multitrack.terminal import safe
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS: Final = (".png", ".svg", ".pdf")
@@ -21,6 +25,11 @@ LARGEST, _PIXELS = 200, 200_000_000
 METRIC: Final = 48
 #: How a note stands above a panel.
 NOTE: Final[dict[str, Any]] = {"loc": "right", "fontsize": "small", "color": "#57606a"}
+_GAPS: Final[dict[str, Any]] = {"fontsize": 7, "color": "#57606a", "annotation_clip": False}
+#: Points from one line of it to the next, and from the panel to the title above.
+_LEADING, _PAD = 8.5, 6.0
+#: Characters of a line at least, however narrow the panel.
+_LINE: Final = 16
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
@@ -36,11 +45,45 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
     check_pixels(figure, path, dpi)
     stamp = {".svg": "Date", ".pdf": "CreationDate"}.get(suffix)
     picture = io.BytesIO()
-    with rc_context({"svg.hashsalt": "multitrack"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
-        warnings.filterwarnings("ignore", "constrained_layout not applied")  # it is too small for its texts
+    with rc_context({"svg.hashsalt": "multitrack"}), _quiet():
         figure.savefig(picture, format=suffix[1:], dpi=dpi, metadata={stamp: None} if stamp else None)
     write_output(Path(path), picture.getvalue())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of what matplotlib says of texts: it draws all the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
+        warnings.filterwarnings("ignore", "constrained_layout not applied")  # it is too small for its texts
+        yield
+
+
+def note_gaps(figure: Figure, notes: Mapping[Axes, str]) -> dict[Axes, float]:
+    """Write above panels what they do not show, as wide as each panel, so that it covers nothing.
+
+    Args:
+        figure: What has all that stands beside the panels.
+        notes: A sentence a panel; empty: none.
+
+    Returns:
+        Points from each panel to a title above that.
+    """
+    pads = dict.fromkeys(notes, _PAD)
+    if not any(notes.values()):
+        return pads
+    with _quiet():
+        figure.draw_without_rendering()  # which finds how wide the panels are
+        for panel, note in notes.items():
+            if not note:
+                continue
+            text = panel.annotate(note, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", **_GAPS)
+            width = len(note)
+            while width > _LINE and text.get_window_extent().width > panel.get_window_extent().width:
+                width -= max(1, width // 20)
+                text.set_text(textwrap.fill(note, width))
+            pads[panel] = _PAD + _LEADING * (1 + text.get_text().count("\n"))
+    return pads
 
 
 def check_format(path: str | Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +12,12 @@ from multitrack.cells import names_of
 from multitrack.columns import better, parse_column
 from multitrack.errors import QueryError
 from multitrack.picked import closest, qualified
-from multitrack.plot_curves import cut
+from multitrack.plot_curves import HUGE, NAME, ODD, cut, labels_of, some
 from multitrack.plot_figures import METRIC, NOTE, check_size, new_figure, plain_text
 from multitrack.plot_scales import Scale
 from multitrack.recorded import RecordedRun
-from multitrack.terminal import excerpt
+from multitrack.summaries.doubles import RANGE, is_beyond
+from multitrack.terminal import excerpt, safe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,10 +34,11 @@ def parallel(
     *,
     params: Sequence[str] | None = None,
     size: tuple[float, float] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Figure:
     """Parallel coordinates: a line a run through its params to a metric, which colours it.
 
-    Where a run has no such param, its line passes below the axis.
+    Where a run has no such param, or among finite numbers one that is none, its line passes below the axis.
 
     Args:
         runs: The runs; those without a finite objective are left out, and counted in the picture.
@@ -45,18 +47,25 @@ def parallel(
             some runs of one parent have; what Keras said of a fit follows from the rest, and has axes only where there
             is nothing else.
         size: Inches.
+        notice: Called with a sentence for what is left out or passes below an axis as it is not finite, and which runs
+            that is.
 
     Raises:
         ImportError: matplotlib is not installed.
-        QueryError: The column says nothing, fewer than two runs have the objective, no run has one of the params, or
-            there are too many.
+        QueryError: The column says nothing, fewer than two runs have the objective, no run has one of the params, there
+            are too many, or ``params`` is empty.
         ValueError: ``size`` is not in its range.
     """
     if size is not None:
         check_size(size)
+    if params is not None and not params:
+        raise QueryError(
+            "no params are named, and parallel coordinates have an axis for each: name some, or leave it out"
+        )
     column = parse_column(qualified(objective))
     known = list(runs)
-    found = [(run, finite(run.get(column))) for run in known]
+    values = [run.get(column) for run in known]
+    found = [(run, finite(value)) for run, value in zip(known, values, strict=True)]
     drawn = [(run, value) for run, value in found if not math.isnan(value)]
     scored = [(run.get_params(), value) for run, value in drawn]
     if len(scored) < 2:
@@ -72,6 +81,10 @@ def parallel(
         raise _too_many(names, "differ between these runs" if params is None else "are chosen")
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
+    within = f" within {RANGE}" if any(value is not None and is_beyond(value) for value in values) else ""
+    if notice is not None:
+        for sentence in _sentences(known, [run for run, _ in drawn], objective, within, axes):
+            notice(sentence)
     axes.append(Axis(objective, scores))
     figure = new_figure(size or (max(5.0, 1.3 * len(axes)), 3.6))
     panel = figure.subplots()
@@ -102,10 +115,31 @@ def parallel(
     called = plain_text(cut(objective, METRIC))
     if len(scored) < len(known):
         left_out = len(known) - len(scored)
-        panel.set_title(f"{left_out} of {len(known)} runs left out: no finite {called}", **NOTE)
+        panel.set_title(f"{left_out} of {len(known)} runs left out: no finite {called}{within}", **NOTE)
     bar = figure.colorbar(shades, ax=panel, label=called, pad=0.01, aspect=30)
     scale.tell(bar.ax.yaxis)
     return figure
+
+
+def _sentences(
+    runs: Sequence[RecordedRun], drawn: Sequence[RecordedRun], objective: str, within: str, axes: Sequence[Axis]
+) -> Iterator[str]:
+    """What is not shown, and which runs that is; the values of ``axes`` are those of the runs that are drawn."""
+    labels = {run.directory: safe(label) for run, label in zip(runs, labels_of(runs, NAME), strict=True)}
+    there = {run.directory for run in drawn}
+    left_out = [label for run, label in labels.items() if run not in there]
+    if left_out:
+        has = "has" if len(left_out) == 1 else "have"
+        yield (
+            f"{excerpt(objective)}: {len(left_out):,} of {len(runs):,} runs {has} no finite value{within}, left out "
+            f"({some(left_out)})"
+        )
+    for axis in axes:
+        for what, places in ((ODD, axis.odd), (HUGE, axis.huge)):
+            if places:
+                noun = "value that is" if len(places) == 1 else "values that are"
+                named = some([labels[drawn[place].directory] for place in places])
+                yield f"{excerpt(axis.name)}: {len(places):,} {noun} {what}, below the axis ({named})"
 
 
 def _differing(runs: Sequence[RecordedRun]) -> list[str]:

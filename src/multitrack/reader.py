@@ -6,6 +6,7 @@ read at any time.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -34,7 +35,7 @@ from multitrack.terminal import excerpt, safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
     from multitrack.moments import Moment
-    from multitrack.where import Predicate
+    from multitrack.where import Lookup, Predicate
 
 log = logging.getLogger("multitrack")
 
@@ -106,7 +107,8 @@ class JournalReader:
                 docs/reading.md.
 
         Raises:
-            QueryError: The filter, the status or a time says nothing; it is a ``ValueError``.
+            QueryError: The filter, the status or a time says nothing, or the filter compares with a text what is a
+                number in all runs of the project that have it; it is a ``ValueError``.
             RunError: No run, or several, are called as the parent.
         """
         from multitrack.moments import milliseconds  # noqa: PLC0415 - see above
@@ -115,6 +117,8 @@ class JournalReader:
         predicate = None if where is None else parse_where(where)
         since_, until_ = milliseconds(since), milliseconds(until)
         parent_id = None if parent is None else self._parent_id(parent)
+        if predicate is not None:
+            predicate.check(self._lookups(project))
         return self._runs(project, _statuses(status), _tags(tags), group, parent_id, since_, until_, predicate)
 
     def _runs(
@@ -140,6 +144,15 @@ class JournalReader:
                 and (predicate is None or predicate(lookup_in(run)))
             ):
                 yield run
+
+    def _lookups(self, project: str | None) -> Iterator[Lookup]:
+        """What each run has, in any order; those that cannot be read are said where they are gone through."""
+        relatives = Relatives(self.directory)
+        for directory in run_directories(self.directory):
+            with contextlib.suppress(JournalError):
+                run = RecordedRun(directory, relatives=relatives)
+                if project in (None, run.facts.project):
+                    yield lookup_in(run)
 
     def _oldest_first(self) -> list[Path]:
         """The runs' directories in the order of their creation.

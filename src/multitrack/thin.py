@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from multitrack.summaries.doubles import finite, is_finite, mean, total
+from multitrack.summaries.doubles import finite, is_beyond, is_finite, mean, total
 
 #: Points that a stretch may keep: first, last, lowest, highest, and one that is not finite.
 _KEPT: Final = 5
@@ -58,6 +58,7 @@ class Thinned(msgspec.Struct, frozen=True):
         means: Those of the stretches; ``None`` where all points were kept.
         odd: How many points there were that are no finite doubles.
         below: How many that are 0 or below.
+        huge: How many of the odd ones are integers beyond the doubles.
     """
 
     count: int
@@ -65,6 +66,7 @@ class Thinned(msgspec.Struct, frozen=True):
     means: Means | None = None
     odd: int = 0
     below: int = 0
+    huge: int = 0
 
 
 class _Point(NamedTuple):
@@ -85,6 +87,7 @@ class _Stretch(NamedTuple):
     total: int | float
     finite: int
     below: int
+    huge: int
 
 
 class Thinner:
@@ -129,7 +132,8 @@ class Thinner:
             known = finite(self._values)
             below = sum(value <= 0 for value in known)
             curve = Curve(self._steps[:], self._times[:], self._values[:])
-            return Thinned(self.count, curve, None, self.count - len(known), below)
+            odd = self.count - len(known)
+            return Thinned(self.count, curve, None, odd, below, _huge(self._values) if odd else 0)
         stretches = [*self._stretches]
         if self._values:
             stretches.append(self._stretch(0, len(self._values)))
@@ -145,6 +149,7 @@ class Thinner:
             ),
             self.count - sum(stretch.finite for stretch in stretches),
             sum(stretch.below for stretch in stretches),
+            sum(stretch.huge for stretch in stretches),
         )
 
     def _take(self) -> int:
@@ -163,14 +168,15 @@ class Thinner:
             return _Point(base + i, self._steps[start + i], self._times[start + i], values[i])
 
         low = high = odd = None
-        known = finite(values)
+        huge, known = 0, finite(values)
         if len(known) < len(values):
+            huge = _huge(values)
             odd = point(next(i for i, value in enumerate(values) if not is_finite(value)))
         if known:
             low, high = point(values.index(min(known))), point(values.index(max(known)))
         below = sum(value <= 0 for value in known) if low is not None and low.value <= 0 else 0
         last = end - start - 1
-        return _Stretch(point(0), point(last), low, high, odd, total(known), len(known), below)
+        return _Stretch(point(0), point(last), low, high, odd, total(known), len(known), below, huge)
 
 
 def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
@@ -179,7 +185,13 @@ def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
         min((p for p in (one.low, two.low) if p), key=_value, default=None),
         max((p for p in (one.high, two.high) if p), key=_value, default=None),
         one.odd or two.odd, total((one.total, two.total)), one.finite + two.finite, one.below + two.below,
+        one.huge + two.huge,
     )  # fmt: skip
+
+
+def _huge(values: Sequence[float]) -> int:
+    """How many values are integers beyond the doubles."""
+    return sum(map(is_beyond, values))
 
 
 def _value(point: _Point) -> float:

@@ -13,26 +13,26 @@
     value  = number | true | false | none | text, "quoted" where it is not a plain word
 
 An unquoted word that is a column cannot be compared with one: it is an error, as is a character that only looks like
-one of the language. A list is compared with the text that tables show it as.
+one of the language. A list is compared with the text that tables show it as; lists have no order.
 
-A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, except that a
-tag which reads as a number is one. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals
-``nan`` and nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago; durations
-seconds, or ``90s``, ``15min``, ``2h``. Where a column is always a number, a plain word that is none is an error.
+A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, unless the text
+reads as one, quoted or not. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals ``nan`` and
+nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago; durations seconds, or
+``90s``, ``15min``, ``2h``. Where a column is a number in all runs that have it, a text that reads as none is an error.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
-from multitrack.cells import ABSENT, Value
+from multitrack.cells import ABSENT
 from multitrack.columns import GROUPS, METADATA, Column, misread, parse_column, unquoted
+from multitrack.doubts import Doubt, check, found_in
 from multitrack.errors import QueryError
+from multitrack.literals import BEYOND, compares, holds, is_beyond, number_of
 from multitrack.moments import parse_duration, parse_time
 from multitrack.records import STATUSES
 from multitrack.terminal import excerpt, safe
@@ -45,9 +45,6 @@ _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>\"(?:[^\"\\]|\\.)*\"|'[^']*')|(?P<operator><=|>=|!=|==|[=<>~])|(?P<mark>[(),])"
     r"|(?P<word>(?:[^\s\"'()<>=!~,]|(?<=\.)\"(?:[^\"\\]|\\.)*\")+))"
 )
-_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
 _SPACE: Final = re.compile(r"\s")
 _CONSTANTS: Final = {"true": True, "false": False, "none": None}
 #: Characters of a filter that an error shows around the place.
@@ -57,6 +54,8 @@ _DEPTH: Final = 50
 
 
 _GROUPED: Final = tuple(f"{group}." for group in GROUPS)
+#: Groups whose columns are of whatever type the runs have there.
+_OF_ANY_TYPE: Final = ("params", "inputs", "outputs")
 
 
 class _Token(NamedTuple):
@@ -76,13 +75,40 @@ def columns_in(text: str) -> list[Column]:
     return list(parser.columns)
 
 
-def parse_where(text: str) -> Predicate:
-    """A predicate of a filter's text.
+class Filter:
+    """A filter that could be read: whether it takes a run.
+
+    Args:
+        takes: Says so, of what the run has.
+        doubts: Comparisons with texts that are errors where all runs have numbers there.
+    """
+
+    def __init__(self, takes: Predicate, doubts: Sequence[Doubt]) -> None:
+        self._takes = takes
+        self._doubts = doubts
+
+    def __call__(self, lookup: Lookup) -> bool:
+        """Whether it takes a run."""
+        return self._takes(lookup)
+
+    def check(self, runs: Iterable[Lookup]) -> None:
+        """Check that what is compared with a text is one in some run; looks at no more runs than that takes.
+
+        Raises:
+            QueryError: It is a number, or a list that has no order, in all runs that have it; the message shows the
+                place.
+        """
+        check(self._doubts, runs)
+
+
+def parse_where(text: str) -> Filter:
+    """A filter from its text.
 
     Raises:
         QueryError: It is none; the message shows the place.
     """
-    return _Parser(text).parse()
+    parser = _Parser(text)
+    return Filter(parser.parse(), parser.doubts)
 
 
 class _Parser:
@@ -92,6 +118,7 @@ class _Parser:
         self._next = 0
         self._depth = 0
         self.columns: dict[Column, None] = {}
+        self.doubts: list[Doubt] = []
 
     def parse(self) -> Predicate:
         found = self._any()
@@ -180,7 +207,7 @@ class _Parser:
         self.columns[column] = None
         if self._took("in"):
             wanted = self._values(column)
-            return lambda lookup: any(_compares("=", _found(column, lookup), value) for value in wanted)
+            return lambda lookup: any(compares("=", found_in(column, lookup), value) for value in wanted)
         if self._token.kind != "operator":
             return lambda lookup: lookup(column) is not ABSENT
         sign = self._take().text.replace("==", "=")
@@ -191,11 +218,11 @@ class _Parser:
             needle = _text_of(part).lower()
             if part.kind == "word":
                 self._fail_if_column(part)
-            return lambda lookup: _holds(lookup(column), needle)
-        value = self._value(column)
+            return lambda lookup: holds(lookup(column), needle)
+        value = self._value(column, sign)
         if value is None and sign not in ("=", "!="):
             self._fail("none is compared with = and != only", self._tokens[self._next - 1])
-        return lambda lookup: _compares(sign, _found(column, lookup), value)
+        return lambda lookup: compares(sign, found_in(column, lookup), value)
 
     def _values(self, column: Column) -> list[Any]:
         if not self._took("("):
@@ -207,7 +234,7 @@ class _Parser:
             self._fail("expected , or )")
         return values
 
-    def _value(self, column: Column) -> Any:
+    def _value(self, column: Column, sign: str = "=") -> Any:
         token = self._take()
         if token.kind not in ("word", "text"):
             self._fail("expected a value", token)
@@ -224,19 +251,26 @@ class _Parser:
         quoted = token.kind == "text"
         if not quoted and text.lower() in _CONSTANTS:
             return _CONSTANTS[text.lower()]
-        value = text if quoted else _number(text)
-        if isinstance(value, str) and column.kind == "seconds":
+        number = None if quoted and column.kind not in ("number", "seconds") else number_of(text)
+        if number is not None:
+            if is_beyond(text, number):
+                self._fail(BEYOND, token)
+            return number
+        if column.kind == "seconds":
             try:
                 return parse_duration(text)
             except ValueError as error:
                 self._fail(str(error), token)
-        if isinstance(value, str) and column.kind == "number" and not quoted:
+        if column.kind == "number":
             self._fail(f"{excerpt(text)!r} is no number", token)
-        return value
+        if column.group in _OF_ANY_TYPE or column == Column.of("metadata", "dirty"):
+            ordered = sign not in ("=", "!=")
+            self.doubts.append(Doubt(column, text, ordered, lambda reason: self._error(reason, token.place)))
+        return text
 
     def _fail_if_column(self, token: _Token, metadata: Column | None = None) -> None:
-        """Refuse a word that is a column, which nobody means as a text; one of metadata beside another such column."""
-        beside = metadata is not None and metadata.group == "metadata" and token.text != metadata.name
+        """Refuse a word that is a column, which nobody means as a text; one of metadata beside such a column."""
+        beside = metadata is not None and metadata.group == "metadata"
         if token.text.startswith(_GROUPED) or (beside and token.text in METADATA):
             word = excerpt(token.text)
             quoted = json.dumps(word, ensure_ascii=False)
@@ -245,77 +279,3 @@ class _Parser:
 
 def _text_of(token: _Token) -> str:
     return unquoted(token.text) if token.kind == "text" else token.text
-
-
-def _number(text: str) -> Any:
-    """A number, where it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text.replace("_", "x"))  # Python's 1_000 is a text here
-        except ValueError:
-            continue
-    return text
-
-
-def _found(column: Column, lookup: Lookup) -> Any:
-    """A run's value; every run has all metadata, be it ``None``."""
-    found = lookup(column)
-    if isinstance(found, Value):
-        return found.value
-    return None if found is ABSENT and column.group == "metadata" else found
-
-
-def _compares(sign: str, found: Any, wanted: Any) -> bool:
-    if isinstance(found, tuple):
-        return (all if sign == "!=" else any)(_compares(sign, name, wanted) for name in found)
-    if found is ABSENT:
-        return False
-    if wanted is None:
-        return (found is None) == (sign == "=")
-    if found is None:
-        return False
-    if isinstance(found, str) and isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
-        found = _number(found)
-    elif isinstance(wanted, str) and isinstance(found, (list, dict)):
-        return sign in ("=", "!=") and _is_written(found, wanted) == (sign == "=")
-    if _is_nan(found) and _is_nan(wanted):
-        return sign == "="  # as people look for them; otherwise NaN equals nothing
-    if isinstance(found, bool) != isinstance(wanted, bool) or isinstance(found, str) != isinstance(wanted, str):
-        return False
-    try:
-        return _COMPARE[sign](found, wanted)
-    except TypeError:
-        return False  # a list
-
-
-def _is_written(found: list[Any] | dict[str, Any], text: str) -> bool:
-    """Whether a text is a list or mapping as JSON, with whatever spaces."""
-    try:
-        return _same(found, json.loads(text))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values of JSON are the same; 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _holds(found: Any, needle: str) -> bool:
-    if isinstance(found, tuple):
-        return any(_holds(name, needle) for name in found)
-    found = getattr(found, "value", found)
-    if isinstance(found, (list, dict)):  # as the terminal and as the page shows it
-        spaces = (
-            json.dumps(found, ensure_ascii=False, separators=marks).lower() for marks in ((",", ":"), (", ", ": "))
-        )
-        return any(needle in text for text in spaces)
-    return found not in (None, ABSENT) and needle in str(found).lower()

@@ -41,7 +41,18 @@ SAME = {
     'params.layers = "[1, 2]"': "ada",
     "params.layers = '[1,2]' or params.layers = '[ 1,3 ]'": "ada ben",
     "params.layers != '[1,2]' and params.layers != '[1'": "ben cleo",
-    "params.layers < '[1,9]' or params.layers = '[true,2]' or params.layers = '1,2'": "",
+    "params.layers = '[true,2]' or params.layers = '1,2'": "",
+    'params.lr = "0.1" or params.lr < "1e-2"': "ada cleo",
+    'params.lr in (" .1 ", "0.001") and params.lr != "1"': "ada cleo",
+    'metrics.score >= "2" and took < "60"': "ben cleo",
+    'tags.version = "2" or tags.version > "2"': "ben cleo",
+    'params.reads = "1" or params.reads = "none"': "ada cleo",
+    "params.reads != 1": "ben",
+    "metrics.beyond < 1e400": "ada cleo",
+    "metrics.beyond > 1.8e308 and metrics.beyond > 1e400": "ben",
+    'metrics.beyond < -1e400 or metrics.beyond = "-1e602"': "cleo",
+    "metrics.beyond = 1.5e309 or metrics.beyond > 1e4299": "",
+    "metrics.beyond < 1.7e308 and metrics.beyond > -1e+603": "ada cleo",
     "params.layers ~ '1,2' or params.layers ~ '1, 3'": "ada ben",
     "params.flag = True and params.aug = None": "ada",
     'tags."a\x01b" = "x\ty" or params."\\q" = 1': "cleo",
@@ -86,6 +97,17 @@ UNREADABLE = {
     "params.text ~ tags.stage": "tags.stage is a column, and two columns cannot be compared",
     "params.text in (adam, tags.stage)": "tags.stage is a column, and two columns cannot be compared",
     "params.lr < metrics.val_loss:min": "metrics.val_loss:min is a column, and two columns cannot be compared",
+    "name = name": 'name is a column, and two columns cannot be compared; a text is quoted: "name", at name',
+    "params.lr > abc": "'abc' is no number, at abc",
+    "params.lr = 0.1;": "'0.1;' is no number, at 0.1;",
+    'params.lr in (1, "abc")': "'abc' is no number, at \"abc\")",
+    'metrics.score = "abc"': "'abc' is no number, at \"abc\"",
+    "params.layers < '[1,9]'": "lists have no order; = and != compare them, at '[1,9]'",
+    'params.flag = "yes"': "'yes' is neither true nor false, at \"yes\"",
+    "metrics.beyond < 1e999999999": "numbers beyond 1.8e308 are integers of 4,300 digits at most, at 1e999999999",
+    "metrics.beyond < -" + "9" * 4301: "numbers beyond 1.8e308 are integers of 4,300 digits at most, at -999",
+    "params.lr > 1e99999999999999999999": "numbers beyond 1.8e308 are integers of 4,300 digits at most, at 1e9",
+    "metrics.beyond > " + "9" * 400 + ".5": "numbers beyond 1.8e308 are integers of 4,300 digits at most, at 999",
     "user = host": 'host is a column, and two columns cannot be compared; a text is quoted: "host", at host',
     "name = “ada”": '“ is not ": write ", or the whole text between " and ", at “ada”',
     "name = it’s": "’ is not ': write ', or the whole text between",
@@ -111,6 +133,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "aug": None,
             "layers": [1, i + 2],
             "text": "adam",
+            "reads": (1, "2", "none")[i],
         } | ({"\\q": 1} if i == 2 else {})
         more: tuple[dict[str, str], ...] = ({"stage": "prod"}, {"my stage": "a b"}, {"a\x01b": "x\ty"})
         tags = {"version": str(i + 1)} | more[i]
@@ -118,6 +141,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step, value in enumerate((2.0, 0.3 / (i + 1), 0.5 - i / 10)):
             run.log_metric("val_loss", value, step=step)
         run.log_metric("score", i + 1)
+        run.log_metric("beyond", (3, 2**2000, -(10**602))[i], step=0)
         run.log_metric("odd", float("nan"), step=0)
         run.log_metric("odd", 1, step=1)
         run.log_metric("odd", float("nan"), step=2)
@@ -146,7 +170,7 @@ _TYPE = """((box) => { for (let i = 1; i <= Math.max(1, arguments[0].length); i+
 NEVER = {
     "lr < abc": "'abc' is no number, at abc",
     "lr in (0.1, abc)": "'abc' is no number, at abc)",
-    'lr = "0.1"': '"0.1", in quotes, is no number, at "0.1"',
+    'lr = "0.1."': "'0.1.' is no number, at \"0.1.\"",
     "lr < score": "'score' is no number; two columns cannot be compared, at score",
     "val_loss:min > abc": "'abc' is no number, at abc",
     "records > abc": "'abc' is no number, at abc",

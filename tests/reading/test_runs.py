@@ -43,10 +43,10 @@ def test_a_parent_is_a_run_or_what_one_is_called(reader: JournalReader) -> None:
     for asked in ("parent", parent.id, parent.id[:-1], parent, reader.run("parent")):
         assert [run.facts.name for run in reader.runs(parent=asked)] == ["x", "y"], asked
     assert list(reader.runs(parent="x")) == []
-    for where in ("parent = parent", f"parent = {parent.id}", "parent in (a, parent)", "parent != a and parent != none",
+    for where in ("parent = 'parent'", f"parent = {parent.id}", "parent in (a, 'parent')", "parent != a and parent != none",
                   "parent ~ AREN", f"parent ~ {parent.id[:-1]}", "parent"):  # fmt: skip
         assert [run.facts.name for run in reader.runs(where=where)] == ["x", "y"], where
-    for where in ("parent != parent", f"parent != {parent.id}", "parent = a", f"parent = {parent.id[:-1]}"):
+    for where in ("parent != 'parent'", f"parent != {parent.id}", "parent = a", f"parent = {parent.id[:-1]}"):
         assert list(reader.runs(where=where)) == [], where
     assert [run.facts.name for run in reader.runs(where="parent = none")] == ["a", "b", "c", "parent"]
     with pytest.raises(RunError, match="no run is called 'nobody'"):
@@ -54,7 +54,7 @@ def test_a_parent_is_a_run_or_what_one_is_called(reader: JournalReader) -> None:
     shutil.rmtree(str(parent.directory))
     assert len(list(reader.runs(parent=parent.id))) == 2  # children outlive it
     assert len(list(reader.runs(where=f"parent = {parent.id}"))) == 2
-    assert list(reader.runs(where="parent = parent")) == []
+    assert list(reader.runs(where="parent = 'parent'")) == []
 
 
 def test_log_lines_between_times_of_every_form(reader: JournalReader) -> None:

@@ -176,10 +176,82 @@ def test_parallel_coordinates_have_such_values_too(tmp_path: Path) -> None:
         with drawn_runs.start(tmp_path / "j", str(i), params={"p": value, "q": i}) as run:
             run.log_metric("score", score)
     done = invoke("--parallel", "-m", "score", "-o", "p.png")
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr.splitlines()) == (0, [
+        "multitrack: p: 3 values that are NaN or infinite, below the axis (12, 13, 14)",
+        "multitrack: p: 3 values that are beyond ±1.8e308, below the axis (9, 10, 11)",
+    ])  # fmt: skip
     bar = plot.parallel(runs_of(tmp_path / "j").runs(), "score").axes[1]
     bar.figure.savefig(io.BytesIO(), format="png", dpi=50)
     assert {"1e+308", "-1e+308"} <= {text.get_text() for text in bar.get_yticklabels()}
+
+
+RATES: list[Any] = [0.5, 10, 1e-10, 9]
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, HUGE, -HUGE])
+def test_one_value_that_is_not_finite_leaves_an_axis_numeric(odd: Any) -> None:
+    axis, without = Axis("lr", [*RATES, odd]), Axis("lr", [*RATES, None])
+    assert axis.places == without.places
+    assert sorted(axis.places) == [-0.12, 0, *sorted(axis.places[i] for i in (0, 3)), 1]
+    assert axis.places[3] > 0.95 > axis.places[0] > 0.85  # a logarithmic axis
+    assert axis.ticks == [*without.ticks[:-1], (-0.12, "not finite")]
+    assert (axis.odd, axis.huge) == (([], [4]) if isinstance(odd, int) else ([4], []))
+    both = Axis("lr", [odd, *RATES, None])
+    assert both.ticks == [*without.ticks[:-1], (-0.12, "none, not finite")]
+    assert [place for place, _ in Axis("lr", [1.0, odd, 2.0, 3.0]).ticks] == [0, 0.5, 1, -0.12]  # and a linear one
+    alone = Axis("lr", [odd, odd, None])
+    assert (alone.places, alone.odd, alone.huge) == ([0.5, 0.5, -0.12], [], [])
+
+
+def test_numbers_beside_texts_are_in_their_order_before_them() -> None:
+    axis = Axis("x", [10, 9, "auto", 1e-10, 0.5, True, math.nan, -3, math.inf, HUGE, "7", None])
+    assert [text for _, text in axis.ticks] == [
+        "-3", "1e-10", "0.5", "7", "9", "10", str(HUGE), "inf", "nan", "True", "auto", "none",
+    ]  # fmt: skip
+    assert [place for place, _ in axis.ticks] == [*(i / 10 for i in range(11)), -0.12]
+
+
+def odd_runs(journal: Path) -> None:
+    """Runs whose rate is a number, but for one; another one has no loss."""
+    for i, rate in enumerate([*RATES, math.nan, -math.inf, None, HUGE]):
+        params = {"lr": rate, "x": ["sgd", 10, 9, True, 1e-10, -3, math.nan, 0.5][i]}
+        with drawn_runs.start(journal, f"r{i}", params=params) as run:
+            run.log_metric("loss", [0.5, 0.25, 0.75, 1, 0, 0.125, 2, 3][i])
+    for i, loss in enumerate([math.nan, math.inf, None, HUGE, math.nan, math.nan]):
+        with drawn_runs.start(journal, f"out {i}", params={"lr": 3}) as run:
+            if loss is not None:
+                run.log_metric("loss", loss)
+
+
+def test_what_parallel_coordinates_leave_out_is_said_with_the_runs(tmp_path: Path) -> None:
+    odd_runs(tmp_path / "j")
+    done = invoke("--parallel", "-m", "loss", "-o", "p.png")
+    assert (done.exit_code, done.stderr.splitlines()) == (0, [
+        "multitrack: loss: 6 of 14 runs have no finite value within ±1.8e308, left out (out 0, out 1, out 2, out 3, out 4, 1 more run)",
+        "multitrack: lr: 2 values that are NaN or infinite, below the axis (r4, r5)",
+        "multitrack: lr: 1 value that is beyond ±1.8e308, below the axis (r7)",
+    ])  # fmt: skip
+    runs = [run for run in runs_of(tmp_path / "j").runs() if run.facts.name != "out 3"]
+    said: list[str] = []
+    figure = plot.parallel(runs[:10], "loss", params=["lr"], notice=said.append)
+    assert said[0] == "loss: 2 of 10 runs have no finite value, left out (out 0, out 1)"
+    assert figure.axes[0].get_title(loc="right") == "2 of 10 runs left out: no finite loss"
+    assert "none, not finite" in [text.get_text() for text in figure.axes[0].texts]
+    said.clear()
+    plot.parallel(runs[:4], "loss", params=["lr"], notice=said.append)
+    assert said == []
+    plot.parallel([*runs[:2], runs[8]], "loss", params=["lr"], notice=said.append)
+    assert said == ["loss: 1 of 3 runs has no finite value, left out (out 0)"]
+
+
+@pytest.mark.parametrize("params", ["", " ", ",", " , "])
+def test_parallel_coordinates_of_no_params_are_an_error(tmp_path: Path, params: str) -> None:
+    odd_runs(tmp_path / "j")
+    done = invoke("--parallel", "-m", "loss", "--params", params, "-o", "p.png")
+    assert (done.exit_code, Path("p.png").exists()) == (2, False)
+    assert done.stderr.endswith("Error: --params names no param, and without any there is no axis\n")
+    with pytest.raises(QueryError, match="no params are named"):
+        plot.parallel(runs_of(tmp_path / "j").runs(), "loss", params=[])
 
 
 # -- what is not shown is said ----------------------------------------------------------------------------------
@@ -217,6 +289,46 @@ def test_what_a_logarithmic_axis_cannot_show_is_counted_and_said(tmp_path: Path)
     assert said == [
         "loss: 7 values that are 0 or below on a logarithmic axis, not shown (r0 1, r1 1, r2 1, r3 1, r4 1, 2 more runs)"
     ]
+
+
+@pytest.mark.parametrize(("runs", "size"), [(1, None), (3, None), (3, (4.0, 3.0)), (8, (4.0, 2.5)), (3, (7.0, 5.0))])
+@pytest.mark.parametrize("log", [False, True])
+def test_what_is_not_shown_stands_where_it_covers_nothing(
+    tmp_path: Path, runs: int, size: tuple[float, float] | None, log: bool
+) -> None:
+    for i in range(runs):
+        values = [*[math.nan] * 1234, *[HUGE] * 2345, *[0.0] * 3456, 1.0, 2.0, *([1e305] if i else [])]
+        record(tmp_path / "j", f"a rather long name of a run {i}", values)
+    figure = plot.overlay(runs_of(tmp_path / "j").runs(), ["loss"], log=log, size=size)
+    figure.savefig(io.BytesIO(), format="png", dpi=100)
+    panel = figure.axes[0]
+    (text,) = panel.texts
+    said = text.get_text().replace("\n", " ")
+    of = f" in {runs} runs" if runs > 1 else ""
+    assert said.startswith(f"not shown: {1234 * runs:,} NaN or infinite{of}; {2345 * runs:,} beyond ±1.8e308{of}")
+    note, axes, whole = text.get_window_extent(), panel.get_window_extent(), figure.bbox
+    assert note.y0 > axes.y1
+    assert note.x1 <= whole.x1
+    assert note.y1 <= whole.y1
+    assert axes.height > 0.3 * whole.height
+    beside = [legend.get_window_extent() for legend in figure.legends]
+    beside += [title.get_window_extent() for title in (panel.title, panel._right_title) if title.get_text()]
+    assert beside
+    assert [box for box in beside if box.overlaps(note)] == []
+    small = plot.overlay(runs_of(tmp_path / "j").runs(), ["loss"], log=log, size=(3, 1))
+    plot.save(small, tmp_path / "small.png")  # without a warning
+
+
+def test_panels_have_their_notes_above_them(tmp_path: Path) -> None:
+    with drawn_runs.start(tmp_path / "j", "a") as run:
+        for step in range(9):
+            run.log_metrics({"fine": step, "odd": math.nan if step % 2 else step}, step=step)
+    figure = plot.overlay(runs_of(tmp_path / "j").runs(), ["odd", "fine", "odd"])
+    assert [[text.get_text() for text in panel.texts] for panel in figure.axes] == [
+        ["not shown: 4 NaN or infinite"], [], ["not shown: 4 NaN or infinite"],
+    ]  # fmt: skip
+    figure.savefig(io.BytesIO(), format="png", dpi=50)
+    assert figure.axes[2].texts[0].get_window_extent().y1 < figure.axes[1].get_window_extent().y0
 
 
 # -- steps that go back -----------------------------------------------------------------------------------------
@@ -333,11 +445,49 @@ def test_long_names_leave_room_for_the_picture(tmp_path: Path) -> None:
 
 def test_what_has_nothing_to_draw_is_said(tmp_path: Path) -> None:
     record(tmp_path / "j", "a", [math.nan, math.inf, HUGE, -HUGE])
-    with pytest.raises(QueryError, match="no run has a finite value of 'loss': there is nothing to draw"):
+    with pytest.raises(
+        QueryError, match=r"no run has a finite value of 'loss' within ±1\.8e308: there is nothing to draw"
+    ):
         plot.overlay(runs_of(tmp_path / "j").runs(), "loss")
 
 
 # -- the report ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_report_has_the_same_axes(tmp_path: Path, browser: Page) -> None:
+    odd_runs(tmp_path / "j")
+    runs = list(runs_of(tmp_path / "j").runs())
+    write_page(tmp_path / "r.html", runs, charts=False)
+    browser.troubles()
+    browser.open((tmp_path / "r.html").as_uri())
+    ticks = {name: browser.texts(f'[data-axis="params.{name}"] .tick') for name in ("lr", "x")}
+    assert (ticks["lr"][0], ticks["lr"][-1]) == ("1e-10", "10")
+    assert ticks["x"] == ["-3", "1e-10", "0.5", "9", "10", "NaN", "sgd", "True"]
+    none = browser.js(
+        "[...document.querySelectorAll('[data-axis=\"params.lr\"] .none')].map((e) => e.firstChild.textContent)"
+    )
+    assert none == ["none, not finite"]
+    assert browser.texts('[data-axis="params.x"] .none') == []
+    lines = browser.js(
+        "[...document.querySelectorAll('.parallel .line')].map((e) => [e.dataset.run, e.getAttribute('d')])"
+    )
+    assert len(lines) == 8
+    heights = {run: float(path.removeprefix("M").split("L")[0].split()[1]) for run, path in lines}
+    ends = [
+        float(browser.js(f"document.querySelector('[data-axis=\"params.lr\"] .rule').getAttribute('{end}')"))
+        for end in ("y1", "y2")
+    ]
+    drawn_ = [run for run in runs if not run.facts.name.startswith("out")]
+    places = [(heights[run.id] - ends[0]) / (ends[1] - ends[0]) for run in drawn_]
+    expected = Axis("lr", [run.get_params()["lr"] for run in drawn_]).places
+    assert [max(place, -0.04) for place in places] == pytest.approx([max(place, -0.04) for place in expected], abs=1e-3)
+    browser.view("brush=params.lr:0:100")
+    assert browser.rows() == ["r0", "r1", "r2", "r3", *(f"out {i}" for i in range(6))]
+    browser.view('brush=params.x:"1e-10":"NaN"')
+    assert browser.rows() == ["r1", "r2", "r4", "r6", "r7"]
+    assert browser.troubles() == []
+
 
 KINDS: dict[str, list[Any]] = {
     "nan": [math.nan] * 4, "inf": [math.inf, -math.inf] * 2, "most": [1e308] * 4, "both": [1e308, -1e308, 0, 1e308],
@@ -391,6 +541,7 @@ def test_the_report_says_what_a_graph_does_not_show(report: Path, browser: Page)
     browser.open(f"{report.as_uri()}#log=1")
     for name, said in {
         "metrics.all nan": f"not shown: {sum(map(len, KINDS.values()))} NaN or infinite in {len(KINDS)} runs",
+        "metrics.all huge": f"not shown: {sum(map(len, KINDS.values()))} beyond ±1.8e308 in {len(KINDS)} runs",
         "metrics.all both": " of 0 and below in ", "metrics.all ordinary": "",
     }.items():  # fmt: skip
         browser.graph(name)

@@ -18,11 +18,13 @@ from multitrack.axis import Axis
 from multitrack.cli import main
 from multitrack.compare import compare
 from multitrack.errors import QueryError
+from multitrack.literals import number_of
 from multitrack.page.write import write_page
 from multitrack.plot import overlay, parallel
 from multitrack.reader import JournalReader
 from multitrack.summaries.doubles import as_double, is_finite
 from multitrack.thin import Thinner
+from multitrack.where import parse_where
 from shell import shell
 
 pytestmark = pytest.mark.case(30)
@@ -91,9 +93,29 @@ def test_sorting_and_filters_compare_the_integers(reader: JournalReader) -> None
         for test, found in (
             (f"= {HUGE}", ["huge"]), (f"!= {HUGE}", ["one", "low", "inf", "mixed"]), (f"> {HUGE - 1}", ["huge", "inf"]),
             (f"> {HUGE}", ["inf"]), ("> 1e308", ["huge", "inf"]), ("= inf", ["inf"]), ("< -1e308", ["low"]),
-            (f"in (1, {-HUGE})", ["one", "low"]),
+            (f"in (1, {-HUGE})", ["one", "low"]), ("> 1.8e308", ["huge", "inf"]), ("> 1e602", ["huge", "inf"]), ("> 1e603", ["inf"]),
+            ("< 1e400", ["one", "low", "mixed"]), ("< -1e400", ["low"]), ("< '-1E+400'", ["low"]), ("> -1e603", ["huge", "one", "low", "inf", "mixed"]),
+            (f"= {HUGE}.000", ["huge"]), (f"= {HUGE}0e-1", ["huge"]), (f"= {str(HUGE)[:5]}.{str(HUGE)[5:]}e{len(str(HUGE)) - 5}", ["huge"]),
+            (f"= '{HUGE}'", ["huge"]), ("= 1e400", []), ("> 1e4299", ["inf"]),
         ):  # fmt: skip
             assert [run.facts.name for run in reader.runs(where=f"{column} {test}")] == found, (column, test)
+
+
+def test_a_literal_of_too_many_digits_is_an_error_at_once(reader: JournalReader) -> None:
+    for text in ("1e4300", "-1e999999999", "1e" + "9" * 5000, "9" * 4301, "1" * 400 + ".5", "0.1e999999999"):
+        for where in (f"metrics.loss < {text}", f"params.p in (1, {text})", f"metrics.loss = '{text}'"):
+            with pytest.raises(QueryError, match=r"^numbers beyond 1.8e308 are integers of 4,300 digits at most\n"):
+                parse_where(where)
+    assert [number_of(text) for text in ("1e-999999999", "0e999999999", "-" + "0" * 5000 + "7", "1e400")] == [
+        0,
+        0,
+        -7,
+        10**400,
+    ]
+    assert number_of("1e23") == 1e23 != 10**23  # the doubles have it, nearly, and so a run that logged it
+    assert [number_of(text) for text in ("1_0", "٣", ".", "e3", "1e", "0x10", "", "+", "1 2")] == [None] * 9
+    for text in ("1e4300", "9" * 5000):  # of a tag: beyond everything
+        assert number_of(text) == math.inf
 
 
 def test_no_run_is_the_best_by_what_is_no_finite_value(reader: JournalReader) -> None:
@@ -165,8 +187,8 @@ def test_pictures_have_gaps(reader: JournalReader) -> None:
     figure = parallel(reader.runs(), "loss", params=["p"])
     assert "3 of 5 runs left out" in figure.axes[0].get_title(loc="right")
     axis = Axis("p", [HUGE, 1, None])
-    assert axis.places[2] < 0
-    assert sorted(axis.places[:2]) == [0, 1]  # of texts
+    assert axis.places == [-0.12, 0.5, -0.12]
+    assert axis.ticks == [(0.5, "1"), (-0.12, "none, not finite")]
 
 
 def test_long_series_keep_their_extremes_and_means() -> None:
@@ -179,6 +201,13 @@ def test_long_series_keep_their_extremes_and_means() -> None:
     assert 0 <= min(thinned.means.values) <= max(thinned.means.values) <= 1000
     assert sum(thinned.means.counts) == sum(map(is_finite, values))
     assert max(filter(is_finite, thinned.curve.values)) == 999
+    few = Thinner(2000)
+    odd = [*values, math.nan, math.inf, BEYOND - 1]
+    few.extend(list(range(1003)), [0] * 1003, odd)
+    thinner.extend([0] * 3, [0] * 3, odd[-3:])
+    huge = sum(isinstance(value, int) and abs(value) >= BEYOND for value in values)
+    for found in (few.thinned(), thinner.thinned()):
+        assert (found.odd, found.huge) == (huge + 2, huge)
 
 
 def test_sums_that_leave_the_doubles_on_the_way(tmp_path: Path) -> None:
@@ -200,7 +229,7 @@ def test_summaries_of_an_older_meaning_are_made_again(reader: JournalReader) -> 
     run = reader.run("one")
     assert run.summary().series["loss"].max == 1
     assert (run.directory / kept.FILE).exists()
-    assert (kept._VERSION, curves._VERSION) >= (2, 4)
+    assert (kept._VERSION, curves._VERSION) >= (2, 5)
 
 
 @pytest.mark.slow
@@ -224,8 +253,11 @@ def test_the_page_goes_by_the_same_rule(reader: JournalReader, tmp_path: Path, b
         ("> 1e308", ["huge", "inf"]),
         ("= inf", ["inf"]),
         ("< -1e308", ["low"]),
+        ("< 1e400", ["one", "low", "mixed"]),
+        ("< -1e400", ["low"]),
+        (":first > 1.8e308", ["huge", "inf"]),
     ):
-        browser.view(f"filter=metrics.loss {test}")
+        browser.view(f"filter=metrics.loss{'' if test[0] == ':' else ' '}{test}")
         assert browser.rows() == found
     assert browser.troubles() == []
     assert browser.js(
@@ -235,4 +267,4 @@ def test_the_page_goes_by_the_same_rule(reader: JournalReader, tmp_path: Path, b
 
 def test_the_command_says_that_none_is_finite(reader: JournalReader) -> None:
     done = CliRunner().invoke(main, ["plot", "--journal", "j", "-m", "loss", "huge", "low"])
-    assert (done.exit_code, "no run has a finite value of 'loss'" in done.output) == (2, True)
+    assert (done.exit_code, "no run has a finite value of 'loss' within ±1.8e308: there" in done.output) == (2, True)

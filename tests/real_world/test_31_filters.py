@@ -1,5 +1,6 @@
 """Case 31: a filter finds what tables show, and what it cannot mean is an error, short and in its own words."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from multitrack.columns import METADATA, Column, misread, parse_column
 from multitrack.compare import compare
 from multitrack.errors import QueryError
 from multitrack.moments import parse_duration, parse_time
+from multitrack.page.serve import Watched
+from multitrack.page.write import Options
 from multitrack.plot import overlay, parallel
 from multitrack.reader import JournalReader
 from multitrack.where import parse_where
@@ -49,6 +52,14 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments, "--journal", "j"])
 
 
+def wrong(reader: JournalReader, where: str) -> str:
+    """What is wrong with a filter, and the place that is shown."""
+    with pytest.raises(QueryError) as caught:
+        reader.runs(where=where)
+    said, shown, arrow = str(caught.value).split("\n")
+    return f"{said} at {shown[len(arrow) - 1 :]}"
+
+
 def refused(where: str) -> str:
     with pytest.raises(QueryError) as caught:
         parse_where(where)
@@ -74,7 +85,9 @@ def test_lists_are_the_same_by_their_values_alone(reader: JournalReader) -> None
         assert found(reader, f"params.lr = '{text}'") == [], text
         assert found(reader, f"params.lr != '{text}'") == list(SHOWN), text
     for sign in ("<", "<=", ">", ">="):
-        assert found(reader, f"params.lr {sign} '[1,2]'") == []
+        for text in ("'[1,2]'", "abc", "'1'"):
+            said = wrong(reader, f"name = x or params.lr {sign} {text}")
+            assert said == f"lists have no order; = and != compare them at {text}"
     assert found(reader, "params.lr ~ '1,2'") == found(reader, "params.lr ~ '1, 2'") == ["one"]
     assert found(reader, "params.lr ~ 'null'") == ["kinds", "nested"]
     nested = "[" * 100_000
@@ -115,9 +128,13 @@ def test_two_columns_are_not_compared(reader: JournalReader, sign: str) -> None:
             with pytest.raises(QueryError, match="two columns"):
                 list(reader.runs(where=where))
             quoted = value.replace(other, f'"{other}"')
-            parse_where(f"{column} {sign} {quoted}")
+            if column != "metrics.loss" or sign == "~":  # which is a number, and no text
+                parse_where(f"{column} {sign} {quoted}")
     if sign != "~":  # which looks for words, and these are words as well
-        for column, other in (("user", "host"), ("started", "ended"), ("records", "lines"), ("name", "project")):
+        for column, other in (
+            ("user", "host"), ("started", "ended"), ("records", "lines"), ("name", "project"), ("name", "name"),
+            ("status", "status"), ("parent", "name"),
+        ):  # fmt: skip
             value = f"({other})" if sign == "in" else other
             assert f"{other} is a column, and two columns" in refused(f"{column} {sign} {value}")
     result = invoke("runs", "--where", "params.x = params.y")
@@ -126,10 +143,94 @@ def test_two_columns_are_not_compared(reader: JournalReader, sign: str) -> None:
 
 def test_words_that_are_no_columns_stay_texts(reader: JournalReader) -> None:
     for where in (
-        "name = data.csv", "tags.lang = python", "name ~ run", "command ~ python", "parent = parent", "params.file = a.b:c",
+        "name = data.csv", "tags.lang = python", "name ~ run", "command ~ python", "parent = 'parent'", "name = 'name'", "params.file = a.b:c",
         "tags.x = parameters.y", "params.x = 'params.y'", "name = été", "name = params",
     ):  # fmt: skip
         assert isinstance(parse_where(where)(lambda column: ABSENT), bool), where
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> JournalReader:
+    """Params that are numbers in all runs that have them, flags, texts, and now a text and now a number."""
+    every: dict[str, dict[str, Any]] = {
+        "a": {"lr": 0.1, "on": True, "opt": "adam", "mixed": 1, "ratio": "0.5", "layers": [1], "aug": None},
+        "b": {"lr": 9, "on": False, "opt": "7", "mixed": "1", "ratio": "1", "layers": 2, "aug": 3},
+        "c": {"lr": float("nan"), "opt": "sgd", "mixed": "auto", "layers": 30},
+        "d": {},
+    }
+    for name, params in every.items():
+        with drawn_runs.start(tmp_path / "j", name, params=params, tags={"v": str(params.get("lr", "x"))}) as run:
+            run.log_metric("acc", len(params), step=0)
+    return multitrack.open_journal(tmp_path / "j")
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ('params.lr = "0.1"', "a"), ('inputs.lr in ("1e-1", 9)', "a b"), ('params.lr > "0.1"', "b"), ('params.lr != "9"', "a c"),
+        ('params.lr = "nan"', "c"), ('metrics.acc > "5"', "a b"), ('metrics.acc = "4"', "c"), ('outputs.acc >= "7"', "a b"),
+        ('records > "0" and lines = "0"', "a b c d"), ('params.ratio = "0.5"', "a"), ('params.ratio < "1"', "a"),
+        ('params.opt = "7"', "b"), ("params.opt = 7", "b"), ('params.mixed = "1"', "a b"), ("params.mixed = auto", "c"),
+        ('params.mixed != "1"', "c"), ("params.mixed > abc", "c"), ('tags.v = "9"', "b"), ('tags.v < "1"', "a"),
+        ('params.layers > "2"', "c"), ("params.layers = abc", ""), ('params.aug = "3"', "b"), ('params.opt > "b"', "c"),
+        ("params.nowhere = abc", ""), ("params.lr ~ abc", ""), ("took < '1e3'", "a b c d"),
+    ],
+)  # fmt: skip
+def test_a_quoted_number_is_one_beside_numbers(kinds: JournalReader, where: str, names: str) -> None:
+    assert found(kinds, where) == names.split()
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("params.lr > abc", "'abc' is no number at abc"), ("params.lr = 0.1;", "'0.1;' is no number at 0.1;"),
+        ('params.lr = "abc"', "'abc' is no number at \"abc\""), ("params.lr in (9, 'x')", "'x' is no number at 'x')"),
+        ('metrics.acc = "abc"', "'abc' is no number at \"abc\""), ("inputs.lr != abc", "'abc' is no number at abc"),
+        ('outputs.acc < "abc"', "'abc' is no number at \"abc\""), ("params.on = yes", "'yes' is neither true nor false at yes"),
+        ('params.on = "1"', "'1' is neither true nor false at \"1\""), ("params.aug = x", "'x' is no number at x"),
+        ('params.layers < "[1,3]"', "lists have no order; = and != compare them at \"[1,3]\""),
+        ("name = a and not (params.opt = x or params.lr = y)", "'y' is no number at y)"),
+        ("name = name", 'name is a column, and two columns cannot be compared; a text is quoted: "name" at name'),
+    ],
+)  # fmt: skip
+def test_what_no_run_can_meet_is_an_error(kinds: JournalReader, where: str, said: str) -> None:
+    assert wrong(kinds, where) == said
+    for command in ("runs", "compare", "plot -m acc", "report", "report --watch"):
+        result = invoke(*command.split(), "--where", where)
+        assert (result.exit_code, said.partition(" at ")[0] in result.stderr, result.stdout) == (2, True, ""), command
+
+
+def test_only_the_runs_of_the_project_tell_what_a_param_is(kinds: JournalReader, tmp_path: Path) -> None:
+    multitrack.start_run(
+        "other", "o", params={"lr": "auto"}, config={"delivery": "off", "journal": str(tmp_path / "j")}
+    ).end()
+    assert found(kinds, "params.lr = auto") == ["o"]
+    with pytest.raises(QueryError, match="'auto' is no number"):
+        kinds.runs("digits", where="params.lr = auto")
+
+
+def test_a_page_that_is_watched_stays_where_runs_that_come_make_its_filter_an_error(tmp_path: Path) -> None:
+    drawn_runs.start(tmp_path / "j", "first", params={"opt": "adam"}).end()
+    reader = multitrack.open_journal(tmp_path / "j")
+    watched = Watched(
+        lambda: reader.runs(where="params.opt = adam"), Options("t", charts=False, points=100, lines=10), 0.0
+    )
+    assert b'"first"' in watched.changes(0)
+    shutil.rmtree(reader.run("first").directory)
+    drawn_runs.start(tmp_path / "j", "second", params={"opt": 3}).end()
+    assert b'"first"' in watched.changes(0)
+    drawn_runs.start(tmp_path / "j", "third", params={"opt": "adam"}).end()
+    assert b'"third"' in watched.changes(0)
+
+
+def test_a_run_that_cannot_be_read_is_said_once(kinds: JournalReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = kinds.run("d").directory
+    for path in directory.glob("*.*"):
+        path.write_bytes(b"{")
+    said: list[str] = []
+    monkeypatch.setattr("multitrack.reader.log.warning", lambda *message, **_: said.append(str(message)))
+    assert found(kinds, "params.opt = nothing") == []
+    assert [directory.name in message for message in said] == [True]
 
 
 LOOK_ALIKES = {

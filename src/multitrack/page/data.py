@@ -22,12 +22,14 @@ _ESCAPES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>
 class Points(msgspec.Struct, frozen=True):
     """A series or list: what it comes down to, and the points that are drawn. Times count from the run's start.
 
-    ``odd`` and ``below`` are how many of all points are no finite doubles, and how many are 0 or below.
+    ``odd``, ``huge`` and ``below`` are how many of all points are NaN or infinite, integers beyond the doubles, and 0
+    or below.
     """
 
     statistics: list[Any]
     count: int
     odd: int
+    huge: int
     below: int
     steps: list[int]
     times: list[int]
@@ -99,7 +101,7 @@ def points_of(statistics: Statistics, thinned: Thinned, started: int) -> Points:
     curve, means = thinned.curve, thinned.means
     return Points(
         [None if value is None else number_to_json(value) for value in msgspec.structs.astuple(statistics)],
-        thinned.count, thinned.odd, thinned.below,
+        thinned.count, thinned.odd - thinned.huge, thinned.huge, thinned.below,
         curve.steps, [time - started for time in curve.times], _numbers(curve),
         None if means is None else {
             "steps": means.steps, "times": [time - started for time in means.times], "values": _numbers(means),

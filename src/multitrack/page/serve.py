@@ -6,10 +6,11 @@ Nothing is read while no page is open. The address holds a secret, because other
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from multitrack.errors import QueryError
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.data import PageRun, script_safe
 from multitrack.page.write import Options, data_block, metric_names, page_head, plotly, policy_header, render
@@ -85,12 +87,17 @@ class Watched:
             version=self._version, watch=self._every,
         )  # fmt: skip
 
+    def _chosen(self) -> Iterator[RecordedRun]:
+        """The runs; none where those that came since leave the filter nothing to compare its texts with."""
+        with contextlib.suppress(QueryError):
+            yield from self._source()
+
     def _refresh(self) -> None:
         now = time.monotonic()
         if now - self._read_at < self._every:
             return
         changed: dict[str, tuple[Collected, bytes, PageRun]] = {}
-        for run in self._source():
+        for run in self._chosen():
             seen = self._seen.get(run.id)
             collected = seen.collected if seen else Collected(run, self._options.points, self._options.lines)
             collected.run = run  # its manifest may have been written again

@@ -25,7 +25,21 @@ from multitrack.page.data import PageRun, script_safe
 from multitrack.recorded import RecordedRun
 
 #: The page's code, in the order it is put together.
-SCRIPTS = ("dom", "state", "runs", "where", "look", "table", "scales", "graphs", "parallel", "lines", "run", "main")
+SCRIPTS = (
+    "dom",
+    "literals",
+    "state",
+    "runs",
+    "where",
+    "look",
+    "table",
+    "scales",
+    "graphs",
+    "parallel",
+    "lines",
+    "run",
+    "main",
+)
 
 
 class Options(msgspec.Struct, frozen=True):

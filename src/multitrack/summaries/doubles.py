@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 Number = int | float
+
+#: The range of the doubles, as people read it.
+RANGE: Final = "±1.8e308"
 
 
 def as_double(number: Number) -> float:
@@ -24,6 +28,11 @@ def as_double(number: Number) -> float:
 def is_finite(number: Number) -> bool:
     """Whether a number is a finite double."""
     return math.isfinite(as_double(number))
+
+
+def is_beyond(number: Number) -> bool:
+    """Whether a number is an integer beyond the doubles."""
+    return isinstance(number, int) and not is_finite(number)
 
 
 def finite(numbers: Sequence[Number]) -> list[Number]:

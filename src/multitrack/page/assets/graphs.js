@@ -85,7 +85,7 @@ function drawGraph(figure, column, runs) {
     notes.push(`up to ${most.toLocaleString("en")} points a run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
   }
   const scale = valueScale(held, state.log);
-  const gaps = [["odd", "NaN or infinite"], ...(state.log ? [["below", "of 0 and below"]] : [])].map(([kind, what]) =>
+  const gaps = [["odd", "NaN or infinite"], ["huge", "beyond ±1.8e308"], ...(state.log ? [["below", "of 0 and below"]] : [])].map(([kind, what]) =>
     [held.reduce((sum, points) => sum + points[kind], 0), held.filter((points) => points[kind]).length, what]).filter(([count]) => count);
   if (scale.beyond) gaps.push([scale.beyond, 1, `beyond ±${MOST}`]);
   if (gaps.length) notes.push(`not shown: ${gaps.map(([count, runs, what]) => `${count.toLocaleString("en")} ${what}${runs > 1 ? ` in ${runs} runs` : ""}`).join(", ")}`);

@@ -51,13 +51,21 @@ const NARROW = 0.002; // a part of an axis that nobody aims at
 const isThere = (value) => value !== undefined && value !== null;
 
 const near = (value) => (Number.isFinite(value) ? Number(value.toPrecision(12)) : value);
-const collate = (a, b) => a.localeCompare(b, "en", { numeric: true });
+
+/** How texts of an axis are ordered: those that read as numbers, rising, NaN, then the others. */
+function collate(a, b) {
+  const [x, y] = [a, b].map(numberOr), [rank, other] = [x, y].map((value) => (!isNumber(value) ? 2 : Number.isNaN(value) ? 1 : 0));
+  return rank - other || (rank === 0 && x != y ? (x < y ? -1 : 1) : a.localeCompare(b, "en", { numeric: true }));
+}
 
 /** Where values stand on an axis, from 0 to 1, and what is written there; as in src/multitrack/axis.py. */
 function axis(column, runs) {
-  const all = runs.map((run) => cell(run, column)), values = all.filter(isThere);
-  const numbers = values.length > 0 && values.every((value) => isNumber(value) && isFinite(Number(value)));
-  return { column, values, lacking: values.length < all.length, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
+  const all = runs.map((run) => cell(run, column)), there = all.filter(isThere);
+  const known = there.every(isNumber) ? there.filter(isFiniteNumber) : [], numbers = known.length > 0;
+  const values = numbers ? known : there;
+  const below = [there.length < all.length && "none", values.length < there.length && "not finite"].filter(Boolean).join(", ");
+  const stands = numbers ? isFiniteNumber : isThere; // on the axis; the others pass below it
+  return { column, values, below, stands, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
 }
 
 function named(values) {
@@ -173,7 +181,7 @@ function drawParallel(place) {
   const lines = drawn.map((run) => {
     const points = all.map((axis, i) => {
       const value = cell(run, axis.column);
-      return `${x(i).toFixed(1)} ${(isThere(value) ? y(axis.place(value)) : HEIGHT - 10).toFixed(1)}`;
+      return `${x(i).toFixed(1)} ${(axis.stands(value) ? y(axis.place(value)) : HEIGHT - 10).toFixed(1)}`;
     });
     const on = brushed(run) && !state.hidden.has(run.id);
     return h("path", { class: on ? "line" : "line out", "data-run": run.id, d: "M" + points.join("L"),
@@ -206,7 +214,8 @@ function axisGroup(axis, x, y, isGoal, side, room) {
   return h("g", { class: isGoal ? "axis goal" : "axis", "data-axis": key },
     h("line", { class: "rule", x1: x, x2: x, y1: y(0), y2: y(1) }),
     axis.ticks.map(([at, text]) => h("text", { class: "tick", x: x + 12, y: y(at) + 4 }, inner(text, 10), text.length > 10 && h("title", {}, text))),
-    axis.lacking && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, "none"),
+    axis.below && h("text", { class: "none", x: x + 12, y: HEIGHT - 6 }, axis.below,
+      axis.below !== "none" && h("title", {}, "runs whose value is NaN, infinite or beyond 1.8e308")),
     h("text", { class: "label", x: at, y: 16, "text-anchor": anchor }, title, h("title", {}, name)),
     places && h("rect", { class: "brush", x: x - 6, width: 12, y: y(high), height: Math.max(2, y(low) - y(high)) }),
     h("rect", { class: "grip", x: x - 16, width: 32, y: y(1) - 6, height: y(0) - y(1) + 12,

@@ -12,9 +12,6 @@
 class Unreadable extends Error {}
 
 const TOKEN = /\s*(?:(?<text>"(?:[^"\\]|\\.)*"|'[^']*')|(?<operator><=|>=|!=|==|[=<>~])|(?<mark>[(),])|(?<word>(?:[^\s"'()<>=!~,]|(?<=\.)"(?:[^"\\]|\\.)*")+))/y;
-const OPERATORS = {
-  "=": (a, b) => a == b, "!=": (a, b) => a != b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
-};
 const CONSTANTS = { true: true, false: false, none: null };
 const AGO = { s: 1e3, min: 6e4, h: 36e5, d: 864e5, w: 6048e5 };
 const DURATION = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/;
@@ -107,7 +104,7 @@ function parseWhere(text) {
         return texts.some((text) => text.toLowerCase().includes(needle));
       };
     }
-    const wanted = value(column);
+    const wanted = value(column, sign);
     if (wanted === null && sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
     return (run) => holds(sign, valueIn(run, column, wanted), wanted);
   }
@@ -120,7 +117,7 @@ function parseWhere(text) {
     return list;
   }
 
-  function value(column) {
+  function value(column, sign = "=") {
     const token = take();
     if (token.kind !== "word" && token.kind !== "text") fail("expected a value", token);
     const plain = unquoted(token);
@@ -134,26 +131,31 @@ function parseWhere(text) {
       fail(`there is no status ${plain}; there are ${STATUSES.join(", ")}`, token);
     }
     const constant = token.kind === "word" ? own(CONSTANTS, plain.toLowerCase()) : undefined;
-    const wanted = constant !== undefined ? constant : token.kind === "word" ? numberOr(plain) : plain;
-    if (typeof wanted !== "string") return wanted;
+    if (constant !== undefined) return constant;
+    const number = numberOr(plain), always = alwaysNumber(column);
+    if (isNumber(number) && (token.kind === "word" || always)) {
+      if (isBeyond(plain, number)) fail(BEYOND, token);
+      return number;
+    }
     if (column.group === "metadata" && column.name === "took") {
       const parts = DURATION.exec(plain);
       if (!parts) fail(`'${short(plain, 24)}' is no duration, such as 90s, 15min or 2h; a number is seconds`, token);
       return Number(parts[1]) * AGO[parts[2]] / 1000;
     }
     const has = data.runs.map((run) => found(run, column)).filter((value) => value !== undefined && value !== null);
-    if (has.length && has.every((value) => isNumber(value) || typeof value === "boolean")) {
-      const other = token.kind === "word" && columnFor(plain) !== undefined ? "; two columns cannot be compared" : "";
-      const text = token.kind === "word" ? `'${short(plain, 24)}'` : `${short(token.text, 24)}, in quotes,`;
-      fail(`${text} is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
+    if (!has.length || has.some((value) => typeof value === "string") || (isNumber(number) && has.some(isNumber))) return plain;
+    if (has.some((value) => typeof value === "object")) {
+      if (sign !== "=" && sign !== "!=") fail("lists have no order; = and != compare them", token);
+      return plain;
     }
-    return wanted;
+    const other = token.kind === "word" && columnFor(plain) !== undefined ? "; two columns cannot be compared" : "";
+    fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
   }
 
-  /** Refuse a word that is a column, which nobody means as a text; one of metadata beside another such column. */
+  /** Refuse a word that is a column, which nobody means as a text; one of metadata beside such a column. */
   function refuseColumn(token, column) {
     if (token.kind !== "word") return;
-    const beside = column?.group === "metadata" && FIELDS.has(token.text) && token.text !== column.name;
+    const beside = column?.group === "metadata" && FIELDS.has(token.text);
     if (!beside && !GROUPS.some((group) => token.text.startsWith(`${group}.`))) return;
     fail(`${short(token.text, 24)} is a column, and two columns cannot be compared; a text is quoted: ${JSON.stringify(short(token.text, 24))}`, token);
   }
@@ -197,16 +199,6 @@ function unquoted({ kind, text }) {
   return text.slice(1, -1);
 }
 
-/** A number, where it is one; integers whole. */
-function numberOr(text) {
-  const plain = text.trim();
-  if (/^[+-]?\d+$/.test(plain)) return Number.isSafeInteger(Number(plain)) ? Number(plain) : BigInt(plain.replace("+", ""));
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain)) return Number(plain);
-  const odd = /^([+-]?)(inf|infinity|nan)$/i.exec(plain);
-  if (!odd) return text;
-  return odd[2].toLowerCase() === "nan" ? NaN : odd[1] === "-" ? -Infinity : Infinity;
-}
-
 /** A time in milliseconds: ISO 8601, local without an offset, or how long ago. */
 function momentOf(text) {
   const ago = DURATION.exec(text);
@@ -220,6 +212,8 @@ function momentOf(text) {
 
 const COLUMN = /^(?:([a-z]+)\.)?(?:("(?:[^"\\]|\\.)*")|([^\s"':]+))(?::(\w*))?$/;
 const REDUCIBLE = ["metrics", "lists"];
+/** Whether a column has numbers in all runs, whichever they are. */
+const alwaysNumber = ({ group, name }) => REDUCIBLE.includes(group) || (group === "metadata" && ["took", "records", "lines"].includes(name));
 const FACTS = {
   run: (run) => run.id, ended: (run) => run.ended ?? undefined, records: (run) => run.counts.records ?? 0,
   lines: (run) => run.lines.count, command: (run) => contextOf(run)?.command.join(" "),
@@ -276,30 +270,4 @@ function found(run, column, wanted) {
 function valueIn(run, column, wanted) {
   const has = found(run, column, wanted);
   return has === undefined && column.group === "metadata" ? null : has;
-}
-
-function holds(sign, has, wanted) {
-  if (has === undefined) return false;
-  if (wanted === null) return (has === null) === (sign === "=");
-  if (has === null) return false;
-  if (typeof has === "string" && isNumber(wanted)) has = numberOr(has);
-  else if (typeof wanted === "string" && typeof has === "object") return (sign === "=" || sign === "!=") && isWritten(has, wanted) === (sign === "=");
-  if (Number.isNaN(has) && Number.isNaN(wanted)) return sign === "=";
-  if (isNumber(has) ? !isNumber(wanted) : typeof has !== typeof wanted) return false;
-  return OPERATORS[sign](has, wanted);
-}
-
-/** Whether a text is a list or mapping as JSON, with whatever spaces. */
-function isWritten(has, text) {
-  try {
-    return same(has, JSON.parse(text));
-  } catch { // no JSON
-    return false;
-  }
-}
-
-function same(a, b) {
-  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return a === b;
-  const keys = Object.keys(a);
-  return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
 }

@@ -1,0 +1,66 @@
+// Values of filters: numbers as they are written, read exactly, and how what a run has compares with values; as in
+// src/multitrack/literals.py.
+
+const OPERATORS = {
+  "=": (a, b) => a == b, "!=": (a, b) => a != b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
+};
+const DIGITS_AT_MOST = 4300; // of the largest integer that a run may have; as in src/multitrack/literals.py
+const BEYOND = "numbers beyond 1.8e308 are integers of 4,300 digits at most";
+
+const stripped = (text) => text.replace(/^[ \t\n\r\f\v]+|[ \t\n\r\f\v]+$/g, "");
+const ODD = /^([+-]?)(inf|infinity|nan)$/i;
+
+/**
+ * A number, where a text reads as one: integers whole, and so is what is beyond the doubles, such as 1e400; else a double,
+ * which is infinite where `isBeyond` says so.
+ */
+function numberOr(text) {
+  const plain = stripped(text), odd = ODD.exec(plain);
+  if (odd) return odd[2].toLowerCase() === "nan" ? NaN : odd[1] === "-" ? -Infinity : Infinity;
+  const match = /^([+-]?)(?=\.?\d)(\d*)(\.\d*)?(?:e([+-]?\d+))?$/i.exec(plain);
+  if (!match) return text;
+  const [, sign, whole, fraction, exponent] = match, nearest = Number(plain);
+  const integer = fraction === undefined && exponent === undefined;
+  if (integer ? Number.isSafeInteger(nearest) : isFinite(nearest)) return nearest;
+  const decimals = (fraction ?? ".").slice(1);
+  const exact = (exponent ?? "").length > 9 ? undefined : integerOf(whole + decimals, Number(exponent ?? 0) - decimals.length);
+  if (exact === undefined) return sign === "-" ? -Infinity : Infinity;
+  return sign === "-" ? -exact : exact;
+}
+
+/** Some digits, times a power of ten; undefined where that is no integer, or one of too many digits. */
+function integerOf(digits, shift) {
+  const all = digits.replace(/^0+/, ""), plain = all.replace(/0+$/, ""), zeros = shift + all.length - plain.length;
+  return zeros < 0 || plain.length + zeros > DIGITS_AT_MOST ? undefined : BigInt(plain + "0".repeat(zeros));
+}
+
+/** Whether a number is infinite though its text has digits: too many of them, or some after its point. */
+const isBeyond = (text, number) => (number === Infinity || number === -Infinity) && !ODD.test(stripped(text));
+
+/** Whether what a run has compares so with a filter's value. */
+function holds(sign, has, wanted) {
+  if (has === undefined) return false;
+  if (wanted === null) return (has === null) === (sign === "=");
+  if (has === null) return false;
+  if (typeof has === "string" && isNumber(wanted)) has = numberOr(has);
+  else if (typeof wanted === "string" && isNumber(has)) wanted = numberOr(wanted);
+  else if (typeof wanted === "string" && typeof has === "object") return (sign === "=" || sign === "!=") && isWritten(has, wanted) === (sign === "=");
+  if (Number.isNaN(has) && Number.isNaN(wanted)) return sign === "=";
+  if (isNumber(has) ? !isNumber(wanted) : typeof has !== typeof wanted) return false;
+  return OPERATORS[sign](has, wanted);
+}
+
+/** Whether a text is a list or mapping as JSON, with whatever spaces. */
+function isWritten(has, text) {
+  try {
+    return same(has, JSON.parse(text));
+  } catch { // no JSON
+    return false;
+  }
+}
+
+function same(a, b) {
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return a === b;
+  const keys = Object.keys(a);
+  return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+}
