@@ -82,6 +82,7 @@ class Recorder:
         self._past = past or Past()
         self._redactor = redactor or Redactor()
         self._digests = PendingDigests()
+        self._undigested: dict[str, ArtifactRef] = {}
         self._make_lock()
         self._status: Status = "running"
         self._look_at: float = inf
@@ -284,7 +285,11 @@ class Recorder:
                 redacted=redaction.count,
                 pending=found.unread is not None,
             )  # fmt: skip
-            self._append(lambda now: structs.replace(reference, time=now))
+            with self._lock:
+                self._append(lambda now: structs.replace(reference, time=now))
+                self._undigested.pop(reference.name, None)  # the last reference of a name is the one that counts
+                if found.unread is not None:
+                    self._undigested[reference.name] = reference
             if found.odd is not None:
                 log.warning(
                     "multitrack: run %s: reference %s: %s is %s, recorded without digest", self.id, name, uri, found.odd
@@ -297,10 +302,16 @@ class Recorder:
     def _complete_reference(
         self, reference: ArtifactRef, digest: str | None, size: int | None, error: Exception | None
     ) -> None:
-        """Record a reference again, now that its digest is known, or that there will be none."""
-        if error is not None:
-            self.set_aside("log_artifact_ref", error)
-        with contextlib.suppress(RunClosedError):  # its end did not wait for this
+        """Record a reference again, now that its digest is known, or that there will be none.
+
+        One that a later reference of its name has replaced stays replaced.
+        """
+        with self._lock, contextlib.suppress(RunClosedError):  # its end did not wait for this
+            if self._undigested.get(reference.name) is not reference:
+                return
+            del self._undigested[reference.name]
+            if error is not None:
+                self.set_aside("log_artifact_ref", error)
             self._append(
                 lambda now: structs.replace(
                     reference, time=now, digest=digest, size=size or reference.size, pending=False, redacted=0

@@ -191,3 +191,56 @@ def test_a_file_that_is_written_meanwhile_has_no_digest(
     run.end()
     assert recorded(run)[-1].digest is None
     assert run.mistakes == 1
+
+
+def large_file(path: Path, fill: bytes = b"x") -> Path:
+    path.write_bytes(fill * (references.LARGE + 1))
+    return path
+
+
+@pytest.mark.parametrize("later", ["small", "elsewhere", "large", "no digest"])
+def test_a_late_digest_puts_no_older_reference_over_a_newer_one(
+    run: multitrack.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str
+) -> None:
+    old, new = large_file(tmp_path / "old"), tmp_path / "new"
+    large_file(new, b"y") if later == "large" else new.write_bytes(b"small")
+    go = threading.Event()
+    monkeypatch.setattr(pending_digests, "digest_of", lambda path: (go.wait(60), references.digest_of(path))[1])
+    run.log_artifact_ref("latest", old)
+    uri = "s3://bucket/new" if later == "elsewhere" else str(new)
+    run.log_artifact_ref("latest", uri, digest=later != "no digest")
+    run.log_artifact_ref("other", old)
+    go.set()
+    run.end()
+    assert run.directory is not None
+    last = {reference.name: reference for reference in RecordedRun(run.directory).summary().artifacts}
+    assert last["latest"].uri == (uri if later == "elsewhere" else new.as_uri())
+    digest = references.digest_of(new)[0] if later in ("small", "large") else None
+    assert (last["latest"].pending, last["latest"].digest) == (False, digest)
+    assert last["other"].digest == references.digest_of(old)[0]
+    assert run.mistakes == 0
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_digest_is_of_what_was_there_at_the_call(
+    run: multitrack.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, folder: bool
+) -> None:
+    """A checkpoint that is overwritten before the thread gets to it: its reference has no digest, and it is said."""
+    place = tmp_path / "folder"
+    place.mkdir()
+    checkpoint = large_file(place / "model.keras")
+    monkeypatch.setattr(pending_digests, "in_background", lambda work, name: waiting.append(work))
+    waiting: list[Any] = []
+    what = place if folder else checkpoint
+    run.log_artifact_ref("epoch 1", what)
+    before = checkpoint.stat()
+    large_file(checkpoint, b"y")
+    os.utime(checkpoint, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    run.log_artifact_ref("epoch 2", what)
+    waiting[0]()
+    run.end()
+    assert run.directory is not None
+    digests = {reference.name: reference.digest for reference in RecordedRun(run.directory).summary().artifacts}
+    assert digests == {"epoch 1": None, "epoch 2": references.digest_of(what)[0]}
+    assert run.mistakes == 1
+    assert "was written again before" in caplog.text

@@ -99,7 +99,7 @@ def _kind_of(mode: int) -> str:
 def _is_large(path: Path) -> bool:
     """Whether computing its digest would take long; looks no further than that takes to know."""
     size = 0
-    for count, found in enumerate(_files(path), start=1):
+    for count, found in enumerate(files_of(path), start=1):
         size += found.stat().st_size
         if size > LARGE or count > MANY:
             return True
@@ -122,14 +122,14 @@ def digest_of(path: Path) -> tuple[str, int]:
             return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}", found.st_size
     whole = hashlib.sha256()
     total = 0
-    for file in sorted(_files(path)):
+    for file in sorted(files_of(path)):
         digest, size = digest_of(file)
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
         total += size
     return f"sha256:{whole.hexdigest()}", total
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
     """The regular files of a directory, links to some included; of a file, itself."""
     if not path.is_dir():
         yield path
