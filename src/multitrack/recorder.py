@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from math import inf, isfinite
@@ -47,6 +47,12 @@ log = logging.getLogger("multitrack")
 
 #: Params that are objects, named in the message about them.
 _NAMED: Final = 5
+
+
+def _named(keys: Collection[str], params: PreparedParams) -> str:
+    """The first of those params that are objects, with their types."""
+    named = ", ".join(f"{key} ({params.objects[key].type})" for key in islice(keys, _NAMED))
+    return f"{named} and {len(keys) - _NAMED} more" if len(keys) > _NAMED else named
 
 
 class Recorder:
@@ -117,7 +123,7 @@ class Recorder:
         """Record params that were prepared; raises as :meth:`log_params`."""
         with self._lock:
             known = self._past.params
-            self._past.check_params(self.id, prepared.values, prepared.types)
+            differing = self._past.check_params(self.id, prepared)
             new = prepared.only([key for key in prepared.values if key not in known])
             if new.values and self._append(
                 lambda now: Params(
@@ -128,9 +134,15 @@ class Recorder:
                 known.update({key: (new.types[key], value) for key, value in new.values.items()})
         if new.objects and "objects" not in self._warned:
             self._warned.add("objects")
-            named = ", ".join(f"{key} ({kept.type})" for key, kept in islice(new.objects.items(), _NAMED))
-            more = f" and {len(new.objects) - _NAMED} more" if len(new.objects) > _NAMED else ""
-            log.warning("multitrack: run %s: params kept as text, as they are objects: %s%s", self.id, named, more)
+            log.warning(
+                "multitrack: run %s: params kept as text, as they are objects: %s", self.id, _named(new.objects, new)
+            )
+        if differing and "differing" not in self._warned:
+            self._warned.add("differing")
+            log.warning(
+                "multitrack: run %s: params whose text is another one than was recorded, and stays what it was, as they "
+                "are objects: %s", self.id, _named(differing, prepared),
+            )  # fmt: skip
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Record one number.

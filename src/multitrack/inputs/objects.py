@@ -53,12 +53,27 @@ def _text_of(value: Any) -> str:
     if issubclass(kind, type) or issubclass(kind, _FUNCTIONS):
         return _qualified(value)
     if issubclass(kind, functools.partial):
-        named = (f"{key}={_text_of(item)}" for key, item in value.keywords.items())
-        arguments = [*map(_text_of, (value.func, *value.args)), *named]
+        named = (f"{key}={_argument(item)}" for key, item in value.keywords.items())
+        arguments = [*map(_argument, (value.func, *value.args)), *named]
         return f"{kind.__module__}.{kind.__qualname__}({', '.join(arguments)})"
     if issubclass(kind, datetime.timedelta) or _is_one_of(kind, _TOLD_BY_STR):
         return str(value)
     return _ADDRESS.sub("", repr(value))
+
+
+def _argument(value: Any) -> str:
+    """The text of an argument; sets in it are sorted, as their order is another one in each process."""
+    kind = type(value)
+    if kind in (set, frozenset) and value:
+        items = f"{{{', '.join(sorted(map(_argument, value)))}}}"
+        return items if kind is set else f"frozenset({items})"
+    if kind is dict:
+        return f"{{{', '.join(f'{_argument(key)}: {_argument(item)}' for key, item in value.items())}}}"
+    if kind is list:
+        return f"[{', '.join(map(_argument, value))}]"
+    if kind is tuple:
+        return f"({', '.join(map(_argument, value))}{',' if len(value) == 1 else ''})"
+    return _text_of(value)
 
 
 def _qualified(value: type | Callable[..., Any]) -> str:

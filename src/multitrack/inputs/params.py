@@ -11,6 +11,7 @@ import types as python_types
 from collections import UserString
 from collections.abc import Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
+from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
@@ -141,8 +142,8 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
         return number_to_json(int.__index__(value)), "int"
     if issubclass(kind, float):
         return number_to_json(float.__float__(value)), "float"
-    if issubclass(kind, os.PathLike):
-        return clean_text(os.fsdecode(value)), "str"
+    if issubclass(kind, PurePath):  # what else says that it is a path has code of its own for that
+        return clean_text(PurePath.__str__(value)), "str"
     if issubclass(kind, (datetime.date, datetime.time)):
         return value.isoformat(), "str"
     if issubclass(kind, UserString):
