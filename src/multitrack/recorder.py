@@ -109,7 +109,7 @@ class Recorder:
 
         Raises:
             ParamChangedError: One of them was recorded with another value; none of the call is recorded.
-            TypeError: It is none of these, or a name is no string.
+            TypeError: It is none of these.
             ValueError: A name is empty, or two flatten to one.
         """
         if self.directory is None:
@@ -140,8 +140,8 @@ class Recorder:
         if differing and "differing" not in self._warned:
             self._warned.add("differing")
             log.warning(
-                "multitrack: run %s: params whose text is another one than was recorded, and stays what it was, as they "
-                "are objects: %s", self.id, _named(differing, prepared),
+                "multitrack: run %s: params whose text is another one than was recorded, and stays what it was, as "
+                "they are objects: %s", self.id, _named(differing, prepared),
             )  # fmt: skip
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:

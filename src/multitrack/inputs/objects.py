@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from multitrack.credentials import REDACTED, is_secret_name
+from multitrack.inputs.large import is_one_of, large_text
 from multitrack.inputs.names import clean_text, type_name
 from multitrack.records import ObjectText
 
@@ -50,30 +50,24 @@ def object_text(value: Any) -> tuple[str, ObjectText]:
 
 def _text_of(value: Any) -> str:
     kind = type(value)
+    if kind in (set, frozenset) and value:  # sorted: their order is another one in each process
+        items = f"{{{', '.join(sorted(map(_text_of, value)))}}}"
+        return items if kind is set else f"frozenset({items})"
+    if kind is dict:
+        return f"{{{', '.join(f'{_text_of(key)}: {_text_of(item)}' for key, item in value.items())}}}"
+    if kind is list:
+        return f"[{', '.join(map(_text_of, value))}]"
+    if kind is tuple:
+        return f"({', '.join(map(_text_of, value))}{',' if len(value) == 1 else ''})"
     if issubclass(kind, type) or issubclass(kind, _FUNCTIONS):
         return _qualified(value)
     if issubclass(kind, functools.partial):
-        named = (f"{key}={_argument(item)}" for key, item in value.keywords.items())
-        arguments = [*map(_argument, (value.func, *value.args)), *named]
+        named = (f"{key}={_text_of(item)}" for key, item in value.keywords.items())
+        arguments = [*map(_text_of, (value.func, *value.args)), *named]
         return f"{kind.__module__}.{kind.__qualname__}({', '.join(arguments)})"
-    if issubclass(kind, datetime.timedelta) or _is_one_of(kind, _TOLD_BY_STR):
+    if issubclass(kind, datetime.timedelta) or is_one_of(kind, _TOLD_BY_STR):
         return str(value)
-    return _ADDRESS.sub("", repr(value))
-
-
-def _argument(value: Any) -> str:
-    """The text of an argument; sets in it are sorted, as their order is another one in each process."""
-    kind = type(value)
-    if kind in (set, frozenset) and value:
-        items = f"{{{', '.join(sorted(map(_argument, value)))}}}"
-        return items if kind is set else f"frozenset({items})"
-    if kind is dict:
-        return f"{{{', '.join(f'{_argument(key)}: {_argument(item)}' for key, item in value.items())}}}"
-    if kind is list:
-        return f"[{', '.join(map(_argument, value))}]"
-    if kind is tuple:
-        return f"({', '.join(map(_argument, value))}{',' if len(value) == 1 else ''})"
-    return _text_of(value)
+    return large_text(value) or _ADDRESS.sub("", repr(value))
 
 
 def _qualified(value: type | Callable[..., Any]) -> str:
@@ -82,15 +76,6 @@ def _qualified(value: type | Callable[..., Any]) -> str:
     if not isinstance(name, str):
         return _ADDRESS.sub("", repr(value))
     return f"{module}.{name}" if isinstance(module, str) else name
-
-
-def _is_one_of(kind: type, names: Iterable[tuple[str, str]]) -> bool:
-    """Whether a class is one of these or derives from one, by module and name; of modules that are imported."""
-    for module, name in names:
-        found = getattr(sys.modules.get(module), name, None)
-        if isinstance(found, type) and issubclass(kind, found):
-            return True
-    return False
 
 
 def _without_secrets(text: str) -> str:

@@ -11,7 +11,8 @@ import msgspec
 
 from multitrack.inputs.names import check_name, clean_text, short_repr, shown
 from multitrack.inputs.param_files import read_params
-from multitrack.inputs.params import flatten_params, is_namespace, plain_param
+from multitrack.inputs.params import flatten_params, plain_param
+from multitrack.inputs.structures import is_namespace
 from multitrack.inputs.values import to_number
 from multitrack.records import COMMAND_LINE, ObjectText, ParamType
 from multitrack.redaction import Redaction
