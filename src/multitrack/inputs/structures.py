@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from multitrack.inputs.large import frame_columns
+from multitrack.inputs.names import error_text
 from multitrack.inputs.values import defines
 
 log = logging.getLogger("multitrack")
@@ -49,7 +50,7 @@ def is_namespace(value: Any) -> bool:
 
 
 def _pydantic_extra(value: Any) -> dict[str, Any] | None:
-    """Fields of a pydantic model or dataclass, with those that ``extra="allow"`` let in; ``None`` for other objects."""
+    """Fields of a pydantic model or dataclass, computed ones and extra ones too; ``None`` for other objects."""
     kind: Any = type(value)
     pydantic: Any = sys.modules.get("pydantic")
     if pydantic is None:
@@ -57,14 +58,26 @@ def _pydantic_extra(value: Any) -> dict[str, Any] | None:
     if issubclass(kind, getattr(pydantic, "BaseModel", ())):
         if not defines(kind, "__pydantic_fields__") and not hasattr(kind, "model_fields"):  # of pydantic 1
             return dict(vars(value))
-        return _fields(value, kind.model_fields) | (value.__pydantic_extra__ or {})
+        return _fields(value, kind.model_fields) | (value.__pydantic_extra__ or {}) | _computed(value)
     version_1: Any = sys.modules.get("pydantic.v1")
     if issubclass(kind, getattr(version_1, "BaseModel", ())):
         return dict(vars(value))
     if defines(kind, "__pydantic_fields__") and defines(kind, "__dataclass_fields__"):
         public = {name: item for name, item in vars(value).items() if not name.startswith("__pydantic")}
-        return _fields(value, [field.name for field in dataclasses.fields(value)]) | public
+        return _fields(value, [field.name for field in dataclasses.fields(value)]) | public | _computed(value)
     return None
+
+
+def _computed(value: Any) -> dict[str, Any]:
+    """The computed fields of a pydantic object, which ``model_dump`` has as well; those that raise are left out."""
+    found = {}
+    for name in value.__pydantic_decorators__.computed_fields:
+        try:
+            found[name] = getattr(value, name)
+        except Exception as error:  # noqa: BLE001 - code of the user's
+            kind = type(value).__qualname__
+            log.warning("multitrack: param left out: computed field %s.%s: %s", kind, name, error_text(error))
+    return found
 
 
 def _fields(value: Any, names: Any) -> dict[str, Any]:
