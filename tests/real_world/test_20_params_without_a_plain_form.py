@@ -203,6 +203,44 @@ def test_its_secrets_are_left_out() -> None:
     assert b"retries=3" in text
 
 
+class Text:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "count"),
+    [
+        (functools.partial(print, {"password": "hunter2", "api_key": "hunter3", "port": 1}),
+         "functools.partial(builtins.print, {'password': [redacted], 'api_key': [redacted], 'port': 1})", 2),
+        (functools.partial(print, password="hunter2", n=1), "functools.partial(builtins.print, password=[redacted], n=1)", 1),
+        (Text("Conn({'password': 'hunter2'})"), "Conn({'password': [redacted]})", 1),
+        (Text('Conn({"password": "hunter2", "n": 1})'), 'Conn({"password": [redacted], "n": 1})', 1),
+        (Text("<Conn api_key: 'hun\\'ter2' n: 1>"), "<Conn api_key: [redacted] n: 1>", 1),
+        (Text("Conn(password: hunter2)"), "Conn(password: [redacted])", 1),
+        (Text("Conn(api-key = b'hunter2')"), "Conn(api-key = [redacted])", 1),
+        (Text("Conn('db/password': ['hunter2', 'hunter3'], 2)"), "Conn('db/password': [redacted], 2)", 1),
+        (Text("Conn(password=[('hunter2', 1), 3], n=1)"), "Conn(password=[redacted], n=1)", 1),
+        (Text("Conn(auth='password=hunter2')"), "Conn(auth='password=[redacted]')", 1),
+        (Text("Conn('{\\'password\\': \\'hunter2\\'}')"), "Conn('{\\'password\\': [redacted]}')", 1),
+        (Text("Conn(password=Secret('hunter2'), n=1)"), "Conn(password=[redacted], n=1)", 1),
+        ([Text("password=hunter2"), Text("secret='hunter2'")], ["password=[redacted]", "secret=[redacted]"], 2),
+        (Text("Conn(max_tokens=3, password_length: 4)"), "Conn(max_tokens=3, password_length: 4)", 0),
+        (Text("x" * 100_000 + ":='" * 10_000 + "\\" * 100_000), ..., 0),
+    ],
+)  # fmt: skip
+def test_secrets_in_every_form_that_reprs_have_are_left_out_and_counted(value: Any, expected: Any, count: int) -> None:
+    with multitrack.start_run(params={"x": value}, config={"delivery": "off"}) as run:
+        pass
+    assert expected is ... or recorded().get_params() == {"x": expected}
+    assert run.end().redacted == count
+    assert run.directory is not None
+    assert b"hunter" not in b"".join(path.read_bytes() for path in run.directory.iterdir() if path.is_file())
+
+
 def test_the_params_of_a_pipeline() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline

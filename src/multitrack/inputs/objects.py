@@ -23,7 +23,15 @@ SHORT: Final = 500
 WHOLE: Final = 100_000
 
 _ADDRESS: Final = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
-_NAMED_VALUE: Final = re.compile(r"\b(\w+)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,()\[\]{}'\"]+)")
+#: ``name=``, ``name:`` and ``'name':``, also where a text within a text has its quotes escaped.
+_NAME: Final = re.compile(r"(\\{0,9}['\"]?)(?<![\w./-])([\w./-]+)\1[ \t]*[:=][ \t]*")
+#: What follows these: a text; brackets, which may hold others, or a call; a word.
+_VALUE: Final = re.compile(
+    r"[bBuUrRfF]{0,2}(\\{0,9}['\"])(?:(?!\1)(?:\\.|.))*\1"
+    r"|[^\s,()\[\]{}'\"]*[(\[{](?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*[)\]}]"
+    r"|[^\s,()\[\]{}'\"]+",
+    re.DOTALL,
+)
 
 #: Whose ``str`` says all of it.
 _TOLD_BY_STR: Final = (("uuid", "UUID"), ("numpy", "dtype"), ("torch", "dtype"))
@@ -33,19 +41,20 @@ _FUNCTIONS: Final = (
 )  # fmt: skip
 
 
-def object_text(value: Any) -> tuple[str, ObjectText]:
-    """The text of an object that has no plain form, and what is kept beside it.
+def object_text(value: Any) -> tuple[str, ObjectText, int]:
+    """The text of an object that has no plain form, what is kept beside it, and how many secrets were taken out.
 
     Raises:
         Exception: Its ``repr`` does.
     """
-    whole = clean_text(_without_secrets(_text_of(value)))
+    whole, redacted = _without_secrets(_text_of(value))
+    whole = clean_text(whole)
     if len(whole) <= SHORT:
-        return whole, ObjectText(type_name(value))
+        return whole, ObjectText(type_name(value)), redacted
     short = f"{whole[:SHORT]}… ({len(whole)} characters)"
     if len(whole) > WHOLE:
         whole = f"{whole[:WHOLE]}… ({len(whole)} characters)"
-    return short, ObjectText(type_name(value), whole)
+    return short, ObjectText(type_name(value), whole), redacted
 
 
 def _text_of(value: Any) -> str:
@@ -78,6 +87,12 @@ def _qualified(value: type | Callable[..., Any]) -> str:
     return f"{module}.{name}" if isinstance(module, str) else name
 
 
-def _without_secrets(text: str) -> str:
-    """A text without the values of ``password='…'`` and the like."""
-    return _NAMED_VALUE.sub(lambda match: f"{match[1]}={REDACTED}" if is_secret_name(match[1]) else match[0], text)
+def _without_secrets(text: str) -> tuple[str, int]:
+    """A text without the values of ``password='…'``, ``'api_key': '…'`` and the like, and how many these were."""
+    kept, done = [], 0
+    for name in _NAME.finditer(text):
+        value = _VALUE.match(text, name.end()) if is_secret_name(name[2]) and name.start() >= done else None
+        if value is not None and value[0] != REDACTED:
+            kept += [text[done : name.end()], REDACTED]
+            done = value.end()
+    return "".join([*kept, text[done:]]), len(kept) // 2

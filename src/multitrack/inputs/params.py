@@ -27,12 +27,14 @@ class Flattened:
         types: Their Python types.
         objects: What is kept beside the texts of objects without a plain form, by the key of the param that they are,
             or are items of.
+        redacted: How many secrets were taken out of such texts, by the same key.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.types: dict[str, ParamType] = {}
         self.objects: dict[str, ObjectText] = {}
+        self.redacted: dict[str, int] = {}
 
     def add(self, tree: Mapping[Any, Any], prefix: str = "") -> None:
         """Add nested params, below ``prefix``.
@@ -58,7 +60,8 @@ class Flattened:
         items = _items(value)
         if items is not None:
             return [self._item(item, name) for item in items], "list"
-        text, kept = object_text(value)
+        text, kept, redacted = object_text(value)
+        self.redacted[name] = self.redacted.get(name, 0) + redacted
         before = self.objects.get(name, kept)
         if before is not kept:  # another item of a list
             wholes = [whole for whole in (before.whole, kept.whole) if whole is not None]
