@@ -216,7 +216,7 @@ class Text:
     [
         (functools.partial(print, {"password": "hunter2", "api_key": "hunter3", "port": 1}),
          "functools.partial(builtins.print, {'password': [redacted], 'api_key': [redacted], 'port': 1})", 2),
-        (functools.partial(print, password="hunter2", n=1), "functools.partial(builtins.print, password=[redacted], n=1)", 1),
+        (functools.partial(print, password="hunter2", n=1), "functools.partial(builtins.print, password=[redacted], n=1)", 1),  # noqa: S106
         (Text("Conn({'password': 'hunter2'})"), "Conn({'password': [redacted]})", 1),
         (Text('Conn({"password": "hunter2", "n": 1})'), 'Conn({"password": [redacted], "n": 1})', 1),
         (Text("<Conn api_key: 'hun\\'ter2' n: 1>"), "<Conn api_key: [redacted] n: 1>", 1),
