@@ -157,7 +157,7 @@ def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "31 passed" in done.stdout
+    assert "32 passed" in done.stdout
 
 
 def test_the_page_on_recording(tmp_path: Path) -> None:

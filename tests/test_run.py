@@ -113,7 +113,7 @@ def test_the_callers_object_may_change_right_after() -> None:
         ("log_list_metric", ("l", [1.0, None]), TypeError, "'l'"),
         ("log_list_metric", ("l", np.ones((2, 2))), TypeError, "one dimension"),
         ("log_params", (["a"],), TypeError, "mapping"),
-        ("log_params", ({("a",): 1},), TypeError, "names must be strings"),
+        ("log_params", ({None: 1, "None": 2},), ValueError, "flatten to the same name"),
         ("log_params", ("missing.toml",), FileNotFoundError, "missing.toml"),
         ("log_params", ("config.ini",), ValueError, "config.ini"),
         ("log_lines", (3,), TypeError, "lines"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from multitrack.errors import ParamChangedError
 from multitrack.inputs.prepare import prepare_params
 from multitrack.records import KERAS
 from multitrack.run import Run
@@ -53,5 +54,8 @@ def _log(run: Run, section: str, params: Mapping[str, Any]) -> bool:
 def _differs(run: Run, name: str, value: Any) -> bool:
     """Whether a param of this name, or one below it, was recorded with another value."""
     prepared = prepare_params({name: value}, None, run._redactor.begin())
-    known = run._past.params
-    return any(key in known and known[key] != (prepared.types[key], plain) for key, plain in prepared.values.items())
+    try:
+        run._past.check_params(run.id, prepared)
+    except ParamChangedError:
+        return True
+    return False

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from math import inf, isfinite
@@ -49,6 +49,12 @@ log = logging.getLogger("multitrack")
 _NAMED: Final = 5
 
 
+def _named(keys: Collection[str], params: PreparedParams) -> str:
+    """The first of those params that are objects, with their types."""
+    named = ", ".join(f"{key} ({params.objects[key].type})" for key in islice(keys, _NAMED))
+    return f"{named} and {len(keys) - _NAMED} more" if len(keys) > _NAMED else named
+
+
 class Recorder:
     """The recording half of a run; see :class:`multitrack.Run`.
 
@@ -82,6 +88,7 @@ class Recorder:
         self._past = past or Past()
         self._redactor = redactor or Redactor()
         self._digests = PendingDigests()
+        self._undigested: dict[str, ArtifactRef] = {}
         self._make_lock()
         self._status: Status = "running"
         self._look_at: float = inf
@@ -102,7 +109,7 @@ class Recorder:
 
         Raises:
             ParamChangedError: One of them was recorded with another value; none of the call is recorded.
-            TypeError: It is none of these, or a name is no string.
+            TypeError: It is none of these.
             ValueError: A name is empty, or two flatten to one.
         """
         if self.directory is None:
@@ -116,7 +123,7 @@ class Recorder:
         """Record params that were prepared; raises as :meth:`log_params`."""
         with self._lock:
             known = self._past.params
-            self._past.check_params(self.id, prepared.values, prepared.types)
+            differing = self._past.check_params(self.id, prepared)
             new = prepared.only([key for key in prepared.values if key not in known])
             if new.values and self._append(
                 lambda now: Params(
@@ -127,9 +134,15 @@ class Recorder:
                 known.update({key: (new.types[key], value) for key, value in new.values.items()})
         if new.objects and "objects" not in self._warned:
             self._warned.add("objects")
-            named = ", ".join(f"{key} ({kept.type})" for key, kept in islice(new.objects.items(), _NAMED))
-            more = f" and {len(new.objects) - _NAMED} more" if len(new.objects) > _NAMED else ""
-            log.warning("multitrack: run %s: params kept as text, as they are objects: %s%s", self.id, named, more)
+            log.warning(
+                "multitrack: run %s: params kept as text, as they are objects: %s", self.id, _named(new.objects, new)
+            )
+        if differing and "differing" not in self._warned:
+            self._warned.add("differing")
+            log.warning(
+                "multitrack: run %s: params whose text is another one than was recorded, and stays what it was, as "
+                "they are objects: %s", self.id, _named(differing, prepared),
+            )  # fmt: skip
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Record one number.
@@ -284,7 +297,11 @@ class Recorder:
                 redacted=redaction.count,
                 pending=found.unread is not None,
             )  # fmt: skip
-            self._append(lambda now: structs.replace(reference, time=now))
+            with self._lock:
+                self._append(lambda now: structs.replace(reference, time=now))
+                self._undigested.pop(reference.name, None)  # the last reference of a name is the one that counts
+                if found.unread is not None:
+                    self._undigested[reference.name] = reference
             if found.odd is not None:
                 log.warning(
                     "multitrack: run %s: reference %s: %s is %s, recorded without digest", self.id, name, uri, found.odd
@@ -297,10 +314,16 @@ class Recorder:
     def _complete_reference(
         self, reference: ArtifactRef, digest: str | None, size: int | None, error: Exception | None
     ) -> None:
-        """Record a reference again, now that its digest is known, or that there will be none."""
-        if error is not None:
-            self.set_aside("log_artifact_ref", error)
-        with contextlib.suppress(RunClosedError):  # its end did not wait for this
+        """Record a reference again, now that its digest is known, or that there will be none.
+
+        One that a later reference of its name has replaced stays replaced.
+        """
+        with self._lock, contextlib.suppress(RunClosedError):  # its end did not wait for this
+            if self._undigested.get(reference.name) is not reference:
+                return
+            del self._undigested[reference.name]
+            if error is not None:
+                self.set_aside("log_artifact_ref", error)
             self._append(
                 lambda now: structs.replace(
                     reference, time=now, digest=digest, size=size or reference.size, pending=False, redacted=0

@@ -213,7 +213,7 @@ class Start:
                 manifest = self._continued(read_manifest(directory), manifest)
                 past = Past.of(directory)
                 if params is not None and self.settings.mistakes == "raise":
-                    past.check_params(directory.name, params.values, params.types)
+                    past.check_params(directory.name, params)
             writer = Writer(directory, not_before=past.last_time, manifest=msgspec.to_builtins(manifest))
             try:
                 write_manifest(directory, manifest)

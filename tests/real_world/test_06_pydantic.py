@@ -46,6 +46,30 @@ class OpenData:
     lr: float = 0.1
 
 
+class Computed(pydantic.BaseModel):
+    units: int = 3
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def squared(self) -> int:
+        return self.units**2
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def broken(self) -> float:
+        return self.units / 0
+
+
+@pydantic.dataclasses.dataclass
+class ComputedData:
+    units: int = 3
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def squared(self) -> int:
+        return self.units**2
+
+
 @dataclasses.dataclass
 class Data:
     model: Any
@@ -68,7 +92,7 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
     (Open(inner=Open(deep=True)), {"lr": 0.1, "inner/lr": 0.1, "inner/deep": True}),  # type: ignore[call-arg]
     (Closed(inner=Open(extra="x")), {"lr": 0.1, "inner/lr": 0.1, "inner/extra": "x"}),  # type: ignore[call-arg]
     (Child(lr=0.2, units=8, more=[1, 2]), {"lr": 0.2, "units": 8, "more": [1, 2]}),  # type: ignore[call-arg]
-    (Aliased(rate=0.5, more=1), {"rate": 0.5, "more": 1}),  # type: ignore[call-arg]
+    (Aliased(rate=0.5, more=1), {"rate": 0.5, "doubled": 1.0, "more": 1}),  # type: ignore[call-arg]
     (OpenData(lr=0.2, units=64), {"lr": 0.2, "units": 64}),  # type: ignore[call-arg]
     (Data(Open(units=3)), {"lr": 0.1, "model/lr": 0.1, "model/units": 3}),  # type: ignore[call-arg]
     (Attrs(Open(units=3)), {"lr": 0.1, "model/lr": 0.1, "model/units": 3}),  # type: ignore[call-arg]
@@ -85,6 +109,16 @@ def test_no_field_is_lost(given: Any, expected: dict[str, Any]) -> None:
         pass
     (found,) = multitrack.open_journal().runs()
     assert found.get_params() == expected
+
+
+@pytest.mark.parametrize("inner", [Computed(), ComputedData()])
+def test_computed_fields(inner: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with multitrack.start_run(params={"m": inner, "list": [inner]}, config={"delivery": "off"}):
+        pass
+    (found,) = multitrack.open_journal().runs()
+    assert found.get_params() == {"m/units": 3, "m/squared": 9, "list": [{"units": 3, "squared": 9}]}
+    said = "param left out: computed field Computed.broken: ZeroDivisionError: division by zero"
+    assert (said in caplog.text) == isinstance(inner, Computed)
 
 
 @pytest.mark.filterwarnings("ignore:.*V1.*")

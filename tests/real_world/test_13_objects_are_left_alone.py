@@ -153,3 +153,27 @@ def test_an_array_by_protocol_is_an_array() -> None:
     (found,) = multitrack.open_journal().runs()
     assert found.get_list_metrics()["l"] == [0.5, 1.5]
     assert found.get_params()["p"] == [0.5, 1.5]
+
+
+class Pathlike:
+    """A path by protocol alone, which writes down that it was asked."""
+
+    asked = 0
+
+    def __fspath__(self) -> str:
+        Pathlike.asked += 1
+        return "a/path"
+
+
+def test_what_says_that_it_is_a_path_is_asked_only_where_one_is_due(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "path").write_bytes(b"abc")
+    with multitrack.start_run(params={"x": Pathlike()}, config={"delivery": "off"}) as run:
+        run.log_params({"list": [Pathlike()], "path": Path("a/b")})
+        with pytest.raises(TypeError):
+            run.set_tags({"t": Pathlike()})
+        assert Pathlike.asked == 0
+        run.log_artifact_ref("a", Pathlike())
+    (found,) = multitrack.open_journal().runs()
+    assert found.get_params()["path"] == "a/b"
+    assert found.summary().artifacts[0].uri == (tmp_path / "a" / "path").as_uri()

@@ -1,5 +1,6 @@
 """References to things that are no regular files, to paths that look like URIs, and to large files."""
 
+import hashlib
 import os
 import socket
 import threading
@@ -191,3 +192,122 @@ def test_a_file_that_is_written_meanwhile_has_no_digest(
     run.end()
     assert recorded(run)[-1].digest is None
     assert run.mistakes == 1
+
+
+def large_file(path: Path, fill: bytes = b"x") -> Path:
+    path.write_bytes(fill * (references.LARGE + 1))
+    return path
+
+
+@pytest.mark.parametrize("later", ["small", "elsewhere", "large", "no digest"])
+def test_a_late_digest_puts_no_older_reference_over_a_newer_one(
+    run: multitrack.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str
+) -> None:
+    old, new = large_file(tmp_path / "old"), tmp_path / "new"
+    large_file(new, b"y") if later == "large" else new.write_bytes(b"small")
+    go = threading.Event()
+    monkeypatch.setattr(pending_digests, "digest_of", lambda path: (go.wait(60), references.digest_of(path))[1])
+    run.log_artifact_ref("latest", old)
+    uri = "s3://bucket/new" if later == "elsewhere" else str(new)
+    run.log_artifact_ref("latest", uri, digest=later != "no digest")
+    run.log_artifact_ref("other", old)
+    go.set()
+    run.end()
+    assert run.directory is not None
+    last = {reference.name: reference for reference in RecordedRun(run.directory).summary().artifacts}
+    assert last["latest"].uri == (uri if later == "elsewhere" else new.as_uri())
+    digest = references.digest_of(new)[0] if later in ("small", "large") else None
+    assert (last["latest"].pending, last["latest"].digest) == (False, digest)
+    assert last["other"].digest == references.digest_of(old)[0]
+    assert run.mistakes == 0
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_digest_is_of_what_was_there_at_the_call(
+    run: multitrack.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, folder: bool
+) -> None:
+    """A checkpoint that is overwritten before the thread gets to it: its reference has no digest, and it is said."""
+    place = tmp_path / "folder"
+    place.mkdir()
+    checkpoint = large_file(place / "model.keras")
+    monkeypatch.setattr(pending_digests, "in_background", lambda work, name: waiting.append(work))
+    waiting: list[Any] = []
+    what = place if folder else checkpoint
+    run.log_artifact_ref("epoch 1", what)
+    before = checkpoint.stat()
+    large_file(checkpoint, b"y")
+    os.utime(checkpoint, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    run.log_artifact_ref("epoch 2", what)
+    waiting[0]()
+    run.end()
+    assert run.directory is not None
+    digests = {reference.name: reference.digest for reference in RecordedRun(run.directory).summary().artifacts}
+    assert digests == {"epoch 1": None, "epoch 2": references.digest_of(what)[0]}
+    assert run.mistakes == 1
+    assert "was written again before" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["sp ace", "grüße.bin", "a%20b", "100%", "q?x#y", os.fsdecode(b"na\xefve"), "semi;colon", "a%2Fb"]
+)
+def test_what_a_run_gives_back_is_the_same_reference_again(run: multitrack.Run, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.write_bytes(b"abc")
+    run.log_artifact_ref("m", place)
+    (first,) = recorded(run)
+    for uri in (first.uri, first.uri.replace("file://", "file://localhost"), first.uri.replace("file://", "FILE://"),
+                first.uri.replace("file://", "file:"), f"file://{place}"):  # fmt: skip
+        run.log_artifact_ref("m", uri)
+        run.log_artifact_ref("m", uri, digest=False)
+        *_, again, undigested = recorded(run)
+        assert (again.uri, again.digest, again.size, undigested.uri) == (first.uri, first.digest, 3, first.uri)
+
+
+def test_a_file_of_this_host_that_is_not_there(run: multitrack.Run, tmp_path: Path) -> None:
+    uri = (tmp_path / "sp ace").as_uri()
+    with pytest.raises(FileNotFoundError, match="sp ace does not exist"):
+        run.log_artifact_ref("m", uri)
+    run.log_artifact_ref("m", uri, digest=False)
+    assert recorded(run)[0].uri == uri
+    with pytest.raises(ValueError, match="NUL"):
+        run.log_artifact_ref("m", "file:///a%00b")
+
+
+@pytest.mark.parametrize("uri", ["file://otherhost/x", "FILE://otherhost/sp%20ace", "file://otherhost:80/x"])
+def test_a_file_of_another_host_is_a_uri(run: multitrack.Run, uri: str) -> None:
+    run.log_artifact_ref("m", uri)
+    assert (recorded(run)[0].uri, recorded(run)[0].digest) == (uri, None)
+
+
+def test_a_link_that_leads_to_itself(run: multitrack.Run, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(FileNotFoundError, match="leads to itself; digest=False"):
+        run.log_artifact_ref("m", tmp_path / "loop")
+    run.log_artifact_ref("m", tmp_path / "loop", digest=False)
+    assert recorded(run)[0].uri == (tmp_path / "loop").as_uri()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="no such files here")
+def test_files_of_the_kernel_that_never_end(
+    run: multitrack.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run.log_artifact_ref("endless", "/proc/self/pagemap")
+    assert "is a file without an end, recorded without digest" in caplog.text
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"abc")
+    run.log_artifact_ref("folder", folder)
+    (folder / "endless").symlink_to("/proc/self/pagemap")
+    run.log_artifact_ref("folder", folder)
+    run.log_artifact_ref("version", "/proc/version")
+    (tmp_path / "empty").touch()
+    run.log_artifact_ref("empty", tmp_path / "empty")
+    if os.access("/proc/kcore", os.R_OK):
+        run.log_artifact_ref("vast", "/proc/kcore")
+    endless, plain, odd, version, empty, *vast = recorded(run)
+    assert (endless.pending, endless.digest) == (False, None)
+    assert plain.digest == odd.digest is not None
+    assert version.size == len(Path("/proc/version").read_bytes())
+    assert (empty.digest, empty.size) == (f"sha256:{hashlib.sha256(b'').hexdigest()}", 0)
+    assert all(reference.digest is None and not reference.pending for reference in vast)

@@ -144,6 +144,45 @@ def test_no_addresses_so_that_a_run_can_be_continued(tmp_path: Path) -> None:
     assert not [text for text in params.values() if re.search("0x[0-9a-f]{6}", str(text))]
 
 
+UNSTABLE = """
+import functools, multitrack, sys, threading
+from unittest import mock
+from sklearn.feature_extraction.text import CountVectorizer
+WORDS = {"aa", "bb", "cc", "dd"}
+class Held:
+    def __init__(self): self.words = WORDS
+    def __repr__(self): return f"Held({self.words})"
+class Other(Held): pass
+more = {} if len(sys.argv) < 3 else eval(sys.argv[2])
+junk = [bytearray(999) for _ in range(int(sys.argv[1]))]
+with multitrack.start_run(run_id="it", config={"delivery": "off"}, params={
+    "words": CountVectorizer(stop_words=WORDS), "partial": functools.partial(print, WORDS, [frozenset(WORDS)], key={1: WORDS}),
+    "thread": threading.current_thread(), "mock": mock.Mock(), "magic": mock.MagicMock(), "held": Held(),
+    "list": [("held", Held()), 1], **more}) as run:
+    run.log_params({"held": Held(), **more})
+"""
+
+
+def test_the_text_of_an_object_that_is_another_one_in_each_process(tmp_path: Path) -> None:
+    """The order of a set, an id, a thread's number: what was recorded stays, and it is said once."""
+    cwd = tmp_path / "project"
+    script = programs.write(cwd / "train.py", UNSTABLE)
+    first: dict[str, Any] = {}
+    for seed in ("1", "2", "3"):
+        done = programs.run(cwd, script, str(1000 * int(seed)), PYTHONHASHSEED=seed)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("stays what it was, as they are objects") == (1 if first else 0)
+        assert "partial (" not in done.stderr.partition("stays what it was")[2]
+        params = recorded(cwd / ".multitrack").get_params()
+        first = first or params
+        assert params == first
+    words = "{'aa', 'bb', 'cc', 'dd'}"
+    assert params["partial"] == f"functools.partial(builtins.print, {words}, [frozenset({words})], key={{1: {words}}})"
+    for changed in ('{"held": Other()}', '{"held": "Held()"}', '{"held": 1}', '{"list": [("held", Held()), 2]}'):
+        done = programs.run(cwd, script, "1", changed, PYTHONHASHSEED="4")
+        assert "ParamChangedError" in done.stderr, changed
+
+
 def test_another_object_is_another_value() -> None:
     with multitrack.start_run(params={"x": Scaler()}, config={"delivery": "off"}) as run:
         run.log_params({"x": Scaler()})
@@ -162,6 +201,44 @@ def test_its_secrets_are_left_out() -> None:
     text = b"".join(path.read_bytes() for path in run.directory.iterdir() if path.is_file())
     assert b"hunter" not in text
     assert b"retries=3" in text
+
+
+class Text:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "count"),
+    [
+        (functools.partial(print, {"password": "hunter2", "api_key": "hunter3", "port": 1}),
+         "functools.partial(builtins.print, {'password': [redacted], 'api_key': [redacted], 'port': 1})", 2),
+        (functools.partial(print, password="hunter2", n=1), "functools.partial(builtins.print, password=[redacted], n=1)", 1),  # noqa: S106
+        (Text("Conn({'password': 'hunter2'})"), "Conn({'password': [redacted]})", 1),
+        (Text('Conn({"password": "hunter2", "n": 1})'), 'Conn({"password": [redacted], "n": 1})', 1),
+        (Text("<Conn api_key: 'hun\\'ter2' n: 1>"), "<Conn api_key: [redacted] n: 1>", 1),
+        (Text("Conn(password: hunter2)"), "Conn(password: [redacted])", 1),
+        (Text("Conn(api-key = b'hunter2')"), "Conn(api-key = [redacted])", 1),
+        (Text("Conn('db/password': ['hunter2', 'hunter3'], 2)"), "Conn('db/password': [redacted], 2)", 1),
+        (Text("Conn(password=[('hunter2', 1), 3], n=1)"), "Conn(password=[redacted], n=1)", 1),
+        (Text("Conn(auth='password=hunter2')"), "Conn(auth='password=[redacted]')", 1),
+        (Text("Conn('{\\'password\\': \\'hunter2\\'}')"), "Conn('{\\'password\\': [redacted]}')", 1),
+        (Text("Conn(password=Secret('hunter2'), n=1)"), "Conn(password=[redacted], n=1)", 1),
+        ([Text("password=hunter2"), Text("secret='hunter2'")], ["password=[redacted]", "secret=[redacted]"], 2),
+        (Text("Conn(max_tokens=3, password_length: 4)"), "Conn(max_tokens=3, password_length: 4)", 0),
+        (Text("x" * 100_000 + ":='" * 10_000 + "\\" * 100_000), ..., 0),
+    ],
+)  # fmt: skip
+def test_secrets_in_every_form_that_reprs_have_are_left_out_and_counted(value: Any, expected: Any, count: int) -> None:
+    with multitrack.start_run(params={"x": value}, config={"delivery": "off"}) as run:
+        pass
+    assert expected is ... or recorded().get_params() == {"x": expected}
+    assert run.end().redacted == count
+    assert run.directory is not None
+    assert b"hunter" not in b"".join(path.read_bytes() for path in run.directory.iterdir() if path.is_file())
 
 
 def test_the_params_of_a_pipeline() -> None:
@@ -218,3 +295,122 @@ def test_where_users_see_it() -> None:
         "loss": "builtins.function"
     }
     assert [one.type for one in inputs_of(recorded().summary()).values()] == ["builtins.function", "float"]
+
+
+class Unreadable:
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise self.error("no values")
+
+
+def test_arrays_without_values(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    with multitrack.start_run(config={"delivery": "off"}) as run:
+        errors = [ValueError, TypeError, NotImplementedError, RuntimeError, RecursionError]
+        run.log_params({"own": [Unreadable(error) for error in errors], "inputs": model.inputs[0]})
+        tf.function(lambda x: run.log_params({"symbolic": x}))(tf.constant([1.0]))
+        with pytest.raises(TypeError, match="no value yet"):
+            run.log_metric("m", Unreadable(ValueError))
+    params = recorded().get_params()
+    assert params["own"] == [f"<{HERE}.Unreadable>"] * 5
+    assert params["inputs"].startswith("<KerasTensor shape=(None, 3)")
+    assert params["symbolic"].startswith("<tf.Tensor 'x:0'")
+
+
+def test_a_data_set_on_a_disk_is_read_only_where_it_is_small(tmp_path: Path) -> None:
+    import h5py
+
+    with multitrack.start_run(config={"delivery": "off"}) as run, h5py.File(tmp_path / "x.h5", "w") as file:
+        small, large = file.create_dataset("s", data=[1, 2]), file.create_dataset("l", shape=(10**6, 10**5))  # 400 GB
+        run.log_params({"small": small, "large": large})
+        file.close()
+        run.log_params({"closed": small})
+    assert recorded().get_params() == {
+        "small": [1, 2], "large": '<HDF5 dataset "l": shape (1000000, 100000), type "<f4">',
+        "closed": "<Closed HDF5 dataset>",
+    }  # fmt: skip
+
+
+class Protocol:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.zeros(self.size)
+
+
+def test_large_arrays_are_texts() -> None:
+    import pandas as pd
+    import tensorflow as tf
+
+    params = {
+        "numpy": np.arange(10_001.0), "grid": np.ones((300, 200), "f4"), "tf": tf.zeros(20_000), "protocol": Protocol(10_001),
+        "list": [np.zeros(20_000, int)], "texts": np.full(20_000, "ab"),
+        "series": pd.Series(np.zeros(20_000)), "frame": pd.DataFrame({"a": np.zeros(20_000)}),
+        "wide": pd.DataFrame(np.zeros((2, 101))),
+    }  # fmt: skip
+    with np.printoptions(threshold=10**9), multitrack.start_run(params=params, config={"delivery": "off"}) as run:
+        run.log_params({"just": np.zeros(10_000)})
+    found = recorded().get_params()
+    assert len(found.pop("just")) == 10_000
+    assert (
+        found["numpy"]
+        == "ndarray of shape (10001,), float64: [0.000e+00 1.000e+00 2.000e+00 ... 9.998e+03 9.999e+03 1.000e+04]"
+    )
+    assert found["grid"].startswith("ndarray of shape (300, 200), float32: [[1. 1. 1. ... 1. 1. 1.]")
+    assert found["tf"] == "EagerTensor of shape (20000,), float32: [0. 0. 0. ... 0. 0. 0.]"
+    assert found["protocol"] == "Protocol of shape (10001,), float64: [0. 0. 0. ... 0. 0. 0.]"
+    assert found["list"] == ["ndarray of shape (20000,), int64: [0 0 0 ... 0 0 0]"]
+    assert found["texts"].startswith("ndarray of shape (20000,), <U2: ['ab'") or "str64" in found["texts"]
+    assert found["series"] == "Series of shape (20000,), float64: [0. 0. 0. ... 0. 0. 0.]"
+    assert found["frame"].endswith("[20000 rows x 1 columns]")
+    assert found["wide"].endswith("[2 rows x 101 columns]")
+    assert max(len(str(text)) for text in found.values()) < 1000
+    (record, _) = [record for record in recorded().records() if isinstance(record, Params)]
+    assert record.objects.keys() == params.keys()
+    assert record.objects["numpy"].type == "numpy.ndarray"
+    assert run.mistakes == 0
+
+
+def test_a_small_data_frame_keeps_the_names_of_its_columns() -> None:
+    import pandas as pd
+    import polars as pl
+
+    plain = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": pd.to_datetime(["2026-01-02", None])})
+    params = {
+        "plain": plain, "indexed": pd.DataFrame({"a": [0.5]}, index=pd.Index(["row"], name="which")), "list": [plain[["a"]]],
+        "numbered": pd.DataFrame([[1, 2]]), "deep": pd.DataFrame({("a", "b"): [1]}), "polars": pl.DataFrame({"a": [1], "b": ["x"]}),
+        "same": pd.DataFrame([[1, 2]], columns=["a", "a"]), "taken": pd.DataFrame({"i": [1]}, index=pd.Index([5], name="i")),
+        "series": pd.Series([1, 2]), "texts": pd.Series(["a", "b"]), "index": pd.Index(["a"]), "empty": pd.DataFrame({"a": []}),
+    }  # fmt: skip
+    with multitrack.start_run(params=params, config={"delivery": "off"}):
+        pass
+    found = recorded().get_params()
+    assert found.pop("same").startswith("   a  a\n0  1  2")
+    assert found.pop("taken").endswith("[1 rows x 1 columns]")
+    assert found == {
+        "plain/a": [1, 2], "plain/b": ["x", "y"], "plain/c": ["2026-01-02T00:00:00", "NaT"], "indexed/which": ["row"],
+        "indexed/a": [0.5], "list": [{"a": [1, 2]}], "numbered/0": [1], "numbered/1": [2], "deep/('a', 'b')": [1],
+        "polars/a": [1], "polars/b": ["x"], "series": [1, 2], "texts": ["a", "b"], "index": ["a"], "empty/a": [],
+    }  # fmt: skip
+
+
+def test_keys_of_any_kind() -> None:
+    params = {
+        Scaler: 1, None: 2, ("a", 1): 3, Kind.SMALL: 4, Kind.FUNCTION: 5, loss: 6, frozenset("ba"): 7, (Scaler, None): 8,
+        "list": [{None: 1, Scaler: 2}], ("one",): {"b": 9},
+    }  # fmt: skip
+    with multitrack.start_run(params=params, config={"delivery": "off"}) as run:
+        for same in ({None: 1, "None": 2}, {"x": {("a", 1): 1, "('a', 1)": 2}}, {"x": [{None: 1, "None": 2}]}):
+            with pytest.raises(ValueError, match="the same name"):
+                run.log_params(same)
+    assert recorded().get_params() == {
+        f"{HERE}.Scaler": 1, "None": 2, "('a', 1)": 3, "small": 4, "Kind.FUNCTION": 5, f"{HERE}.loss": 6,
+        "frozenset({'a', 'b'})": 7, f"({HERE}.Scaler, None)": 8, "list": [{"None": 1, f"{HERE}.Scaler": 2}],
+        "('one',)/b": 9,
+    }  # fmt: skip

@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from multitrack.credentials import REDACTED, is_secret_name
+from multitrack.inputs.large import is_one_of, large_text
 from multitrack.inputs.names import clean_text, type_name
 from multitrack.records import ObjectText
 
@@ -23,7 +23,15 @@ SHORT: Final = 500
 WHOLE: Final = 100_000
 
 _ADDRESS: Final = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
-_NAMED_VALUE: Final = re.compile(r"\b(\w+)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,()\[\]{}'\"]+)")
+#: ``name=``, ``name:`` and ``'name':``, also where a text within a text has its quotes escaped.
+_NAME: Final = re.compile(r"(\\{0,9}['\"]?)(?<![\w./-])([\w./-]+)\1[ \t]*[:=][ \t]*")
+#: What follows these: a text; brackets, which may hold others, or a call; a word.
+_VALUE: Final = re.compile(
+    r"[bBuUrRfF]{0,2}(\\{0,9}['\"])(?:(?!\1)(?:\\.|.))*\1"
+    r"|[^\s,()\[\]{}'\"]*[(\[{](?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*[)\]}]"
+    r"|[^\s,()\[\]{}'\"]+",
+    re.DOTALL,
+)
 
 #: Whose ``str`` says all of it.
 _TOLD_BY_STR: Final = (("uuid", "UUID"), ("numpy", "dtype"), ("torch", "dtype"))
@@ -33,32 +41,42 @@ _FUNCTIONS: Final = (
 )  # fmt: skip
 
 
-def object_text(value: Any) -> tuple[str, ObjectText]:
-    """The text of an object that has no plain form, and what is kept beside it.
+def object_text(value: Any) -> tuple[str, ObjectText, int]:
+    """The text of an object that has no plain form, what is kept beside it, and how many secrets were taken out.
 
     Raises:
         Exception: Its ``repr`` does.
     """
-    whole = clean_text(_without_secrets(_text_of(value)))
+    whole, redacted = _without_secrets(_text_of(value))
+    whole = clean_text(whole)
     if len(whole) <= SHORT:
-        return whole, ObjectText(type_name(value))
+        return whole, ObjectText(type_name(value)), redacted
     short = f"{whole[:SHORT]}… ({len(whole)} characters)"
     if len(whole) > WHOLE:
         whole = f"{whole[:WHOLE]}… ({len(whole)} characters)"
-    return short, ObjectText(type_name(value), whole)
+    return short, ObjectText(type_name(value), whole), redacted
 
 
 def _text_of(value: Any) -> str:
     kind = type(value)
+    if kind in (set, frozenset) and value:  # sorted: their order is another one in each process
+        items = f"{{{', '.join(sorted(map(_text_of, value)))}}}"
+        return items if kind is set else f"frozenset({items})"
+    if kind is dict:
+        return f"{{{', '.join(f'{_text_of(key)}: {_text_of(item)}' for key, item in value.items())}}}"
+    if kind is list:
+        return f"[{', '.join(map(_text_of, value))}]"
+    if kind is tuple:
+        return f"({', '.join(map(_text_of, value))}{',' if len(value) == 1 else ''})"
     if issubclass(kind, type) or issubclass(kind, _FUNCTIONS):
         return _qualified(value)
     if issubclass(kind, functools.partial):
         named = (f"{key}={_text_of(item)}" for key, item in value.keywords.items())
         arguments = [*map(_text_of, (value.func, *value.args)), *named]
         return f"{kind.__module__}.{kind.__qualname__}({', '.join(arguments)})"
-    if issubclass(kind, datetime.timedelta) or _is_one_of(kind, _TOLD_BY_STR):
+    if issubclass(kind, datetime.timedelta) or is_one_of(kind, _TOLD_BY_STR):
         return str(value)
-    return _ADDRESS.sub("", repr(value))
+    return large_text(value) or _ADDRESS.sub("", repr(value))
 
 
 def _qualified(value: type | Callable[..., Any]) -> str:
@@ -69,15 +87,12 @@ def _qualified(value: type | Callable[..., Any]) -> str:
     return f"{module}.{name}" if isinstance(module, str) else name
 
 
-def _is_one_of(kind: type, names: Iterable[tuple[str, str]]) -> bool:
-    """Whether a class is one of these or derives from one, by module and name; of modules that are imported."""
-    for module, name in names:
-        found = getattr(sys.modules.get(module), name, None)
-        if isinstance(found, type) and issubclass(kind, found):
-            return True
-    return False
-
-
-def _without_secrets(text: str) -> str:
-    """A text without the values of ``password='…'`` and the like."""
-    return _NAMED_VALUE.sub(lambda match: f"{match[1]}={REDACTED}" if is_secret_name(match[1]) else match[0], text)
+def _without_secrets(text: str) -> tuple[str, int]:
+    """A text without the values of ``password='…'``, ``'api_key': '…'`` and the like, and how many these were."""
+    kept, done = [], 0
+    for name in _NAME.finditer(text):
+        value = _VALUE.match(text, name.end()) if is_secret_name(name[2]) and name.start() >= done else None
+        if value is not None and value[0] != REDACTED:
+            kept += [text[done : name.end()], REDACTED]
+            done = value.end()
+    return "".join([*kept, text[done:]]), len(kept) // 2

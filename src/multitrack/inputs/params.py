@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import enum
 import os
-import sys
-import types as python_types
 from collections import UserString
 from collections.abc import Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from pathlib import PurePath
+from typing import Any
 
-import msgspec
-
+from multitrack.inputs.large import LONGEST, column_items, small_array
 from multitrack.inputs.names import check_name, clean_text, plain_text, shown
 from multitrack.inputs.objects import object_text
-from multitrack.inputs.values import as_array, defines, to_number
+from multitrack.inputs.structures import mapping_of
+from multitrack.inputs.values import plain_number, to_number
 from multitrack.records import ObjectText, ParamType, number_to_json
-
-#: Items of a sequence that is no list, tuple or set, at most; a longer one is told by its text.
-LONGEST: Final = 10_000
 
 
 class Flattened:
@@ -32,22 +27,23 @@ class Flattened:
         types: Their Python types.
         objects: What is kept beside the texts of objects without a plain form, by the key of the param that they are,
             or are items of.
+        redacted: How many secrets were taken out of such texts, by the same key.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.types: dict[str, ParamType] = {}
         self.objects: dict[str, ObjectText] = {}
+        self.redacted: dict[str, int] = {}
 
     def add(self, tree: Mapping[Any, Any], prefix: str = "") -> None:
         """Add nested params, below ``prefix``.
 
         Raises:
-            TypeError: A key is no string.
             ValueError: Two keys flatten to one, or a key is empty.
         """
         for key, value in tree.items():
-            path = f"{prefix}{_key(key, prefix)}"
+            path = f"{prefix}{_key(key)}"
             check_name(path, "param")
             inner = mapping_of(value)
             if inner:
@@ -64,7 +60,8 @@ class Flattened:
         items = _items(value)
         if items is not None:
             return [self._item(item, name) for item in items], "list"
-        text, kept = object_text(value)
+        text, kept, redacted = object_text(value)
+        self.redacted[name] = self.redacted.get(name, 0) + redacted
         before = self.objects.get(name, kept)
         if before is not kept:  # another item of a list
             wholes = [whole for whole in (before.whole, kept.whole) if whole is not None]
@@ -77,7 +74,13 @@ class Flattened:
         inner = mapping_of(item)
         if inner is None:
             return self._param(item, name)[0]
-        return {_key(key, name): self._item(value, name) for key, value in inner.items()}
+        found = {}
+        for key, value in inner.items():
+            text = _key(key)
+            if text in found:
+                raise ValueError(f"two keys in param {name!r} become the same name {text!r}")
+            found[text] = self._item(value, name)
+        return found
 
 
 def flatten_params(params: Any, name: str = "params") -> Flattened:
@@ -88,7 +91,7 @@ def flatten_params(params: Any, name: str = "params") -> Flattened:
         name: What to call it in a message.
 
     Raises:
-        TypeError: It is none of these, or a key is no string.
+        TypeError: It is none of these.
         ValueError: Two keys flatten to one, a key is empty, or something contains itself.
     """
     tree = mapping_of(params)
@@ -141,26 +144,32 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
         return number_to_json(int.__index__(value)), "int"
     if issubclass(kind, float):
         return number_to_json(float.__float__(value)), "float"
-    if issubclass(kind, os.PathLike):
-        return clean_text(os.fsdecode(value)), "str"
+    if issubclass(kind, PurePath):  # what else says that it is a path has code of its own for that
+        return clean_text(PurePath.__str__(value)), "str"
     if issubclass(kind, (datetime.date, datetime.time)):
         return value.isoformat(), "str"
     if issubclass(kind, UserString):
         return plain_param(value.data, name)
     if issubclass(kind, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace"), "str"
-    array = None if issubclass(kind, type) else as_array(value)
+    try:
+        array = small_array(value)
+    except Exception:  # noqa: BLE001 - whatever a library raises for a tensor without values, or a closed file
+        return None
     if array is not None and array.dtype.kind in "OMmVc" and not _is_extension_number(array):
         return None
     if array is not None and array.ndim:
         return _nested(array.tolist(), name), "list"
     if array is not None and array.dtype.kind in "US":
         return plain_param(array.item(), name)
+    if array is None:
+        number = plain_number(value)
+        return None if number is None else (number_to_json(number), "int" if isinstance(number, int) else "float")
     try:
         number = to_number(value, name)
     except TypeError:
         return None
-    if array is not None and array.dtype.kind == "b":
+    if array.dtype.kind == "b":
         return bool(number), "bool"
     return number_to_json(number), "int" if isinstance(number, int) else "float"
 
@@ -183,6 +192,9 @@ def _items(value: Any) -> list[Any] | None:
     kind = type(value)
     if issubclass(kind, (str, bytes, bytearray, memoryview, UserString)):
         return None
+    column = column_items(value)
+    if column is not None:
+        return column
     if not issubclass(kind, (AbstractSet, Sequence, ValuesView)):
         return None
     if len(value) > LONGEST and not issubclass(kind, (list, tuple, set, frozenset)):
@@ -190,71 +202,12 @@ def _items(value: Any) -> list[Any] | None:
     return sorted(value, key=repr) if issubclass(kind, AbstractSet) else list(value)
 
 
-def _key(key: Any, prefix: str) -> str:
-    """A key as a name: a string, or a number of any library."""
+def _key(key: Any) -> str:
+    """A key as a name: a string, a number of any library as its text, anything else as the text that a param has."""
     if isinstance(key, str):
         return plain_text(key)
-    found = plain_param(key, "a key") if key is not None else None
-    if found is None or found[1] not in ("str", "int", "float", "bool"):
-        raise TypeError(f"param names must be strings, got {shown(key)} under {prefix or 'the top'!r}")
-    return str(found[0])
-
-
-def mapping_of(value: Any) -> Mapping[Any, Any] | None:
-    """The mapping that a structured object stands for, or ``None`` if it is none.
-
-    Raises:
-        ValueError: A field of it was never set.
-    """
-    kind = type(value)
-    if issubclass(kind, Mapping):
-        return value  # type: ignore[no-any-return]
-    if issubclass(kind, type):
-        return None
-    if is_namespace(value) or issubclass(kind, python_types.SimpleNamespace):
-        return dict(vars(value))
-    if issubclass(kind, msgspec.Struct):
-        return _fields(value, kind.__struct_fields__)
-    extra = _pydantic_extra(value)
-    if extra is not None:
-        return extra
-    if defines(kind, "__dataclass_fields__"):
-        return _fields(value, [field.name for field in dataclasses.fields(value)])
-    if defines(kind, "__attrs_attrs__"):
-        return _fields(value, [attribute.name for attribute in kind.__attrs_attrs__])
-    return None
-
-
-def is_namespace(value: Any) -> bool:
-    """Whether it is the ``Namespace`` of a command line's parser."""
-    argparse: Any = sys.modules.get("argparse")  # whoever has one has imported it
-    return argparse is not None and issubclass(type(value), argparse.Namespace)
-
-
-def _pydantic_extra(value: Any) -> dict[str, Any] | None:
-    """Fields of a pydantic model or dataclass, with those that ``extra="allow"`` let in; ``None`` for other objects."""
-    kind: Any = type(value)
-    pydantic: Any = sys.modules.get("pydantic")
-    if pydantic is None:
-        return None
-    if issubclass(kind, getattr(pydantic, "BaseModel", ())):
-        if not defines(kind, "__pydantic_fields__") and not hasattr(kind, "model_fields"):  # of pydantic 1
-            return dict(vars(value))
-        return _fields(value, kind.model_fields) | (value.__pydantic_extra__ or {})
-    version_1: Any = sys.modules.get("pydantic.v1")
-    if issubclass(kind, getattr(version_1, "BaseModel", ())):
-        return dict(vars(value))
-    if defines(kind, "__pydantic_fields__") and defines(kind, "__dataclass_fields__"):
-        public = {name: item for name, item in vars(value).items() if not name.startswith("__pydantic")}
-        return _fields(value, [field.name for field in dataclasses.fields(value)]) | public
-    return None
-
-
-def _fields(value: Any, names: Any) -> dict[str, Any]:
-    found = {}
-    for name in names:
-        try:
-            found[name] = getattr(value, name)
-        except AttributeError:
-            raise ValueError(f"{type(value).__qualname__}.{name} was never set") from None
-    return found
+    kind = type(key)
+    found = plain_param(key, "a key")
+    if found is not None and found[1] not in ("none", "list"):
+        return str(found[0])
+    return f"{kind.__qualname__}.{key.name}" if issubclass(kind, enum.Enum) else object_text(key)[0]

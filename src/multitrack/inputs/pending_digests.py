@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -9,10 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from multitrack.background import in_background
-from multitrack.inputs.references import digest_of
+from multitrack.inputs.references import MANY, digest_of, files_of
 
 log = logging.getLogger("multitrack")
 
@@ -25,24 +26,42 @@ _SAY_AFTER: Final = 1.0
 Done = Callable[[str | None, int | None, Exception | None], None]
 
 
+class _Job(NamedTuple):
+    """A digest to compute.
+
+    Attributes:
+        path: Of what.
+        stamp: What told it from others when it was asked for.
+        done: As for :meth:`PendingDigests.put`.
+    """
+
+    path: Path
+    stamp: Any
+    done: Done
+
+
 class PendingDigests:
     """One run's digests that are still to be computed, one after the other, by a thread that ends with the last."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Path, Done]] = deque()
-        self._current: tuple[Path, Done] | None = None
+        self._waiting: deque[_Job] = deque()
+        self._current: _Job | None = None
         self._changed = threading.Condition()
         self._running = False
 
     def put(self, path: Path, done: Done) -> None:
-        """Have the digest of a file or directory computed.
+        """Have the digest of a file or directory computed, as it is now.
 
         Args:
             path: The file.
             done: Called once, on the thread, or by :meth:`wait` where the digest came too late.
         """
+        try:
+            stamp = _stamp(path)
+        except OSError:
+            stamp = None  # gone already, which the thread tells
         with self._changed:
-            self._waiting.append((path, done))
+            self._waiting.append(_Job(path, stamp, done))
             if self._running:
                 return
             self._running = True
@@ -65,12 +84,12 @@ class PendingDigests:
             given_up = [*([self._current] if self._current is not None else []), *self._waiting]
             self._current = None
             self._waiting.clear()
-        for path, done in given_up:
-            reason = f"the digest of {path} took longer than {seconds:g} s; digest=False skips it"
-            done(None, None, TimeoutError(reason))
+        for job in given_up:
+            reason = f"the digest of {job.path} took longer than {seconds:g} s; digest=False skips it"
+            job.done(None, None, TimeoutError(reason))
 
     def _paths(self) -> list[Path]:
-        return [path for path, _ in ([self._current] if self._current is not None else []) + list(self._waiting)]
+        return [job.path for job in ([self._current] if self._current is not None else []) + list(self._waiting)]
 
     def _work(self) -> None:
         while True:
@@ -80,25 +99,28 @@ class PendingDigests:
                     self._changed.notify_all()
                     return
                 job = self._current = self._waiting.popleft()
-            answer = _computed(job[0])
+            answer = _computed(job)
             with self._changed:
                 if self._current is not job:  # given up meanwhile
                     continue
                 self._current = None
-            job[1](*answer)
+            job.done(*answer)
 
 
-def _computed(path: Path) -> tuple[str | None, int | None, Exception | None]:
+def _computed(job: _Job) -> tuple[str | None, int | None, Exception | None]:
     try:
-        before = _stamp(path)
-        digest, size = digest_of(path)
-        if _stamp(path) != before:
-            raise OSError(f"{path} was written while its digest was computed")
+        if _stamp(job.path) != job.stamp:
+            raise OSError(f"{job.path} was written again before the digest of what was there could be computed")
+        digest, size = digest_of(job.path)
+        if _stamp(job.path) != job.stamp:
+            raise OSError(f"{job.path} was written while its digest was computed")
     except Exception as error:  # noqa: BLE001 - gone, unreadable, of a file system with errors of its own
         return None, None, error
     return digest, size, None
 
 
 def _stamp(path: Path) -> Any:
-    found = os.stat(path)  # noqa: PTH116 - twice for each
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    """What is another one after a write; of a directory with those of its files, of the first :data:`MANY`."""
+    places = itertools.chain([path], itertools.islice(files_of(path), MANY))
+    found = [os.stat(place) for place in places]  # noqa: PTH116 - often
+    return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]

@@ -11,7 +11,8 @@ import msgspec
 
 from multitrack.inputs.names import check_name, clean_text, short_repr, shown
 from multitrack.inputs.param_files import read_params
-from multitrack.inputs.params import flatten_params, is_namespace, plain_param
+from multitrack.inputs.params import flatten_params, plain_param
+from multitrack.inputs.structures import is_namespace
 from multitrack.inputs.values import to_number
 from multitrack.records import COMMAND_LINE, ObjectText, ParamType
 from multitrack.redaction import Redaction
@@ -54,12 +55,12 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
     elif source is None:
         source = COMMAND_LINE if is_namespace(params) else "code"
     flat = flatten_params(params)
-    redacted = {}
+    redacted = flat.redacted
     for key, value in flat.values.items():
         if flat.types[key] in ("str", "list"):  # a number beyond JSON's is a string as well, and stays
             before = redaction.count
             flat.values[key] = redaction.value(value, key)
-            redacted[key] = redaction.count - before
+            redacted[key] = redacted.get(key, 0) + redaction.count - before
     objects = {}
     for key, kept in flat.objects.items():
         objects[key] = msgspec.structs.replace(kept, whole=kept.whole and redaction.text(kept.whole, key))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import functools
 import os
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -18,7 +22,15 @@ from multitrack.inputs.names import plain_text
 LARGE: Final = 16 << 20
 MANY: Final = 1000
 
+#: Bytes that are read of a file that claims to have none, as those of ``/proc`` do, of which some never end.
+_UNSIZED: Final = 1 << 20
+
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_FILE: Final = re.compile(r"(?i)file:(?://([^/]*))?(?=/)")
+
+
+class _EndlessError(OSError):
+    """A file whose end is not known, and which is none to read."""
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -29,7 +41,7 @@ class Described(msgspec.Struct, frozen=True):
         digest: Its digest, where that is known.
         size: Its bytes, where they are known.
         unread: The file or directory whose digest is wanted and would take long.
-        odd: What the path is, where that has no digest: a FIFO, a device, a socket.
+        odd: What the path is, where that has no digest: a FIFO, a device, a socket, a file without an end.
     """
 
     uri: str
@@ -43,8 +55,8 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
     """A URI or local path as a reference. Only regular files and directories are opened.
 
     Args:
-        uri: What has a scheme stays as it is, unless it is the path of something that is there (``lr:0.1/m.keras``).
-            The rest is a local path.
+        uri: What has a scheme stays as it is, unless it is the path of something that is there (``lr:0.1/m.keras``) or
+            a ``file:`` URI of this host. The rest is a local path.
         digest: As for :meth:`multitrack.Run.log_artifact_ref`.
         size: Bytes, where the caller knows.
 
@@ -67,14 +79,26 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"{path} does not exist; digest=False records the reference all the same") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise FileNotFoundError(
+            f"{path} is a symbolic link that leads to itself; digest=False records the reference all the same"
+        ) from None
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         return Described(path.as_uri(), None, size, odd=_kind_of(mode))
-    if _is_large(path):
-        return Described(path.as_uri(), None, size, unread=path)
-    return Described(path.as_uri(), *digest_of(path))
+    try:
+        if _is_large(path):
+            return Described(path.as_uri(), None, size, unread=path)
+        return Described(path.as_uri(), *digest_of(path))
+    except _EndlessError:
+        return Described(path.as_uri(), None, size, odd="a file without an end")
 
 
 def _is_uri(text: str) -> bool:
+    file = _FILE.match(text)
+    if file is not None:
+        return (file[1] or "localhost").lower() != "localhost"
     if text.startswith("file:") or _SCHEME.match(text) is None:
         return False
     if "://" in text:
@@ -84,11 +108,24 @@ def _is_uri(text: str) -> bool:
 
 
 def _local_path(text: str) -> Path:
-    path = Path(re.sub(r"^file:(//(localhost)?)?(?=/)", "", text) if text.startswith("file:") else text)
+    file = _FILE.match(text)
+    path = Path(text if file is None else text[file.end() :])
+    if file is not None:
+        unquoted = Path(_unquoted(path))
+        if os.path.lexists(unquoted) or not os.path.lexists(path):  # not f"file://{path}" of one with a % in it
+            path = unquoted
     try:
         return path.absolute()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is relative, and the current directory was deleted") from None
+
+
+def _unquoted(path: Path) -> str:
+    """The path of a URI's, of which any bytes may be escaped."""
+    text = os.fsdecode(unquote_to_bytes(os.fsencode(path)))
+    if "\0" in text:
+        raise ValueError(f"uri must not hold a NUL character, got {str(path)!r}")
+    return text
 
 
 def _kind_of(mode: int) -> str:
@@ -99,8 +136,9 @@ def _kind_of(mode: int) -> str:
 def _is_large(path: Path) -> bool:
     """Whether computing its digest would take long; looks no further than that takes to know."""
     size = 0
-    for count, found in enumerate(_files(path), start=1):
-        size += found.stat().st_size
+    for count, file in enumerate(files_of(path), start=1):
+        found = file.stat()
+        size += 0 if _has_no_size(found) else found.st_size
         if size > LARGE or count > MANY:
             return True
     return False
@@ -119,17 +157,52 @@ def digest_of(path: Path) -> tuple[str, int]:
             found = os.fstat(opened.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(f"{path} is {_kind_of(found.st_mode)} by now")
+            if _has_no_size(found):
+                content = _unsized(opened.fileno(), path)
+                return f"sha256:{hashlib.sha256(content).hexdigest()}", len(content)
             return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}", found.st_size
     whole = hashlib.sha256()
     total = 0
-    for file in sorted(_files(path)):
-        digest, size = digest_of(file)
+    for file in sorted(files_of(path)):
+        try:
+            digest, size = digest_of(file)
+        except _EndlessError:
+            continue
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest}\n".encode("utf-8", "surrogateescape"))
         total += size
     return f"sha256:{whole.hexdigest()}", total
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _has_no_size(found: os.stat_result) -> bool:
+    """Whether the size of a regular file says nothing: 0, or as the kernel's own files have it (``/proc/kcore``)."""
+    return found.st_size == 0 or found.st_dev in _kernels()
+
+
+@functools.cache
+def _kernels() -> set[int]:
+    """The file systems that hold no files but the kernel's."""
+    found = set()
+    for place in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            if os.path.ismount(place):
+                found.add(os.stat(place).st_dev)  # noqa: PTH116 - as above
+    return found
+
+
+def _unsized(file: int, path: Path) -> bytes:
+    """What is in an open file whose size says nothing; only of one that ends soon and can be read at once."""
+    content = b""
+    try:
+        while len(content) <= _UNSIZED and (read := os.read(file, _UNSIZED)):
+            content += read
+    except BlockingIOError:
+        raise _EndlessError(f"{path} has nothing to read now") from None
+    if len(content) > _UNSIZED:
+        raise _EndlessError(f"{path} does not end")
+    return content
+
+
+def files_of(path: Path) -> Iterator[Path]:
     """The regular files of a directory, links to some included; of a file, itself."""
     if not path.is_dir():
         yield path

@@ -37,7 +37,7 @@ def to_number(value: Any, name: str) -> Number:
     kind = type(value)
     if kind is float or kind is int:
         return value  # type: ignore[no-any-return]
-    plain = _plain_number(value)
+    plain = plain_number(value)
     if plain is not None:
         return plain
     shape: tuple[int, ...] = ()
@@ -54,7 +54,7 @@ def to_number(value: Any, name: str) -> Number:
     return plain
 
 
-def _plain_number(value: Any) -> Number | None:
+def plain_number(value: Any) -> Number | None:
     """A number of Python's own kinds, subclasses included, or of a class that calls itself a real number."""
     kind = type(value)
     if issubclass(kind, int):  # bool, too
@@ -76,7 +76,7 @@ def _only_element(array: Any) -> Number | None:
     if kind in "biu":
         return int(element)
     if kind == "O":
-        return _plain_number(element)
+        return plain_number(element)
     try:
         return None if kind in "cmMSU" else float(element)  # of extension types such as bfloat16, too
     except (TypeError, ValueError):

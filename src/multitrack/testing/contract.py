@@ -303,6 +303,16 @@ class BackendContract:
         ]
         assert native.artifacts == {"large": large.as_uri(), "small": "s3://bucket/small"}
 
+    def test_a_late_digest_does_not_bring_back_an_older_reference(self, tmp_path: Path) -> None:
+        """The last reference of a name counts, whatever digest comes after it."""
+        large = tmp_path / "large.bin"
+        with large.open("wb") as file:
+            file.truncate(LARGE + 1)
+        run = self.start(tmp_path)
+        run.log_artifact_ref("latest", large, kind="model")
+        run.log_artifact_ref("latest", "s3://bucket/small", kind="model")
+        assert self.delivered(tmp_path, run).artifacts == {"latest": "s3://bucket/small"}
+
     def test_lines_keep_order_and_text(self, tmp_path: Path) -> None:
         """Any Unicode, empty lines, long lines, all streams."""
         written = ["first", "", "grüße 🚀 \x1b[31mred\x1b[0m", "x" * 5000, "  indented\ttab"]
