@@ -85,6 +85,9 @@ def start_run(
     if disabled or (disabled is None and _switched_off()):
         return _disabled(project, name)
     loaded = load_config(config, arguments={"project": project})
+    if project is None and config is not None and "project" in loaded.given:
+        # the call asks for it as with project=; elsewhere, in a file that was found, it is a default
+        request = msgspec.structs.replace(request, project=loaded.settings.project)
     place = ranks.this_process()
     setting = parent.settings.ranks if isinstance(parent, Run) else loaded.settings.ranks
     if place.passed_over(setting):

@@ -153,6 +153,43 @@ def test_a_new_name_and_new_notes_reach_mlflow(tmp_path: Path) -> None:
     assert native.data.tags["mlflow.note.content"] == "two"
 
 
+@pytest.mark.parametrize("how", ["mapping", "file"])
+def test_a_project_in_the_config_of_a_call_is_asked_for(parent: multitrack.Run, tmp_path: Path, how: str) -> None:
+    config: Any = {"project": "other"}
+    if how == "file":
+        config = tmp_path / "call.toml"
+        config.write_text('project = "other"\n')
+    with multitrack.start_run(parent=parent, config=config) as child:
+        pass
+    assert (child.project, child.manifest.parent) == ("other", parent.id)
+    with multitrack.start_run(parent=parent.id, config=config) as child:
+        pass
+    assert child.project == "other"
+    with multitrack.start_run("argued", parent=parent, config=config) as child:
+        pass
+    assert child.project == "argued"
+    with pytest.raises(RunError, match="has the project 'argued', which a continued run keeps"):
+        multitrack.start_run(run_id=child.id, config=config)
+    with multitrack.start_run(run_id=child.id, config={"project": "argued"}) as again:
+        assert again.project == "argued"
+
+
+@pytest.mark.parametrize("how", ["file", "variable"])
+def test_a_project_of_all_runs_is_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    if how == "file":
+        (tmp_path / "multitrack.toml").write_text('project = "default"\n')
+    else:
+        monkeypatch.setenv("MULTITRACK_PROJECT", "default")
+    config = {"delivery": "off"}
+    with multitrack.start_run("ours", config=config) as parent, multitrack.start_run(parent=parent) as child:
+        pass
+    assert child.project == "ours"
+    with multitrack.start_run(run_id=child.id) as again:
+        assert again.project == "ours"
+    with multitrack.start_run() as fresh:
+        assert fresh.project == "default"
+
+
 def test_each_run_has_its_own_timeout(tmp_path: Path) -> None:
     """MLflow's is a variable, which the first run of a process would set for all."""
     import socket
