@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from multitrack import plugins
+from multitrack.environment import variables
 from multitrack.errors import ConfigError
 from multitrack.inputs.params import plain_tree
 
@@ -32,9 +33,7 @@ FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 
 FILE: Final = "multitrack.toml"
 DEFAULT: Final = "default"
-_PREFIX: Final = "MULTITRACK_"
 _fields: Final = functools.cache(msgspec.structs.fields)
-_OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED", "MULTITRACK_STARTED_BY"}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,7 +125,9 @@ class Config:
         kind = backend.options_type()
         fields = {field.encode_name: field for field in _fields(kind)}
         given = dict(self.tables.get(backend.name, {}))
-        given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
+        given.update(
+            _from_environment(f"{variables.variable_of(backend.name)}_", fields, f"option of backend {backend.name}")
+        )
         values: dict[str, Any] = dict(inherited or {})
         origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
@@ -161,6 +162,22 @@ class Config:
                 f"{_closest(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
             )
 
+    def check_variables(self, loaded: Iterable[str]) -> None:
+        """Warn of variables that begin like ours and that nothing reads.
+
+        Args:
+            loaded: Names of the backends in use; options of others that are known or installed are let be.
+        """
+        if unknown := variables.unknown_variables(self.origins):
+
+            def of_none(names: Iterable[str]) -> list[str]:
+                begins = tuple(f"{variables.variable_of(name)}_" for name in names)
+                return [variable for variable in unknown if not variable.startswith(begins)]
+
+            # as for tables, what is installed is looked up last
+            if unknown := of_none([*loaded, *self.tables, *plugins.KNOWN]):
+                variables.warn_of(of_none(plugins.available()), self.origins)
+
     def place(self) -> str:
         """Where one would write a setting: the file in use, or the one to create."""
         return str(self.file) if self.file else FILE
@@ -193,7 +210,7 @@ def load_config(
             hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
             raise ConfigError(f"{origin.place}: unknown setting {key!r}; {_closest(key, fields)}{hint}")
     in_table = frozenset(given)
-    given.update(_from_environment(_PREFIX, fields, "setting"))
+    given.update(_from_environment(variables.PREFIX, fields, "setting"))
     here = Origin("argument", start)
     given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
@@ -268,21 +285,19 @@ def _search(start: Path | None) -> Path | None:
     return None
 
 
-def _variable(name: str) -> str:
-    return _PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
 def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict[str, tuple[Any, Origin]]:
     """What the environment sets of ``fields``; a variable that almost names one is an error."""
     names = {prefix + name.upper(): name for name in fields}
+    settings = prefix == variables.PREFIX  # else a backend's options, all of whose variables are known
+    known = {*names, *variables.OTHERS} if settings else set(names)
     found: dict[str, tuple[Any, Origin]] = {}
     for variable, text in os.environ.items():
         if variable in names:
             found[names[variable]] = (text, Origin(f"environment variable {variable}", _here()))
-        elif variable.startswith(prefix) and variable not in _OTHER_VARIABLES:
-            close = difflib.get_close_matches(variable, names, n=1, cutoff=0.6 if prefix != _PREFIX else 0.85)
-            if close or prefix != _PREFIX:
-                raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, names)}")
+        elif variable.startswith(prefix) and variable not in variables.OTHERS and (
+            not settings or variables.closest_to(variable, known)
+        ):  # fmt: skip
+            raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, known)}")
     return found
 
 

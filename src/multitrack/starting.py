@@ -294,6 +294,7 @@ def _choose(
                 )
             delivery.objects[backend.name] = backend.plugin
     loaded.check_tables(delivery.options)
+    loaded.check_variables(delivery.options)
     return delivery
 
 

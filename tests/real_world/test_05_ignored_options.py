@@ -102,6 +102,38 @@ def test_a_switch_that_says_neither_yes_nor_no(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("variable", "meant"), [
+    ("MULTITRACK_DISABLE", "MULTITRACK_DISABLED"), ("MULTITRACK_DISABELD", "MULTITRACK_DISABLED"),
+    ("MULTITRACK_CONFG", "MULTITRACK_CONFIG"), ("MULTITRACK_INTERVALL", "MULTITRACK_INTERVAL"),
+])  # fmt: skip
+def test_a_mistyped_variable_is_an_error(monkeypatch: pytest.MonkeyPatch, variable: str, meant: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigError, match=f"{variable} is no setting; did you mean '{meant}'"):
+        multitrack.start_run(config={"delivery": "off"})
+
+
+def test_a_variable_that_nothing_reads_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from multitrack.environment import variables
+
+    monkeypatch.setattr(variables, "_warned", set())
+    unread = ("MULTITRACK_OFF", "MULTITRACK_MODE", "MULTITRACK_NAME", "MULTITRACK_RUN_ID", "MULTITRACK_MLFLO_TIMEOUT")
+    read = ("MULTITRACK_WANDB_MODE", "MULTITRACK_STARTED_BY", "MULTITRACK_FILE_LEVEL", "MULTITRACK_CONFIG")
+    for name in unread:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MULTITRACK_WANDB_MODE", "offline")  # of a backend that these runs do not have
+    monkeypatch.setenv("MULTITRACK_FILE_LEVEL", "2")
+    for _ in range(2):
+        multitrack.start_run(backends=[FILE], config={"delivery": "off"}).end()
+    (told,) = [record.getMessage() for record in caplog.records if "nothing reads" in record.getMessage()]
+    before, _, after = told.partition("; there are ")
+    assert all(name in before for name in unread)
+    assert not any(name in before for name in read)
+    assert "MULTITRACK_DISABLED" in after
+    assert "MULTITRACK_PROJECT" in after
+
+
 @pytest.mark.parametrize(("text", "off"), [("1", True), (" TRUE ", True), ("Yes", True), ("on", True), ("", False),
                                            ("0", False), ("False", False), ("no", False), ("OFF", False)])  # fmt: skip
 def test_a_switch_that_says_so(monkeypatch: pytest.MonkeyPatch, text: str, off: bool) -> None:
