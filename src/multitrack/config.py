@@ -19,8 +19,10 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from multitrack import plugins
+from multitrack.credentials import is_secret_name
 from multitrack.environment import variables
 from multitrack.errors import ConfigError
+from multitrack.inputs.names import short_repr, type_name
 from multitrack.inputs.params import plain_tree
 
 #: A backend option that is a path: made absolute from the file it stands in.
@@ -315,14 +317,15 @@ def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
     try:
         return (_absolute_path if role == "path" else absolute_uri)(converted, origin.base)
     except ConfigError as error:
-        raise ConfigError(f"{origin.place}: {key} = {value!r}: {error}") from None
+        raise ConfigError(f"{origin.place}: {key} = {short_repr(value)}: {error}") from None
 
 
 def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin.place}: {key} = {value!r} cannot hold: {error}{_choices(kind)}") from error
+        text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
+        raise ConfigError(f"{origin.place}: {key} = {text} cannot hold: {error}{_choices(kind)}") from error
 
 
 def _choices(kind: Any) -> str:
