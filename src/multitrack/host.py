@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from multitrack.background import in_background, without_fork
 from multitrack.environment.allowed import BASE, allowed
+from multitrack.environment.directory import current_or_none
 from multitrack.environment.interpreter import STARTED_BY, interpreter
 from multitrack.environment.starvation import Starvation
 from multitrack.manifest import BackendEntry
@@ -296,7 +297,7 @@ class ProcessHost:
             self._send(_order(directory, delivery))
         environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
         command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
-        cwd = _cwd() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
+        cwd = current_or_none() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
         self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
         return True
 
@@ -338,13 +339,6 @@ class ProcessHost:
         while self._backlog:
             written = os.write(self._pipe, self._backlog)
             del self._backlog[:written]
-
-
-def _cwd() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109 - a string
-    except OSError:
-        return None
 
 
 def _own_path() -> str:

@@ -20,6 +20,7 @@ from multitrack import manifest as manifests
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.cursor import Cursor
 from multitrack.environment import warned
+from multitrack.environment.directory import with_reason
 from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.inputs.names import clean_text, error_text
@@ -380,6 +381,7 @@ class Lane:
         self.release()
 
     def _tell(self, problem: str, what_next: str) -> None:
+        problem = with_reason(problem)
         self.state.problem = problem
         if self._told is None:
             self._notice(f"{self.name}: {problem} ({what_next})")
