@@ -1,6 +1,6 @@
 """The courier: the loop that drives lanes. One piece of code with three hosts.
 
-- A child process, the default: ``python -m multitrack.courier JOURNAL``, told of runs through its standard
+- A child process, the default, told of runs through its standard
   input. It survives the training process's crash and keeps trackers' SDKs out of it.
 - A thread of the training process (``delivery = "thread"``).
 - ``multitrack sync``.
@@ -372,7 +372,3 @@ class _Redacted:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-if __name__ == "__main__":
-    main()
