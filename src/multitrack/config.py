@@ -34,6 +34,8 @@ UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 
 FILE: Final = "multitrack.toml"
+#: In seconds; what is to come again cannot come again after infinity.
+_A_YEAR: Final = 366 * 86400
 DEFAULT: Final = "default"
 _fields: Final = functools.cache(msgspec.structs.fields)
 
@@ -67,8 +69,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranks: Literal["zero", "all", "off"] = "zero"
     mistakes: Literal["raise", "warn"] = "raise"
     plugins: list[str] = []
-    interval: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    fsync: Annotated[float, msgspec.Meta(gt=0)] | bool = False
+    interval: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] = 1.0
+    fsync: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] | bool = False
 
     def __post_init__(self) -> None:
         if self.fsync is True:

@@ -72,6 +72,23 @@ def test_without_one_all_is_the_parents(
     assert child.settings == parent.settings
 
 
+@pytest.mark.parametrize("key", ["interval", "fsync"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 0.0])
+def test_seconds_that_never_come_are_refused(tmp_path: Path, key: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"argument config: {key} = .* cannot hold"):
+        multitrack.start_run(config={key: value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_contract_without_pytest_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.delitem(sys.modules, "multitrack.testing", raising=False)
+    with pytest.raises(ImportError, match=r"needs pytest: pip install 'multitrack\[testing\]'"):
+        import multitrack.testing  # noqa: F401
+
+
 @pytest.mark.parametrize("delivery", ["process", "thread"])
 def test_each_run_has_its_own_interval(tmp_path: Path, delivery: str) -> None:
     """Of one courier: a slow one is not made quick by a later, quick one, nor that slow."""
