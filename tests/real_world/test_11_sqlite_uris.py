@@ -141,6 +141,19 @@ def test_what_can_be_opened_is_left_alone(uri: str) -> None:
         assert run.manifest.backends[0].name == "mlflow"
 
 
+def test_a_scheme_that_a_plugin_of_mlflow_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"mlflow": {"tracking_uri": "azureml://u@h/db"}, "delivery": "off"}
+    with pytest.raises(ConfigError, match="does not know 'azureml'"):
+        multitrack.start_run(backends=["mlflow"], config=config)
+    installed = tmp_path / "site" / "azureml_mlflow-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: azureml-mlflow\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[mlflow.tracking_store]\nazureml = azureml_mlflow:store\n")
+    monkeypatch.syspath_prepend(str(installed.parent))
+    with multitrack.start_run(backends=["mlflow"], config=config) as run:
+        assert run.manifest.backends[0].name == "mlflow"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("uri", "says"), [
     ("mysql+nodriver://h/x", "Can't load plugin"), ("sqlite+nodriver:///m.db", "Can't load plugin"),
