@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, unquote
@@ -22,7 +22,7 @@ from multitrack import plugins
 from multitrack.credentials import is_secret_name
 from multitrack.environment import variables
 from multitrack.errors import ConfigError
-from multitrack.inputs.names import short_repr, type_name
+from multitrack.inputs.names import error_text, short_repr, type_name
 from multitrack.inputs.params import plain_tree
 
 #: A backend option that is a path: made absolute from the file it stands in.
@@ -250,14 +250,14 @@ def _here() -> Path | None:
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
     """The table that was given or found, its origin, and its file."""
     if isinstance(config, Mapping):
-        return plain_tree(config), Origin("argument config", start), None
+        return _of_call(plain_tree, config), Origin("argument config", start), None
     if config is None:
         named = os.environ.get("MULTITRACK_CONFIG")
         path = Path(_absolute_path(named, start)) if named else _search(start)
         if path is None:
             return {}, Origin(FILE, start), None
     elif isinstance(config, (str, os.PathLike)):
-        path = Path(_absolute_path(os.fspath(config), start))
+        path = Path(_absolute_path(_of_call(os.fspath, config), start))
     else:
         raise ConfigError(
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
@@ -273,6 +273,14 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
     if path.name == "pyproject.toml":
         table = table.get("tool", {}).get("multitrack", {})
     return table, Origin(str(path), path.parent), path
+
+
+def _of_call(read: Callable[[Any], Any], config: object) -> Any:
+    """What ``config=`` holds; its objects are the caller's, and may raise anything."""
+    try:
+        return read(config)
+    except Exception as error:
+        raise ConfigError(f"argument config: it cannot be read: {error_text(error)}") from error
 
 
 def _search(start: Path | None) -> Path | None:
