@@ -137,7 +137,7 @@ def test_a_known_backend_that_is_not_installed_is_not_unknown(monkeypatch: pytes
     ("uri", "absolute"),
     [
         ("sqlite:///mlflow.db", "sqlite:///{base}/mlflow.db"), ("sqlite:////abs/x.db", "sqlite:////abs/x.db"),
-        ("http://localhost:5000", "http://localhost:5000"), ("azureml://u@h/db", "azureml://u@h/db"),
+        ("http://localhost:5000", "http://localhost:5000"), ("databricks://profile", "databricks://profile"),
     ],
 )  # fmt: skip
 def test_relative_uris_are_relative_to_the_file(

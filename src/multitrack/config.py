@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, unquote
@@ -19,7 +19,10 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from multitrack import plugins
+from multitrack.credentials import is_secret_name
+from multitrack.environment import variables
 from multitrack.errors import ConfigError
+from multitrack.inputs.names import error_text, short_repr, type_name
 from multitrack.inputs.params import plain_tree
 
 #: A backend option that is a path: made absolute from the file it stands in.
@@ -31,10 +34,10 @@ UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 
 FILE: Final = "multitrack.toml"
+#: In seconds; what is to come again cannot come again after infinity.
+_A_YEAR: Final = 366 * 86400
 DEFAULT: Final = "default"
-_PREFIX: Final = "MULTITRACK_"
 _fields: Final = functools.cache(msgspec.structs.fields)
-_OTHER_VARIABLES: Final = {"MULTITRACK_CONFIG", "MULTITRACK_DISABLED", "MULTITRACK_STARTED_BY"}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,8 +69,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranks: Literal["zero", "all", "off"] = "zero"
     mistakes: Literal["raise", "warn"] = "raise"
     plugins: list[str] = []
-    interval: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    fsync: Annotated[float, msgspec.Meta(gt=0)] | bool = False
+    interval: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] = 1.0
+    fsync: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] | bool = False
 
     def __post_init__(self) -> None:
         if self.fsync is True:
@@ -126,7 +129,9 @@ class Config:
         kind = backend.options_type()
         fields = {field.encode_name: field for field in _fields(kind)}
         given = dict(self.tables.get(backend.name, {}))
-        given.update(_from_environment(f"{_variable(backend.name)}_", fields, f"option of backend {backend.name}"))
+        given.update(
+            _from_environment(f"{variables.variable_of(backend.name)}_", fields, f"option of backend {backend.name}")
+        )
         values: dict[str, Any] = dict(inherited or {})
         origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
@@ -161,6 +166,22 @@ class Config:
                 f"{_closest(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
             )
 
+    def check_variables(self, loaded: Iterable[str]) -> None:
+        """Warn of variables that begin like ours and that nothing reads.
+
+        Args:
+            loaded: Names of the backends in use; options of others that are known or installed are let be.
+        """
+        if unknown := variables.unknown_variables(self.origins):
+
+            def of_none(names: Iterable[str]) -> list[str]:
+                begins = tuple(f"{variables.variable_of(name)}_" for name in names)
+                return [variable for variable in unknown if not variable.startswith(begins)]
+
+            # as for tables, what is installed is looked up last
+            if unknown := of_none([*loaded, *self.tables, *plugins.KNOWN]):
+                variables.warn_of(of_none(plugins.available()), self.origins)
+
     def place(self) -> str:
         """Where one would write a setting: the file in use, or the one to create."""
         return str(self.file) if self.file else FILE
@@ -193,7 +214,7 @@ def load_config(
             hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
             raise ConfigError(f"{origin.place}: unknown setting {key!r}; {_closest(key, fields)}{hint}")
     in_table = frozenset(given)
-    given.update(_from_environment(_PREFIX, fields, "setting"))
+    given.update(_from_environment(variables.PREFIX, fields, "setting"))
     here = Origin("argument", start)
     given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
@@ -229,14 +250,14 @@ def _here() -> Path | None:
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
     """The table that was given or found, its origin, and its file."""
     if isinstance(config, Mapping):
-        return plain_tree(config), Origin("argument config", start), None
+        return _of_call(plain_tree, config), Origin("argument config", start), None
     if config is None:
         named = os.environ.get("MULTITRACK_CONFIG")
         path = Path(_absolute_path(named, start)) if named else _search(start)
         if path is None:
             return {}, Origin(FILE, start), None
     elif isinstance(config, (str, os.PathLike)):
-        path = Path(_absolute_path(os.fspath(config), start))
+        path = Path(_absolute_path(_of_call(os.fspath, config), start))
     else:
         raise ConfigError(
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
@@ -254,6 +275,14 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
     return table, Origin(str(path), path.parent), path
 
 
+def _of_call(read: Callable[[Any], Any], config: object) -> Any:
+    """What ``config=`` holds; its objects are the caller's, and may raise anything."""
+    try:
+        return read(config)
+    except Exception as error:
+        raise ConfigError(f"argument config: it cannot be read: {error_text(error)}") from error
+
+
 def _search(start: Path | None) -> Path | None:
     for directory in () if start is None else (start, *start.parents):
         if (directory / FILE).is_file():
@@ -268,21 +297,19 @@ def _search(start: Path | None) -> Path | None:
     return None
 
 
-def _variable(name: str) -> str:
-    return _PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
 def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict[str, tuple[Any, Origin]]:
     """What the environment sets of ``fields``; a variable that almost names one is an error."""
     names = {prefix + name.upper(): name for name in fields}
+    settings = prefix == variables.PREFIX  # else a backend's options, all of whose variables are known
+    known = {*names, *variables.OTHERS} if settings else set(names)
     found: dict[str, tuple[Any, Origin]] = {}
     for variable, text in os.environ.items():
         if variable in names:
             found[names[variable]] = (text, Origin(f"environment variable {variable}", _here()))
-        elif variable.startswith(prefix) and variable not in _OTHER_VARIABLES:
-            close = difflib.get_close_matches(variable, names, n=1, cutoff=0.6 if prefix != _PREFIX else 0.85)
-            if close or prefix != _PREFIX:
-                raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, names)}")
+        elif variable.startswith(prefix) and variable not in variables.OTHERS and (
+            not settings or variables.closest_to(variable, known)
+        ):  # fmt: skip
+            raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, known)}")
     return found
 
 
@@ -300,14 +327,15 @@ def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
     try:
         return (_absolute_path if role == "path" else absolute_uri)(converted, origin.base)
     except ConfigError as error:
-        raise ConfigError(f"{origin.place}: {key} = {value!r}: {error}") from None
+        raise ConfigError(f"{origin.place}: {key} = {short_repr(value)}: {error}") from None
 
 
 def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin.place}: {key} = {value!r} cannot hold: {error}{_choices(kind)}") from error
+        text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
+        raise ConfigError(f"{origin.place}: {key} = {text} cannot hold: {error}{_choices(kind)}") from error
 
 
 def _choices(kind: Any) -> str:

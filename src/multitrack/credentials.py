@@ -5,6 +5,7 @@ Rules only, without state; :mod:`multitrack.redaction` applies them. docs/securi
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -35,6 +36,8 @@ KEY_VARIABLES: Final = (
     "DVC_STUDIO_TOKEN",  # dvc.org, DVCLive
     "HF_TOKEN",  # huggingface.co, environment variables; Trackio
 )
+#: The user that MLflow sends with its password.
+_USER: Final = "MLFLOW_TRACKING_USERNAME"
 #: A shorter value of such a variable is left alone: "1" or "dummy" would take words out of every text.
 SHORTEST: Final = 8
 
@@ -74,8 +77,17 @@ def passwords_in(text: str) -> list[str]:
         user, at, _ = match[0][3:].rpartition("@")
         password = user.partition(":")[2]
         if at and password:
-            found += [password, unquote(password)]
+            found += [password, unquote(password), *basic_forms(unquote(user))]
     return found
+
+
+def basic_forms(pair: str) -> list[str]:
+    """``user:password`` as basic authentication sends it, which a server may quote: base64 of either encoding."""
+    forms = {
+        base64.b64encode(pair.encode(errors="surrogateescape")),
+        base64.b64encode(pair.encode("latin-1", "ignore")),
+    }
+    return sorted(form.decode() for form in forms)
 
 
 def _clean_uri(match: re.Match[str]) -> str:
@@ -99,9 +111,18 @@ def _clean_part(match: re.Match[str]) -> str:
 
 
 def key_values() -> list[str | None]:
-    """The values of the trackers' key variables as they are now."""
+    """The values of the trackers' key variables as they are now, and of names that go with them."""
     get = os.environ.get
-    return [get(variable) for variable in KEY_VARIABLES]
+    return [get(variable) for variable in (*KEY_VARIABLES, _USER)]
+
+
+def with_basic_forms(keys: Sequence[str | None]) -> list[str]:
+    """The keys among :func:`key_values`, and how basic authentication sends those that it is used with."""
+    *found, user = keys
+    named = dict(zip(KEY_VARIABLES, found, strict=True))
+    password, key = named["MLFLOW_TRACKING_PASSWORD"], named["WANDB_API_KEY"]
+    forms = basic_forms(f"{user or ''}:{password}") if password else []
+    return [*filter(None, found), *forms, *(basic_forms(f"api:{key}") if key else [])]
 
 
 def forms_of(values: Iterable[str]) -> frozenset[str]:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from multitrack.background import in_background, without_fork
 from multitrack.environment.allowed import BASE, allowed
-from multitrack.environment.interpreter import STARTED_BY, interpreter
+from multitrack.environment.directory import current_or_none
+from multitrack.environment.interpreter import NO_COURIER, PROGRAM, STARTED_BY, WRONG_USAGE, interpreter
 from multitrack.environment.starvation import Starvation
 from multitrack.manifest import BackendEntry
 
@@ -260,7 +261,11 @@ class ProcessHost:
             if self._process is None or self._process.poll() is None:
                 return True
             self._join()
+            status = self._process.returncode
             self._let_go()
+            if status in (NO_COURIER, WRONG_USAGE):  # another start would go as this one
+                self._fail(f"what {sys.executable!r} started is none, and has said why")
+                return False
             again = self._starts <= RESTARTS
             log.warning(
                 "multitrack: the courier process died%s",
@@ -295,8 +300,8 @@ class ProcessHost:
             environment |= delivery.environment
             self._send(_order(directory, delivery))
         environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
-        command = [executable, "-P", "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
-        cwd = _cwd() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
+        command = [executable, "-P", "-c", PROGRAM, "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
+        cwd = current_or_none() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
         self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
         return True
 
@@ -338,13 +343,6 @@ class ProcessHost:
         while self._backlog:
             written = os.write(self._pipe, self._backlog)
             del self._backlog[:written]
-
-
-def _cwd() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109 - a string
-    except OSError:
-        return None
 
 
 def _own_path() -> str:

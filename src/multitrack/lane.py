@@ -19,6 +19,8 @@ from multitrack import loading, plugins
 from multitrack import manifest as manifests
 from multitrack.asides import REASONS, count_reasons, keep_asides, read_asides
 from multitrack.cursor import Cursor
+from multitrack.environment import warned
+from multitrack.environment.directory import with_reason
 from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.inputs.names import clean_text, error_text
@@ -142,7 +144,8 @@ class Lane:
         if self._abandoned:
             return False
         try:
-            again = self._step()
+            with warned.no_errors():
+                again = self._step()
         except RetryableError as error:
             if error.reopen:
                 self._start_over()
@@ -158,7 +161,10 @@ class Lane:
             self._stop(self._message(error))
             return False
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
-            self._stop(self._worded(error))
+            if warned.by_filters(error):
+                self._pause(self._worded(error), None)
+            else:
+                self._stop(self._worded(error))
             return False
         return again
 
@@ -308,7 +314,7 @@ class Lane:
         except (RetryableError, DeniedError, PluginError):
             raise
         except Exception as error:  # whatever a backend raises is kept as the reason
-            if isinstance(error, OSError) and error.errno in _PASSING:
+            if warned.by_filters(error) or (isinstance(error, OSError) and error.errno in _PASSING):
                 raise
             if len(records) > 1:
                 for record in records:
@@ -381,6 +387,7 @@ class Lane:
         self.release()
 
     def _tell(self, problem: str, what_next: str) -> None:
+        problem = with_reason(problem)
         self.state.problem = problem
         if self._told is None:
             self._notice(f"{self.name}: {problem} ({what_next})")

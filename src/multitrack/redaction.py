@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from multitrack.credentials import (
     REDACTED,
+    basic_forms,
     forms_of,
     is_secret_name,
     key_values,
     passwords_in,
+    with_basic_forms,
     without_arguments,
     without_credentials,
 )
@@ -62,7 +64,7 @@ class Redactor:
         keys = key_values()
         if keys != self._keys:
             self._keys = keys
-            self.add([key for key in keys if key])  # what was a key once stays one
+            self.add(with_basic_forms(keys))  # what was a key once stays one
 
 
 class Redaction:
@@ -138,7 +140,8 @@ class Redaction:
 
 
 def secret_values(options: Mapping[str, Any]) -> list[str]:
-    """The values of those options that are secrets by their name, and the passwords in URIs."""
+    """The values of those options that are secrets by their name, and the passwords in URIs; also as sent by HTTP."""
     texts = {key: value for key, value in options.items() if isinstance(value, str)}
     secrets = [value for key, value in texts.items() if is_secret_name(key)]
+    secrets += [form for value in secrets for form in basic_forms(f"api:{value}")]  # W&B's key goes so
     return secrets + [password for value in texts.values() for password in passwords_in(value)]

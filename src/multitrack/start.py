@@ -26,7 +26,6 @@ log = logging.getLogger("multitrack")
 
 _YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
-_CAPTURES: Final = ("stdout", "stderr", "logging")
 
 
 def start_run(
@@ -74,17 +73,24 @@ def start_run(
         SystemExit: This process was started to deliver records, and runs the program instead.
     """
     stop_second_run()
+    wrong: tuple[Exception, ...] = ()
+    if disabled is not None and not isinstance(disabled, bool):
+        wrong = (TypeError(f"disabled must be True, False or None, got {short_repr(disabled)}"),)
+        if (parent.settings if isinstance(parent, Run) else load_config(config).settings).mistakes != "warn":
+            raise wrong[0]
+        disabled = None
     request = Request(
         project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
-        backends=backends, run_id=run_id, captures=_captures(capture),
+        backends=backends, run_id=run_id, capture=capture, wrong=wrong,
     )  # fmt: skip
-    if disabled is not None and not isinstance(disabled, bool):
-        raise TypeError(f"disabled must be True, False or None, got {short_repr(disabled)}")
     if isinstance(parent, Run) and parent.disabled and not isinstance(parent, RunElsewhere):
         disabled = True
     if disabled or (disabled is None and _switched_off()):
         return _disabled(project, name)
-    loaded = load_config(config, arguments={"project": project})
+    loaded = load_config(config)
+    if project is None and config is not None and "project" in loaded.given:
+        # the call asks for it as with project=; elsewhere, in a file that was found, it is a default
+        request = msgspec.structs.replace(request, project=loaded.settings.project)
     place = ranks.this_process()
     setting = parent.settings.ranks if isinstance(parent, Run) else loaded.settings.ranks
     if place.passed_over(setting):
@@ -145,23 +151,19 @@ def _say_once(place: ranks.Place) -> None:
 
 def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
     """With ``ranks = "all"``: a child run for each rank, of a parent that rank 0 opens and ends."""
-    base = request.run_id or ranks.shared_id(size)
-    whole = Start(loaded, msgspec.structs.replace(request, run_id=base, params=None, tags=None, captures=()))
+    whole = Start(loaded, msgspec.structs.replace(request, params=None, tags=None, capture=()))
+    checked = whole.request
+    base = checked.run_id or ranks.shared_id(size)
+    whole.request = msgspec.structs.replace(checked, run_id=base)
     parent = whole.open() if rank == 0 else None
-    name = f"{request.name or base}-rank{rank}"
-    own = msgspec.structs.replace(request, run_id=f"{base}-rank{rank}", name=name, parent=parent)
+    own = msgspec.structs.replace(
+        checked, run_id=f"{base}-rank{rank}", name=f"{checked.name or base}-rank{rank}", parent=parent,
+        params=request.params, tags=request.tags, capture=request.capture, wrong=(),
+    )  # fmt: skip
     # the other ranks do not wait until rank 0 has written its manifest
     run = Start(loaded, own, inherited=whole.manifest(base)).open()
     run.owns(parent)
     return run
-
-
-def _captures(capture: Iterable[str] | str) -> tuple[str, ...]:
-    wanted = (capture,) if isinstance(capture, str) else tuple(capture)
-    for what in wanted:
-        if what not in _CAPTURES:
-            raise ValueError(f"capture takes {', '.join(map(repr, _CAPTURES))}, got {short_repr(what)}")
-    return tuple(dict.fromkeys(map(str, wanted)))
 
 
 def _switched_off() -> bool:
@@ -181,7 +183,7 @@ def _switched_off() -> bool:
     )
 
 
-def _disabled(project: str | None, name: str | None) -> Run:
-    run = runs.disabled_run(project or "", name or "")
+def _disabled(project: object, name: object) -> Run:
+    run = runs.disabled_run(*(text if isinstance(text, str) else "" for text in (project, name)))
     process.remember(run)
     return run

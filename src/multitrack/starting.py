@@ -21,6 +21,7 @@ from multitrack.environment.allowed import allowed
 from multitrack.environment.notebook import current_cell
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.host import Delivery
+from multitrack.inputs.captures import captures_in
 from multitrack.inputs.names import check_name, clean_text, plain_text, shown
 from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
 from multitrack.journal import Writer
@@ -45,7 +46,7 @@ log = logging.getLogger("multitrack")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What ``start_run`` was asked for; the fields are its arguments."""
+    """What ``start_run`` was asked for; the fields are its arguments, but for ``wrong``."""
 
     project: str | None = None
     name: str | None = None
@@ -56,7 +57,8 @@ class Request(msgspec.Struct, frozen=True):
     parent: Any = None
     backends: Any = None
     run_id: str | None = None
-    captures: tuple[str, ...] = ()
+    capture: Any = ()
+    wrong: tuple[Exception, ...] = ()  # arguments that were found wrong before, and left out
 
 
 class Start:
@@ -79,6 +81,9 @@ class Start:
         if self.parent is not None:
             given = {key: getattr(loaded.settings, key) for key in loaded.given} if override else {}
             self.settings = msgspec.structs.replace(self.parent.settings, **given)
+        # calls that are set aside once the run is open
+        self._wrong: list[tuple[str, Exception]] = [("start_run", error) for error in request.wrong]
+        self._check_arguments()
         self.inherited = inherited or self._find_parent()
         self.extensions = plugins.extensions(self.settings.plugins)
         self.delivery = self._delivery(loaded, override=override)
@@ -90,17 +95,15 @@ class Start:
             for entry in self.delivery.entries
         ]
         self.redacted = redaction.count
-        self._wrong: list[tuple[str, Exception]] = []  # calls that are set aside once the run is open
-        self._check_texts()
 
     def _delivery(self, loaded: Config, *, override: bool) -> Delivery:
         interval = self.settings.interval
         if self.parent is None:
-            chosen = self.settings.backends if self.request.backends is None else _several(self.request.backends)
+            chosen = self.settings.backends if self.request.backends is None else self._given()
             return _choose(loaded, chosen, self.settings)
         inherited = self.parent.delivery
         if self.request.backends is not None:
-            chosen = _several(self.request.backends)
+            chosen = self._given()
         elif override and "backends" in loaded.given:
             chosen = self.settings.backends
         elif override and loaded.tables:
@@ -109,16 +112,26 @@ class Start:
             return dataclasses.replace(inherited, interval=interval)
         return _choose(loaded, chosen, self.settings, inherited.options if override else {})
 
-    def _check_texts(self) -> None:
-        """Check what the run is called, as plain texts; with ``mistakes = "warn"`` a wrong one is left out."""
-        checked: dict[str, Any] = {}
+    def _check_arguments(self) -> None:
+        """Check what the run is called and belongs to; with ``mistakes = "warn"`` a wrong argument is left out."""
+        request = self.request
+        checked: dict[str, Any] = {"capture": self._checked(captures_in, request.capture, self._checked) or ()}
         for what in ("project", "name", "group"):
-            value = getattr(self.request, what)
+            value = getattr(request, what)
             if value is not None:
                 checked[what] = self._checked(check_name, value, "run" if what == "name" else what)
-        if self.request.notes is not None:
-            checked["notes"] = self._checked(_text, self.request.notes, "notes")
-        self.request = msgspec.structs.replace(self.request, **checked)
+        if request.notes is not None:
+            checked["notes"] = self._checked(_text, request.notes, "notes")
+        if request.run_id is not None:
+            checked["run_id"] = self._checked(check_run_id, request.run_id)
+        if request.parent is not None and self.parent is None:
+            checked["parent"] = self._checked(_parent_id, request.parent)
+        self.request = msgspec.structs.replace(request, **checked)
+
+    def _given(self) -> list[object]:
+        """The backends of the call; an object that is none is a wrong argument, an unknown name an error of set-up."""
+        several = self._checked(_several, self.request.backends) or []
+        return [one for one in several if isinstance(one, str) or self._checked(plugins.load_backend, one)]
 
     def _checked(self, check: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -134,7 +147,7 @@ class Start:
             return self.parent.manifest
         if self.request.parent is None:
             return None
-        directory = runs_directory(Path(self.settings.journal)) / check_run_id(self.request.parent)
+        directory = runs_directory(Path(self.settings.journal)) / self.request.parent
         if not directory.exists():
             return None  # in the journal of another machine
         try:
@@ -151,7 +164,7 @@ class Start:
             id=run_id, project=redaction.text(clean_text(project or _directory_name() or "project")),
             name=redaction.text(request.name or "") or random_name(),
             created=int(time.time() * 1000), context=quick_context(redaction) if self._comes_from_elsewhere() else None,
-            parent=inherited.id if inherited else request.parent and check_run_id(request.parent),
+            parent=inherited.id if inherited else request.parent,
             group=group and redaction.text(clean_text(group)), notes=request.notes and redaction.text(request.notes),
             backends=self.entries,
         )  # fmt: skip
@@ -169,10 +182,10 @@ class Start:
         params = tags = None
         if request.params is not None:
             params = self._checked(prepare_params, request.params, None, redactor.begin())
-        if request.tags:
+        if request.tags is not None:
             redaction = redactor.begin()
             tags = self._checked(prepare_tags, request.tags, redaction)
-        run_id = new_run_id() if request.run_id is None else check_run_id(request.run_id)
+        run_id = request.run_id or new_run_id()
         manifest = self.manifest(run_id)
         directory = runs_directory(Path(self.settings.journal)) / run_id
         with made(directory):
@@ -199,7 +212,7 @@ class Start:
         process.gather_context(run, directory, redactor)
         if host is not None and manifest.backends:
             host.add(directory, self.delivery)
-        run.start_capture(request.captures)
+        run.start_capture(request.capture)
         return run
 
     def _open_journal(
@@ -226,16 +239,13 @@ class Start:
         """The manifest of a resumed run: what it was, delivered where this process wants it as well.
 
         Raises:
-            RunError: It is to become one of another project, group or parent.
+            RunError: It is to become one of another project, group or parent, which ``mistakes = "warn"`` leaves out.
         """
         request = self.request
         for what, given in (("project", request.project), ("group", request.group), ("parent", request.parent)):
             was, wanted = getattr(manifest, what), getattr(asked, what)
             if given is not None and was != wanted:
-                raise RunError(
-                    f"run {manifest.id} has the {what} {was!r}, which a continued run keeps: start_run("
-                    f"{what}={wanted!r}, run_id=…) asks for another"
-                )
+                self._checked(_refuse_change, manifest.id, what, was, wanted)
         chosen = {entry.name: entry for entry in (*manifest.backends, *self.entries)}
         return msgspec.structs.replace(
             manifest, backends=list(chosen.values()), name=asked.name if request.name else manifest.name,
@@ -254,7 +264,7 @@ class Start:
                 "multitrack: run %s (%s) of cell %s is still open: end() it, or multitrack.active_run().end() before "
                 "this one starts", other.id, other.name, other.cell,
             )  # fmt: skip
-            if self.request.captures:
+            if self.request.capture:
                 other.stop_capture()
 
     def _add_context(self, run: Run) -> None:
@@ -294,6 +304,7 @@ def _choose(
                 )
             delivery.objects[backend.name] = backend.plugin
     loaded.check_tables(delivery.options)
+    loaded.check_variables(delivery.options)
     return delivery
 
 
@@ -301,6 +312,19 @@ def _several(backends: object) -> list[object]:
     if isinstance(backends, (list, tuple, AbstractSet)):
         return list(backends)
     return [backends]
+
+
+def _refuse_change(run_id: str, what: str, was: str | None, wanted: str | None) -> None:
+    raise RunError(
+        f"run {run_id} has the {what} {was!r}, which a continued run keeps: start_run("
+        f"{what}={wanted!r}, run_id=…) asks for another"
+    )
+
+
+def _parent_id(parent: Any) -> str:
+    if not isinstance(parent, str):
+        raise TypeError(f"parent must be a run or the id of one, got {shown(parent)}")
+    return check_run_id(parent)
 
 
 def _text(value: Any, what: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.config import load_config
+from multitrack.config import Config, load_config
 from multitrack.credentials import without_credentials
 from multitrack.environment.allowed import BASE, nothing_else
+from multitrack.environment.directory import current_or_none
 from multitrack.errors import MultitrackError
 from multitrack.lanestate import LaneState
 from multitrack.plugins import load_backend
@@ -72,7 +75,10 @@ def sync(
     if not pending:
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
-    believed = Trust(trust, load_config)
+    if alone and current_or_none() is None:
+        os.chdir(reader.directory)  # as for a courier: SDKs ask for it, and fail where it was deleted
+    here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default one needs a directory
+    believed = Trust(trust, here)
     courier = Courier(notice, trust=believed)
     lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
     gave_up = {
@@ -110,7 +116,7 @@ def sync(
     for run in map(RecordedRun, pending):
         reports[run.id] = report_of(run, until=written.get(run.directory))
         if not reports[run.id].complete:
-            _tell_other_options(run, reports[run.id], notice)
+            _tell_other_options(here(), run, reports[run.id], notice)
     return reports
 
 
@@ -124,9 +130,10 @@ def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
     return names
 
 
-def _tell_other_options(run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]) -> None:
+def _tell_other_options(
+    config: Config, run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]
+) -> None:
     """Where something is pending, and the config here differs from what the run was started with, say so."""
-    config = load_config()
     for entry in run.manifest.backends:
         if report[entry.name].complete or ":" in entry.load:
             continue

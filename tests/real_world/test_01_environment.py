@@ -133,3 +133,71 @@ def test_a_later_run_brings_the_variables_of_its_backend(tmp_path: Path, monkeyp
     assert second.end().complete
     lines = [json.loads(line) for line in (tmp_path / "keyed.jsonl").read_text().splitlines()]
     assert [line["seen"] for line in lines if line["what"] == "metric"] == [["of the second run", None]]
+
+
+STRICT = """
+import logging, warnings
+HOW
+with multitrack.start_run('p', backends=['warns:backend'], config={{'delivery': {delivery!r}, 'warns': {{'path': 'd'}}}}) as run:
+    run.log_metric('loss', 0.5, step=3)
+if {delivery!r} == 'off':
+    report = multitrack.sync(trust=['warns:backend'])[run.id]
+else:
+    report = run.end()
+for _ in range(2):
+    try:
+        warnings.warn('the training has its own', stacklevel=1)
+    except UserWarning:
+        print('raised', report.complete, report['warns'].set_aside)
+"""
+WARNS = """
+import warnings
+from multitrack import hookimpl
+from recording_backends import FileBackend
+
+warnings.warn('at its import', DeprecationWarning, stacklevel=1)
+
+class Warns(FileBackend):
+    name = 'warns'
+
+    def write_all(self, run, what, records):
+        warnings.warn('in a call', UserWarning, stacklevel=2)
+        AGAIN
+        super().write_all(run, what, records)
+
+backend = Warns()
+"""
+
+
+@pytest.mark.parametrize("how", ["variable", "simplefilter", "meanwhile"])
+@pytest.mark.parametrize("delivery", ["thread", "off"])
+def test_strict_warnings_of_the_training_stop_no_lane(tmp_path: Path, delivery: str, how: str) -> None:
+    """Nor do lanes make them less strict for the training; a filter that comes during a call costs one more try."""
+    again = ""
+    if how == "meanwhile":  # as the training's own thread would, at a bad moment
+        again = "if not hasattr(self, 'once'): self.once = warnings.simplefilter('error')\n        warnings.warn('now')"
+    (tmp_path / "warns.py").write_text(WARNS.replace("AGAIN", again))
+    given = {"PYTHONWARNINGS": "error"} if how == "variable" else {}
+    lines = "import warns\nwarnings.simplefilter('error')" if how == "simplefilter" else ""
+    if how == "variable":  # the plugin's import is the training's own, at start_run
+        lines = "with warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    import warns"
+    body = STRICT.format(delivery=delivery).replace("HOW", lines)
+    out, errors = script(tmp_path, body, **given).communicate(timeout=120)
+    assert out == "raised True 0\n" * 2, errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delivery", ["thread", "off"])
+def test_strict_warnings_and_the_trackers(tmp_path: Path, delivery: str) -> None:
+    """MLflow warns of a reference that it cannot turn into a dataset, Neptune's libraries while they are imported."""
+    body = f"""
+import warnings
+config = {{'delivery': {delivery!r}, 'mlflow': {{'tracking_uri': {uri(tmp_path)!r}}}}}
+with multitrack.start_run('p', backends=['mlflow', 'neptune'], config=config) as run:
+    run.log_metric('loss', 0.5, step=3)
+    run.log_artifact_ref('data', 'odd://bucket/data.csv', role='input')
+report = multitrack.sync()[run.id] if {delivery!r} == 'off' else run.end()
+print({{name: (one.pending, one.set_aside, one.problem) for name, one in report.items()}})
+"""
+    out, errors = script(tmp_path, body, PYTHONWARNINGS="error").communicate(timeout=200)
+    assert out == "{'mlflow': (0, 0, None), 'neptune': (0, 0, None)}\n", errors

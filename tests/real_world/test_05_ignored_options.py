@@ -73,6 +73,23 @@ def test_without_one_all_is_the_parents(
     assert child.settings == parent.settings
 
 
+@pytest.mark.parametrize("key", ["interval", "fsync"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 0.0])
+def test_seconds_that_never_come_are_refused(tmp_path: Path, key: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"argument config: {key} = .* cannot hold"):
+        multitrack.start_run(config={key: value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_contract_without_pytest_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.delitem(sys.modules, "multitrack.testing", raising=False)
+    with pytest.raises(ImportError, match=r"needs pytest: pip install 'multitrack\[testing\]'"):
+        import multitrack.testing  # noqa: F401
+
+
 @pytest.mark.parametrize("delivery", ["process", "thread"])
 def test_each_run_has_its_own_interval(tmp_path: Path, delivery: str) -> None:
     """Of one courier: a slow one is not made quick by a later, quick one, nor that slow."""
@@ -121,6 +138,38 @@ def test_a_switch_that_says_neither_yes_nor_no(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConfigError, match=f"MULTITRACK_DISABLED = '{text}' says neither"):
         multitrack.start_run()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("variable", "meant"), [
+    ("MULTITRACK_DISABLE", "MULTITRACK_DISABLED"), ("MULTITRACK_DISABELD", "MULTITRACK_DISABLED"),
+    ("MULTITRACK_CONFG", "MULTITRACK_CONFIG"), ("MULTITRACK_INTERVALL", "MULTITRACK_INTERVAL"),
+])  # fmt: skip
+def test_a_mistyped_variable_is_an_error(monkeypatch: pytest.MonkeyPatch, variable: str, meant: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigError, match=f"{variable} is no setting; did you mean '{meant}'"):
+        multitrack.start_run(config={"delivery": "off"})
+
+
+def test_a_variable_that_nothing_reads_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from multitrack.environment import variables
+
+    monkeypatch.setattr(variables, "_warned", set())
+    unread = ("MULTITRACK_OFF", "MULTITRACK_MODE", "MULTITRACK_NAME", "MULTITRACK_RUN_ID", "MULTITRACK_MLFLO_TIMEOUT")
+    read = ("MULTITRACK_WANDB_MODE", "MULTITRACK_STARTED_BY", "MULTITRACK_FILE_LEVEL", "MULTITRACK_CONFIG")
+    for name in unread:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MULTITRACK_WANDB_MODE", "offline")  # of a backend that these runs do not have
+    monkeypatch.setenv("MULTITRACK_FILE_LEVEL", "2")
+    for _ in range(2):
+        multitrack.start_run(backends=[FILE], config={"delivery": "off"}).end()
+    (told,) = [record.getMessage() for record in caplog.records if "nothing reads" in record.getMessage()]
+    before, _, after = told.partition("; there are ")
+    assert all(name in before for name in unread)
+    assert not any(name in before for name in read)
+    assert "MULTITRACK_DISABLED" in after
+    assert "MULTITRACK_PROJECT" in after
 
 
 @pytest.mark.parametrize(("text", "off"), [("1", True), (" TRUE ", True), ("Yes", True), ("on", True), ("", False),
@@ -172,6 +221,43 @@ def test_a_new_name_and_new_notes_reach_mlflow(tmp_path: Path) -> None:
     native = MlflowClient(tracking_uri=uri).get_run(run.backend_ids["mlflow"])
     assert (native.info.run_name, native.info.status) == ("second", "FINISHED")
     assert native.data.tags["mlflow.note.content"] == "two"
+
+
+@pytest.mark.parametrize("how", ["mapping", "file"])
+def test_a_project_in_the_config_of_a_call_is_asked_for(parent: multitrack.Run, tmp_path: Path, how: str) -> None:
+    config: Any = {"project": "other"}
+    if how == "file":
+        config = tmp_path / "call.toml"
+        config.write_text('project = "other"\n')
+    with multitrack.start_run(parent=parent, config=config) as child:
+        pass
+    assert (child.project, child.manifest.parent) == ("other", parent.id)
+    with multitrack.start_run(parent=parent.id, config=config) as child:
+        pass
+    assert child.project == "other"
+    with multitrack.start_run("argued", parent=parent, config=config) as child:
+        pass
+    assert child.project == "argued"
+    with pytest.raises(RunError, match="has the project 'argued', which a continued run keeps"):
+        multitrack.start_run(run_id=child.id, config=config)
+    with multitrack.start_run(run_id=child.id, config={"project": "argued"}) as again:
+        assert again.project == "argued"
+
+
+@pytest.mark.parametrize("how", ["file", "variable"])
+def test_a_project_of_all_runs_is_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    if how == "file":
+        (tmp_path / "multitrack.toml").write_text('project = "default"\n')
+    else:
+        monkeypatch.setenv("MULTITRACK_PROJECT", "default")
+    config = {"delivery": "off"}
+    with multitrack.start_run("ours", config=config) as parent, multitrack.start_run(parent=parent) as child:
+        pass
+    assert child.project == "ours"
+    with multitrack.start_run(run_id=child.id) as again:
+        assert again.project == "ours"
+    with multitrack.start_run() as fresh:
+        assert fresh.project == "default"
 
 
 def test_each_run_has_its_own_timeout(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """A password in a tracker's address reaches neither disk nor screen."""
 
+import base64
+import http.server
+import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from mlflow_server import mlflow_server
@@ -13,6 +18,7 @@ import multitrack
 from multitrack import hookimpl
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.records import Metric
+from multitrack.redaction import Redactor, secret_values
 from processes import script
 
 pytestmark = [pytest.mark.case(10), pytest.mark.slow]
@@ -67,6 +73,63 @@ def test_a_server_that_is_down_does_not_give_it_away_either(tmp_path: Path) -> N
     assert "127.0.0.1" in errors
     assert PASSWORD not in errors
     assert places_of(PASSWORD, tmp_path) == []
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Refuses whatever comes, and quotes the header that it came with."""
+
+    def _refuse(self) -> None:
+        said = f"no such user: {self.headers['Authorization']}"
+        body = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": said}).encode()
+        self.send_response(400)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _refuse  # noqa: N815 - names of the base class
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["uri", "variables"])
+@pytest.mark.parametrize("password", [PASSWORD, "p@ss/wörd"])
+def test_a_server_that_quotes_the_authorization(tmp_path: Path, how: str, password: str) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{server.server_port}"
+    variables = {"MULTITRACK_MLFLOW_TRACKING_URI": f"http://{host}"}
+    if how == "uri":
+        variables["MULTITRACK_MLFLOW_TRACKING_URI"] = f"http://user:{quote(password, safe='')}@{host}"
+    else:
+        variables |= {"MLFLOW_TRACKING_USERNAME": "user", "MLFLOW_TRACKING_PASSWORD": password}
+    out, errors = script(
+        tmp_path,
+        "run = multitrack.start_run('p', name='n', backends=['mlflow'])\nrun.log_metric('x', 1.0, step=0)\n"
+        "print(run.end()['mlflow'].problem)\n",
+        **variables,
+    ).communicate(timeout=120)
+    shown = subprocess.run(
+        [sys.executable, "-m", "multitrack", "show", "n"], cwd=tmp_path, capture_output=True, text=True
+    ).stdout
+    server.shutdown()
+    server.server_close()
+    assert "no such user: Basic [redacted]" in out, errors
+    for encoding in ("utf-8", "latin-1"):
+        sent = base64.b64encode(f"user:{password}".encode(encoding)).decode()
+        assert sent not in out + errors + shown
+        assert places_of(sent, tmp_path) == []
+
+
+def test_the_key_of_wandb_as_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = base64.b64encode(b"api:0123456789abcdef").decode()
+    assert (
+        Redactor(secrets=secret_values({"api_key": "0123456789abcdef"})).begin().text(f"Basic {sent}")
+        == "Basic [redacted]"
+    )
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    assert Redactor().begin().text(f"Basic {sent}") == "Basic [redacted]"
 
 
 class Chatty:

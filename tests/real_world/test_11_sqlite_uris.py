@@ -93,6 +93,12 @@ def test_the_default_of_mlflows_own_variable_is_made_absolute(tmp_path: Path, mo
     [
         ("sqlite:///taken/mlflow.db", "taken is no directory"), ("sqlite:///folder", "folder is a directory"),
         ("sqlite:///text.db", "is no SQLite database"), ("sqlite:///:memory:", "in memory"), ("sqlite://", "in memory"),
+        ("sqlite:///file:m5.db?mode=rwc&uri=true", "by a plain path, sqlite:////.*/m5.db"),
+        ("sqlite:///m.db?mode=ro&uri=true", "by a plain path, sqlite:////.*/m.db"),
+        ("SQLITE:///m.db", "in small letters, 'sqlite'"), ("MySQL+pymysql://h/x", "in small letters, 'mysql.pymysql'"),
+        ("http://", "is malformed: it names no host"), ("http://[::1", "is malformed: Invalid IPv6 URL"),
+        ("http://h:port", "is malformed: Port"), ("https:///api", "names no host"), ("http://u:hunter2@", "names no host"),
+        ("ftp://h", "does not know 'ftp'; it keeps runs in sqlite"), ("uc:http://h", "does not know 'uc'"),
         ("postgresql://user:hunter2@h/db", "pip install psycopg2-binary"), ("mysql+pymysql://h/db", "pip install pymysql"),
     ],
 )  # fmt: skip
@@ -126,6 +132,44 @@ def test_a_store_that_cannot_be_written_is_an_error_at_start(tmp_path: Path) -> 
         finally:
             os._exit(0 if refused else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("uri", ["http://h", "https://h:5000/api", "http://[::1]:5000", "HTTP://h", "databricks",
+                                 "databricks://profile", "sqlite:///m.db?uri=false", "http://u:p@h:80"])  # fmt: skip
+def test_what_can_be_opened_is_left_alone(uri: str) -> None:
+    with multitrack.start_run(backends=["mlflow"], config={"mlflow": {"tracking_uri": uri}, "delivery": "off"}) as run:
+        assert run.manifest.backends[0].name == "mlflow"
+
+
+def test_a_scheme_that_a_plugin_of_mlflow_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"mlflow": {"tracking_uri": "azureml://u@h/db"}, "delivery": "off"}
+    with pytest.raises(ConfigError, match="does not know 'azureml'"):
+        multitrack.start_run(backends=["mlflow"], config=config)
+    installed = tmp_path / "site" / "azureml_mlflow-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: azureml-mlflow\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[mlflow.tracking_store]\nazureml = azureml_mlflow:store\n")
+    monkeypatch.syspath_prepend(str(installed.parent))
+    with multitrack.start_run(backends=["mlflow"], config=config) as run:
+        assert run.manifest.backends[0].name == "mlflow"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("uri", "says"), [
+    ("mysql+nodriver://h/x", "Can't load plugin"), ("sqlite+nodriver:///m.db", "Can't load plugin"),
+    ("sqlite:////proc/m.db", "Errno 2"), ("databricks", "databricks"),
+])  # fmt: skip
+def test_what_mlflow_alone_can_tell_stops_the_lane_at_once(tmp_path: Path, uri: str, says: str) -> None:
+    config = {"mlflow": {"tracking_uri": uri}, "delivery": "off"}
+    run = multitrack.start_run(backends=["mlflow"], config=config)
+    run.log_metric("x", 1.0)
+    run.end()
+    done = script(tmp_path, "from multitrack.cli import main\nmain(['sync'])\n")
+    _, errors = done.communicate(timeout=60)
+    assert done.returncode == 1, errors
+    state = multitrack.open_journal().run(run.id).lanes()["mlflow"]
+    assert state.stopped, errors
+    assert says in str(state.problem)
 
 
 def test_a_store_of_another_release_stops_the_lane_with_its_reason(tmp_path: Path) -> None:

@@ -74,8 +74,25 @@ def test_a_program_named_like_an_interpreter_starts_itself_once_at_most(tmp_path
     done = programs.run(cwd, script, limit=100)
     assert done.returncode == 0, done.stderr
     assert "start_run was called in a process that delivers the records of process" in done.stderr
-    assert starts(cwd) <= 1 + 3 + 1  # the courier is started again when it dies, a few times, one after the other
+    assert done.stderr.count("start_run was called in a process") == 1
+    assert done.stderr.count("cannot start the courier") == 1
+    assert "died" not in done.stderr
+    assert starts(cwd) == 2
     assert recorded(cwd) == {step: 1 / (step + 1) for step in range(5)}
+
+
+def test_another_python_without_our_packages_says_it_once(tmp_path: Path) -> None:
+    cwd = tmp_path / "app"
+    script = programs.write(cwd / "train.py", BODY.replace("EXECUTABLE", "sys.executable = os.path.abspath('python3')"))
+    programs.write(cwd / "python3", f'#!/bin/sh\nexec {sys.executable} -S "$@"\n', executable=True)
+    done = programs.run(cwd, script, limit=100)
+    assert (done.returncode, done.stdout) == (0, "end 5\n"), done.stderr
+    assert done.stderr.count("the courier cannot import") == 1
+    assert "install multitrack there" in done.stderr
+    assert done.stderr.count("cannot start the courier") == 1
+    assert "Traceback" not in done.stderr
+    assert "died" not in done.stderr
+    assert starts(cwd) == 1
 
 
 @pytest.mark.parametrize(("how", "delivery"), [

@@ -98,6 +98,21 @@ def test_mlflow_itself_hidden_by_a_program_that_exits(tmp_path: Path) -> None:
     assert f"{cwd / 'mlflow.py'} hides the package mlflow" in done.stderr
 
 
+@pytest.mark.slow
+def test_a_dependency_of_mlflow_hidden_by_a_program_that_exits(tmp_path: Path) -> None:
+    """In a thread the SDK's own imports find it; the problem names the file."""
+    cwd = tmp_path / "project"
+    text = TRAIN.replace("exits_plugin:plugin", "mlflow").replace("exits", "mlflow")
+    script = programs.write(cwd / "train.py", text)
+    programs.write(cwd / "alembic.py", ARGPARSE)
+    programs.write(cwd / "multitrack.toml", '[mlflow]\ntracking_uri = "sqlite:///runs.db"\n')
+    done = programs.run(cwd, script, limit=100, MULTITRACK_DELIVERY="thread")
+    problem, counts = done.stdout.splitlines()
+    assert "left open_run with SystemExit: 2" in problem, done.stderr
+    assert f"raised by {cwd / 'alembic.py'}" in problem
+    assert counts == "1 0 True"
+
+
 @pytest.mark.parametrize("exits", ["sys.exit('usage: …')", "raise GeneratorExit('usage: …')"])
 def test_a_plugin_whose_import_or_options_exit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: str) -> None:
     """That is a mistake in the program's set-up: it raises at the start, and leaves nothing behind."""

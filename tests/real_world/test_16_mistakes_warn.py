@@ -134,6 +134,61 @@ def test_start_run_takes_wrong_params_and_names_as_well() -> None:
     assert found.summary().mistakes == 6
 
 
+@pytest.mark.parametrize("arguments", [
+    {"project": 5}, {"project": Raising()}, {"name": Raising()}, {"group": Raising()}, {"backends": Raising()},
+    {"backends": [Raising(), 5]}, {"parent": 5}, {"parent": Raising()}, {"parent": "../x"}, {"run_id": "a b"},
+    {"run_id": Raising()}, {"capture": ("bogus", "logging")}, {"capture": Raising()}, {"capture": 5}, {"tags": Raising()},
+    {"disabled": "no"}, {"disabled": Raising()}, {"params": Raising()}, {"project": ""},
+])  # fmt: skip
+def test_no_argument_of_start_run_raises(arguments: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    run = multitrack.start_run(config=CONFIG, **arguments)
+    run.log_metric("x", 1.0)
+    run.end()
+    wrong = 2 if arguments.get("backends").__class__ is list else 1
+    assert (run.mistakes, run.manifest.parent, run.manifest.backends) == (wrong, None, [])
+    assert caplog.text.count("start_run was set aside") == 1
+    (found,) = multitrack.open_journal().runs()
+    assert (found.summary().metrics["x"], found.summary().mistakes) == (1.0, wrong)
+    assert found.manifest.project
+
+
+def test_a_wrong_argument_of_a_child_and_of_a_continued_run(tmp_path: Path) -> None:
+    with multitrack.start_run("p", config=CONFIG) as parent:
+        with multitrack.start_run(5, parent=parent, group=Raising()) as child:  # type: ignore[arg-type]
+            pass
+        assert (child.project, child.manifest.parent, child.mistakes) == ("p", parent.id, 2)
+    with multitrack.start_run("other", run_id=child.id, config=CONFIG) as again:
+        pass
+    assert (again.project, again.mistakes) == ("p", 1)
+    with multitrack.start_run(capture=("bogus", "logging"), config=CONFIG) as run:
+        import logging
+
+        logging.getLogger("test").warning("captured")
+    assert [line.text for line in multitrack.open_journal().run(run.id).get_lines()][-1:] == ["WARNING test: captured"]
+
+
+def test_a_disabled_start_does_not_ask_what_it_was_given() -> None:
+    assert multitrack.start_run(Raising(), Raising(), disabled=True).disabled  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("arguments", [
+    {"config": {**CONFIG, "project": Raising()}}, {"config": {**CONFIG, "interval": Raising()}}, {"backends": "nonesuch"},
+    {"config": {**CONFIG, "file": {"levle": 1}}, "backends": ["recording_backends:file"]}, {"config": Raising()},
+])  # fmt: skip
+def test_what_is_wrong_with_the_set_up_still_raises(arguments: dict[str, Any]) -> None:
+    with pytest.raises(multitrack.ConfigError):
+        multitrack.start_run(**{"config": CONFIG, **arguments})
+
+
+@pytest.mark.parametrize("arguments", [
+    {"project": 5}, {"project": Raising()}, {"backends": Raising()}, {"parent": 5}, {"run_id": "a b"}, {"capture": ("bogus",)},
+])  # fmt: skip
+def test_without_it_a_wrong_argument_of_start_run_is_a_stated_error(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        multitrack.start_run(config={"delivery": "off"}, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_param_that_was_another_one_is_set_aside_at_a_continued_start() -> None:
     multitrack.start_run(run_id="it", params={"lr": 0.1}, config=CONFIG).end()
     again = multitrack.start_run(run_id="it", params={"lr": 0.2}, config=CONFIG)

@@ -27,7 +27,7 @@ print(run.end().complete)
 
 
 def train(cwd: Path, script: Path, *arguments: str, **environment: Any) -> str:
-    tests = str(Path(__file__).parents[1])
+    tests = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, str(script), *arguments], cwd=cwd, capture_output=True, text=True, timeout=120,
         env={**os.environ, "PYTHONPATH": tests, **environment},
@@ -119,6 +119,26 @@ def test_a_deleted_directory_with_an_absolute_journal(tmp_path: Path, delivery: 
     (run,) = multitrack.open_journal(tmp_path / "j").runs()
     assert run.context is not None
     assert "gone" in run.context.cwd
+
+
+@pytest.mark.slow
+def test_a_deleted_directory_and_an_sdk_that_asks_for_it(tmp_path: Path) -> None:
+    """In a thread it is the lane's stated problem; the command delivers from there."""
+    config = {
+        "journal": str(tmp_path / "j"),
+        "delivery": "thread",
+        "mlflow": {"tracking_uri": f"sqlite:///{tmp_path}/m.db"},
+    }
+    text = GONE.format(arguments=f"config={config}, backends=['mlflow']")
+    text += "    print(run.flush()['mlflow'].problem, flush=True)\n"
+    text += f"    command = [sys.executable, '-m', 'multitrack', 'sync', '--journal', {str(tmp_path / 'j')!r}]\n"
+    text += "    os.execv(sys.executable, command)\n"
+    (tmp_path / "train.py").write_text(text)
+    said = train(tmp_path, tmp_path / "train.py")  # where the command failed, its status would be the program's
+    assert said.splitlines()[0] == "False project"
+    assert "the current directory of this process was deleted" in said.splitlines()[1]
+    (run,) = multitrack.open_journal(tmp_path / "j").runs()
+    assert run.lanes()["mlflow"].settled
 
 
 @pytest.mark.parametrize("backend", ["", "mlflow", "neptune", "recording_backends:file"])

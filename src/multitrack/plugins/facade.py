@@ -18,6 +18,7 @@ import pluggy
 from multitrack.errors import PluginError
 from multitrack.hookspecs import Hooks, Opened, RunInfo
 from multitrack.markers import PROJECT
+from multitrack.plugins.sdk import file_beside_program
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 
 
@@ -144,6 +145,8 @@ def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise
         left = f"{origin} left {hook.name} with {type(error).__name__}: {error}".rstrip(": ")
+        if (file := file_beside_program(error)) is not None:
+            left += f", raised by {file}: where that hides a package of its name, give the file another name"
         raise PluginError(left) from error
 
 

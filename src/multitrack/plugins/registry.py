@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError, to_install
+from multitrack.inputs.names import short_repr
 from multitrack.plugins.distributions import entry_point, entry_points
 from multitrack.plugins.facade import Backend, Extension, checked_manager
 
@@ -26,7 +27,7 @@ def register(plugin: object, name: str | None = None) -> None:
     Raises:
         PluginError: It is a class, has no hook, a misspelt one, or one with the wrong arguments.
     """
-    origin = f"plugin {plugin!r}"
+    origin = f"plugin {short_repr(plugin)}"
     checked_manager(plugin, origin)
     _registered[name or plugin_name(plugin)] = plugin
 
@@ -74,7 +75,7 @@ def load_backend(backend: object) -> Backend:
     """
     if not isinstance(backend, str):
         name = plugin_name(backend)
-        return Backend(backend, name, name, f"backend {backend!r}", local=True)
+        return Backend(backend, name, name, f"backend {short_repr(backend)}", local=True)
     if backend in _registered:
         return Backend(_registered[backend], backend, backend, f"registered backend {backend!r}", local=True)
     plugin, origin = _load(backend)

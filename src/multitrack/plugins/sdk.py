@@ -81,6 +81,22 @@ def import_sdk(module: str) -> ModuleType:
             sys.meta_path.remove(finder)
 
 
+def file_beside_program(error: BaseException) -> str | None:
+    """The innermost file beside the program that was being imported as this was raised.
+
+    It may have the name of a module that an SDK needs, and be imported in its place.
+    """
+    found = None
+    trace = error.__traceback__
+    beside = {os.path.abspath(entry) for entry in (*_program_directories(), *sys.path[:1])}  # noqa: PTH100 - strings
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name == "<module>" and os.path.dirname(code.co_filename) in beside:  # noqa: PTH120
+            found = code.co_filename
+        trace = trace.tb_next
+    return found
+
+
 class _Finder:
     """Finds one top-level module where it was found before."""
 

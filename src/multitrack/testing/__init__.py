@@ -1,6 +1,11 @@
 """For authors of backends: the contract that every backend must pass, and the memory backend as its reference."""
 
-import pytest
+from multitrack.errors import to_install
+
+try:
+    import pytest
+except ImportError as error:
+    raise ImportError(f"multitrack.testing needs pytest: {to_install('testing')}", name="pytest") from error
 
 pytest.register_assert_rewrite(f"{__name__}.contract")  # so that its asserts say what they compared
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import Annotated, Final
 
@@ -15,10 +14,6 @@ from multitrack_mlflow import uris
 
 #: As MLflow has it, in the current directory.
 DEFAULT: Final = "sqlite:///mlflow.db"
-#: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
-SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
-
-
 #: What MLflow's client and the stores behind it read of the environment: endpoints, credentials, certificates, timeouts
 #: (mlflow/environment_variables.py). Not those that name, create or change runs: MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_NAME,
 #: MLFLOW_RUN_CONTEXT, MLFLOW_TRUNCATE_LONG_VALUES, MLFLOW_ENABLE_ASYNC_LOGGING and their like.
@@ -62,8 +57,4 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"tracking_uri = {shown!r} is a file store, which MLflow no longer maintains; "
                 "use sqlite:///path/mlflow.db or a server"
             )
-        scheme = uri.partition(":")[0].partition("+")[0]
-        close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
-        if close and scheme not in SCHEMES:  # others may be a store plugin's, such as azureml
-            raise ValueError(f"tracking_uri = {shown!r}: MLflow does not know {scheme!r}; did you mean {close[0]!r}?")
         uris.check(uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,8 +17,13 @@ _PERMANENT: Final = frozenset(
 )  # fmt: skip
 #: What SQLite and MLflow say of a store that no further try will open.
 _LASTING: Final = (
+    "Reading Databricks credential configuration failed",
     "unable to open database file", "file is not a database", "readonly database", "out-of-date database schema",
 )  # fmt: skip
+#: What keeps a file from being made and is no trouble that passes.
+_NO_PLACE: Final = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG,
+}  # fmt: skip
 _CREDENTIALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"})
 
 
@@ -42,13 +48,20 @@ def translated(uri: str, timeout: float) -> Iterator[None]:
         text = _without_credentials(str(error).strip() or type(error).__name__, uri).splitlines()[0][:500]
         if code in _CREDENTIALS:
             raise DeniedError(text) from error
-        if any(words in str(error) for words in _LASTING):
+        if any(words in str(error) for words in _LASTING) or _is_lasting(error, uri):
             raise DeniedError(f"{_without_credentials(uri, uri)}: {_told(error)}") from error
         if code in _PERMANENT:
             raise PermanentError(text) from error
         if type(error).__name__ == "MlflowException" or _is_connection(error):
             raise RetryableError(text) from error
         raise
+
+
+def _is_lasting(error: Exception, uri: str) -> bool:
+    """Whether a driver or package is missing, or a local store has no place to be in."""
+    if isinstance(error, ImportError) or type(error).__name__ == "NoSuchModuleError":
+        return True
+    return isinstance(error, OSError) and error.errno in _NO_PLACE and uri.startswith("sqlite")
 
 
 def _told(error: Exception) -> str:

@@ -6,12 +6,13 @@ decodes the path from 2.1 on; before, it takes an escape for the letters that it
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from multitrack.credentials import without_credentials
 
@@ -25,6 +26,10 @@ _DRIVERS: Final = {
     "pymysql": ("pymysql", "pymysql"), "psycopg2": ("psycopg2", "psycopg2-binary"), "psycopg": ("psycopg", "psycopg"),
     "pyodbc": ("pyodbc", "pyodbc"), "mysqldb": ("MySQLdb", "mysqlclient"), "pymssql": ("pymssql", "pymssql"),
 }  # fmt: skip
+
+
+#: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
+SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -59,18 +64,58 @@ def check(uri: str) -> None:
         ValueError: Says what is in the way.
     """
     shown = without_credentials(uri)
+    _check_scheme(uri, shown)
     if uri.startswith("sqlite") and (":memory:" in uri or uri.partition("://")[2] in ("", "/")):
         raise ValueError(
             f"tracking_uri = {shown!r} is a store in memory, gone with the process that delivers; name a file"
         )
     path = sqlite_path(uri)
     if path is not None:
+        _check_plain(uri, path, shown)
         _check_file(path, shown)
         return
     scheme, _, driver = uri.partition(":")[0].partition("+")
     module, distribution = _DRIVERS.get(driver or scheme, ("", ""))
     if module and importlib.util.find_spec(module) is None:
         raise ValueError(f"tracking_uri = {shown!r} needs the driver {module}: pip install {distribution}")
+
+
+def _check_scheme(uri: str, shown: str) -> None:
+    begin = uri.partition(":")[0]
+    scheme = begin.partition("+")[0]
+    if scheme.lower() in ("http", "https"):
+        try:
+            parts = urlsplit(uri)
+            trouble = "" if parts.hostname and (parts.port is None or parts.port) else "it names no host and port"
+        except ValueError as error:
+            trouble = str(error)
+        if trouble:
+            raise ValueError(f"tracking_uri = {shown!r} is malformed: {trouble}; write it as http://host:5000")
+    elif scheme.lower() in SCHEMES and begin != begin.lower():
+        raise ValueError(f"tracking_uri = {shown!r}: write {begin!r} in small letters, {begin.lower()!r}")
+    elif scheme not in SCHEMES:
+        close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
+        if close or begin not in _of_plugins():
+            hint = f"did you mean {close[0]!r}?" if close else f"it keeps runs in {', '.join(SCHEMES)}"
+            raise ValueError(f"tracking_uri = {shown!r}: MLflow does not know {scheme!r}; {hint}")
+
+
+def _of_plugins() -> set[str]:
+    """The schemes of stores that plugins of MLflow bring, such as azureml."""
+    from importlib import metadata  # noqa: PLC0415 - takes a while, and is rarely asked
+
+    return {point.name for point in metadata.entry_points(group="mlflow.tracking_store")}
+
+
+def _check_plain(uri: str, path: Path, shown: str) -> None:
+    """Refuse SQLite's own ``file:`` URIs, as ``absolute_uri`` has made a path of them that is none."""
+    query = dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
+    if query.get("uri", "false").lower() not in ("false", "0", "no", "off", "n", "f", ""):
+        plain = path.with_name(path.name.removeprefix("file:"))
+        raise ValueError(
+            f"tracking_uri = {shown!r} is one of SQLite's own URIs (uri=true), which are not taken: name the file by a "
+            f"plain path, sqlite:///{plain}"
+        )
 
 
 def _check_file(path: Path, shown: str) -> None:

@@ -1,0 +1,30 @@
+"""Which output a run is asked to capture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from multitrack.inputs.names import plain_text, short_repr
+
+CAPTURES: Final = ("stdout", "stderr", "logging")
+
+
+def captures_in(capture: Iterable[str] | str, checked: Callable[..., Any]) -> tuple[str, ...]:
+    """The streams that ``capture=`` names, each once.
+
+    Args:
+        capture: What the call has.
+        checked: Calls a function with an argument; where that raises, it may give ``None`` in place of the error.
+
+    Raises:
+        TypeError: It is no iterable.
+    """
+    wanted = (capture,) if isinstance(capture, str) else tuple(capture)
+    return tuple(dict.fromkeys(name for one in wanted if (name := checked(_capture, one))))
+
+
+def _capture(what: object) -> str:
+    if not isinstance(what, str) or what not in CAPTURES:
+        raise ValueError(f"capture takes {', '.join(map(repr, CAPTURES))}, got {short_repr(what)}")
+    return plain_text(what)
