@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from multitrack.errors import JournalError, RunInUseError
 from multitrack.manifest import cannot_read
 from multitrack.records import Segment, decode_or_none
+
+#: Seconds that a run whose writer is dead may be held by what that had just forked.
+FORKED_LIMIT: Final = 2.0
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -48,15 +53,33 @@ def _held(directory: Path) -> Path | None:
     return next((path for path in sorted(directory.glob("[0-9]*.jsonl")) if is_held(path)), None)
 
 
-def _writer_of(path: Path) -> str:
-    """Who writes a segment, as its first record says; empty where this process does."""
-    with path.open("rb") as file:
-        first = decode_or_none(file.readline())
-    if not isinstance(first, Segment):
-        return "another live process"
-    if first.pid == os.getpid() and first.host == host_name():
-        return ""
-    return f"process {first.pid} on {first.host}"
+def _held_by(directory: Path) -> str | None:
+    """Who writes the run: a process, or empty for this one; ``None``: nobody.
+
+    A process that its writer had forked, to run a program in it, has the lock as well for the moment until that runs.
+    Where the writer is dead that moment is waited for.
+    """
+    deadline = time.monotonic() + FORKED_LIMIT
+    while (held := _held(directory)) is not None:
+        with held.open("rb") as file:
+            first = decode_or_none(file.readline())
+        if not isinstance(first, Segment):
+            return "another live process"
+        if first.host != host_name() or _is_alive(first.pid) or time.monotonic() >= deadline:
+            mine = first.pid == os.getpid() and first.host == host_name()
+            return "" if mine else f"process {first.pid} on {first.host}"
+        time.sleep(0.005)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def host_name() -> str:
@@ -97,8 +120,7 @@ def opening(directory: Path) -> Iterator[None]:
         try:
             fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            held = _held(directory)
-            writer = held and _writer_of(held)
+            writer = _held_by(directory)
         except OSError as error:
             raise cannot_write(directory, error) from error
         if writer == "":

@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,31 @@ def test_one_id_in_two_processes(tmp_path: Path) -> None:
     done = programs.run(cwd, "outer.py")
     assert "RunInUseError" in done.stdout
     assert "this process" not in done.stdout
+
+
+HELD = """
+    import os, signal, subprocess, sys
+    import multitrack
+    run = multitrack.start_run(run_id="it", config={"delivery": "off"})
+    (held,) = [int(fd) for fd in os.listdir("/proc/self/fd") if "/runs/it/" in os.path.realpath(f"/proc/self/fd/{fd}")]
+    subprocess.Popen(["sleep", sys.argv[1]], pass_fds=[held], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("seconds", "continued"), [(0.5, True), (10, False)])
+def test_a_killed_run_is_continued_though_its_dead_process_had_just_forked(
+    tmp_path: Path, seconds: float, continued: bool
+) -> None:
+    """As to run git: until that runs, it has the lock of the run as well; here for longer than it would."""
+    cwd = tmp_path / "project"
+    programs.write(cwd / "held.py", textwrap.dedent(HELD))
+    programs.run(cwd, "held.py", str(seconds))
+    if continued:
+        multitrack.start_run(run_id="it", config={**OFF, "journal": str(cwd / ".multitrack")}).end()
+        return
+    with pytest.raises(RunInUseError, match=r"run it is being written by process \d+ on "):
+        multitrack.start_run(run_id="it", config={**OFF, "journal": str(cwd / ".multitrack")})
 
 
 class Notebook:
