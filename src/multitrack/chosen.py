@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from multitrack.cells import names_of
-from multitrack.columns import GROUPS, REDUCED, Column, better, parse_column, there_are
+from multitrack.columns import COMPARED, GROUPS, REDUCED, Column, better, parse_column, there_are
 from multitrack.errors import QueryError
 from multitrack.summary import REDUCTIONS, Summary
 from multitrack.terminal import excerpt
@@ -114,7 +114,7 @@ class Known:
         every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # metadata is known to all
         beside = [column for column in every if column.group == group]
         for near in ([column for column in every if column.name == name], beside, every):
-            if close := difflib.get_close_matches(name, [column.name for column in near], 1):
+            if close := difflib.get_close_matches(name[:COMPARED], [column.name for column in near], 1):
                 meant = next(column for column in near if column.name == close[0])
                 return f" (did you mean {excerpt(str(meant))}?)"
         return there_are([str(column) for column in beside])

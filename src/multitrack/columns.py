@@ -159,19 +159,25 @@ def listed(columns: str | Iterable[str]) -> list[str]:
     """Columns or patterns; of a text, what stands between commas, but those in quotes."""
     if not isinstance(columns, str):
         return list(columns)
-    parts, quoted = [""], False
-    for i, character in enumerate(columns):
-        quoted ^= character == '"' and columns[i - 1 : i] != "\\"
-        if character == "," and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
+    parts, begin, quoted = [], 0, False
+    for found in re.finditer('[",]', columns):
+        at = found.start()
+        if found[0] == '"':
+            quoted ^= columns[at - 1 : at] != "\\"
+        elif not quoted:
+            parts.append(columns[begin:at])
+            begin = at + 1
+    parts.append(columns[begin:])
     return [part.strip() for part in parts if part.strip()]
+
+
+#: Characters of a name that are looked at to find one that is nearly the same; a whole text may stand in its place.
+COMPARED: Final = 2000
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """The name that is nearly this one, as the end of a message; nothing where there is none."""
-    close = difflib.get_close_matches(word, known, 1)
+    close = difflib.get_close_matches(word[:COMPARED], known, 1)
     return f" (did you mean {excerpt(close[0])!r}?)" if close else ""
 
 
