@@ -125,12 +125,16 @@ def sync_and_compare(site: Site, job: Job) -> None:
 
 
 def told_once(said: list[str], backend: str, words: str) -> list[str]:
-    """Check what was said: one line when the trouble began, one at the end with what is pending and what to do."""
+    """Check what was said: one line when the trouble began, one at the end with what is pending and what to do.
+
+    On a busy machine the courier may have been replaced by one of the training's priority, which says its own trouble.
+    """
     troubles = [line for line in said if "multitrack sync --journal" not in line]
     (statement,) = [line for line in said if line not in troubles]
-    assert len(troubles) == 1, said
-    assert re.search(words, troubles[0]), said
-    assert troubles[0].startswith(f"multitrack: {backend}: ")
+    assert len(troubles) in (1, 2), said
+    assert len(set(troubles)) == len(troubles), said
+    assert any(re.search(words, trouble) for trouble in troubles), said
+    assert all(trouble.startswith(f"multitrack: {backend}: ") for trouble in troubles), said
     assert re.search(r"\d+ pending|not ended there yet", statement), said
     return troubles
 
@@ -155,8 +159,7 @@ class Faults:
         job = Job(site, tmp_path)
         site.proxy.fail(proxy.denied)
         said = job.finish()
-        (trouble,) = told_once(said, site.name, site.credential)
-        assert "mend the cause" in trouble
+        assert all("mend the cause" in trouble for trouble in told_once(said, site.name, site.credential))
         wait_until(job.is_gone)
         seen = len(site.proxy.seen)
         assert job.run().lanes()[site.name].stopped
