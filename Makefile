@@ -15,7 +15,7 @@ demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 	$(MAKE) --no-print-directory keras
 
 # On TensorFlow they are part of the above; PyTorch has an environment of its own.
