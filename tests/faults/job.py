@@ -7,6 +7,7 @@ up to the middle, says so, goes on when told to on standard input, ends the run,
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from typing import Any
@@ -37,6 +38,8 @@ def say(**told: Any) -> None:
 
 
 def main(given: dict[str, Any]) -> None:
+    logging.basicConfig(format="%(message)s")  # on stderr, as without it
+    logging.getLogger("multitrack").setLevel(logging.INFO)  # which says that the courier was replaced, too
     backend = given["backend"]
     config = {"journal": "journal", "interval": 0.2, backend: given["options"]}
     run = multitrack.start_run(
