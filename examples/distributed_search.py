@@ -26,7 +26,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import multitrack
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 
 NAMES = ("chief", "worker-1", "worker-2")
 CONFIG = """\

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from multitrack.ranks import LAUNCHERS
+from multitrack.environment.ranks import LAUNCHERS
 
 pytest.register_assert_rewrite("recorded")
 
@@ -22,11 +22,11 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     yield
-    from multitrack import process
+    from multitrack.recording import lifecycle
 
-    while (run := process.last_open()) is not None:
+    while (run := lifecycle.last_open()) is not None:
         run.end()
-    process.stop_couriers()
+    lifecycle.stop_couriers()
 
 
 @pytest.fixture

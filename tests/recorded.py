@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from multitrack import journal
 from multitrack.config import Settings
-from multitrack.cursor import Cursor
-from multitrack.journal import Writer
-from multitrack.manifest import Manifest, runs_directory, write_manifest
-from multitrack.past import Past
-from multitrack.reader import open_journal
-from multitrack.recorder import Recorder
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.manifest import Manifest, runs_directory, write_manifest
+from multitrack.journal.segments import last_segment, segment_path
+from multitrack.journal.writer import Writer, writer
+from multitrack.reading.reader import open_journal
+from multitrack.recording.history import Past
+from multitrack.recording.recorder import Recorder
 from multitrack.records import End, Record
-from multitrack.segments import last_segment, segment_path
-from multitrack.testing.calls import Call, Clock, make
 from multitrack.testing.model import Model, plain
 from multitrack.testing.native import NativePoint
+from multitrack.testing.strategies import Call, Clock, make
 
 #: So short that Hypothesis writes lists in parts.
 PART_BYTES = 50
@@ -79,8 +78,8 @@ def recorded() -> Iterator[Recorded]:
     clock = Clock()
     with (
         tempfile.TemporaryDirectory() as base,
-        mock.patch.object(journal, "time", clock),
-        mock.patch.object(journal, "PART_BYTES", PART_BYTES),
+        mock.patch.object(writer, "time", clock),
+        mock.patch.object(writer, "PART_BYTES", PART_BYTES),
     ):
         run = Recorded(Path(base), clock)
         try:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack.courier import AT_ONCE
-from multitrack.lane import Lane
-from multitrack.lanestate import lane_file, read_state
-from multitrack.pace import LONGEST_PAUSE, Pace
-from multitrack.run import Run
-from multitrack.settle import Settling
+from multitrack.courier.loop import AT_ONCE
+from multitrack.delivery.backoff import LONGEST_PAUSE, Pace
+from multitrack.delivery.lane import Lane
+from multitrack.delivery.lane_state import lane_file, read_state
+from multitrack.delivery.waiting import Settling
+from multitrack.recording.run import Run
 from multitrack.testing import MemoryBackend
 from processes import but_progress, couriers, script, wait_until
 from recording_backends import delivered
@@ -65,7 +65,9 @@ def test_one_courier_serves_all_runs_of_a_process(tmp_path: Path) -> None:
 
 def test_a_child_does_not_wait_and_its_parent_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, waits = multitrack.run.wait, []
-    monkeypatch.setattr("multitrack.run.wait", lambda *given, **more: (waits.append(given), real(*given, **more)))
+    monkeypatch.setattr(
+        "multitrack.recording.run.wait", lambda *given, **more: (waits.append(given), real(*given, **more))
+    )
     with start("recording_backends:file") as parent:
         child = multitrack.start_run(parent=parent)
         child.log_metric("x", 1.0, step=0)
@@ -147,9 +149,9 @@ def test_a_pipe_that_somebody_else_holds_open_does_not_keep_the_courier(tmp_path
     """As a process that C code forked does: training's death is seen by its children's new parent."""
     training = script(
         tmp_path,
-        "import subprocess\nfrom multitrack import process\n"
+        "import subprocess\nfrom multitrack.recording import lifecycle\n"
         "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\n"
-        "pipe = process._hosts['process']._pipe\n"
+        "pipe = lifecycle._hosts['process']._pipe\n"
         "holder = subprocess.Popen(['sleep', '60'], pass_fds=[pipe])\nprint(holder.pid, flush=True)\n"
         "run.log_metric('x', 1.0, step=0)\nos.write(pipe, b'{\"add\": \"cut o')\nos.kill(os.getpid(), signal.SIGKILL)\n",
     )
@@ -294,7 +296,7 @@ def test_a_run_that_a_backend_lost_is_opened_again_and_comes_whole(tmp_path: Pat
 def test_a_hung_tracker_is_left_to_sync_and_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 1.0)
     before = time.monotonic()
     with start("recording_backends:hung", "recording_backends:file") as run:
         run.log_metric("x", 1.0, step=0)
@@ -510,7 +512,7 @@ def test_a_forked_childs_records_are_delivered_in_their_order(tmp_path: Path) ->
 
 
 def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 0.3)
     run = start("recording_backends:file", delivery="off")
     run.log_metric("x", 1.0, step=0)
     multitrack.sync()
@@ -520,7 +522,7 @@ def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pyt
     for delivered_by_now in range(2, 6):
         time.sleep(0.15)
         state.delivered = delivered_by_now
-        multitrack.manifest.write_json(lane_file(run.directory, "file"), state)
+        multitrack.journal.manifest.write_json(lane_file(run.directory, "file"), state)
         assert not settling.look()
     time.sleep(0.4)
     assert settling.look()
@@ -529,7 +531,7 @@ def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pyt
 
 def test_a_lane_that_moves_again_is_waited_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another one moves, nobody has gone yet."""
-    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 0.3)
     run = start("recording_backends:file", "recording_backends:picky", delivery="off")
     run.log_metric("x", 1.0, step=0)
     multitrack.sync()
@@ -540,7 +542,7 @@ def test_a_lane_that_moves_again_is_waited_for_again(tmp_path: Path, monkeypatch
     def moves(*names: str) -> bool:
         for name in names:
             states[name].delivered += 1
-            multitrack.manifest.write_json(lane_file(run.directory or tmp_path, name), states[name])
+            multitrack.journal.manifest.write_json(lane_file(run.directory or tmp_path, name), states[name])
         time.sleep(0.1)
         return not settling.look()
 
@@ -555,7 +557,7 @@ def test_a_lane_that_moves_again_is_waited_for_again(tmp_path: Path, monkeypatch
 
 
 def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 0.3)
     run = start("recording_backends:file", delivery="off")
     run.log_metric("x", 1.0, step=0)
     multitrack.sync()
@@ -567,7 +569,7 @@ def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, mon
         looks += 1
         assert looks < 60
         state.delivered = looks % 3
-        multitrack.manifest.write_json(lane_file(run.directory, "file"), state)
+        multitrack.journal.manifest.write_json(lane_file(run.directory, "file"), state)
         time.sleep(0.05)
     assert settling.stalled == {(run.directory, "file")}
 

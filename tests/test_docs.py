@@ -13,11 +13,13 @@ from click.testing import CliRunner
 
 import multitrack
 from hooks_page import page
-from multitrack import columns, errors, summary
+from multitrack import errors
 from multitrack.cli import main
 from multitrack.config import Settings
+from multitrack.environment.ranks import LAUNCHERS
 from multitrack.hookspecs import Hooks
-from multitrack.ranks import LAUNCHERS
+from multitrack.query import columns
+from multitrack.summaries import summary
 from processes import free_ports
 
 ROOT = Path(__file__).parent.parent

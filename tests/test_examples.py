@@ -14,7 +14,7 @@ from selenium.common.exceptions import TimeoutException
 
 import multitrack
 from browser import chromium
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from pictures import BOXES, PICTURES, PLOTTED, SHOWN, lines_of, seen, take
 from quiet import QUIET
 

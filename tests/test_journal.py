@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multitrack import records
-from multitrack.cursor import Cursor
 from multitrack.errors import RunInUseError
-from multitrack.journal import PART_BYTES, Writer, close_dead
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.derived import WINDOW, Resolver
+from multitrack.journal.segments import is_live, opening, segment_path
+from multitrack.journal.writer import PART_BYTES, Writer, close_dead
 from multitrack.records import End, Lines, ListMetric, Metric, Params, Record, Segment
-from multitrack.resolve import WINDOW, Resolver
-from multitrack.segments import is_live, opening, segment_path
 
 
 def metric(writer: Writer, value: float = 0.5, step: int | None = 0, name: str = "loss") -> None:
@@ -171,7 +171,7 @@ def test_a_long_list_is_written_in_parts_that_count_once_the_last_is_there(tmp_p
 def test_parts_are_cut_between_numbers_wherever_the_limit_falls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr("multitrack.journal.PART_BYTES", size)
+    monkeypatch.setattr("multitrack.journal.writer.PART_BYTES", size)
     values: list[int | float | str] = [1, 0.5, "NaN", -2, "Infinity", 2**53, 7, 1e-7, "-Infinity", 3]
     writer = Writer(tmp_path)
     written = writer.append_list(ListMetric(time=1, name='"values":[', values=values))

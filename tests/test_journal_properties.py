@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multitrack import records
-from multitrack.cursor import Cursor
+from multitrack.journal.cursor import Cursor
 from multitrack.records import Record
-from multitrack.testing.calls import Call, calls
+from multitrack.testing.strategies import Call, calls
 from recorded import read_all, recorded, replayed
 
 #: Examples take a millisecond or 50, as the disk likes.

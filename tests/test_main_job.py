@@ -15,7 +15,7 @@ from neptune_file import read_run as read_neptune
 from wandb_file import read_native as read_wandb
 
 import multitrack
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.testing import NativeRun
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import start
 from multitrack.cli import main
-from multitrack.ranks import this_process
+from multitrack.environment.ranks import this_process
+from multitrack.recording import start
 from processes import free_ports, together
 
 CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["d:1"]}
@@ -168,7 +168,7 @@ def test_the_command_says_which_process_it_is(monkeypatch: pytest.MonkeyPatch) -
 JAX = """
 import jax, jax.numpy as jnp
 from jax._src import xla_bridge
-from multitrack.ranks import this_process
+from multitrack.environment.ranks import this_process
 
 number = int(os.environ["NUMBER"])
 assert this_process().size == 1

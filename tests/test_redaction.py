@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import hookimpl, process
-from multitrack.credentials import KEY_VARIABLES, is_secret_name, without_arguments, without_credentials
-from multitrack.recorded import RecordedRun
-from multitrack.redaction import Redactor
-from multitrack.run import Run
+from multitrack import hookimpl
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording import lifecycle
+from multitrack.recording.run import Run
+from multitrack.security.redaction import Redactor
+from multitrack.security.secrets import KEY_VARIABLES, is_secret_name, without_arguments, without_credentials
 from recording_backends import delivered
 
 KEY = "0123456789abcdef/+0123=="
@@ -313,7 +314,7 @@ def test_what_a_tracker_answers_is_kept_without_the_key(tmp_path: Path, monkeypa
         "        raise (RetryableError if what == 'tags' else ValueError)(text)\n\n\nbackend = Chatty()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 1.0)
     options = {"interval": 0.05, "chatty": {"secret": "hunter2 and more"}}
     run = multitrack.start_run(backends=["chatty:backend"], config=options)
     run.log_metric("x", 1.0)
@@ -382,7 +383,7 @@ def test_each_redaction_is_counted_and_seen(tmp_path: Path) -> None:
 
 def test_metrics_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     run = start()
-    process.join_context(run)  # git's remote and branch are
+    lifecycle.join_context(run)  # git's remote and branch are
     monkeypatch.setattr(Redactor, "begin", None)
     run.log_metric("x", 1.0, step=0)
     run.log_metrics({"x": 1.0}, step=1)

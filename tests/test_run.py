@@ -26,12 +26,12 @@ from multitrack import (
     RunInUseError,
     plugins,
 )
-from multitrack.recorded import RecordedRun
-from multitrack.run import Run
-from multitrack.start import join_run
-from multitrack.summary import Summary
+from multitrack.delivery.wait import wait
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording.run import Run
+from multitrack.recording.start import join_run
+from multitrack.summaries.summary import Summary
 from multitrack.testing import MemoryBackend
-from multitrack.wait import wait
 
 
 def start(**arguments: Any) -> Run:
@@ -362,7 +362,9 @@ def test_children_of_a_run_elsewhere_are_waited_for_together(monkeypatch: pytest
         monkeypatch.setenv("MULTITRACK_BACKENDS", "memory")
         parent = join_run("far-away", project="p", group="g")
         waited: list[object] = []
-        monkeypatch.setattr("multitrack.run.wait", lambda *args, **kwargs: (waited.append(args), wait(*args, **kwargs)))
+        monkeypatch.setattr(
+            "multitrack.recording.run.wait", lambda *args, **kwargs: (waited.append(args), wait(*args, **kwargs))
+        )
         children = [multitrack.start_run(name=f"child {i}", parent=parent) for i in range(2)]
         for child in children:
             child.log_metric("x", 1.0)
@@ -617,7 +619,7 @@ def imported(script: str) -> set[str]:
 
 def test_importing_multitrack_imports_no_tracker_and_no_keras() -> None:
     strangers = "mlflow wandb neptune keras keras_tuner tensorflow numpy sqlalchemy rich click"
-    couriers = "multitrack.courier multitrack.lane multitrack.loading"
+    couriers = "multitrack.courier.loop multitrack.delivery.lane multitrack.delivery.loading"
     assert not imported("import multitrack") & {*strangers.split(), *couriers.split()}
 
 
@@ -638,7 +640,7 @@ def test_a_run_imports_nothing_heavy_either() -> None:
         "with multitrack.start_run(backends=['recording_backends:file'], config={'delivery': 'off'}) as run:\n"
         "    run.log_params({'a': 1}); run.log_metric('x', 1.0, step=0); run.log_lines('x'); run.set_tags({'t': 1})\n"
     )
-    assert not own & {"email", "hashlib", "http", "importlib.metadata", "multitrack.courier", "numpy", "random"}
+    assert not own & {"email", "hashlib", "http", "importlib.metadata", "multitrack.courier.loop", "numpy", "random"}
 
 
 def test_lines_between_two_times() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import background
-from multitrack.host import ProcessHost
-from multitrack.manifest import read_manifest
+from multitrack.courier.hosts import ProcessHost
+from multitrack.environment import forks
+from multitrack.journal.manifest import read_manifest
 from processes import couriers, script, wait_until
 from recording_backends import delivered
 
@@ -19,7 +19,7 @@ BACKEND = "recording_backends:file"
 #: For a script: whoever starts a process stands still in the middle of it until ``go`` is set.
 STAND_STILL = """
 import subprocess, threading
-from multitrack import process
+from multitrack.recording import lifecycle
 middle, go = threading.Event(), threading.Event()
 started = subprocess._fork_exec
 def slow(arguments, *rest):
@@ -116,7 +116,7 @@ def test_without_another_thread_it_is_started_all_the_same(monkeypatch: pytest.M
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     with monkeypatch.context() as patch:
-        patch.setattr(background.threading.Thread, "start", refuse)
+        patch.setattr(forks.threading.Thread, "start", refuse)
         run = multitrack.start_run(backends=[BACKEND])
     wait_until(couriers)
     assert run.directory is not None
@@ -129,7 +129,7 @@ def test_an_exit_right_after_start_run_loses_no_courier(tmp_path: Path) -> None:
     """With ``exit = "detach"`` nobody waits for delivery, so nothing else would have started it."""
     training = script(
         tmp_path,
-        "from multitrack import background\nbackground._AHEAD = 0.5\n"
+        "from multitrack.environment import forks\nforks._AHEAD = 0.5\n"
         f"multitrack.start_run(backends=['{BACKEND}'], config={{'exit': 'detach'}}).log_metric('x', 1.0, step=0)\n",
     )
     _, errors = training.communicate(timeout=60)
@@ -175,7 +175,7 @@ def test_a_fork_waits_for_a_start_so_that_the_child_holds_none_of_its_pipes(tmp_
 def test_a_child_forked_before_the_start_holds_nothing_of_it(tmp_path: Path) -> None:
     training = script(
         tmp_path,
-        f"from multitrack import background\nbackground._AHEAD = 0.2\n"
+        f"from multitrack.environment import forks\nforks._AHEAD = 0.2\n"
         f"run = multitrack.start_run(backends=['{BACKEND}'])\n"
         "child = os.fork()\n"
         "if not child:\n"

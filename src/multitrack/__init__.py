@@ -10,7 +10,8 @@ Importing this module imports neither a tracker nor Keras.
 
 import logging
 
-from multitrack.capture import LogHandler
+from multitrack.courier.sync import sync
+from multitrack.delivery.report import DeliveryReport, LaneReport
 from multitrack.errors import (
     BackendError,
     BackendNotInstalledError,
@@ -31,12 +32,11 @@ from multitrack.errors import (
 )
 from multitrack.markers import hookimpl, hookspec
 from multitrack.plugins import register, unregister
-from multitrack.reader import JournalReader, open_journal
-from multitrack.report import DeliveryReport, LaneReport
-from multitrack.run import Run, active_run
-from multitrack.start import start_run
-from multitrack.sync import sync
-from multitrack.terminal import SafeFilter
+from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.recording.capture import LogHandler
+from multitrack.recording.run import Run, active_run
+from multitrack.recording.start import start_run
+from multitrack.security.terminal import SafeFilter
 
 __version__ = "0.1.0"
 

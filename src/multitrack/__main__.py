@@ -1,5 +1,5 @@
 """``python -m multitrack``: the command, where its script is not on the path."""
 
-from multitrack.cli import main
+from multitrack.cli.app import main
 
 main(prog_name="multitrack")

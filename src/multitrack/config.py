@@ -19,11 +19,11 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from multitrack import plugins
-from multitrack.credentials import is_secret_name
 from multitrack.environment import variables
 from multitrack.errors import ConfigError
 from multitrack.inputs.names import error_text, short_repr, type_name
 from multitrack.inputs.params import plain_tree
+from multitrack.security.secrets import is_secret_name
 
 #: A backend option that is a path: made absolute from the file it stands in.
 PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]

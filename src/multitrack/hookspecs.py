@@ -34,7 +34,7 @@ from typing import Any
 
 import msgspec
 
-from multitrack.manifest import Context
+from multitrack.journal.manifest import Context
 from multitrack.markers import hookspec
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 

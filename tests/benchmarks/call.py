@@ -27,7 +27,7 @@ def ours(make: Callable[[Any], Call], calls: int) -> Callable[[float], Figures]:
 
     def run(scale: float) -> Figures:
         import multitrack
-        from multitrack.segments import segment_path
+        from multitrack.journal.segments import segment_path
 
         count = max(TURNS, THREADS, int(calls * scale))
         tracked = multitrack.start_run("bench", config={"delivery": "off"}, backends=[])

@@ -57,8 +57,8 @@ def ours(way: Way) -> Callable[[float], Figures]:
     """From the first record until the run is ended there."""
 
     def timed(tracker: Tracker, run: Any) -> tuple[float, Figures]:
-        from multitrack.lane import Lane
-        from multitrack.manifest import read_manifest
+        from multitrack.delivery.lane import Lane
+        from multitrack.journal.manifest import read_manifest
 
         (entry,) = read_manifest(run.directory).backends
         lane = Lane(run.directory, entry, notice=_fail)
@@ -125,7 +125,7 @@ def recorded(tracker: Tracker, keys: int, points: int) -> Any:
 
 def rows_of(run: Any) -> list[Row]:
     """What was recorded, as our plugins get it."""
-    from multitrack.recorded import RecordedRun
+    from multitrack.reading.recorded_run import RecordedRun
     from multitrack.records import Metric
 
     records = RecordedRun(Path(run.directory)).records()

@@ -98,8 +98,8 @@ def delivered(size: int, _scale: float) -> Figures:
 
 
 def _deliver(directory: Any, records: int) -> Figures:
-    from multitrack.lane import Lane
-    from multitrack.manifest import read_manifest
+    from multitrack.delivery.lane import Lane
+    from multitrack.journal.manifest import read_manifest
 
     memory = Memory()
     begun = cpu()
@@ -112,7 +112,7 @@ def _deliver(directory: Any, records: int) -> Figures:
 
 
 def _summary(directory: Any) -> float:
-    from multitrack.recorded import RecordedRun
+    from multitrack.reading.recorded_run import RecordedRun
 
     begun = cpu()
     RecordedRun(directory).summary()
@@ -199,7 +199,7 @@ def watched(size: int, _scale: float) -> Figures:
     import journals
 
     import multitrack
-    from multitrack.courier import Courier
+    from multitrack.courier.loop import Courier
 
     runs = [multitrack.start_run("bench", config=journals.config(), backends=[journals.NAMES[0]]) for _ in range(size)]
     courier = Courier(print)

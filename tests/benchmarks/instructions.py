@@ -26,7 +26,7 @@ out = os.open("bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 write, log, encoder, x = os.write, run.log_metric, msgspec.json.Encoder(), 0.3141592653589793
 line = b'{"record":"metric","time":1763716261123,"values":{"loss":0.3141592653589793},"step":12345}\\n'
 many = {f"metric_{i}": x + i for i in range(10)}
-multitrack.process.join_context(run)  # a thread would be counted
+multitrack.recording.lifecycle.join_context(run)  # a thread would be counted
 log("loss", x, 0); run.log_metrics(many, 0)
 """
 CALLS = {

@@ -26,7 +26,7 @@ def recorded(records: int, keys: int = 1, names: int = 4) -> Path:
         names: How many different metrics there are.
     """
     import multitrack
-    from multitrack.segments import segment_path
+    from multitrack.journal.segments import segment_path
 
     run = multitrack.start_run("bench", config=config(), backends=[NAMES[0]])
     assert run.directory is not None
@@ -46,13 +46,13 @@ def _line(i: int, began: int, keys: int, names: int) -> str:
 def delivered(count: int, *, pending: bool = False) -> Path:
     """A journal of so many runs of 10 records, all delivered unless ``pending``: one real run and its copies."""
     import multitrack
-    from multitrack.lane import Lane
+    from multitrack.delivery.lane import Lane
 
     run = multitrack.start_run("bench", config=config(), backends=[NAMES[0]], params={"lr": 0.001})
     directory: Any = run.directory
     for step in range(9):
         run.log_metric("loss", 1 / (step + 1), step=step)
-    multitrack.process.join_context(run)
+    multitrack.recording.lifecycle.join_context(run)
     run.end()
     if not pending:
         lane = Lane(directory, run.manifest.backends[0], options={}, notice=print)
@@ -82,7 +82,7 @@ def ended(count: int, points: int) -> Path:
     for step in range(max(1, points // 2)):
         run.log_metrics({"loss": 1 / (step + 1), "val_loss": 1.5 / (step + 1)}, step=step)
     run.log_metric("accuracy", 0.93)
-    multitrack.process.join_context(run)
+    multitrack.recording.lifecycle.join_context(run)
     run.end()
     manifest = (directory / "manifest.json").read_text()
     for i in range(1, count):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import calls
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Segment, Tags, typed_params
 from multitrack.testing import Capabilities, NativeRun
 

@@ -13,7 +13,8 @@ import time
 from typing import Any
 
 import multitrack
-from multitrack import process, settle
+from multitrack.delivery import waiting
+from multitrack.recording import lifecycle
 
 #: Steps before and after the middle.
 HALF = 40
@@ -52,8 +53,8 @@ def main(given: dict[str, Any]) -> None:
     run.log_artifact_ref("weights", "s3://bucket/weights", kind="model")
     say(result=weight)
     # The same waits as ever, only shorter than the 30 s and more that nobody wants a test to take.
-    settle.STALL = settle.START = given["patience"]  # type: ignore[misc]
-    process.EXIT_LIMIT = 1.0  # type: ignore[misc]
+    waiting.STALL = waiting.START = given["patience"]  # type: ignore[misc]
+    lifecycle.EXIT_LIMIT = 1.0  # type: ignore[misc]
     began = time.monotonic()
     report = run.end()
     say(end=time.monotonic() - began, pending=report.pending, complete=report.complete)

@@ -64,7 +64,7 @@ def children(pid: int) -> list[int]:
 
 def measure(points: int, backends: str, directory: Path, path: str | None = None) -> list[dict[str, Any]]:
     """One run; a row for each tenth of logging and of delivering."""
-    from multitrack.lanestate import read_state
+    from multitrack.delivery.lane_state import read_state
 
     environment = None if path is None else {**os.environ, "PYTHONPATH": path}
     training = subprocess.Popen(

@@ -20,8 +20,8 @@ import fatal
 import multitrack
 from alive import VARIABLE, courier_of, left_of, until
 from compare import Expected, Misses, Noted, Training, compare_journal, compare_tracker, read_notes
-from multitrack.lanestate import LaneState
-from multitrack.recorded import RecordedRun
+from multitrack.delivery.lane_state import LaneState
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import End, Segment
 from trackers import TRACKERS, Served
 

@@ -41,7 +41,7 @@ from keras_tuner.src.engine.trial import Trial
 import multitrack
 from compare import Expected, compare_tracker
 from multitrack import keras_tuner as tuners
-from multitrack.recorded import RecordedRun, report_of
+from multitrack.reading.recorded_run import RecordedRun, report_of
 from multitrack.records import Lines, Metric, Params, Tags
 from trackers import QUIET, TRACKERS, Served, environment
 
@@ -124,7 +124,7 @@ def search(directory: Path, noise: str, seed: int, death: Death | None, *, overw
     sys.setprofile(None)
     if death is not None and death.site is None:  # it was to die later than there was anything to do
         os.kill(os.getpid(), signal.SIGKILL)
-    multitrack.process.stop_couriers()
+    multitrack.recording.lifecycle.stop_couriers()
 
 
 def forked(directory: Path, noise: str, seed: int, death: Death | None, *, overwrite: bool = False) -> int:

@@ -12,7 +12,7 @@ from mlflow_reader import read_run
 from mlflow_server import free_port, mlflow_server
 from stand_in_server import KEY, StandInServer
 
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import Lines, ListMetric, Metric
 from multitrack_wandb.names import STEP
 from proxy import Proxy

@@ -10,7 +10,7 @@ import pytest
 import calls
 import multitrack
 from compare import Expected, Noted, Training, compare_journal, compare_tracker, read_notes
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.testing import Capabilities, NativePoint, NativeRun
 from training import Notes
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import multitrack
 from multitrack import JournalError
-from multitrack.cursor import Cursor
-from multitrack.journal import Writer
-from multitrack.lanestate import lane_file
-from multitrack.manifest import read_manifest
-from multitrack.recorded import RecordedRun
+from multitrack.delivery.lane_state import lane_file
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.manifest import read_manifest
+from multitrack.journal.segments import segment_path
+from multitrack.journal.writer import Writer
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording.run import Run
 from multitrack.records import Metric
-from multitrack.run import Run
-from multitrack.segments import segment_path
 from recording_backends import delivered
 
 pytestmark = pytest.mark.usefixtures("trusted")

@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack import JournalError, process
-from multitrack.cursor import Cursor
-from multitrack.journal import Writer, close_dead
-from multitrack.lane import Lane
-from multitrack.lanestate import read_state
-from multitrack.recorded import RecordedRun
+from multitrack import JournalError
+from multitrack.delivery.lane import Lane
+from multitrack.delivery.lane_state import read_state
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.segments import segment_path
+from multitrack.journal.writer import Writer, close_dead
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording import lifecycle
+from multitrack.recording.run import Run
 from multitrack.records import Metric
-from multitrack.run import Run
-from multitrack.segments import segment_path
 from processes import wait_until
 from recording_backends import delivered
 
@@ -166,11 +167,11 @@ def test_a_lane_waits_for_space(tmp_path: Path) -> None:
     for step in range(20):
         run.log_metric("bad" if step == 4 else "x", 1.0, step=step)
     run.end()
-    from multitrack import settle
+    from multitrack.delivery import waiting
 
     with pytest.MonkeyPatch.context() as short, no_space_beyond(900):
-        short.setattr(settle, "STALL", 1.0)
-        short.setattr(settle, "START", 1.0)
+        short.setattr(waiting, "STALL", 1.0)
+        short.setattr(waiting, "START", 1.0)
         report = multitrack.sync()[run.id]
         assert not report.complete
         assert sum(lane.set_aside for lane in report.values()) <= 1
@@ -275,7 +276,7 @@ def test_with_fsync_everything_is_on_the_medium_in_time(tmp_path: Path, monkeypa
     run = start(fsync=0.05)
     assert run.directory is not None
     path = segment_path(run.directory, 1)
-    process.join_context(run)  # which writes the manifest once more
+    lifecycle.join_context(run)  # which writes the manifest once more
     for place in (path, run.directory / "manifest.json", run.directory, run.directory.parent, tmp_path / ".multitrack"):
         assert place.stat().st_ino in synced
     run.log_metric("x", 1.0, step=0)
@@ -325,7 +326,7 @@ def test_what_a_power_cut_took_after_its_delivery_does_not_hide_what_follows(tmp
     assert run.directory is not None
     assert read_state(run.directory, "file").position == 7
     run._writer.close()  # type: ignore[union-attr]
-    multitrack.process.forget(run)
+    multitrack.recording.lifecycle.forget(run)
     path = segment_path(run.directory, 1)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
     again = start("recording_backends:file", run_id="cut")

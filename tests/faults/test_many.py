@@ -10,7 +10,7 @@ import pytest
 
 import multitrack
 from many_points import measure, resident
-from multitrack.resolve import WINDOW
+from multitrack.journal.derived import WINDOW
 from processes import TESTS, couriers, wait_until
 from recording_backends import delivered
 
@@ -23,7 +23,7 @@ def test_memory_stays_flat_while_points_are_logged_and_delivered(tmp_path: Path)
     rows = measure(300_000, "recording_backends:counting", tmp_path, path)
     training = [row["training"] for row in rows if row["training"] > 1]
     assert max(training) - training[1] < 5
-    # What tells repeats of a point apart is full by then (multitrack.resolve.WINDOW).
+    # What tells repeats of a point apart is full by then (multitrack.journal.derived.WINDOW).
     courier = [row["courier"] for row in rows if row["delivered"] > 2 * WINDOW and row["courier"] > 1]
     assert len(courier) > 2
     assert max(courier) - courier[0] < 12

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack.courier import Courier
+from multitrack.courier.loop import Courier
+from multitrack.delivery.lane import Lane
+from multitrack.delivery.lane_state import LaneState, lane_file
+from multitrack.delivery.waiting import Settling
 from multitrack.errors import DeniedError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.lane import Lane
-from multitrack.lanestate import LaneState, lane_file
-from multitrack.manifest import BackendEntry, write_json
+from multitrack.journal.manifest import BackendEntry, write_json
 from multitrack.markers import hookimpl
+from multitrack.recording.run import Run
 from multitrack.records import Lines, Metric, Tags
-from multitrack.run import Run
-from multitrack.settle import Settling
 
 
 class Tracker:
@@ -125,8 +125,8 @@ def test_each_batch_that_a_tracker_takes_is_a_movement_once(tmp_path: Path, fail
 
 
 def settling_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **first: Any) -> tuple[Settling, Callable[..., None]]:
-    monkeypatch.setattr("multitrack.settle.STALL", 0.3)
-    monkeypatch.setattr("multitrack.settle.START", 60.0)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 0.3)
+    monkeypatch.setattr("multitrack.delivery.waiting.START", 60.0)
     (tmp_path / "lanes").mkdir()
 
     def save(**values: Any) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack.lane import Lane
-from multitrack.lanestate import read_state
-from multitrack.run import Run
+from multitrack.delivery.lane import Lane
+from multitrack.delivery.lane_state import read_state
+from multitrack.recording.run import Run
 from processes import but_progress, couriers, script, wait_until
 from recording_backends import delivered
 
@@ -43,7 +43,7 @@ def test_a_dead_courier_is_noticed_while_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the next recording calls, not only at the end or a flush."""
-    monkeypatch.setattr("multitrack.run._LOOK_EVERY", 50)
+    monkeypatch.setattr("multitrack.recording.run._LOOK_EVERY", 50)
     run = start("recording_backends:file")
     run.log_metric("x", 1.0, step=0)
     run.flush(timeout=20)
@@ -62,7 +62,7 @@ def test_a_dead_courier_is_noticed_while_training_goes_on(
 def test_a_courier_that_dies_again_and_again_is_left_to_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("multitrack.run._LOOK_EVERY", 20)
+    monkeypatch.setattr("multitrack.recording.run._LOOK_EVERY", 20)
     run = start("recording_backends:file")
     assert run.directory is not None
     for step in range(4):
@@ -89,13 +89,13 @@ def test_a_training_that_dies_before_its_courier_has_read_of_the_run_is_delivere
     run.log_metric("x", 1.0, step=0)
     run.end()
     courier = (
-        "import os, pathlib, time\nfrom multitrack import courier\n"
-        "read, parent = courier._listen, os.getppid()\n"
+        "import os, pathlib, time\nfrom multitrack.courier import loop\n"
+        "read, parent = loop._listen, os.getppid()\n"
         "def late(*arguments):\n"
         "    time.sleep(0.3)\n    pathlib.Path('listening').touch()\n"
         "    while os.getppid() == parent: time.sleep(0.01)\n"
         "    time.sleep(1.2)\n    read(*arguments)\n"  # by then the death has been seen
-        "courier._listen = late\ncourier.main(['.multitrack', '0'])\n"
+        "loop._listen = late\nloop.main(['.multitrack', '0'])\n"
     )
     (entry,) = run.manifest.backends
     order = json.dumps({"add": str(run.directory), "options": {entry.name: entry.options}})
@@ -282,14 +282,14 @@ def test_out_of_file_descriptors_the_open_run_goes_on(tmp_path: Path) -> None:
         "import resource\n"
         "run = multitrack.start_run(backends=['recording_backends:file'], config={'delivery': 'off'})\n"
         "held = []\n"
-        "from multitrack import host, process\nprocess.join_context(run)\n"  # which holds pipes while it asks git
+        "from multitrack.courier import hosts\nfrom multitrack.recording import lifecycle\nlifecycle.join_context(run)\n"  # which holds pipes while it asks git
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))\n"
         "try:\n    while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
         "except OSError: pass\n"
         "for i in range(50): run.log_metric('x', 1.0, step=i)\n"
         "try: multitrack.start_run(run_id='other')\n"
         "except multitrack.JournalError as error: print(error.errno)\n"
-        "run._host = host.ProcessHost(run.directory.parent.parent)\n"
+        "run._host = hosts.ProcessHost(run.directory.parent.parent)\n"
         "run._host.add(run.directory, run.delivery)\n"
         "run.end()\n"
         "for fd in held: os.close(fd)\n"

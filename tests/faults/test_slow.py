@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import multitrack
+from multitrack.delivery.backoff import FIRST, LONGEST, SHORTEST
+from multitrack.delivery.lane import Lane
+from multitrack.delivery.waiting import STALL
 from multitrack.hookspecs import RunInfo
-from multitrack.lane import Lane
-from multitrack.manifest import BackendEntry
-from multitrack.pace import FIRST, LONGEST, SHORTEST
+from multitrack.journal.manifest import BackendEntry
 from multitrack.records import Metric
-from multitrack.settle import STALL
 from multitrack.testing import MemoryBackend
 
 
@@ -50,7 +50,7 @@ def stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, p
         run.log_metric("x", float(step), step=step)
     run.end()
     assert run.directory is not None
-    monkeypatch.setattr("multitrack.lane.time", clock)
+    monkeypatch.setattr("multitrack.delivery.lane.time", clock)
     lane = Lane(run.directory, BackendEntry("memory", "memory", {}), plugin=backend, notice=print)
     while lane.step():
         pass

@@ -24,7 +24,7 @@ import pytest
 import multitrack
 import proxy
 from job import HALF, train
-from multitrack.recorded import RecordedRun, report_of
+from multitrack.reading.recorded_run import RecordedRun, report_of
 from proxy import Fault
 from sites import MlflowServer, MlflowSite, WandbSite, recorded
 

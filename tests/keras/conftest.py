@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 
 BACKEND = keras.config.backend()
 BACKENDS = {"jax", "tensorflow", "torch"}

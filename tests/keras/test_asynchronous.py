@@ -9,8 +9,8 @@ import keras
 import pytest
 
 import multitrack
-from multitrack._dispatch import InOrder
 from multitrack.keras import BatchTrackingCallback, TrackingCallback
+from multitrack.keras.async_batches import InOrder
 
 BACKEND = keras.config.backend()
 asynchronous = pytest.mark.backends("jax", "torch")  # TensorFlow always calls the hooks on the training thread
@@ -171,7 +171,7 @@ def test_a_point_that_fails_costs_no_other(compiled, data, recorded, threads, mo
 
         return rates
 
-    monkeypatch.setattr("multitrack._batches.foreseen", foreseen)
+    monkeypatch.setattr("multitrack.keras.batches.foreseen", foreseen)
     with multitrack.start_run() as run:
         compiled().fit(*data, batch_size=10, epochs=2, verbose=0, callbacks=[TrackingCallback(run, 1)])
     held = recorded(run)

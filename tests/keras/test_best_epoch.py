@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack._epochs import Epochs
 from multitrack.keras import TrackingCallback
+from multitrack.keras_tuner.epochs import Epochs
 from searches import WARNINGS, build, make, search
 
 pytestmark = [pytest.mark.case(34), *WARNINGS]
@@ -189,7 +189,7 @@ def test_a_completed_trial_whose_end_was_not_recorded(data, project, journal, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("multitrack._search.Search.end_trial", killed)
+        patched.setattr("multitrack.keras_tuner.search.Search.end_trial", killed)
         search(tuner, data, epochs=3)
     assert "best_epoch" not in journal()["trial-0"].summary().metrics
     search(make("RandomSearch", model, project, max_trials=1), data)

@@ -231,7 +231,7 @@ def test_the_model_is_left_alone_between_points(data, compiled, monkeypatch):
     """On JAX every look at ``callback.model`` costs a synchronisation."""
     callback = TrackingCallback(log_freq=4)
     looks: list[str] = []
-    monkeypatch.setattr("multitrack._model.learning_rates", lambda model: looks.append("rate") or {})
+    monkeypatch.setattr("multitrack.keras.model.learning_rates", lambda model: looks.append("rate") or {})
     with multitrack.start_run():
         callback.set_model(compiled())
         callback.set_params({"epochs": 1, "steps": 9})

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack._files import Files
 from multitrack.keras import TrackingCallback
+from multitrack.keras.written_files import Files
 from multitrack.keras_tuner import RandomSearch
 
 pytestmark = [

@@ -18,7 +18,7 @@ from wandb_file import read_native
 
 import multitrack
 import quiet
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from processes import wait_until
 
 JOB = Path(__file__).with_name("distributed_job.py")

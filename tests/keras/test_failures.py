@@ -194,7 +194,7 @@ def test_child_runs_that_cannot_start_are_set_aside(data, project, monkeypatch, 
             raise OSError("disk full")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("multitrack._search.start_run", fail_below)
+    monkeypatch.setattr("multitrack.keras_tuner.search.start_run", fail_below)
     tuner = make("RandomSearch", build, project, max_trials=2)
     search(tuner, data)
     assert len(tuner.oracle.end_order) == 2

@@ -13,8 +13,7 @@ import pytest
 from sklearn.metrics import confusion_matrix as counted_by_sklearn
 
 import multitrack
-from multitrack import _figures
-from multitrack.keras import TrackingCallback, confusion_matrix
+from multitrack.keras import TrackingCallback, confusion_matrix, figures
 from multitrack.keras_tuner import RandomSearch
 
 pytestmark = [
@@ -72,14 +71,14 @@ CHANCES = np.clip(BINARY * 0.4 + RANDOM.random(60) * 0.6, 0, 1)
 )
 def test_it_counts_as_sklearn_does(tmp_path, monkeypatch, y, outputs, true, predicted):
     drawn = []
-    monkeypatch.setattr(_figures, "_draw", lambda counts, target, labels: drawn.append(counts))
+    monkeypatch.setattr(figures, "_draw", lambda counts, target, labels: drawn.append(counts))
     confusion_matrix(None, y, tmp_path / "c.png")(Answers(outputs))
     assert np.array_equal(drawn[0], counted_by_sklearn(true, predicted))
 
 
 def test_logits_of_one_output_are_told_from_chances(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(_figures, "_draw", lambda counts, target, labels: drawn.append(counts))
+    monkeypatch.setattr(figures, "_draw", lambda counts, target, labels: drawn.append(counts))
     model, logits = Answers(CHANCES - 0.3), CHANCES - 0.3
     model.loss = keras.losses.BinaryCrossentropy(from_logits=True)
     confusion_matrix(None, BINARY, tmp_path / "c.png")(model)
@@ -87,7 +86,7 @@ def test_logits_of_one_output_are_told_from_chances(tmp_path, monkeypatch):
 
 
 def test_classes_that_nobody_met_have_a_row_and_a_column():
-    counts = _figures.count_pairs(np.array([0, 0]), np.array([0, 2]), 3)
+    counts = figures.count_pairs(np.array([0, 0]), np.array([0, 2]), 3)
     assert counts.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
@@ -176,8 +175,8 @@ def test_a_missing_matplotlib_is_named_when_the_figure_is_made(project):
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'matplotlib': raise ModuleNotFoundError('no', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
-        "from multitrack import _figures\n"  # which needs no Keras, and starts in a second
-        "try: _figures.confusion_matrix([], [0], 'c.png')\n"
+        "from multitrack.keras import figures\n"
+        "try: figures.confusion_matrix([], [0], 'c.png')\n"
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -188,8 +187,8 @@ def test_a_missing_matplotlib_is_named_when_the_figure_is_made(project):
 def test_drawing_leaves_pyplot_alone(project):
     script = (
         "import sys\n"
-        "from multitrack import _figures\n"
-        "_figures._draw(__import__('numpy').eye(40, dtype=int), __import__('pathlib').Path('c.pdf'), ())\n"
+        "from multitrack.keras import figures\n"
+        "figures._draw(__import__('numpy').eye(40, dtype=int), __import__('pathlib').Path('c.pdf'), ())\n"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack import process
 from multitrack.keras import TrackingCallback
+from multitrack.recording import lifecycle
 from multitrack.records import Metric
 from searches import WARNINGS, build, make
 
@@ -79,7 +79,7 @@ def test_a_custom_training_loop_in_a_search(data, project, journal, hooks):
     tuner = make("RandomSearch", OwnLoop(*hooks), project, max_trials=2, objective=objective)
     with multitrack.start_run() as run:
         # Epochs of no length: a child that asks git at this moment would share the lock of KerasTuner's file of weights.
-        process.join_context(run)
+        lifecycle.join_context(run)
         tuner.search(x=data[0], y=data[1])
     for key in "01":
         held = journal()[f"trial-{key}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import multitrack
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from processes import free_ports, together
 
 TRAIN = """
@@ -59,7 +59,7 @@ dist.destroy_process_group()
 # As Keras' guide to torch starts them: no launcher, nothing in the environment.
 SPAWNED = """
 import torch.distributed as dist
-here = multitrack.ranks.this_process()
+here = multitrack.environment.ranks.this_process()
 assert here.size == 1, here
 rank = int(os.environ["NUMBER"])
 dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{os.environ['PORT']}", rank=rank, world_size=2)
@@ -67,7 +67,7 @@ with multitrack.start_run(name="spawned") as run:
     run.log_metric("rank", rank, step=0)
 dist.barrier()
 dist.destroy_process_group()
-assert multitrack.ranks.this_process().size == 1
+assert multitrack.environment.ranks.this_process().size == 1
 """
 
 
@@ -111,7 +111,7 @@ def test_a_training_of_two_processes_under_torchrun_is_one_run_of_rank_0(project
 def test_processes_that_find_each_other_without_a_launcher(project: Path) -> None:
     port = str(free_ports(1)[0])
     said = together(
-        project, "import multitrack.ranks\n" + SPAWNED, [{"NUMBER": str(i), "PORT": port} for i in range(2)]
+        project, "import multitrack.environment.ranks\n" + SPAWNED, [{"NUMBER": str(i), "PORT": port} for i in range(2)]
     )
     assert "rank 1 of 2 (torch.distributed): records nothing" in said[1]
     (run,) = multitrack.open_journal().runs()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack import _model, _throughput
-from multitrack._throughput import Throughput
-from multitrack.keras import TrackingCallback
+from multitrack.keras import TrackingCallback, throughput
+from multitrack.keras import model as models
+from multitrack.keras.throughput import Throughput
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning"),  # as it is meant to
@@ -24,7 +24,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(_throughput.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(throughput.time, "perf_counter", lambda: self.now)
 
 
 class Passes(keras.callbacks.Callback):
@@ -129,7 +129,7 @@ def test_a_model_whose_optimizer_does_not_count(data, compiled, recorded, monkey
     def broken(model: Any) -> int:
         raise AttributeError("iterations")
 
-    monkeypatch.setattr(_model, "batches_trained", broken)
+    monkeypatch.setattr(models, "batches_trained", broken)
     with multitrack.start_run() as run:
         compiled().fit(*data, epochs=1, verbose=0, callbacks=[TrackingCallback(run, every)])
     assert speeds(recorded(run)) == []
@@ -157,7 +157,7 @@ def test_shapes_and_sizes_of_a_model(data, recorded):
     a, b = keras.Input((4,), name="a"), keras.Input((2, 3), name="b")
     several = keras.Model([a, b], {"out": keras.layers.Dense(2, dtype="float16")(a)})
     one = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1), keras.layers.BatchNormalization()])
-    described = _model.model_params(several)
+    described = models.model_params(several)
     assert (described["input_shape"], described["output_shape"]) == ("[(None, 4), (None, 2, 3)]", "(None, 2)")
     assert (described["params"], described["params_bytes"]) == (10, 20)
     one.compile("sgd", "mse")

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 import multitrack
-from multitrack._replay import Mark
 from multitrack.cli import main
 from multitrack.keras import TrackingCallback
+from multitrack.keras.resume import Mark
 from multitrack.testing import MemoryBackend
 
 pytestmark = pytest.mark.case(2)

@@ -11,8 +11,8 @@ import pytest
 
 import multitrack
 from multitrack import keras_tuner as tuners
-from multitrack._epochs import Epochs
 from multitrack.keras import TrackingCallback
+from multitrack.keras_tuner.epochs import Epochs
 from multitrack.testing import MemoryBackend
 from searches import KINDS, WARNINGS, Space, build, make, search
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack._numbers import MOST, numbers_in
 from multitrack.keras import TrackingCallback
+from multitrack.keras.numbers import MOST, numbers_in
 from searches import WARNINGS, make, search
 
 pytestmark = [

@@ -8,7 +8,7 @@ import pytest
 import drawn_runs
 import multitrack
 from browser import Page, chromium
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 
 
 @pytest.fixture(scope="session")

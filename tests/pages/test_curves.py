@@ -7,10 +7,10 @@ import pytest
 
 import drawn_runs
 import multitrack
-from multitrack import curves
-from multitrack.cursor import Cursor
+from multitrack.journal.cursor import Cursor
 from multitrack.page.collect import Collected, Tables
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.summaries import curves
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import drawn_runs
 import multitrack
 from browser import Page
 from multitrack import plot
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from selenium.webdriver.common.keys import Keys
 import drawn_runs
 import multitrack
 from browser import Page
-from multitrack.axis import Axis
-from multitrack.page.write import write_page
-from multitrack.plot import overlay, smoothed
+from multitrack.page.render import write_page
+from multitrack.plot.overlays import overlay, smoothed
+from multitrack.plot.parallel_axis import Axis
 
 pytestmark = pytest.mark.slow
 

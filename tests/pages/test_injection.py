@@ -7,7 +7,7 @@ import pytest
 import drawn_runs
 import multitrack
 from browser import Page
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 
 pytestmark = pytest.mark.slow
 

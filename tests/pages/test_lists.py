@@ -4,7 +4,7 @@ from pathlib import Path
 
 import multitrack
 from drawn_runs import start
-from multitrack.series import read_list
+from multitrack.summaries.series import read_list
 
 
 def test_one_list_is_what_the_reader_has(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from selenium.webdriver.common.keys import Keys
 import drawn_runs
 import multitrack
 from browser import Page
-from multitrack.page.serve import PageServer, Watched
-from multitrack.page.write import Options, write_page
+from multitrack.page.render import Options, write_page
+from multitrack.page.server import PageServer, Watched
 
 pytestmark = pytest.mark.slow
 

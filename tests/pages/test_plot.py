@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 import drawn_runs
 import multitrack
 from multitrack import plot
-from multitrack.axis import Axis, differing
 from multitrack.cli import main
 from multitrack.errors import QueryError, to_install
-from multitrack.recorded import RecordedRun
+from multitrack.plot.parallel_axis import Axis, differing
+from multitrack.reading.recorded_run import RecordedRun
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 import drawn_runs
 import multitrack
 from multitrack.cli import main
-from multitrack.page.serve import PageServer, Watched
-from multitrack.page.write import Options
+from multitrack.page.render import Options
+from multitrack.page.server import PageServer, Watched
 
 
 def report(*arguments: str) -> Result:

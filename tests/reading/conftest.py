@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import multitrack
-from multitrack.reader import JournalReader
+from multitrack.reading.reader import JournalReader
 from three_runs import start
 
 

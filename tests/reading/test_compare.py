@@ -12,10 +12,10 @@ import yaml
 
 import multitrack
 from multitrack import QueryError
-from multitrack.again import Rerun
-from multitrack.cells import Value
 from multitrack.compare import compare
-from multitrack.reader import JournalReader
+from multitrack.compare.rerun import Rerun
+from multitrack.query.cells import Value
+from multitrack.reading.reader import JournalReader
 from three_runs import Page, column, evil_run, invoke, names, start
 
 

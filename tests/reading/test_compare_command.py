@@ -12,7 +12,7 @@ import yaml
 
 from multitrack import QueryError
 from multitrack.compare import compare
-from multitrack.reader import JournalReader
+from multitrack.reading.reader import JournalReader
 from three_runs import evil_run, invoke, start
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import multitrack
 from multitrack.compare import compare
 from multitrack.page.collect import Collected, Tables
-from multitrack.reader import JournalReader
-from multitrack.recorded import RecordedRun
-from multitrack.run import Run
+from multitrack.reading.reader import JournalReader
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording.run import Run
 
 
 def start(run_id: str | None = None, **more: Any) -> Run:

@@ -14,9 +14,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 import multitrack
-from multitrack.again import Rerun
 from multitrack.cli import main
-from multitrack.manifest import Context, read_manifest, write_manifest
+from multitrack.compare.rerun import Rerun
+from multitrack.journal.manifest import Context, read_manifest, write_manifest
 from multitrack.plugins import distributions
 
 (DOCUMENTED,) = re.findall(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from multitrack import QueryError, RunError
-from multitrack.reader import JournalReader, Measured
+from multitrack.reading.reader import JournalReader, Measured
 from three_runs import start
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from multitrack import series
-from multitrack.journal import Writer
-from multitrack.manifest import Manifest, runs_directory, write_manifest
-from multitrack.reader import open_journal
-from multitrack.recorded import RecordedRun
+from multitrack.journal.manifest import Manifest, runs_directory, write_manifest
+from multitrack.journal.segments import segment_path
+from multitrack.journal.writer import Writer
+from multitrack.reading.reader import open_journal
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import Lines, Metric, Params
-from multitrack.segments import segment_path
+from multitrack.summaries import series
 
 
 @pytest.fixture

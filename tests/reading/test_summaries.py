@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import multitrack
-from multitrack import curves, keep, kept, summary
-from multitrack.recorded import RecordedRun
-from multitrack.run import Run
-from multitrack.segments import segment_path
-from multitrack.summary import REDUCTIONS, Statistics, Tally
+from multitrack.journal.segments import segment_path
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording.run import Run
+from multitrack.summaries import cache, curves, keep, summary
+from multitrack.summaries.summary import REDUCTIONS, Statistics, Tally
 
 
 def start(run_id: str | None = None, **more: Any) -> Run:
@@ -88,12 +88,12 @@ def test_a_summary_is_kept_once_the_run_has_ended_and_holds_what_was_recorded() 
     reader = recorded(run)
     live = reader.summary()
     assert live.status == "running"
-    assert kept.FILE not in files(run)
+    assert cache.FILE not in files(run)
     run.end()
     assert recorded(run).summary().status == "finished"
-    assert kept.FILE in files(run)
+    assert cache.FILE in files(run)
     assert run.directory is not None
-    assert stat.S_IMODE((run.directory / kept.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((run.directory / cache.FILE).stat().st_mode) == 0o600
     segment_path(run.directory, 1).chmod(0)  # even root's reading is shown by what follows
     again = recorded(run)
     found = again.summary()
@@ -106,7 +106,7 @@ def test_a_summary_is_kept_once_the_run_has_ended_and_holds_what_was_recorded() 
     assert (again.facts.name, again.facts.project, again.facts.created) == ("näme", "digits", again.manifest.created)
     assert again.origin is not None
     assert again.origin.command == (again.manifest.context and again.manifest.context.command)
-    assert repr(kept.Summary.of(run.directory)) == repr(found)
+    assert repr(cache.Summary.of(run.directory)) == repr(found)
     assert repr(live.params) == repr(found.params)
 
 
@@ -114,7 +114,7 @@ def no_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         raise AssertionError("a journal was read")
 
-    monkeypatch.setattr(kept.Summary, "with_rest", read)
+    monkeypatch.setattr(cache.Summary, "with_rest", read)
 
 
 def test_listing_again_reads_no_journal_and_no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_listing_again_reads_no_journal_and_no_manifest(monkeypatch: pytest.Monk
     where = 'params.lr < 1 and tags.stage = "prod" and python and status = finished or parent'
     assert len(list(multitrack.open_journal().runs(where=where))) == 2
     no_journal_is_read(monkeypatch)
-    monkeypatch.setattr("multitrack.recorded.read_manifest", no_journal_is_read)
+    monkeypatch.setattr("multitrack.reading.recorded_run.read_manifest", no_journal_is_read)
     found = list(multitrack.open_journal().runs(where=where))
     assert [run.summary().status for run in found] == ["finished", "finished"]
     assert found[1].get("python") == found[0].get("python") is not None  # a child's is its parent's
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_made_again(content: bytes | None) -> None:
     run.end()
     whole = recorded(run).summary()
     assert run.directory is not None
-    path = run.directory / kept.FILE
+    path = run.directory / cache.FILE
     before = path.read_bytes()
     path.write_bytes(before[:-3] if content is None else content)
     assert recorded(run).summary() == whole
@@ -180,14 +180,16 @@ def test_one_of_another_version_or_run_is_not_believed(monkeypatch: pytest.Monke
         recorded(one).summary()
     assert run.directory is not None
     assert other.directory is not None
-    (run.directory / kept.FILE).write_bytes((other.directory / kept.FILE).read_bytes())
-    stamp = kept.stamp_of(other.directory)
+    (run.directory / cache.FILE).write_bytes((other.directory / cache.FILE).read_bytes())
+    stamp = cache.stamp_of(other.directory)
     with monkeypatch.context() as patched:
-        patched.setattr("multitrack.kept.stamp_of", lambda directory: stamp)  # were they the same size and age
+        patched.setattr(
+            "multitrack.summaries.cache.stamp_of", lambda directory: stamp
+        )  # were they the same size and age
         assert recorded(run).id == run.id
     assert recorded(run).get("params.lr") == 0.1
-    monkeypatch.setattr(kept, "_VERSION", kept._VERSION + 1)
-    assert kept.recall(run.directory, kept.stamp_of(run.directory)) is None
+    monkeypatch.setattr(cache, "_VERSION", cache._VERSION + 1)
+    assert cache.recall(run.directory, cache.stamp_of(run.directory)) is None
 
 
 def test_a_journal_that_cannot_be_written_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +205,7 @@ def test_a_journal_that_cannot_be_written_is_read_all_the_same(monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", refuse)
         assert recorded(run).summary().params == {"lr": 0.1}
-    assert kept.FILE not in files(run)
+    assert cache.FILE not in files(run)
     assert not [name for name in files(run) if name.startswith(".")]
 
 
@@ -214,7 +216,7 @@ def test_a_run_of_somebody_else_is_not_written_through_a_link(tmp_path: Path) ->
     run.directory.rename(tmp_path / "victim")
     run.directory.symlink_to(tmp_path / "victim")
     assert recorded(run).summary().status == "finished"
-    assert kept.FILE not in {path.name for path in (tmp_path / "victim").iterdir()}
+    assert cache.FILE not in {path.name for path in (tmp_path / "victim").iterdir()}
 
 
 def test_an_integer_beyond_64_bits_is_read_each_time() -> None:
@@ -222,7 +224,7 @@ def test_an_integer_beyond_64_bits_is_read_each_time() -> None:
     run.log_metric("big", 2**70)
     run.end()
     assert recorded(run).summary().params == recorded(run).summary().simple == {"big": 2**70}
-    assert kept.FILE not in files(run)
+    assert cache.FILE not in files(run)
 
 
 def test_a_run_without_a_segment_is_running() -> None:
@@ -249,7 +251,7 @@ def test_readers_at_once_leave_one_whole_file() -> None:
         thread.join()
     assert found == [300] * 6
     assert run.directory is not None
-    assert kept.recall(run.directory, kept.stamp_of(run.directory)) is not None
+    assert cache.recall(run.directory, cache.stamp_of(run.directory)) is not None
     assert not [name for name in files(run) if name.startswith(".")]
 
 
@@ -258,13 +260,13 @@ def test_the_courier_keeps_it_as_it_goes(trusted: None, monkeypatch: pytest.Monk
     run.log_metric("loss", 0.5, step=0)
     run.log_list_metric("noise", range(200_000))
     run.end()
-    multitrack.process.stop_couriers()
+    multitrack.recording.lifecycle.stop_couriers()
     assert run.directory is not None
     deadline = time.monotonic() + 60
     while not (run.directory / curves.FILE).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    found = kept.recall(run.directory, kept.stamp_of(run.directory))
+    found = cache.recall(run.directory, cache.stamp_of(run.directory))
     assert found is not None
     assert (found.summary.status, found.summary.series["loss"].count) == ("finished", 1)
     monkeypatch.setattr(curves, "read_curves", None)  # the journal is not read for them
@@ -278,6 +280,6 @@ def test_only_runs_that_are_over_and_short_are_kept_beforehand(monkeypatch: pyte
     directories = [run.directory for run in (over, live, long) if run.directory is not None]
     monkeypatch.setattr(keep, "_SMALL", 9000)
     keep.keep_all([tmp_path / "gone", *directories], -1)
-    assert not any((directory / kept.FILE).exists() for directory in directories)
+    assert not any((directory / cache.FILE).exists() for directory in directories)
     keep.keep_all([tmp_path / "gone", *directories], 60)
-    assert [(directory / kept.FILE).exists() for directory in directories] == [True, False, False]
+    assert [(directory / cache.FILE).exists() for directory in directories] == [True, False, False]

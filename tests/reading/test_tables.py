@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from multitrack.tables import Column, Screen, Table
+from multitrack.cli.tables import Column, Screen, Table
 
 ROWS: list[list[Any]] = [
     ["a", 1, [("finished", "green")], "short"],

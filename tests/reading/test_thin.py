@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multitrack.thin import Thinned, Thinner
+from multitrack.summaries.downsample import Thinned, Thinner
 
 numbers = st.one_of(
     st.floats(),

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multitrack import QueryError
-from multitrack.cells import ABSENT, Value
-from multitrack.columns import Column, better, parse_column
-from multitrack.where import parse_time, parse_where
+from multitrack.query.cells import ABSENT, Value
+from multitrack.query.columns import Column, better, parse_column
+from multitrack.query.filters import parse_time, parse_where
 
 RUN: dict[str, Any] = {
     "params.lr": 0.01, "params.layers": [1, 2], "params.flag": True, "params.none": "None", "params.nothing": None, "inputs.nothing": Value("none", None, "code"), "params.model/units": 64,

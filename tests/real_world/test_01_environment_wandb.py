@@ -13,8 +13,8 @@ from wandb_alone import isolate
 from wandb_file import directories, items, read_wandb, records
 
 import multitrack
+from multitrack.delivery.lane_state import LaneState, read_state
 from multitrack.environment.allowed import allowed
-from multitrack.lanestate import LaneState, read_state
 from multitrack_wandb import internals, options
 from multitrack_wandb.options import ENVIRONMENT
 

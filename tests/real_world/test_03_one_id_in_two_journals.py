@@ -10,7 +10,7 @@ import pytest
 from mlflow_reader import read_run
 
 import multitrack
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 from multitrack.plot import overlay
 from multitrack.plugins import load_backend
 
@@ -106,16 +106,16 @@ def test_a_search_of_many_trials_keeps_none_of_their_runs(tmp_path: Path) -> Non
 
 def test_each_has_its_whole_origin_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is gathered beside the training: the end of each run waits for its own."""
-    from multitrack import process
+    from multitrack.recording import lifecycle
 
-    real, begun = process.full_context, []
+    real, begun = lifecycle.full_context, []
 
     def slow(*arguments: Any) -> Any:
         begun.append(True)
         time.sleep(0.6 if len(begun) == 1 else 0)
         return real(*arguments)
 
-    monkeypatch.setattr(process, "full_context", slow)
+    monkeypatch.setattr(lifecycle, "full_context", slow)
     runs = [start(tmp_path, f"journal-{i}", run_id="nightly", config={"delivery": "off"}) for i in range(2)]
     for i, run in enumerate(runs):
         run.end()

@@ -9,7 +9,7 @@ import pytest
 
 import multitrack
 from multitrack import ConfigError, RunError
-from multitrack.courier import Courier
+from multitrack.courier.loop import Courier
 from recording_backends import delivered
 
 pytestmark = pytest.mark.case(5)
@@ -272,7 +272,7 @@ def test_each_run_has_its_own_timeout(tmp_path: Path) -> None:
         run = multitrack.start_run(backends=["mlflow"], config=config)
         run.log_metric("x", 1.0)
         run.end()
-        from multitrack.lane import Lane
+        from multitrack.delivery.lane import Lane
 
         assert run.directory is not None
         lane = Lane(

@@ -10,7 +10,7 @@ from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_alone import isolate
 from wandb_trainings import kill, start, sync, train
 
-from multitrack.lanestate import LaneState, read_state
+from multitrack.delivery.lane_state import LaneState, read_state
 
 pytestmark = [pytest.mark.case(9), pytest.mark.slow]
 

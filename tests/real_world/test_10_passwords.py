@@ -18,7 +18,7 @@ import multitrack
 from multitrack import hookimpl
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.records import Metric
-from multitrack.redaction import Redactor, secret_values
+from multitrack.security.redaction import Redactor, secret_values
 from processes import script
 
 pytestmark = [pytest.mark.case(10), pytest.mark.slow]
@@ -66,7 +66,7 @@ def test_a_password_in_the_tracking_uri(tmp_path: Path, password: str) -> None:
 def test_a_server_that_is_down_does_not_give_it_away_either(tmp_path: Path) -> None:
     _, errors = script(
         tmp_path,
-        "from multitrack import settle\nsettle.STALL = 1.0\nsettle.START = 3.0\n"
+        "from multitrack.delivery import waiting\nwaiting.STALL = 1.0\nwaiting.START = 3.0\n"
         "run = multitrack.start_run('p', backends=['mlflow'])\nrun.end()\n",
         MULTITRACK_MLFLOW_TRACKING_URI=f"http://user:{PASSWORD}@127.0.0.1:9",
     ).communicate(timeout=120)

@@ -12,7 +12,7 @@ import pytest
 
 import multitrack
 from multitrack.inputs import pending_digests, references
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import ArtifactRef
 from processes import script
 

@@ -10,7 +10,7 @@ import pytest
 
 import multitrack
 from multitrack import ConfigError, JournalError, RunError
-from multitrack.manifest import read_manifest
+from multitrack.journal.manifest import read_manifest
 from recording_backends import delivered
 
 pytestmark = pytest.mark.case(18)
@@ -168,20 +168,20 @@ def test_a_start_that_fails_leaves_nothing(tmp_path: Path, arguments: Any, error
 
 
 def test_nor_does_one_that_fails_while_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from multitrack import starting
+    from multitrack.recording import builder
 
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(starting, "write_manifest", full)
+        patched.setattr(builder, "write_manifest", full)
         with pytest.raises(JournalError, match="No space left"):
             multitrack.start_run(config={"delivery": "off", "journal": "deep/er/journal"})
     assert list(tmp_path.iterdir()) == []
     with multitrack.start_run(config={"delivery": "off", "journal": "deep/er/journal"}) as run:
         run.log_metric("x", 1.0)
     with monkeypatch.context() as patched:
-        patched.setattr(starting, "write_manifest", full)
+        patched.setattr(builder, "write_manifest", full)
         with pytest.raises(JournalError):
             multitrack.start_run(config={"delivery": "off", "journal": "deep/er/journal"})
     assert [path.name for path in (tmp_path / "deep" / "er" / "journal" / "runs").iterdir()] == [run.id]

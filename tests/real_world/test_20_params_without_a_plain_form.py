@@ -21,8 +21,8 @@ from mlflow.tracking import MlflowClient
 import multitrack
 import programs
 from multitrack import ParamChangedError
-from multitrack.cells import inputs_of
 from multitrack.cli import main
+from multitrack.query.cells import inputs_of
 from multitrack.records import Params
 
 pytestmark = pytest.mark.case(20)

@@ -12,7 +12,7 @@ import pytest
 
 import multitrack
 from multitrack import JournalReader
-from multitrack.recorded import RecordedRun
+from multitrack.reading.recorded_run import RecordedRun
 from quiet import ROOT
 from recording_backends import FileBackend
 

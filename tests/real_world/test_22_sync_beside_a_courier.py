@@ -12,7 +12,7 @@ import pytest
 import multitrack
 import processes
 import programs
-from multitrack.lanestate import state_of
+from multitrack.delivery.lane_state import state_of
 from quiet import ROOT, environment
 from recording_backends import delivered
 
@@ -94,15 +94,15 @@ def test_a_courier_that_dies_meanwhile_is_taken_over_from(project: Path) -> None
 def test_one_that_moves_nothing_is_left_after_the_stall(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trusted: None
 ) -> None:
-    for module in ("multitrack.settle", "multitrack.sync"):  # the second is a function as well
+    for module in ("multitrack.delivery.waiting", "multitrack.courier.sync"):
         monkeypatch.setattr(sys.modules[module], "STALL", 2.0)
     config = {"delivery": "off", "hung": {"path": "out.jsonl"}}
     run = multitrack.start_run(backends=["recording_backends:hung"], config=config)
     run.log_metric("x", 1.0, step=0)
     run.end()
     body = (
-        "from multitrack.lane import Lane\nfrom multitrack.manifest import read_manifest\nfrom pathlib import Path\n"
-        "from multitrack.trust import Trust\n"
+        "from multitrack.delivery.lane import Lane\nfrom multitrack.journal.manifest import read_manifest\nfrom pathlib import Path\n"
+        "from multitrack.security.trust import Trust\n"
         f"directory = Path({str(run.directory)!r})\n"
         "lane = Lane(directory, read_manifest(directory).backends[0], trust=Trust(['recording_backends:hung']), notice=print)\n"
         "while not lane.opened: lane.step()\nprint('holds', flush=True)\ntime.sleep(100)\n"

@@ -237,9 +237,9 @@ def test_names_and_places_that_are_no_utf8(journal: Path, tmp_path: Path) -> Non
 def test_ctrl_c_is_no_traceback(journal: Path, command: str) -> None:
     (journal / "wait").mkdir()
     code = (
-        "import os, signal, sys, multitrack.cli, multitrack.recorded\n"
+        "import os, signal, sys, multitrack.cli, multitrack.reading.recorded_run\n"
         "def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
-        "multitrack.recorded.RecordedRun.summary = multitrack.recorded.RecordedRun.get_lines = interrupted\n"
+        "multitrack.reading.recorded_run.RecordedRun.summary = multitrack.reading.recorded_run.RecordedRun.get_lines = interrupted\n"
         f"multitrack.cli.main({command.split()!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

@@ -18,15 +18,15 @@ import drawn_runs
 import multitrack
 from browser import Page
 from multitrack import plot
-from multitrack.axis import Axis
 from multitrack.cli import main
 from multitrack.errors import QueryError
-from multitrack.page.write import write_page
-from multitrack.plot_curves import broken, draw, look
-from multitrack.plot_figures import new_figure
-from multitrack.plot_scales import Scale
-from multitrack.reader import JournalReader
-from multitrack.thin import Curve, Thinned
+from multitrack.page.render import write_page
+from multitrack.plot.figures import new_figure
+from multitrack.plot.lines import broken, draw, look
+from multitrack.plot.parallel_axis import Axis
+from multitrack.plot.scales import Scale
+from multitrack.reading.reader import JournalReader
+from multitrack.summaries.downsample import Curve, Thinned
 from shell import shell
 
 pytestmark = pytest.mark.case(29)
@@ -385,8 +385,8 @@ def test_thousands_of_params_are_refused_at_once_and_can_be_chosen(
         raise AssertionError("it was drawn")
 
     with monkeypatch.context() as patched:
-        patched.setattr("multitrack.plot_parallel.new_figure", no_figure)
-        patched.setattr("multitrack.plot_parallel.Axis", no_figure)
+        patched.setattr("multitrack.plot.parallel_coordinates.new_figure", no_figure)
+        patched.setattr("multitrack.plot.parallel_coordinates.Axis", no_figure)
         done = invoke("--parallel", "-m", "acc")
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr == (

@@ -13,18 +13,18 @@ from click.testing import CliRunner
 import drawn_runs
 import multitrack
 from browser import Page
-from multitrack import curves
-from multitrack.axis import Axis
 from multitrack.cli import main
 from multitrack.compare import compare
 from multitrack.errors import QueryError
-from multitrack.literals import number_of
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 from multitrack.plot import overlay, parallel
-from multitrack.reader import JournalReader
+from multitrack.plot.parallel_axis import Axis
+from multitrack.query.filters import parse_where
+from multitrack.query.literals import number_of
+from multitrack.reading.reader import JournalReader
+from multitrack.summaries import curves
 from multitrack.summaries.doubles import as_double, is_finite
-from multitrack.thin import Thinner
-from multitrack.where import parse_where
+from multitrack.summaries.downsample import Thinner
 from shell import shell
 
 pytestmark = pytest.mark.case(30)
@@ -224,12 +224,12 @@ def test_sums_that_leave_the_doubles_on_the_way(tmp_path: Path) -> None:
 
 
 def test_summaries_of_an_older_meaning_are_made_again(reader: JournalReader) -> None:
-    from multitrack import kept
+    from multitrack.summaries import cache
 
     run = reader.run("one")
     assert run.summary().series["loss"].max == 1
-    assert (run.directory / kept.FILE).exists()
-    assert (kept._VERSION, curves._VERSION) >= (2, 5)
+    assert (run.directory / cache.FILE).exists()
+    assert (cache._VERSION, curves._VERSION) >= (2, 5)
 
 
 @pytest.mark.slow

@@ -9,17 +9,17 @@ from click.testing import CliRunner, Result
 
 import drawn_runs
 import multitrack
-from multitrack.cells import ABSENT, Value
 from multitrack.cli import main
-from multitrack.columns import METADATA, Column, misread, parse_column
 from multitrack.compare import compare
 from multitrack.errors import QueryError
-from multitrack.moments import parse_duration, parse_time
-from multitrack.page.serve import Watched
-from multitrack.page.write import Options
+from multitrack.page.render import Options
+from multitrack.page.server import Watched
 from multitrack.plot import overlay, parallel
-from multitrack.reader import JournalReader
-from multitrack.where import parse_where
+from multitrack.query.cells import ABSENT, Value
+from multitrack.query.columns import METADATA, Column, misread, parse_column
+from multitrack.query.filters import parse_where
+from multitrack.query.times import parse_duration, parse_time
+from multitrack.reading.reader import JournalReader
 
 pytestmark = pytest.mark.case(31)
 
@@ -228,7 +228,7 @@ def test_a_run_that_cannot_be_read_is_said_once(kinds: JournalReader, monkeypatc
     for path in directory.glob("*.*"):
         path.write_bytes(b"{")
     said: list[str] = []
-    monkeypatch.setattr("multitrack.reader.log.warning", lambda *message, **_: said.append(str(message)))
+    monkeypatch.setattr("multitrack.reading.reader.log.warning", lambda *message, **_: said.append(str(message)))
     assert found(kinds, "params.opt = nothing") == []
     assert [directory.name in message for message in said] == [True]
 

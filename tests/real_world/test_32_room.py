@@ -15,9 +15,9 @@ import drawn_runs
 import multitrack
 from browser import Page
 from multitrack.cli import main
-from multitrack.cursor import Cursor
-from multitrack.page.write import write_page
-from multitrack.series import read_lines
+from multitrack.journal.cursor import Cursor
+from multitrack.page.render import write_page
+from multitrack.summaries.series import read_lines
 from shell import in_terminal, shell
 
 pytestmark = pytest.mark.case(32)

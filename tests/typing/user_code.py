@@ -11,10 +11,10 @@ import multitrack.keras_tuner as kt
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.reader import JournalReader, Measured
-from multitrack.recorded import Line, Point
-from multitrack.series import Series
-from multitrack.summary import Statistics
+from multitrack.reading.reader import JournalReader, Measured
+from multitrack.reading.recorded_run import Line, Point
+from multitrack.summaries.series import Series
+from multitrack.summaries.summary import Statistics
 
 
 def training() -> None:

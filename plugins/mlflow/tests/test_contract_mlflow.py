@@ -11,7 +11,7 @@ import pytest
 from mlflow_reader import read_run
 from mlflow_server import mlflow_server
 
-from multitrack import resolve
+from multitrack.journal import derived
 from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
 
 # A history that fails is made small before it is shown, which takes minutes here.
@@ -51,7 +51,7 @@ def param_text(value: Any) -> str:
 
 def as_double(value: float) -> float:
     """MLflow holds finite doubles; NaN is one here, for comparison's sake the same one each time."""
-    number = resolve.as_double(value)
+    number = derived.as_double(value)
     return math.nan if number is None else number + 0.0  # SQLite knows no -0.0
 
 

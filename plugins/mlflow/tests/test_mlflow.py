@@ -17,10 +17,10 @@ from mlflow.tracking import MlflowClient
 from mlflow_reader import read_run
 
 import multitrack
+from multitrack.delivery.lane import Lane
 from multitrack.errors import RetryableError
-from multitrack.lane import Lane
+from multitrack.recording.run import Run
 from multitrack.records import Lines
-from multitrack.run import Run
 from multitrack_mlflow import store
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.sent import Sent
@@ -335,7 +335,7 @@ def test_a_config_that_was_mended_since_is_told_how_to_count(tmp_path: Path, mon
     run.end()
     (tmp_path / "multitrack.toml").write_text('mlflow.tracking_uri = "sqlite:///mlflow.db"')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("multitrack.settle.STALL", 1.0)
+    monkeypatch.setattr("multitrack.delivery.waiting.STALL", 1.0)
     said: list[str] = []
     assert not multitrack.sync(tmp_path / "journal", notice=said.append)[run.id].complete
     assert said[-1] == (

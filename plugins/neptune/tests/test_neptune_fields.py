@@ -13,8 +13,8 @@ from neptune.types import StringSeries
 from neptune_file import find_run, read_fields, read_operations, read_run, whole
 
 import multitrack
-from multitrack.cursor import Cursor
 from multitrack.hookspecs import RunInfo
+from multitrack.journal.cursor import Cursor
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags
 from multitrack_neptune import NeptuneOptions, name_of
 from multitrack_neptune.fields import Recording

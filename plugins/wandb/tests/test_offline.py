@@ -16,9 +16,9 @@ from wandb_file import directories, milliseconds, native, read_native, read_wand
 from wandb_lanes import cores, lane_of, step
 
 import multitrack
-from multitrack.lane import lane_file, read_state
-from multitrack.manifest import read_manifest
-from multitrack.run import Run
+from multitrack.delivery.lane import lane_file, read_state
+from multitrack.journal.manifest import read_manifest
+from multitrack.recording.run import Run
 from multitrack.testing import NativePoint
 from multitrack_wandb import backend, files, sdk
 from multitrack_wandb.names import param_key

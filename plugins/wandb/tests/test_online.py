@@ -15,8 +15,8 @@ from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_lanes import lane_of, step
 
 import multitrack
-from multitrack.lane import read_state
-from multitrack.run import Run
+from multitrack.delivery.lane import read_state
+from multitrack.recording.run import Run
 
 
 @pytest.fixture

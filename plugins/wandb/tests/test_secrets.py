@@ -9,7 +9,7 @@ from stand_in_server import KEY, StandInServer
 from wandb_lanes import lane_of, step
 
 import multitrack
-from multitrack.run import Run
+from multitrack.recording.run import Run
 from multitrack_wandb import sdk
 
 

@@ -14,8 +14,8 @@ from wandb_file import WandbRun, directories
 from wandb_lanes import cores, lane_of, step
 
 import multitrack
-from multitrack.lanestate import lane_file, read_state
-from multitrack.run import Run
+from multitrack.delivery.lane_state import lane_file, read_state
+from multitrack.recording.run import Run
 from multitrack_wandb import backend, files, sdk
 
 

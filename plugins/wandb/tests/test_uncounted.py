@@ -13,8 +13,8 @@ from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_lanes import cores, lane_of
 
 import multitrack
-from multitrack.lane import Lane
-from multitrack.run import Run
+from multitrack.delivery.lane import Lane
+from multitrack.recording.run import Run
 from multitrack_wandb import backend, files, held
 
 #: How a server answers: by what it does not know, by what it gets wrong, and by HTTP status.

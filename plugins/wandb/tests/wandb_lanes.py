@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from multitrack.lane import Lane
-from multitrack.manifest import read_manifest
-from multitrack.run import Run
+from multitrack.delivery.lane import Lane
+from multitrack.journal.manifest import read_manifest
+from multitrack.recording.run import Run
 
 
 def lane_of(run: Run) -> Lane:

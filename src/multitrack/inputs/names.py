@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from multitrack.credentials import is_secret_name
+from multitrack.security.secrets import is_secret_name
 
 _UNDECODED: Final = re.compile("[\ud800-\udfff]")
 

@@ -13,10 +13,10 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from multitrack.credentials import REDACTED, is_secret_name
 from multitrack.inputs.large import is_one_of, large_text
 from multitrack.inputs.names import clean_text, type_name
 from multitrack.records import ObjectText
+from multitrack.security.secrets import REDACTED, is_secret_name
 
 #: Characters of a param's text, and of the whole one beside it.
 SHORT: Final = 500

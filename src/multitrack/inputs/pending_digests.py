@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from multitrack.background import in_background
+from multitrack.environment.forks import in_background
 from multitrack.inputs.references import MANY, digest_of, files_of
 
 log = logging.getLogger("multitrack")

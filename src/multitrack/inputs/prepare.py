@@ -15,7 +15,7 @@ from multitrack.inputs.params import flatten_params, plain_param
 from multitrack.inputs.structures import is_namespace
 from multitrack.inputs.values import to_number
 from multitrack.records import COMMAND_LINE, ObjectText, ParamType
-from multitrack.redaction import Redaction
+from multitrack.security.redaction import Redaction
 
 LARGEST_STEP: Final = 2**63 - 1
 """What every tracker's 64-bit steps hold."""

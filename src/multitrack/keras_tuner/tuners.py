@@ -16,9 +16,9 @@ import keras_tuner
 from keras_tuner.engine import base_tuner
 from keras_tuner.src import backend as keras_tuner_backend  # it has no public name
 
-from multitrack._search import Search
 from multitrack.errors import to_install
-from multitrack.run import Run
+from multitrack.keras_tuner.search import Search
+from multitrack.recording.run import Run
 
 __all__ = [
     "BaseTuner", "BayesianOptimization", "GridSearch", "Hyperband", "RandomSearch", "SklearnTuner", "Tuner", "tracked",

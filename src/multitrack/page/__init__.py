@@ -3,6 +3,6 @@
 :func:`write_page` writes it as a file that needs no network; ``multitrack report --watch`` serves it.
 """
 
-from multitrack.page.write import write_page
+from multitrack.page.render import write_page
 
 __all__ = ["write_page"]

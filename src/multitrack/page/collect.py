@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack.cells import origin_of
-from multitrack.cursor import Cursor
-from multitrack.curves import Curves, curves_of
+from multitrack.delivery.report import LaneReport, report_run
 from multitrack.inputs.names import clean_text
-from multitrack.kept import Stamp, stamp_of
-from multitrack.page.data import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
-from multitrack.recorded import RecordedRun
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.segments import is_live
+from multitrack.page.schema import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
+from multitrack.query.cells import origin_of
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import (
     DATA,
     ArtifactRef,
@@ -30,11 +30,11 @@ from multitrack.records import (
     number_to_json,
     typed_params,
 )
-from multitrack.report import LaneReport, report_run
-from multitrack.segments import is_live
-from multitrack.series import read_lines
-from multitrack.summary import Statistics, Summary, Tally
-from multitrack.thin import Thinned, Thinner
+from multitrack.summaries.cache import Stamp, stamp_of
+from multitrack.summaries.curves import Curves, curves_of
+from multitrack.summaries.downsample import Thinned, Thinner
+from multitrack.summaries.series import read_lines
+from multitrack.summaries.summary import Statistics, Summary, Tally
 
 #: Characters of a log line in a page; ``multitrack logs`` prints all.
 LINE: Final = 2000

@@ -13,13 +13,14 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multitrack import journal, process
-from multitrack.lanestate import lane_file
+from multitrack.delivery.lane_state import lane_file
+from multitrack.journal import writer
+from multitrack.recording import lifecycle
+from multitrack.recording.run import Run
 from multitrack.records import Status
-from multitrack.run import Run
-from multitrack.testing.calls import Call, Clock, calls, make
-from multitrack.testing.deaths import Killed, MortalLane
+from multitrack.testing.kills import Killed, MortalLane
 from multitrack.testing.model import Model
+from multitrack.testing.strategies import Call, Clock, calls, make
 
 if TYPE_CHECKING:
     from multitrack.testing.contract import BackendContract
@@ -91,7 +92,7 @@ class _Told:
 
     def tell(self, moves: Sequence[Move], status: Status | None) -> None:
         """Let everything happen, deliver what is left, and compare."""
-        with mock.patch.object(journal, "time", self._clock):
+        with mock.patch.object(writer, "time", self._clock):
             self._run = self._contract.start(self._tmp_path, parent=self._parent.id)
             try:
                 for move in moves:
@@ -118,7 +119,7 @@ class _Told:
         if self._run.status != "running":
             return
         if status is None:
-            process.forget(self._run)
+            lifecycle.forget(self._run)
             self._run._close_fork()  # the kernel does no more for a process that was killed
             self._run._status = "killed"
         else:

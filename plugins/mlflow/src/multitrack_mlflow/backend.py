@@ -20,11 +20,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from multitrack.credentials import without_credentials
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
+from multitrack.security.secrets import without_credentials
 from multitrack_mlflow import answers, store, uris
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from multitrack.config import FilesOption, UriOption, absolute_uri
-from multitrack.credentials import without_credentials
+from multitrack.security.secrets import without_credentials
 from multitrack_mlflow import uris
 
 #: As MLflow has it, in the current directory.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from multitrack.credentials import without_credentials
+from multitrack.security.secrets import without_credentials
 
 _SQLITE: Final = re.compile(r"(?P<driver>sqlite(?:\+\w+)?):///(?P<path>/[^?]+)(?:\?(?P<query>.*))?")
 _NO_UTF8: Final = re.compile("[\ud800-\udfff]")

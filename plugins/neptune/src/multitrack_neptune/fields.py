@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.hookspecs import RunInfo
-from multitrack.manifest import Context
+from multitrack.journal.manifest import Context
 from multitrack.records import (
     ArtifactRef,
     Lines,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from multitrack.credentials import without_credentials
+from multitrack.security.secrets import without_credentials
 from multitrack_wandb.names import STEP
 
 if TYPE_CHECKING:

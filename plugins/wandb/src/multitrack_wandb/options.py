@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from multitrack.config import PathOption, current_directory
-from multitrack.credentials import without_credentials
+from multitrack.security.secrets import without_credentials
 
 log = logging.getLogger("multitrack")
 

@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from multitrack.credentials import REDACTED, without_credentials
 from multitrack.errors import DeniedError, PermanentError, RetryableError
 from multitrack.hookspecs import RunInfo
-from multitrack.manifest import Context
+from multitrack.journal.manifest import Context
 from multitrack.plugins import import_sdk
 from multitrack.records import ArtifactRef
+from multitrack.security.secrets import REDACTED, without_credentials
 from multitrack_wandb import files, held, internals
 from multitrack_wandb.names import display_name, project_name
 from multitrack_wandb.options import WandbOptions

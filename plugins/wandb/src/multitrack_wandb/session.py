@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from multitrack.credentials import without_credentials
 from multitrack.errors import BackendError, DeniedError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Status
+from multitrack.security.secrets import without_credentials
 from multitrack_wandb import files, internals, sdk
 from multitrack_wandb.names import (
     STEP,

@@ -1,0 +1,172 @@
+"""``multitrack compare``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from msgspec import structs
+
+from multitrack.cli import output
+from multitrack.errors import QueryError
+from multitrack.journal.manifest import run_directories
+from multitrack.query.columns import listed
+from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.security.terminal import excerpt
+
+JOURNAL = click.option(
+    "--journal",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="DIR",
+    help="The journal's directory. Default: the config's.",
+)
+
+
+_HELP = """Put runs side by side: a row a run, all runs, or the RUNs given, as far as the filters take them.
+
+\b
+COLUMNS, in lists with commas between:
+  name, status, started, took, user, host, commit, …   metadata
+  params.lr   tags.stage   metrics.accuracy            one column
+  metrics.loss:min   lists.latency:median              reduced now, not when it was logged:
+                               last, first, min, max, mean, median, count, best
+  inputs.lr   outputs.weights                          with type, value and where it came from
+  metadata, tags, params, metrics, lists, inputs, outputs      a whole group
+  metrics:min   'params.model/*'                       a group reduced, a pattern
+
+\b
+FILTER, for --where:
+  params.lr < 0.01 and metrics.val_accuracy > 0.9
+  tags.stage = "prod" and not status = failed
+  params.optimizer in (adam, sgd) or name ~ baseline   ~ is: holds this text
+  metrics.loss:min                                     has it at all
+  started > 2026-11-01 and params."a name, quoted" = 3
+
+\b
+EXAMPLES:
+  multitrack compare --diff --sort -metrics.val_accuracy
+  multitrack compare --since 7d --best metrics.val_loss:min
+  multitrack compare --columns name,params,metrics.loss:min,metrics.loss:last --csv > runs.csv
+  multitrack compare --columns started,tags.deployment,metrics.accuracy --sort tags.deployment,started
+  multitrack compare --best metrics.val_accuracy:max --rerun yaml > best.yaml
+"""
+
+
+def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Tags from ``NAME=VALUE`` on the command line."""
+    tags = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise click.BadParameter(f"{excerpt(pair)!r} is no NAME=VALUE", param_hint="--tag")
+        tags[name] = value
+    return tags
+
+
+def say_none_chosen(reader: JournalReader, where: str | None) -> None:
+    """Says on stderr that the filters took no run, and of how many: a typo in one looks the same."""
+    from multitrack.query.filters import columns_in  # noqa: PLC0415
+    from multitrack.query.selection import Known  # noqa: PLC0415 - not for the other commands
+
+    count = sum(1 for _ in run_directories(reader.directory))
+    taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
+    output.say(f"{taken} in {reader.directory}")
+    if where is not None:
+        known = Known([run.summary() for run in reader.runs()])
+        for column in columns_in(where):
+            try:
+                known.check(column)
+            except QueryError as error:
+                output.say(error)
+
+
+@click.command(help=_HELP)
+@click.argument("run", nargs=-1)
+@JOURNAL
+@click.option("--project", help="Only runs of this project.")
+@click.option(
+    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
+)
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only runs with this tag; can be repeated.")
+@click.option("--group", help="Only runs of this group.")
+@click.option("--parent", metavar="RUN", help="Only children of this run.")
+@click.option("--since", metavar="TIME", help="Only runs started since: ISO 8601 (local), or 7d, 12h, 30min ago.")
+@click.option("--until", metavar="TIME", help="Only runs started until then.")
+@click.option("--where", metavar="FILTER", help="Only runs that the filter takes; see above.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest N of them.")
+@click.option("-c", "--columns", metavar="LIST", help="These columns, in this order, instead of the default ones.")
+@click.option("--with", "also", metavar="LIST", help="More columns.")
+@click.option("--without", metavar="LIST", help="Fewer columns.")
+@click.option("--reduce", "reduction", default="last", show_default=True, metavar="HOW",
+              help="What series and lists come down to where the column does not say.")  # fmt: skip
+@click.option(
+    "--sort", default="started", show_default=True, metavar="LIST", help="Sort by columns; -COLUMN downwards."
+)
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Only columns in which the runs differ, or have nothing where others of the same parent do.",
+)
+@click.option(
+    "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and say what it takes to run it again."
+)
+@click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
+              help="Print only what it takes to run the best (or only) run again: arguments for its command, or params "
+                   "as YAML, with command and commit as comments; or the packages' versions.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON document, a run on a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
+def compare(
+    run: tuple[str, ...], journal: Path | None, project: str | None, status: str | None, tags: tuple[str, ...],
+    group: str | None, parent: str | None, since: str | None, until: str | None, where: str | None, limit: int | None,
+    columns: str | None, also: str | None, without: str | None, reduction: str, sort: str, diff: bool,
+    best: str | None, rerun: str | None, as_json: bool, as_csv: bool, as_markdown: bool,
+) -> None:  # fmt: skip
+    """See ``--help``, which is :data:`_HELP`."""
+    from multitrack.cli import comparison_table  # noqa: PLC0415 - not for the other commands
+    from multitrack.cli.rerun import print_rerun  # noqa: PLC0415
+    from multitrack.compare.comparison import compare as put_side_by_side  # noqa: PLC0415
+
+    forms = {"--json": as_json, "--csv": as_csv, "--markdown": as_markdown, "--rerun": rerun is not None}
+    if len(given := [option for option, is_given in forms.items() if is_given]) > 1:
+        raise click.UsageError(f"{' and '.join(given)}: one form at a time")
+    reader = open_journal(journal)
+    found: Iterable[RecordedRun] = reader.runs(
+        project, status=status, tags=tags_of(tags), group=group, parent=parent, since=since,
+        until=until, where=where,
+    )  # fmt: skip
+    if run:
+        named = {reader.run(name).id for name in run}
+        found = (one for one in found if one.id in named)
+    comparison = put_side_by_side(
+        deque(found, limit) if limit else found,
+        columns, also=also or (), without=without or (), sort=sort, best=best, diff=diff, reduction=reduction,
+        among=reader.runs(project),
+    )  # fmt: skip
+    if not comparison.rows:
+        say_none_chosen(reader, where)
+    elif best is not None and comparison.best is None and rerun is None:  # which says so itself
+        output.say(f"no run is the best by {best}: none has a finite number there")
+    if comparison.undecided and rerun is None:
+        names = [str(structs.replace(column, reduction=None)) for column in comparison.undecided]
+        output.say(f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max")
+    if rerun is not None:
+        print_rerun(comparison.rerun(), rerun)
+    elif as_json:
+        comparison_table.print_json(comparison)
+    elif as_csv:
+        output.document([comparison.to_csv()])
+    elif as_markdown:
+        output.document([comparison.to_markdown()])
+    else:
+        keep = {
+            *listed(columns or ()),
+            *listed(also or ()),
+            *(name.removeprefix("-") for name in listed(sort) if name != "started"),
+        }
+        if comparison.best is not None:
+            keep.add(str(comparison.best.column))
+        comparison_table.print_comparison(comparison, keep, asked=columns is not None)

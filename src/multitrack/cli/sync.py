@@ -1,0 +1,73 @@
+"""What ``multitrack sync`` prints: how it goes on, and what it did."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.text import Text
+
+from multitrack.cli import output
+from multitrack.delivery.report import DeliveryReport
+from multitrack.delivery.waiting import Settling
+from multitrack.security.terminal import safe
+
+#: Seconds between lines of progress where stderr is no terminal.
+_LINE_EVERY: Final = 10.0
+
+
+class SyncProgress:
+    """Shown while it works: a line that changes on a terminal, one now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, emoji=False)
+        self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
+        self._next = 0.0 if self._status is not None else time.monotonic() + _LINE_EVERY
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, settling: Settling) -> None:
+        """Called again and again with what is waited for."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (0.2 if self._status is not None else _LINE_EVERY)
+        runs = [*_counted(settling.waiting, ""), *_counted(settling.stalled, " stalled")]
+        delivered = sum(state.delivered for state in settling.states.values())
+        text = f"delivering {', '.join(runs) or 'the rest'} · {delivered} records there"
+        if self._status is not None:
+            self._status.update(Text(safe(text)))
+        else:
+            self.notice(text)
+
+    def notice(self, text: str) -> None:
+        """A sentence for the user."""
+        self._console.print(f"multitrack: {safe(text)}", markup=False, soft_wrap=True)
+
+
+def _counted(lanes: Iterable[tuple[Path, str]], suffix: str) -> list[str]:
+    """How many runs of each backend."""
+    counts = Counter(backend for _, backend in lanes)
+    return [f"{backend}: {count} {'run' if count == 1 else 'runs'}{suffix}" for backend, count in counts.items()]
+
+
+def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
+    """What ``multitrack sync`` did."""
+    if not reports:
+        output.line("nothing is pending")
+    for run_id, report in reports.items():
+        output.line(f"{run_id}  {report}")

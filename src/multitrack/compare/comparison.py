@@ -1,0 +1,297 @@
+"""A comparison of runs: a row a run, a column for whatever is asked for, chosen when looking and not when logging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from multitrack.compare import exports
+from multitrack.compare.rerun import Rerun
+from multitrack.errors import QueryError
+from multitrack.query.cells import ABSENT, Value, cell
+from multitrack.query.columns import Column, better, listed, parse_column
+from multitrack.query.selection import Known, chosen
+from multitrack.reading.notebook import comparison_html
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.security.terminal import excerpt
+from multitrack.summaries.doubles import is_finite
+from multitrack.summaries.summary import REDUCTIONS, Statistics, Summary
+
+#: What is shown where nothing else is asked for.
+DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
+
+
+class Row:
+    """One run of a comparison.
+
+    Attributes:
+        id: The run's id.
+        run: The run.
+        summary: What it holds.
+        cells: What it has in each column shown, by the column's name; no key where it has nothing. A param that is
+            ``None`` is there.
+    """
+
+    __slots__ = ("cells", "id", "run", "summary")
+
+    def __init__(self, run: RecordedRun) -> None:
+        self.id = run.id
+        self.run = run
+        self.summary: Summary = run.summary()
+        self.cells: dict[str, Any] = {}
+
+    @property
+    def statistics(self) -> dict[str, Statistics]:
+        """All reductions of every series and list, by the column's name without one: ``metrics.loss``, ``lists.l``."""
+        return {
+            str(Column(group, name)): found
+            for group, all_ in (("metrics", self.summary.series), ("lists", self.summary.lists))
+            for name, found in all_.items()
+        }
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The best run of a comparison, by what, and what it has there."""
+
+    row: Row
+    column: Column
+    direction: Literal["min", "max"]
+    value: int | float
+
+
+class Comparison:
+    """Runs side by side; made by :func:`compare`.
+
+    Attributes:
+        columns: What is shown, in its order; the run's id first.
+        rows: The runs, sorted.
+        best: The best run, where that was asked for and there is one.
+        undecided: Columns of groups and patterns reduced to their best that are left out, for nobody knows whether the
+            least or the most of them is that.
+    """
+
+    def __init__(
+        self,
+        columns: list[Column],
+        rows: list[Row],
+        best: Best | None,
+        asked: str | None = None,
+        undecided: Sequence[Column] = (),
+    ) -> None:
+        self.columns = columns
+        self.rows = rows
+        self.best = best
+        self.undecided = list(undecided)
+        self._asked = asked  # by what there was to be a best run
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} runs in {len(self.columns)} columns>"
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def to_dicts(self) -> Iterator[dict[str, Any]]:
+        """A mapping a run: what it has in each column, by the column's name; times in ms since the epoch."""
+        for row in self.rows:
+            yield dict(row.cells)
+
+    def to_csv(self) -> str:
+        """CSV with a line of names. A text that a spreadsheet would take for a formula gets a ``'`` in front."""
+        return exports.csv_of(self)
+
+    def to_markdown(self) -> str:
+        """A Markdown table, the best run in bold."""
+        return exports.markdown_of(self)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``, a row a run.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return exports.pandas_of(self)
+
+    def to_polars(self) -> Any:
+        """A ``polars.DataFrame``, a row a run.
+
+        Raises:
+            ImportError: polars is not installed.
+        """
+        return exports.polars_of(self)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table``, a row a run.
+
+        Raises:
+            ImportError: pyarrow is not installed.
+        """
+        return exports.arrow_of(self)
+
+    def rerun(self) -> Rerun:
+        """What it takes to run the best run again, or the only one.
+
+        Raises:
+            QueryError: There is none, none is the best by what was asked, or there are several and nothing was.
+        """
+        if not self.rows:
+            raise QueryError("there is no run that could be run again: none was chosen")
+        if self.best is None and self._asked is not None:
+            raise QueryError(f"no run is the best by {excerpt(self._asked)}: none has a finite number there")
+        if self.best is None and len(self.rows) > 1:
+            raise QueryError(
+                "which of several runs? name one, or what the best is: --best (best=) metrics.accuracy:max"
+            )
+        return Rerun.of(self.rows[0].run if self.best is None else self.best.row.run)
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
+
+
+def compare(
+    runs: Iterable[RecordedRun] | RecordedRun,
+    columns: str | Iterable[str] | None = None,
+    *,
+    also: str | Iterable[str] = (),
+    without: str | Iterable[str] = (),
+    sort: str | Iterable[str] = ("started",),
+    best: str | None = None,
+    diff: bool = False,
+    reduction: str = "last",
+    among: Iterable[RecordedRun] = (),
+) -> Comparison:
+    """Put runs side by side.
+
+    Args:
+        runs: From :meth:`~multitrack.reading.reader.JournalReader.runs`; or one.
+        columns: Groups (``params``, ``metrics:min``), columns (``metrics.loss:min``) or patterns (``params.model/*``),
+            in their order, beside the run's id; a list, or a text with commas, as are the next three; default: name,
+            status, start, duration, tags, params, metrics, lists.
+        also: More of them, beside the default.
+        without: What to leave out; without a reduction, in all of them.
+        sort: Columns; a ``-`` in front turns the order. Runs without a value come last.
+        best: The metric by which one run is the best, ``metrics.accuracy:max`` or ``metrics.loss:last:min``; NaN and
+            ±inf are not.
+        diff: Only columns in which the runs differ: in values, or one has what another run of the same parent has not.
+        reduction: What series and lists are reduced to where a column does not say.
+        among: The runs that these were chosen from, such as ``journal.runs()``, looked at only where none of these has
+            a column: it is empty where one of those has it, instead of an error.
+
+    Raises:
+        QueryError: A column says nothing, or no run has it.
+        TypeError: These are no runs of a journal.
+    """
+    if reduction not in REDUCTIONS:
+        raise QueryError(f"no reduction {excerpt(reduction)!r}; there are {', '.join(REDUCTIONS)}")
+    wanted = ["run", *(DEFAULT if columns is None else listed(columns)), *listed(also)]
+    order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
+    criterion = None if best is None else _criterion(best)
+    rows = _rows(runs)
+    known = Known([row.summary for row in rows], (run.summary() for run in among))
+    for column, _ in order:
+        known.check(column)
+    if criterion is not None:
+        known.check(criterion[0])
+        criterion = _as_recorded(criterion[0], rows), criterion[1]
+        wanted.append(str(criterion[0]))
+    shown, undecided = chosen(wanted, listed(without), known, reduction)
+    named = [(str(column), column) for column in shown]
+    for row in rows:
+        for name, column in named:
+            value = cell(column, row.run, row.summary, reduction)
+            if value is not ABSENT:
+                row.cells[name] = value
+    if diff:
+        named = [(name, column) for name, column in named if name == "run" or differ(name, rows)]
+        names = {name for name, _ in named}
+        for row in rows:
+            row.cells = {name: value for name, value in row.cells.items() if name in names}
+    shown = [_kinded(column, rows) for _, column in named]
+    for column, turned in reversed(order):
+        rows = _sorted(rows, column, turned, reduction)
+    found = None if criterion is None else _best(rows, *criterion, reduction)
+    return Comparison(shown, rows, found, best, undecided)
+
+
+def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
+    rows = []
+    for run in runs if isinstance(runs, Iterable) and not isinstance(runs, str) else [runs]:
+        if not isinstance(run, RecordedRun):
+            raise TypeError(
+                f"compare takes runs as open_journal().runs() and open_journal().run('a name') give them, not {run!r}"
+            )
+        rows.append(Row(run))
+    return rows
+
+
+def differ(name: str, rows: Sequence[Row]) -> bool:
+    """Whether a column's cells are not all the same; 1, 1.0 and True are not.
+
+    What a run has not tells it from its peers alone, the runs of one parent: a search has none of what its trials have.
+    """
+    if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
+        return True
+    parents = [row.run.facts.parent for row in rows]
+    return len({(parent, name in row.cells) for parent, row in zip(parents, rows, strict=True)}) > len(set(parents))
+
+
+def _kinded(column: Column, rows: Sequence[Row]) -> Column:
+    """A column whose kind is what its cells are."""
+    if column.group not in ("params", "tags"):
+        return column
+    name = str(column)
+    cells = [row.cells[name] for row in rows if row.cells.get(name) is not None]
+    numbers = cells and all(type(value) in (int, float) for value in cells)
+    return msgspec.structs.replace(column, kind="number" if numbers else "text")
+
+
+def _sorted(rows: list[Row], column: Column, turned: bool, reduction: str) -> list[Row]:
+    keyed = [(_key(cell(column, row.run, row.summary, reduction)), row) for row in rows]
+    there = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=turned)
+    return [row for _, row in there] + [row for key, row in keyed if key is None]
+
+
+def _key(value: Any) -> Any:
+    """What to sort by: numbers, then texts; ``None`` for what is nothing or NaN."""
+    value = value.value if isinstance(value, Value) else value
+    if value is None or value is ABSENT or value != value:
+        return None
+    return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
+
+
+def _criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
+    """A column, and which of its values is the best."""
+    head, _, direction = text.rpartition(":")
+    if direction in ("min", "max"):
+        column = parse_column(head)
+        if column.reduction is None and column.group in ("metrics", "lists"):
+            column = msgspec.structs.replace(column, reduction=direction)
+        return column, "min" if direction == "min" else "max"
+    column = parse_column(text)
+    habit = better(column.name)
+    if habit is None:
+        name = excerpt(text)
+        raise QueryError(f"is the least or the most of {name} the best? say {name}:min or {name}:max")
+    return column, habit
+
+
+def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
+    """The column without a reduction, where no run has a series to reduce."""
+    reduced = column.group == "lists" or any(column.name in row.summary.series for row in rows)
+    return column if reduced else Column.of(column.group, column.name)
+
+
+def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
+    found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
+    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
+    if not there:
+        if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
+            raise QueryError(f"{excerpt(str(column))} is no number, so that no run is the best by it")
+        return None
+    pick = min if direction == "min" else max
+    value, row = pick(there, key=lambda pair: pair[0])
+    return Best(row, column, direction, value)

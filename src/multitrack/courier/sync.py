@@ -1,0 +1,148 @@
+"""``multitrack.sync()``: deliver what is pending, from any journal, at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from multitrack.config import Config, load_config
+from multitrack.delivery.lane_state import LaneState
+from multitrack.delivery.report import DeliveryReport
+from multitrack.delivery.waiting import STALL, Settling
+from multitrack.environment.allowed import BASE, nothing_else
+from multitrack.environment.directory import current_or_none
+from multitrack.errors import MultitrackError
+from multitrack.journal.segments import is_live
+from multitrack.plugins import load_backend
+from multitrack.reading.reader import open_journal
+from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.security.secrets import without_credentials
+from multitrack.security.trust import Trust
+
+if TYPE_CHECKING:
+    from multitrack.delivery.lane import Lane
+
+log = logging.getLogger("multitrack")
+
+
+def sync(
+    journal: str | Path | None = None,
+    runs: Sequence[str] = (),
+    *,
+    trust: Sequence[str] = (),
+    wait: bool = True,
+    alone: bool = False,
+    show: Callable[[Settling], None] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> dict[str, DeliveryReport]:
+    """Deliver what is pending, as long as records move.
+
+    What another process is delivering is left to it, and waited for. Of a run that is still being written, what it
+    holds now is delivered. A run whose process died is ended as killed.
+
+    Args:
+        journal: The journal's directory; default: the config's.
+        runs: Ids of the runs to deliver; default: all.
+        trust: Import paths of backends that may be loaded, beside those that the config here names: a journal alone
+            has no code run.
+        wait: Whether to wait for what another process is delivering.
+        alone: Whether this process does nothing else, as the command's: then the variables that trackers do not need
+            are out of the environment meanwhile, and warnings are no errors.
+        show: Called again and again with what is waited for.
+        notice: Called with a sentence for the user; default: a warning in the log.
+
+    Returns:
+        The report of each run that had something to deliver, by id.
+    """
+    from multitrack.courier.loop import Courier  # noqa: PLC0415 - see multitrack.courier.hosts
+
+    reader = open_journal(journal)
+    pending: dict[Path, dict[str, LaneState]] = {}
+    written: dict[Path, int] = {}  # records of those that are still being written
+    for run in map(reader.run, runs) if runs else reader.runs():
+        states = run.lanes()
+        if not all(state.settled for state in states.values()):
+            pending[run.directory] = states
+            if is_live(run.directory) and (summary := run.summary()).status == "running":
+                written[run.directory] = summary.records
+    if not pending:
+        return {}
+    notice = notice or (lambda text: log.warning("multitrack: %s", text))
+    if alone and current_or_none() is None:
+        os.chdir(reader.directory)  # as for a courier: SDKs ask for it, and fail where it was deleted
+    here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default one needs a directory
+    believed = Trust(trust, here)
+    courier = Courier(notice, trust=believed)
+    lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
+    gave_up = {
+        (directory, name): state.updated
+        for directory, states in pending.items() for name, state in states.items() if state.stopped
+    }  # fmt: skip
+    settling = Settling([(lane.directory, lane.name) for lane in lanes], written, gave_up)
+
+    def finished() -> bool:
+        over = settling.look()
+        if show is not None:
+            show(settling)
+        waiting = set(settling.waiting)
+        return over or all(rests(lane, waiting) for lane in lanes)
+
+    def rests(lane: Lane, waiting: Collection[tuple[Path, str]]) -> bool:
+        if lane.busy or lane.done:  # busy first: what a worker that is just at it will leave as idle is not known yet
+            return not lane.busy
+        if not lane.idle or (lane.directory, lane.name) not in waiting:
+            return lane.idle
+        # In another's hands; or at rest: of a run that had ended, that is for a moment, in which a process that its
+        # program has just forked still holds the writer's lock.
+        return not wait if lane.holder is not None else lane.directory in written
+
+    try:
+        with nothing_else(_variables(pending, believed)) if alone else contextlib.nullcontext():
+            courier.run(finished)
+    finally:
+        courier.close()
+    for lane in lanes:
+        if lane.holder is not None and not settling.has_reached((lane.directory, lane.name)):
+            stands = f", and has moved nothing for {STALL:.0f} s" if wait else ""
+            notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it{stands}")
+    reports = {}
+    for run in map(RecordedRun, pending):
+        reports[run.id] = report_of(run, until=written.get(run.directory))
+        if not reports[run.id].complete:
+            _tell_other_options(here(), run, reports[run.id], notice)
+    return reports
+
+
+def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
+    """Names of the environment variables that the backends of these runs need."""
+    names = set(BASE)
+    for load in {entry.load for directory in directories for entry in RecordedRun(directory).manifest.backends}:
+        with contextlib.suppress(MultitrackError):  # its lane will say so
+            trust.check(load)
+            names.update(load_backend(load).environment_variables())
+    return names
+
+
+def _tell_other_options(
+    config: Config, run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]
+) -> None:
+    """Where something is pending, and the config here differs from what the run was started with, say so."""
+    for entry in run.manifest.backends:
+        if report[entry.name].complete or ":" in entry.load:
+            continue
+        with contextlib.suppress(MultitrackError):  # not installed here, or a config that another backend needs
+            here = msgspec.to_builtins(config.options(load_backend(entry.load))[0])
+            for key, value in entry.options.items():
+                now = without_credentials(str(here.get(key, value)))
+                if now != str(value):
+                    notice(
+                        f"{entry.name}: run {run.id} goes by what it was started with, {key} = {value!r}; here it is "
+                        f"{now!r}, which multitrack.start_run(run_id={run.id!r}).end() takes over"
+                    )

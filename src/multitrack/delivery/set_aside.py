@@ -1,0 +1,57 @@
+"""Records that a tracker will never take: kept by their place in the journal, with the reason, and counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from multitrack.delivery.lane_state import lane_file
+
+#: How many different reasons are spelled out.
+REASONS: Final = 10
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """One such record; a line of ``lanes/<backend>.aside.jsonl``."""
+
+    ordinal: int
+    reason: str
+
+
+def keep_asides(directory: Path, backend: str, asides: Mapping[int, str]) -> None:
+    """Write down what the lane of ``backend`` set aside: reason by ordinal."""
+    lines = b"".join(msgspec.json.encode(Aside(*item)) + b"\n" for item in sorted(asides.items()))
+    path = lane_file(directory, backend, ".aside.jsonl")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        cut = file.read() not in {b"", b"\n"}  # by a kill or a full disk
+        file.write(b"\n" + lines if cut else lines)
+
+
+def read_asides(directory: Path, backend: str) -> dict[int, str]:
+    """What was set aside so far."""
+    try:
+        lines = lane_file(directory, backend, ".aside.jsonl").read_bytes().splitlines()
+    except FileNotFoundError:
+        return {}
+    asides = {}
+    for line in lines:
+        with contextlib.suppress(ValueError):  # a cut one: its position was not saved either
+            aside = msgspec.json.decode(line, type=Aside)
+            asides[aside.ordinal] = aside.reason
+    return asides
+
+
+def count_reasons(reasons: Iterable[str], before: Mapping[str, int] | None = None) -> dict[str, int]:
+    """How many of each reason, added to those before; rare ones together where there are many."""
+    counts = dict(before or {})
+    for reason in reasons:
+        key = reason if reason in counts or len(counts) < REASONS else "other reasons"
+        counts[key] = counts.get(key, 0) + 1
+    return counts

@@ -1,0 +1,111 @@
+"""What a run starts with: who, where, which command, which commit, which packages.
+
+The quick facts are there when ``start_run`` returns. Git's are asked of git itself, which may take its time in a
+large repository, so a thread gathers them and the manifest is written again once they are known.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from multitrack.environment.forks import without_fork
+from multitrack.inputs.names import clean_text
+from multitrack.journal.manifest import Context, GitState
+from multitrack.journal.segments import host_name
+from multitrack.plugins.distributions import packages, urls_of_packages
+from multitrack.security.redaction import Redaction
+
+#: Seconds that one git command may take.
+_GIT_TIMEOUT: Final = 5.0
+
+
+def quick_context(redaction: Redaction) -> Context:
+    """What can be told at once, marked as not complete."""
+    program = _program()
+    return Context(
+        user=clean_text(_user()), host=host_name(), pid=os.getpid(), cwd=clean_text(_cwd()),
+        program=None if program is None else clean_text(program),
+        command=redaction.command([clean_text(word) for word in sys.orig_argv or sys.argv]),
+        executable=clean_text(str(sys.executable or "")), python=platform.python_version(), platform=sys.platform,
+        complete=False,
+    )  # fmt: skip
+
+
+def full_context(quick: Context, redaction: Redaction) -> Context:
+    """The same with git's state and the installed distributions; takes milliseconds to seconds."""
+    start = Path(quick.program).parent if quick.program else Path(quick.cwd)
+    git = git_state(start) or (git_state(Path(quick.cwd)) if str(start) != quick.cwd else None)
+    if git is not None:
+        remote, branch = redaction.text(git.remote or ""), redaction.text(git.branch or "")
+        git = msgspec.structs.replace(git, remote=remote or None, branch=branch or None)
+    urls = {name: redaction.text(url) for name, url in urls_of_packages().items()}
+    return msgspec.structs.replace(quick, git=git, packages=packages(), urls=urls, complete=True)
+
+
+def git_state(directory: Path) -> GitState | None:
+    """The repository around ``directory``, or ``None`` where there is none, no commit, or no git."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    status = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    remote = _git(directory, "config", "--get", "remote.origin.url")
+    return GitState(
+        commit=commit,
+        branch=_git(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
+        dirty=None if status is None else bool(status),
+        remote=remote or None,
+        root=_git(directory, "rev-parse", "--show-toplevel"),
+    )
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """What a git command says, or ``None`` where it fails. It neither locks nor prompts."""
+    with without_fork:
+        import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
+
+        try:
+            process = subprocess.Popen(
+                ["git", "--no-optional-locks", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
+            )  # fmt: skip
+        except OSError:
+            return None
+    with process:
+        try:
+            said, _ = process.communicate(timeout=_GIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+    return said.strip() if process.returncode == 0 else None
+
+
+def _program() -> str | None:
+    """The path of the script being run; ``None`` in a shell or notebook."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    return os.path.join(_cwd(), file) if isinstance(file, str) and file else None  # noqa: PTH118 - a string
+
+
+def _cwd() -> str:
+    """The current directory; of one that was deleted, what the system still calls it."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string
+    except OSError:
+        try:
+            return os.readlink("/proc/self/cwd")  # noqa: PTH115 - a string
+        except OSError:
+            return "(deleted)"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry for this uid, as in some containers
+        return str(os.getuid())

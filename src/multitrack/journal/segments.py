@@ -1,0 +1,136 @@
+"""The files of one run's journal, and who holds them.
+
+A segment's file is held under an exclusive ``flock`` for as long as its writer lives. The lock belongs to the open
+file, so it goes with the process however that ends, and a forked child that closes its copy leaves it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from multitrack.errors import JournalError, RunInUseError
+from multitrack.journal.manifest import cannot_read
+from multitrack.records import Segment, decode_or_none
+
+#: Seconds that a run whose writer is dead may be held by what that had just forked.
+FORKED_LIMIT: Final = 2.0
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    """The file of segment ``number``, counted from 1, of the run in ``directory``."""
+    return directory / f"{number:06}.jsonl"
+
+
+def last_segment(directory: Path) -> int:
+    """The number of the newest segment, 0 where there is none."""
+    return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a live process holds this segment open for writing."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def is_live(directory: Path) -> bool:
+    """Whether a live process writes the run in ``directory``."""
+    return _held(directory) is not None
+
+
+def _held(directory: Path) -> Path | None:
+    return next((path for path in sorted(directory.glob("[0-9]*.jsonl")) if is_held(path)), None)
+
+
+def _held_by(directory: Path) -> str | None:
+    """Who writes the run: a process, or empty for this one; ``None``: nobody.
+
+    A process that its writer had forked, to run a program in it, has the lock as well for the moment until that runs.
+    Where the writer is dead that moment is waited for.
+    """
+    deadline = time.monotonic() + FORKED_LIMIT
+    while (held := _held(directory)) is not None:
+        with held.open("rb") as file:
+            first = decode_or_none(file.readline())
+        if not isinstance(first, Segment):
+            return "another live process"
+        if first.host != host_name() or _is_alive(first.pid) or time.monotonic() >= deadline:
+            mine = first.pid == os.getpid() and first.host == host_name()
+            return "" if mine else f"process {first.pid} on {first.host}"
+        time.sleep(0.005)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
+def host_name() -> str:
+    """This machine's name; bytes that are no UTF-8 as visible escapes."""
+    return os.fsencode(os.uname().nodename).decode("utf-8", "backslashreplace")
+
+
+def check_readable(directory: Path, count: int) -> None:
+    """Check that the first ``count`` segments of the run in ``directory`` can be read.
+
+    Raises:
+        JournalError: One cannot.
+    """
+    for number in range(1, count + 1):
+        path = segment_path(directory, number)
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise cannot_read(path, error) from error
+
+
+def cannot_write(directory: Path, trouble: OSError) -> JournalError:
+    """A trouble of the machine, with the run that it befell."""
+    reason = f"cannot write the journal of run {directory.name}: {trouble.strerror}"
+    return JournalError(trouble.errno, reason, str(directory))
+
+
+@contextlib.contextmanager
+def opening(directory: Path) -> Iterator[None]:
+    """Be the only one who opens a segment of this run just now.
+
+    Raises:
+        RunInUseError: A live process writes the run.
+        JournalError: The directory cannot be read or written.
+    """
+    fd = -1
+    try:
+        try:
+            fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            writer = _held_by(directory)
+        except OSError as error:
+            raise cannot_write(directory, error) from error
+        if writer == "":
+            raise RunInUseError(
+                f"run {directory.name} is open in this process already ({directory}): go on with it "
+                "(multitrack.active_run(), or what start_run gave back), or end() it first"
+            )
+        if writer:
+            raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")
+        yield
+    finally:
+        if fd >= 0:
+            os.close(fd)

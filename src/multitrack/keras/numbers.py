@@ -1,0 +1,107 @@
+"""The numbers in what Keras and its metrics give: scalars, and small arrays and mappings as a number a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from multitrack.inputs.values import Number, as_array, to_number
+from multitrack.keras.guard import put_aside
+from multitrack.recording.run import Run
+
+#: Numbers that one metric may have: more are no metric, but a result that belongs into a list metric or a file.
+MOST: Final = 100
+
+
+def log_numbers(run: Run, logs: Any, step: int | None, caller: str = "TrackingCallback") -> None:
+    """Record the numbers in ``logs`` as one record, and set aside what cannot be recorded, each by itself.
+
+    Args:
+        run: Where to.
+        logs: By name. An array, list or mapping becomes ``name/0``, ``name/1``, … or ``name/key``, in several
+            dimensions ``name/0/1``.
+        step: The step of all of them, or ``None`` for simple metrics.
+        caller: Who records, for what is set aside.
+    """
+    if run.disabled or logs is None:
+        return
+    numbers, troubles = numbers_in(logs)
+    kind: Literal["simple", "series"] = "simple" if step is None else "series"
+    for name in [name for name in numbers if run._past.kinds.get(name) != kind]:
+        try:
+            run._check_kind(name, kind)  # here, since one list metric among them would cost all the others
+        except Exception as error:  # noqa: BLE001 - see above
+            del numbers[name]
+            troubles.append((name, error))
+    for name, trouble in troubles:  # named, for each kind of trouble is warned of once
+        put_aside(run, f"{caller}: {name}" if name else caller, trouble)
+    run.log_metrics(numbers, step)
+
+
+def numbers_in(logs: Any) -> tuple[dict[str, Number], list[tuple[str, Exception]]]:
+    """All numbers in ``logs`` by their names, and the troubles of those that are none, with the metrics' names."""
+    if not isinstance(logs, Mapping):
+        return {}, [("", TypeError(f"logs must be a mapping of names to numbers, got {type(logs).__name__}"))]
+    # Keras makes a float of nearly everything; a metric with such a name of its own goes before a part of another.
+    numbers: dict[str, Number] = {name: value for name, value in logs.items() if type(value) is float}
+    troubles: list[tuple[str, Exception]] = []
+    for name, value in logs.items():
+        if type(value) is float:
+            continue
+        found = _Found(name)
+        try:
+            found.take(name, value)
+            if taken := [one for one in found.numbers if one in numbers]:
+                raise ValueError(f"two metrics are called {taken[0]!r}; give one of them another name")
+        except Exception as error:  # noqa: BLE001 - of an object of the user's own: it must not cost the others
+            troubles.append((_text(name), error))
+        else:
+            numbers.update(found.numbers)
+            troubles += [(_text(name), error) for error in found.troubles]
+    return numbers, troubles
+
+
+def _text(name: Any) -> str:
+    return name if isinstance(name, str) else ""
+
+
+class _Found:
+    """The numbers of one metric."""
+
+    def __init__(self, metric: Any) -> None:
+        self.numbers: dict[str, Number] = {}
+        self.troubles: list[Exception] = []
+        self._metric = metric
+
+    def take(self, name: Any, value: Any) -> None:
+        """Take in a number, or what holds several.
+
+        Raises:
+            ValueError: The metric has more than :data:`MOST`.
+        """
+        if isinstance(value, Mapping):
+            self._take_each(name, len(value), value.items())
+        elif isinstance(value, (list, tuple)):
+            self._take_each(name, len(value), enumerate(value))
+        elif (array := as_array(value)) is not None and array.size != 1:
+            items = (("/".join(map(str, index)), item) for index, item in np.ndenumerate(array))
+            self._take_each(name, array.size, items)
+        else:
+            try:
+                self.numbers[name] = to_number(value, name)
+            except (TypeError, ValueError, OverflowError) as error:
+                self.troubles.append(error)
+
+    def _take_each(self, name: Any, count: int, items: Iterable[tuple[Any, Any]]) -> None:
+        if not count:
+            raise ValueError(f"metric {name!r} has no number")
+        if count + len(self.numbers) > MOST:
+            raise ValueError(
+                f"metric {self._metric!r} has more than the {MOST} numbers that are recorded of one metric: reduce it "
+                "where it is made, as F1Score(average='macro') does, or record it yourself, in a callback with "
+                f"multitrack.active_run().log_list_metric({self._metric!r}, ...) or as a file with log_artifact_ref"
+            )
+        for key, item in items:
+            self.take(f"{name}/{key}", item)

@@ -1,0 +1,114 @@
+"""The epochs of one execution of a trial, as callbacks saw them: which was the best, and what it had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
+
+from multitrack.inputs.values import Number, to_number
+from multitrack.keras.numbers import numbers_in
+
+
+class _Epoch(NamedTuple):
+    epoch: int
+    step: int
+    value: Number | None
+
+
+class Epochs:
+    """Watches the epochs that are recorded into the run of one execution.
+
+    KerasTuner takes the score from what ``HyperModel.fit`` returns, which may be anything; which epoch was the best
+    follows from the objective's values at the epochs. Only of a returned ``History`` it is the one that KerasTuner
+    takes. Where a number is returned that no epoch had, the score is that number all the same.
+
+    Args:
+        objective: The search's.
+
+    Attributes:
+        fits: The epochs of each fit, by its number.
+    """
+
+    def __init__(self, objective: Any) -> None:
+        self.fits: dict[int, list[_Epoch]] = {}
+        self._objective = objective
+        self._best: Number | None = None
+        self._numbers: dict[str, Number] = {}
+
+    def __call__(self, fit: int, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
+        """An epoch has ended."""
+        value = self._value(logs)
+        self.fits.setdefault(fit, []).append(_Epoch(epoch, step, value))
+        if value is not None and (self._best is None or self._objective.better_than(value, self._best)):
+            self._best, self._numbers = value, numbers_in(logs)[0]
+
+    def best(self, result: Any = None) -> list[int]:
+        """The best epoch, as its step: of all fits, or of each where the result is a list of as many.
+
+        Args:
+            result: What ``HyperModel.fit`` returned.
+
+        Returns:
+            None where the objective was not among what the callbacks saw.
+        """
+        if isinstance(result, keras.callbacks.History):
+            return self._of_history(result)
+        if isinstance(result, list) and all(isinstance(each, keras.callbacks.History) for each in result):
+            return [step for each in result for step in self._of_history(each)]
+        fits = [fit for fit in self.fits.values() if any(epoch.value is not None for epoch in fit)]
+        several = isinstance(result, list) and len(result) == len(fits)
+        groups = fits if several else [[epoch for fit in fits for epoch in fit]]
+        found = [self._best_of(group) for group in groups]
+        return [step for step in found if step is not None]
+
+    def at_best(self, result: Any) -> dict[str, Any]:
+        """What the best epoch had, with what KerasTuner makes of the result, and ``score``, which is KerasTuner's.
+
+        Raises:
+            Exception: KerasTuner cannot read the result.
+        """
+        objective = self._objective
+        scored = tuner_utils.convert_to_metrics_dict([result], objective)  # averaged, as KerasTuner does it next
+        if isinstance(result, keras.callbacks.History):
+            found = dict(tuner_utils.convert_to_metrics_dict(result, objective))
+        else:
+            found = {**self._numbers, **scored}
+        return {**found, "score": scored[objective.name]} if objective.name in scored else found
+
+    def _of_history(self, history: Any) -> list[int]:
+        try:
+            index = tuner_utils.get_best_step(history, self._objective)
+            epochs = [int(epoch) for epoch in history.epoch]
+            told = [
+                self._value({name: found[i] for name, found in history.history.items()}) for i in range(len(epochs))
+            ]
+        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and says so
+            return []
+        if index >= len(epochs):
+            return []
+        # A run counts epochs on over several fits, so the one that gave this history is looked for: the last like it.
+        alike = [fit for fit in self.fits.values() if [epoch.epoch for epoch in fit] == epochs]
+        equal = [fit for fit in alike if [epoch.value for epoch in fit] == told]
+        found = equal or alike
+        return [found[-1][index].step if found else epochs[index]]
+
+    def _best_of(self, epochs: list[_Epoch]) -> int | None:
+        best: _Epoch | None = None
+        for epoch in epochs:
+            if epoch.value is not None and (best is None or self._objective.better_than(epoch.value, best.value)):
+                best = epoch
+        return None if best is None else best.step
+
+    def _value(self, logs: Mapping[str, Any]) -> Number | None:
+        """The objective's value; ``None`` where there is none that epochs could be compared by."""
+        try:
+            if not self._objective.has_value(logs):
+                return None
+            value = to_number(self._objective.get_value(logs), "objective")
+        except Exception:  # noqa: BLE001 - an array, or an objective of the user's own: KerasTuner will say so
+            return None
+        return None if math.isnan(value) else value

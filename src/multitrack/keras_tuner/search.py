@@ -1,0 +1,334 @@
+"""One search as runs: a parent, a child for each attempt of a trial, below it one for each of several executions.
+
+Everything happens on the thread that searches. Only :meth:`Search.begin` raises (a config that cannot hold, before
+any trial); all else is set aside in the parent run, for KerasTuner would count it as the trial's failure.
+
+In a distributed search the chief has the parent run, and the workers the trials'
+(:mod:`multitrack.keras_tuner.distributed`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from multitrack.errors import RunInUseError
+from multitrack.journal.manifest import new_run_id
+from multitrack.keras import TrackingCallback
+from multitrack.keras.checkpoints import OF_TRIAL, TunerCheckpoint
+from multitrack.keras.guard import guarded, put_aside
+from multitrack.keras_tuner import distributed
+from multitrack.keras_tuner.execution import Execution
+from multitrack.keras_tuner.notes import Notes, Sidecar
+from multitrack.keras_tuner.recovery import Interrupted
+from multitrack.keras_tuner.search_run import Summary
+from multitrack.keras_tuner.trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
+from multitrack.recording import lifecycle
+from multitrack.recording.run import Run, active_run, disabled_run
+from multitrack.recording.start import journal_here, start_run
+
+log = logging.getLogger("multitrack")
+
+
+class Search:
+    """The runs of one tuner; made at its first ``search()`` and used again by later ones.
+
+    Args:
+        tuner: The KerasTuner tuner.
+
+    Attributes:
+        parent: The search's run: the active one, or one of its own.
+        runs: The run of each trial's last attempt in this process, by trial id.
+        in_execution: Whether a training of a trial is under way.
+    """
+
+    guarding_name = "KerasTuner search"
+
+    def __init__(self, tuner: Any) -> None:
+        self._tuner = tuner
+        self._worker = distributed.worker_id()
+        self.parent = disabled_run()
+        self.runs: dict[str, Run] = {}
+        self._owned = False
+        self._summary: Summary | None = None  # of the parent, where that is of this process
+        self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
+        self._trial: OpenRun | None = None
+        self._checkpoint: TunerCheckpoint | None = None  # of the trial
+        self._execution: Execution | None = None
+        self._callback: TrackingCallback | None = None  # of a trial that is no execution
+        self.in_execution = False
+        self._said_dropped = False
+        self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
+        self._kept: distributed.Kept | None = None
+
+    @property
+    def guarding_run(self) -> Run:
+        """Where a trouble is set aside."""
+        return self._trial.run if self._trial is not None and self._summary is None else self.parent
+
+    # -- the search -------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Find the search's run, or start it.
+
+        Raises:
+            ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
+        """
+        self._summary, self._said_dropped = None, False
+        trouble: Exception | None = None
+        try:
+            self._notes.load()
+        except (ValueError, OSError) as error:
+            trouble = error
+        chief = distributed.chiefs_notes(self._tuner, self._notes) if self._worker is not None else None
+        if chief is not None:
+            self._join(chief)
+        else:
+            trouble = self._find_parent() or trouble
+        recording = chief is not None or not self.parent.disabled
+        self._notes.journal = Path(self.parent.settings.journal) if recording else None
+        if trouble is not None:
+            put_aside(self.parent, "the search's multitrack.json", trouble)
+        if chief is not None:
+            return
+        self._notes.own.parent, self._notes.own.owned, self._notes.own.begun = self.parent.id, self._owned, True
+        self._notes.own.project = self.parent.project
+        self._save_notes()
+        self._summary = Summary(self._tuner, self.parent, self._notes)
+        self._complete_interrupted()
+        self._summary.describe()
+        if distributed.is_chief():
+            self._kept = distributed.Kept(self._notes)
+
+    def _find_parent(self) -> Exception | None:
+        """The active run, or one of the search's own; what was in the way, if anything was."""
+        if lifecycle.last_open() is not None:
+            self.parent, self._owned = active_run(), False
+            earlier = self._notes.own.parent
+            if earlier not in (None, self.parent.id) and self._notes.own.begun:
+                log.warning(
+                    "multitrack: the search in %s began in run %s and goes on in run %s, which is the active one; "
+                    "start_run(run_id=%r) goes on in the former",
+                    self._tuner.project_dir, earlier, self.parent.id, earlier,
+                )  # fmt: skip
+            return None
+        self._owned = True
+        try:
+            self.parent = self._start_parent()
+        except RunInUseError as error:  # another process searches in the same directory
+            self._notes.own.parent = None
+            self.parent = self._start_parent()
+            return error
+        return None
+
+    def _start_parent(self) -> Run:
+        own, self._notes.journal = self._notes.own, journal_here()
+        if own.parent is not None and own.begun and not self._notes.is_recorded(own.parent):
+            log.warning(
+                "multitrack: run %s, of the search in %s, is not in the journal %s: the search goes on as a new run",
+                own.parent, self._tuner.project_dir, self._notes.journal,
+            )  # fmt: skip
+            own = self._notes.own = Sidecar.fresh()
+        # A run that somebody else opened, and that is continued here, keeps its name.
+        name = self._tuner.project_name if own.parent is None or own.owned else None
+        if own.parent is None:  # noted before it begins: killed in between, there would be two
+            own.parent, own.owned, own.begun = new_run_id(), True, False
+            self._save_notes()
+        return start_run(name=name, group=own.search, run_id=own.parent)
+
+    def _join(self, chief: Sidecar) -> None:
+        """As a worker: the parent is the chief's."""
+        self.parent, self._owned = distributed.join(chief), True
+        if self._notes.own.search != chief.search:
+            self._notes.own = Sidecar(search=chief.search)
+        self._notes.own.parent = chief.parent
+
+    @guarded
+    def _complete_interrupted(self) -> None:
+        if self._notes.journal is not None:
+            Interrupted(self._tuner, self.parent, self._notes).complete()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End what is open; the search's run too, unless it was there before."""
+        if self._kept is not None:
+            self._kept.stop()
+        if error is None:
+            self._end_left_open()
+        else:
+            self._note_hyperparameters()
+        for unfinished in (None if self._execution is None else self._execution.own, self._trial):
+            if unfinished is not None:
+                self._close(unfinished, error or RuntimeError("the search ended before this trial did"))
+        self._execution = self._trial = self._begun = None
+        if self._summary is not None:
+            self._summary.describe()
+            self._summary.name_best()
+            self._summary.refer_to_best()
+        else:  # the chief, told that this worker is done, may be gone
+            self._complete_interrupted()
+        if self._owned:
+            self._close(OpenRun(self.parent), error)
+
+    @guarded
+    def _close(self, unfinished: OpenRun, error: BaseException | None) -> None:
+        unfinished.close(error)
+
+    # -- a trial ----------------------------------------------------------------------------------------------
+
+    @guarded
+    def begin_trial(self, trial: Any) -> None:
+        """Start the run of one attempt, unless it has begun."""
+        if self._begun is trial:
+            return
+        self._end_left_open()
+        self._begun = trial
+        run_id, number = self._next_attempt(trial.trial_id)
+        name = f"trial-{trial.trial_id}" + (f"-a{number}" if number > 1 else "")
+        tags = {"keras_tuner/trial": trial.trial_id, "keras_tuner/attempt": number}
+        if self._worker is not None:
+            tags["keras_tuner/tuner_id"] = self._worker
+        run = self._start(name, self.parent, run_id, tags)
+        self.runs[trial.trial_id] = run
+        self._trial, self._checkpoint, self._callback = OpenRun(run), None, None
+        steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
+        earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
+        if earlier:  # Hyperband goes on with a trial as a new one
+            run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
+        self._checkpoint = TunerCheckpoint(self._tuner, trial.trial_id)
+
+    def _next_attempt(self, trial_id: str) -> tuple[str, int]:
+        try:
+            return self._notes.begin(trial_id)
+        except OSError as error:
+            put_aside(self.guarding_run, "the search's multitrack.json", error)
+            attempts = self._notes.attempts(trial_id)
+            return attempts[-1], len(attempts)
+
+    @guarded
+    def keep_notes(self) -> None:
+        """Before the trial ends: whoever is given a retry of it must find this attempt."""
+        if self._worker is not None:
+            self._notes.keep()
+
+    @guarded
+    def end_trial(self, trial: Any, *, raised: bool = True) -> None:
+        """Record what came of the attempt, and end its run.
+
+        Args:
+            trial: KerasTuner's trial, once the oracle has ended it.
+            raised: Whether the attempt may have raised. If not, the message is that of an earlier attempt.
+        """
+        current, self._trial, self._begun = self._trial, None, None
+        if current is None:
+            return
+        status = trial.status
+        try:
+            # The oracle's own, for in a distributed search ``trial`` is a copy without score.
+            final = self._tuner.oracle.get_trial(trial.trial_id)
+            status = status_of(trial, final)
+            if self._summary is None:
+                final = distributed.with_exact_score(self._tuner, final)
+            log_hyperparameters(current, final.hyperparameters.values)
+            log_result(current, final, status)
+            if status == "COMPLETED" and not current.executions and not current.run.disabled:
+                self._say_untracked(current.run)
+            if self._checkpoint is not None and self._checkpoint.is_new():
+                self._checkpoint.log(current.run, OF_TRIAL)
+            # Absent from the oracle's own in a distributed search.
+            message = (trial.message or final.message) if raised else None
+            if status != "COMPLETED":
+                message = message or f"KerasTuner counts this attempt as {status}: its score is {final.score}"
+                current.run.log_lines(message, stream="stderr")
+        finally:
+            current.close(status=ended_as(status))
+        if self._summary is not None:
+            self._summary.name_best()
+
+    @guarded
+    def _note_hyperparameters(self) -> None:
+        """Of a trial that is cut short, those that it has asked for by now."""
+        if self._trial is not None and self._begun is not None:
+            log_hyperparameters(self._trial, self._begun.hyperparameters.values)
+
+    def _end_left_open(self) -> None:
+        """A subclass of ours may end its trials without our ``on_trial_end``."""
+        if self._begun is not None:
+            self.end_trial(self._begun)
+
+    @guarded
+    def log_epoch(self, model: Any, epoch: int, logs: Any) -> None:
+        """An epoch of a ``run_trial`` of the user's own, which says so to the tuner."""
+        current = self._trial
+        if current is None or self.in_execution:
+            return
+        if self._callback is None:
+            self._callback = TrackingCallback(current.run)
+        self._callback.set_model(model)
+        self._callback.on_epoch_end(epoch, logs)
+
+    # -- an execution -----------------------------------------------------------------------------------------
+
+    @guarded
+    def begin_execution(self, callbacks: Iterable[Any]) -> list[Any] | None:
+        """One training of the trial begins; gives back its callbacks with one more, that records it."""
+        self.in_execution = True
+        current = self._trial
+        if current is None:
+            return None
+        current.executions += 1
+        own = None
+        if getattr(self._tuner, "executions_per_trial", 1) > 1:
+            tags = {"keras_tuner/execution": current.executions}
+            name = f"{current.run.name}-e{current.executions}"
+            own = OpenRun(self._start(name, current.run, new_run_id(), tags))
+        self._execution = Execution(current, own, self._tuner.oracle.objective, callbacks)
+        return self._execution.callbacks
+
+    @guarded
+    def end_execution(self, result: Any, error: BaseException | None = None) -> None:
+        """The training has ended, with a result or an error."""
+        execution, self._execution, self.in_execution = self._execution, None, False
+        if execution is not None:
+            dropped = error is None and execution.has_dropped_callbacks
+            execution.end(result, error)
+            if dropped and not self._said_dropped:
+                self._say_dropped()
+
+    def _say_untracked(self, run: Run) -> None:
+        """A ``run_trial`` of the user's own trains a hypermodel by itself, and nothing of its epochs was recorded."""
+        if self._said_dropped or getattr(self._tuner, "hypermodel", None) is None or run.has_series:
+            return
+        self._said_dropped = True
+        text = (
+            f"{run.name}: {type(self._tuner).__name__}.run_trial() trains by itself, so that its epochs are not "
+            "recorded: call super().run_trial() or self.on_epoch_end() there, or give model.fit() a TrackingCallback()"
+        )
+        log.warning("multitrack: %s", text)
+        run.log_lines(text)
+
+    def _say_dropped(self) -> None:
+        """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
+        self._said_dropped = True
+        model = self._tuner.hypermodel
+        who = type(self._tuner if model is None else model).__name__
+        name = self._trial.run.name if self._trial is not None else "a trial"
+        text = (
+            f"{name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not recorded, "
+            "and KerasTuner keeps no weights: let it take **kwargs, and train with model.fit(*args, **kwargs), or with "
+            "callbacks=callbacks"
+        )
+        log.warning("multitrack: %s", text)
+        self.guarding_run.log_lines(text)
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
+        run = start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
+        run.warn_as(self.parent)  # once a search, and not for each of its trials
+        return run
+
+    @guarded
+    def _save_notes(self) -> None:
+        self._notes.save()

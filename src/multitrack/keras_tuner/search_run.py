@@ -1,0 +1,106 @@
+"""What a search's own run says of it: what is searched and how, and which trial is the best so far."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from multitrack.journal.segments import last_segment
+from multitrack.keras.checkpoints import OF_BEST_TRIAL, TunerCheckpoint
+from multitrack.keras.guard import guarded
+from multitrack.keras.sections import log_section
+from multitrack.keras_tuner.notes import Notes
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.recording.run import Run
+
+#: Settings of KerasTuner's oracles that say how the search goes; each oracle has some of them.
+_SETTINGS: Final = (
+    "max_trials", "max_retries_per_trial", "max_consecutive_failed_trials", "seed", "tune_new_entries",
+    "allow_new_entries", "num_initial_points", "alpha", "beta", "max_epochs", "factor", "hyperband_iterations",
+)  # fmt: skip
+
+
+class Summary:
+    """Keeps the search's run up to date; what it holds already is not recorded again.
+
+    Args:
+        tuner: The KerasTuner tuner.
+        run: The search's run.
+        notes: The notes on the search.
+    """
+
+    def __init__(self, tuner: Any, run: Run, notes: Notes) -> None:
+        self._tuner = tuner
+        self._run = self.guarding_run = run
+        self._notes = notes
+        self._best: tuple[dict[str, str], float | None] = ({}, None)
+        self._read_best()
+
+    @guarded
+    def _read_best(self) -> None:
+        """What the search's run names as the best already, where it goes on with an earlier one."""
+        if self._run.directory is not None and last_segment(self._run.directory) > 1:
+            summary = RecordedRun(self._run.directory).summary()
+            tags = {name: value for name, value in summary.tags.items() if name in ("best_trial", "best_run")}
+            self._best = tags, summary.metrics.get("best_score")
+
+    @guarded
+    def describe(self) -> None:
+        """What is searched, and how; the space grows while trials find new hyperparameters."""
+        tuner, oracle = self._tuner, self._tuner.oracle
+        objective = oracle.objective
+        params: dict[str, Any] = {
+            "tuner": type(tuner).__name__,
+            "oracle": type(oracle).__name__,
+            "project_name": tuner.project_name,
+            "objective": getattr(objective, "name", None),
+            "direction": getattr(objective, "direction", None),
+            "executions_per_trial": getattr(tuner, "executions_per_trial", 1),
+        }
+        for name, direction in getattr(objective, "name_to_direction", {}).items():
+            params[f"objectives/{name}"] = direction
+        params.update({name: getattr(oracle, name, None) for name in _SETTINGS})
+        self._log({name: value for name, value in params.items() if value is not None})
+        self._describe_space(oracle)
+
+    @guarded
+    def _describe_space(self, oracle: Any) -> None:
+        params: dict[str, Any] = {}
+        spaces: dict[str, list[Any]] = {}
+        for entry in oracle.get_space().get_config()["space"]:
+            spaces.setdefault(entry["config"]["name"], []).append(entry)
+        for name, entries in spaces.items():  # several: one name under several conditions
+            params[f"space/{name}"] = json.dumps(entries[0] if len(entries) == 1 else entries, sort_keys=True)
+        self._log(params)
+
+    def _log(self, params: dict[str, Any]) -> None:
+        try:
+            log_section(self._run, "search", params)
+        except (TypeError, ValueError):  # one by one: one that cannot be recorded must not cost the others
+            for name, value in params.items():
+                self._log_one(name, value)
+
+    @guarded
+    def _log_one(self, name: str, value: Any) -> None:
+        log_section(self._run, "search", {name: value})
+
+    @guarded
+    def name_best(self) -> None:
+        """The best completed trial, its run and score, where they are not the same as before."""
+        best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
+        if best is None or best.status != "COMPLETED" or best.score is None:
+            return
+        attempts = self._notes.attempts(best.trial_id)
+        tags = {"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})}
+        named, score = self._best
+        if tags != named:
+            self._run.set_tags(tags)
+        if best.score != score:
+            self._run.log_metric("best_score", best.score)
+        self._best = tags, best.score
+
+    def refer_to_best(self) -> None:
+        """Where the weights of the best trial are, if KerasTuner keeps them; at the end of the search."""
+        trial_id = self._best[0].get("best_trial")
+        if trial_id is not None:
+            TunerCheckpoint(self._tuner, trial_id).log(self._run, OF_BEST_TRIAL)

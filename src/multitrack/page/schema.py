@@ -1,0 +1,135 @@
+"""What a page of runs holds: typed here, read by the page's JavaScript as one JSON block.
+
+Numbers that JSON has not, or that JavaScript would alter, are texts, as in the journal: ``"NaN"``, ``"Infinity"``,
+integers beyond 2⁵³. A param that is such a number comes as ``{"number": text}``, since a param may be text as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from multitrack.records import number_to_json
+from multitrack.summaries.downsample import Curve, Means, Thinned
+from multitrack.summaries.summary import Statistics
+
+_SPECIAL = {"NaN", "Infinity", "-Infinity"}
+#: What an HTML parser or a JavaScript engine could take for more than text.
+_ESCAPES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
+
+
+class Points(msgspec.Struct, frozen=True):
+    """A series or list: what it comes down to, and the points that are drawn. Times count from the run's start.
+
+    ``odd``, ``huge`` and ``below`` are how many of all points are NaN or infinite, integers beyond the doubles, and 0
+    or below.
+    """
+
+    statistics: list[Any]
+    count: int
+    odd: int
+    huge: int
+    below: int
+    steps: list[int]
+    times: list[int]
+    values: list[int | float | str]
+    means: dict[str, list[Any]] | None
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """An artifact reference."""
+
+    name: str
+    uri: str
+    kind: str
+    role: str
+    digest: str | None
+    size: int | None
+
+
+class LogLines(msgspec.Struct, frozen=True):
+    """Log lines: how many there are, and the first ``head`` and the last of them as ``[time, stream, text]``."""
+
+    count: int
+    head: int
+    kept: list[tuple[int, str, str]]
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How one backend fares."""
+
+    name: str
+    state: str
+    id: str | None
+    url: str | None
+
+
+class PageRun(msgspec.Struct, frozen=True):
+    """One run, with all that its own page shows.
+
+    ``ended`` is as :meth:`~multitrack.reading.recorded_run.RecordedRun.ended` has it, ``last`` the time of its last
+    record;
+    ``context`` is a place in the page's table of contexts.
+    """
+
+    id: str
+    name: str
+    project: str
+    status: str
+    started: int
+    ended: int | None
+    last: int
+    parent: str | None
+    group: str | None
+    notes: str | None
+    directory: str
+    tags: dict[str, str]
+    params: dict[str, Any]
+    sources: dict[str, str]
+    metrics: dict[str, int | float | str]
+    series: dict[str, Points]
+    lists: dict[str, Points]
+    references: list[Reference]
+    lines: LogLines
+    counts: dict[str, int]
+    delivery: list[Delivery]
+    context: int | None
+
+
+def points_of(statistics: Statistics, thinned: Thinned, started: int) -> Points:
+    """A series as the page has it."""
+    curve, means = thinned.curve, thinned.means
+    return Points(
+        [None if value is None else number_to_json(value) for value in msgspec.structs.astuple(statistics)],
+        thinned.count, thinned.odd - thinned.huge, thinned.huge, thinned.below,
+        curve.steps, [time - started for time in curve.times], _numbers(curve),
+        None if means is None else {
+            "steps": means.steps, "times": [time - started for time in means.times], "values": _numbers(means),
+            "counts": means.counts,
+        },
+    )  # fmt: skip
+
+
+def _numbers(curve: Curve | Means) -> list[int | float | str]:
+    return [number_to_json(value) for value in curve.values]
+
+
+def param_to_json(value: Any) -> Any:
+    """A param as the page has it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return [_item(item) for item in value] if isinstance(value, (list, tuple)) else value
+    plain = number_to_json(value)
+    return {"number": plain} if isinstance(plain, str) else plain
+
+
+def _item(value: Any) -> Any:
+    found = param_to_json(value)
+    return found["number"] if isinstance(found, dict) and "number" in found else found
+
+
+def script_safe(document: bytes) -> bytes:
+    """The same JSON, with nothing in it that ends a ``<script>`` element or means anything but itself in one."""
+    for text, escape in _ESCAPES:
+        document = document.replace(text, escape)
+    return document

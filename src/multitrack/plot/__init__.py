@@ -1,0 +1,7 @@
+"""Pictures of runs for papers and CI: a series or list of many runs over each other, and parallel coordinates."""
+
+from multitrack.plot.figures import save
+from multitrack.plot.overlays import overlay
+from multitrack.plot.parallel_coordinates import parallel
+
+__all__ = ["overlay", "parallel", "save"]

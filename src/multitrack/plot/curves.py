@@ -1,0 +1,88 @@
+"""The curves that a picture is asked for, by the names that people give them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from multitrack.errors import QueryError
+from multitrack.query.columns import Column, did_you_mean, parse_column, there_are
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.security.terminal import excerpt
+from multitrack.summaries.curves import curves_of
+from multitrack.summaries.downsample import Thinned
+
+_CURVED: Final = ("metrics.", "lists.")
+
+
+class Picked:
+    """The series and lists of some runs that some names can mean: as they are called, or as columns are written.
+
+    Args:
+        runs: The runs.
+        names: ``loss``, ``metrics.loss``, ``lists.latency``, ``"a name: quoted"``.
+    """
+
+    def __init__(self, runs: Sequence[RecordedRun], names: Sequence[str]) -> None:
+        self._runs = runs
+        wanted = {*names, *(column.name for column in map(_column, names) if column is not None)}
+        self._held: dict[Path, dict[str, Thinned]] = {}
+        for run in runs:
+            found = curves_of(run.directory)
+            every = {**found.series, **found.lists}
+            self._held[run.directory] = {name: curve for name, curve in every.items() if name in wanted}
+
+    def curves(self, name: str) -> dict[Path, Thinned]:
+        """The points to draw, by the run's directory: runs of two journals may have one id.
+
+        Raises:
+            QueryError: No run has any.
+        """
+        if not self._runs:
+            raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
+        meant = self.meant(name)
+        found = {run: curves[meant] for run, curves in self._held.items() if meant in curves}
+        if not found:
+            raise QueryError(f"no run has a series or list called {excerpt(meant)!r}{self._why(meant)}")
+        column = _column(name)
+        if meant != name and column is not None and column.reduction is not None:
+            raise QueryError(
+                f"{excerpt(name)!r}: a curve has all its points, nothing is reduced; say {excerpt(meant)!r}"
+            )
+        return found
+
+    def counted(self, name: str) -> Literal["step", "index"]:
+        """What the points of a curve are counted by: the numbers of a list have an index."""
+        meant = self.meant(name)
+        holding = [run for run in self._runs if meant in self._held[run.directory]]
+        return "index" if all(meant in run.summary().lists for run in holding) else "step"
+
+    def meant(self, name: str) -> str:
+        """What is called just so, else what the column means."""
+        column = None if any(name in curves for curves in self._held.values()) else _column(name)
+        return name if column is None else column.name
+
+    def _why(self, name: str) -> str:
+        """Why there is no such curve."""
+        summaries = [run.summary() for run in self._runs]
+        if any(name in summary.simple for summary in summaries):
+            return "; it is a simple metric, which has no curve: compare shows it, and --parallel"
+        return closest(name, list(dict.fromkeys(one for s in summaries for one in (*s.series, *s.lists))))
+
+
+def qualified(name: str) -> str:
+    """A metric's name as the column that it is."""
+    return name if name.startswith(_CURVED) else f"metrics.{name}"
+
+
+def closest(name: str, names: Sequence[str]) -> str:
+    """What was meant, as far as that can be told, else what there is."""
+    return did_you_mean(name, names) or there_are(names)
+
+
+def _column(name: str) -> Column | None:
+    try:
+        return parse_column(qualified(name))
+    except QueryError:
+        return None

@@ -1,0 +1,138 @@
+"""Figures of matplotlib, without a display: made, checked, and written as files."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from multitrack.errors import to_install
+from multitrack.journal.manifest import write_output
+from multitrack.security.terminal import safe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS: Final = (".png", ".svg", ".pdf")
+#: Inches of a side, and pixels, at most.
+LARGEST, _PIXELS = 200, 200_000_000
+#: Characters of a metric's name.
+METRIC: Final = 48
+#: How a note stands above a panel.
+NOTE: Final[dict[str, Any]] = {"loc": "right", "fontsize": "small", "color": "#57606a"}
+_GAPS: Final[dict[str, Any]] = {"fontsize": 7, "color": "#57606a", "annotation_clip": False}
+#: Points from one line of it to the next, and from the panel to the title above.
+_LEADING, _PAD = 8.5, 6.0
+#: Characters of a line at least, however narrow the panel.
+_LINE: Final = 16
+
+
+def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
+    """Write a figure: PNG, SVG or PDF by the file's name, the same bytes each time.
+
+    Raises:
+        ValueError: There is no such format, or the picture would be too large.
+        OSError: The file cannot be written.
+    """
+    from matplotlib import rc_context  # noqa: PLC0415 - an extra
+
+    suffix = check_format(path)
+    check_pixels(figure, path, dpi)
+    stamp = {".svg": "Date", ".pdf": "CreationDate"}.get(suffix)
+    picture = io.BytesIO()
+    with rc_context({"svg.hashsalt": "multitrack"}), _quiet():
+        figure.savefig(picture, format=suffix[1:], dpi=dpi, metadata={stamp: None} if stamp else None)
+    write_output(Path(path), picture.getvalue())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of what matplotlib says of texts: it draws all the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
+        warnings.filterwarnings("ignore", "constrained_layout not applied")  # it is too small for its texts
+        yield
+
+
+def note_gaps(figure: Figure, notes: Mapping[Axes, str]) -> dict[Axes, float]:
+    """Write above panels what they do not show, as wide as each panel, so that it covers nothing.
+
+    Args:
+        figure: What has all that stands beside the panels.
+        notes: A sentence a panel; empty: none.
+
+    Returns:
+        Points from each panel to a title above that.
+    """
+    pads = dict.fromkeys(notes, _PAD)
+    if not any(notes.values()):
+        return pads
+    with _quiet():
+        figure.draw_without_rendering()  # which finds how wide the panels are
+        for panel, note in notes.items():
+            if not note:
+                continue
+            text = panel.annotate(note, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", **_GAPS)
+            width = len(note)
+            while width > _LINE and text.get_window_extent().width > panel.get_window_extent().width:
+                width -= max(1, width // 20)
+                text.set_text(textwrap.fill(note, width))
+            pads[panel] = _PAD + _LEADING * (1 + text.get_text().count("\n"))
+    return pads
+
+
+def check_format(path: str | Path) -> str:
+    """The end of a picture's name.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(f"{str(path)!r}: pictures are {', '.join(FORMATS)}")
+    return suffix
+
+
+def check_pixels(figure: Figure, path: str | Path, dpi: int) -> None:
+    """Check that a picture does not become too large.
+
+    Raises:
+        ValueError: It does.
+    """
+    width, height = (int(side * dpi) for side in figure.get_size_inches())
+    if Path(path).suffix.lower() == ".png" and width * height > _PIXELS:
+        raise ValueError(f"the picture would have {width:,} x {height:,} pixels, which is too many")
+
+
+def check_size(size: tuple[float, float]) -> None:
+    """Check a picture's inches.
+
+    Raises:
+        ValueError: Nothing could be drawn of this size.
+    """
+    if not all(1 <= side <= LARGEST for side in size):
+        raise ValueError(f"a picture is 1 to {LARGEST} inches wide and high, not {size[0]:g} and {size[1]:g}")
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure of so many inches.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second
+    except ImportError as error:
+        raise ImportError(f"pictures need matplotlib: {to_install('plot')}", name="matplotlib") from error
+    return Figure(figsize=size, layout="constrained")
+
+
+def plain_text(text: object) -> str:
+    """A text as matplotlib shows it: a dollar is no formula, and a leading underscore hides nothing."""
+    shown = safe(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown

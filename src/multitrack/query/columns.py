@@ -1,0 +1,200 @@
+"""Columns of a comparison by name, in one syntax everywhere: options, ``sort``, ``where`` and code.
+
+::
+
+    name, status, started            metadata
+    tags.stage  params.lr            a tag, a param
+    metrics.accuracy                 a simple metric; of a series, its last point
+    metrics.loss:min                 another reduction of the series
+    lists.epoch_loss:median          a list metric's
+    inputs.lr  outputs.weights       a param, metric or reference with its type, value and source
+    params."a name: with anything"   quoted where it holds spaces, commas, colons, quotes, brackets or =, !, <, >, ~
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from multitrack.errors import QueryError
+from multitrack.security.terminal import excerpt
+from multitrack.summaries.summary import REDUCTIONS
+
+Kind = Literal["text", "number", "time", "seconds", "value"]
+
+#: The groups of columns, in the order that tables show them.
+GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs")
+#: Those that a reduction may follow.
+REDUCED: Final = ("metrics", "lists")
+#: What metadata there is.
+METADATA: Final = (
+    "run", "name", "project", "status", "started", "ended", "took", "parent", "group", "notes", "user", "host",
+    "program", "command", "python", "commit", "branch", "dirty", "records", "lines",
+)  # fmt: skip
+_KINDS: Final[dict[str, Kind]] = {
+    "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
+}  # fmt: skip
+#: Names that a message tells where none is like the one asked for.
+_NAMED: Final = 5
+#: Characters that text programs and phones put in place of those of the language, and the ones that are meant.
+_DASHES: Final = "−–—‐‑﹣－"
+_LOOK_ALIKES: Final = {
+    **dict.fromkeys("“”„‟″«»＂", '"'), **dict.fromkeys("‘’‚‛′‹›＇`´", "'"), **dict.fromkeys("≤⩽≦", "<="),
+    **dict.fromkeys("≥⩾≧", ">="), "≠": "!=", "＜": "<", "＞": ">", "＝": "=", **dict.fromkeys(_DASHES, "-"),
+}  # fmt: skip
+_AS_MINUS: Final = str.maketrans(dict.fromkeys(_DASHES, "-"))
+_NUMBER: Final = re.compile(r"-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*", re.IGNORECASE)
+_INVISIBLE: Final = "\u00ad\u200b\u2060\ufeff"
+_QUOTE: Final = '" and "'
+#: What need not be quoted.
+_PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
+_COLUMN: Final = re.compile(
+    r"(?:(?P<group>[a-z]+)\.)?(?:(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<plain>[^\s\"':]+))(?::(?P<reduction>\w*))?"
+)
+_RISING: Final = re.compile(
+    r"(?:^|[_/.\- ])(?:\w*acc|\w*accuracy|auc|f1|\w*score|precision|recall|iou|r2|bleu|reward)$"
+)
+_FALLING: Final = re.compile(
+    r"(?:^|[_/.\- ])(?:\w*loss|\w*error|mse|mae|rmse|mape|perplexity|wer|cer|\w*brier(?:_score)?)$"
+)
+_NEGATED: Final = re.compile(r"(?:^|[_/.\- ])neg(?:ative)?[_\- ]")
+#: Scores of what is looked for, not of how well.
+_UNDECIDED: Final = re.compile(r"(?:^|[_/.\- ])(?:anomaly|outlier|novelty|risk)_score$")
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column.
+
+    Attributes:
+        group: One of :data:`GROUPS`.
+        name: The field, param, metric, list, tag or reference.
+        reduction: What a series or list is reduced to; ``None``: the comparison's own choice.
+        kind: What its cells are: ``text``, ``number``, ``time`` (ms since the epoch), ``seconds``, or ``value``.
+    """
+
+    group: str
+    name: str
+    reduction: str | None = None
+    kind: Kind = "text"
+
+    @classmethod
+    def of(cls, group: str, name: str, reduction: str | None = None) -> Column:
+        """A column of the kind that its group has, as far as that is known without looking at runs."""
+        kinds: dict[str, Kind] = {"metrics": "number", "lists": "number", "inputs": "value", "outputs": "value"}
+        return cls(
+            group, name, reduction, _KINDS.get(name, "text") if group == "metadata" else kinds.get(group, "text")
+        )
+
+    def __str__(self) -> str:
+        prefix = "" if self.group == "metadata" else f"{self.group}."
+        plain = _PLAIN.fullmatch(self.name) and not misread(self.name)
+        name = self.name if plain else json.dumps(self.name, ensure_ascii=False)
+        return f"{prefix}{name}{f':{self.reduction}' if self.reduction else ''}"
+
+
+def parse_column(text: str) -> Column:
+    """A column from its name.
+
+    Raises:
+        QueryError: It is none.
+    """
+    shown = repr(excerpt(text))
+    match = _COLUMN.fullmatch(text)
+    if match is None:
+        wrong = misread(text)
+        why = wrong[1] if wrong else 'quote odd names: params."a b"'
+        raise QueryError(f"{shown} is no column, such as params.lr or metrics.loss:min; {why}")
+    group, reduction = match["group"] or "metadata", match["reduction"]
+    name = unquoted(match["quoted"]) if match["quoted"] else match["plain"]
+    if group not in GROUPS:
+        near = did_you_mean(group, GROUPS)
+        raise QueryError(f"{shown}: there is no group {excerpt(group)!r}{near}; there are {', '.join(GROUPS)}")
+    if group == "metadata" and name not in METADATA:
+        brief = excerpt(name)
+        raise QueryError(
+            f"there is no column {brief!r}{did_you_mean(name, METADATA)}; params.{brief} or metrics.{brief}, or one of "
+            f"{', '.join(METADATA)}{f'; {wrong[1]}' if (wrong := misread(name)) else ''}"
+        )
+    if reduction is not None:
+        if group not in REDUCED:
+            raise QueryError(f"{shown}: only metrics and lists are reduced")
+        if reduction not in REDUCTIONS:
+            raise QueryError(
+                f"{shown}: no reduction {excerpt(reduction)!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
+                f'{", ".join(REDUCTIONS)}; a name with a colon is quoted: {group}."a:b"'
+            )
+    return Column.of(group, name, reduction)
+
+
+def unquoted(text: str) -> str:
+    """What stands between quotes; between double ones, escapes are as in JSON."""
+    if text[0] == '"':
+        try:
+            return str(json.loads(text, strict=False))
+        except ValueError:
+            pass  # a backslash that JSON does not know stands for itself
+    return text[1:-1]
+
+
+def misread(word: str) -> tuple[int, str] | None:
+    """Where a word outside quotes has a character that looks like one of the language, and what to do about it."""
+    if word.isascii() and "`" not in word:
+        return None
+    for place, character in enumerate(word):
+        if (meant := _LOOK_ALIKES.get(character)) is not None:
+            if character in _DASHES and not _NUMBER.fullmatch(word.translate(_AS_MINUS)):
+                continue  # a dash in a name
+            return place, f"{character} is not {meant}: write {meant}, or the whole text between {_QUOTE}"
+        if character in _INVISIBLE:
+            return place, f"an invisible character, U+{ord(character):04X}: take it out, or write all between {_QUOTE}"
+    return None
+
+
+def listed(columns: str | Iterable[str]) -> list[str]:
+    """Columns or patterns; of a text, what stands between commas, but those in quotes."""
+    if not isinstance(columns, str):
+        return list(columns)
+    parts, begin, quoted = [], 0, False
+    for found in re.finditer('[",]', columns):
+        at = found.start()
+        if found[0] == '"':
+            quoted ^= columns[at - 1 : at] != "\\"
+        elif not quoted:
+            parts.append(columns[begin:at])
+            begin = at + 1
+    parts.append(columns[begin:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+#: Characters of a name that are looked at to find one that is nearly the same; a whole text may stand in its place.
+COMPARED: Final = 2000
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """The name that is nearly this one, as the end of a message; nothing where there is none."""
+    close = difflib.get_close_matches(word[:COMPARED], known, 1)
+    return f" (did you mean {excerpt(close[0])!r}?)" if close else ""
+
+
+def there_are(names: Sequence[str]) -> str:
+    """Some of the names that there are, as the end of a message."""
+    shown = [excerpt(name) for name in names[:_NAMED]]
+    return f"; there are {', '.join([*shown, *(['…'] if len(names) > _NAMED else [])])}" if names else ""
+
+
+def better(name: str) -> Literal["min", "max"] | None:
+    """Whether the least or the most of a metric is the best, by the habits of naming; ``None``: who knows.
+
+    The most of scikit-learn's ``neg_mean_squared_error`` and the like, which are errors times -1.
+    """
+    name = name.lower()
+    if _UNDECIDED.search(name):
+        return None
+    if _FALLING.search(name):
+        return "max" if _NEGATED.search(name) else "min"
+    return "max" if _RISING.search(name) else None

@@ -1,0 +1,156 @@
+"""Which columns are asked for: groups, patterns and names against what the runs have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from multitrack.errors import QueryError
+from multitrack.query.cells import names_of
+from multitrack.query.columns import COMPARED, GROUPS, REDUCED, Column, better, parse_column, there_are
+from multitrack.security.terminal import excerpt
+from multitrack.summaries.summary import REDUCTIONS, Summary
+
+
+def chosen(
+    wanted: Sequence[str], without: Sequence[str], known: Known, reduction: str
+) -> tuple[list[Column], list[Column]]:
+    """The columns of patterns, each once, in their order.
+
+    Args:
+        wanted: The patterns.
+        without: Those of what is left out.
+        known: What runs have.
+        reduction: What series and lists are reduced to where a column does not say.
+
+    Returns:
+        The columns; and those of groups and patterns that would be reduced to their best, and nobody knows which that
+        is. One that is named stays: it is an error as it is read.
+
+    Raises:
+        QueryError: A pattern says nothing, or no run has a column that it takes.
+    """
+    left_out = {column for text in without for column in known.columns(_Pattern(text))} - {Column.of("metadata", "run")}
+    asked: dict[Column, bool] = {}
+    for pattern in map(_Pattern, wanted):
+        for column in known.columns(pattern):
+            if not left_out & {column, msgspec.structs.replace(column, reduction=None)}:
+                asked[column] = pattern.column is None and known.has_no_best(column, reduction)
+    return [column for column in asked if not asked[column]], [column for column in asked if asked[column]]
+
+
+class Known:
+    """The columns that runs have; one that nobody has is a slip of the pen.
+
+    Args:
+        summaries: Of the runs.
+        others: Of those that they were chosen from, asked for where a column is not found: what only these have is no
+            slip, and nothing is shown for it.
+    """
+
+    def __init__(self, summaries: Sequence[Summary], others: Iterable[Summary] = ()) -> None:
+        self._summaries = summaries
+        self._others = others
+        self._names: dict[str, dict[str, None]] = {}
+        self._beside: Known | None = None
+
+    def names(self, group: str) -> dict[str, None]:
+        """Those of a group, without it, in the order in which the runs have them."""
+        if group not in self._names:
+            self._names[group] = {name: None for summary in self._summaries for name in names_of(group, summary)}
+        return self._names[group]
+
+    def columns(self, pattern: _Pattern) -> list[Column]:
+        """Those of a pattern.
+
+        Raises:
+            QueryError: No run has any.
+        """
+        if pattern.column is not None:
+            self.check(pattern.column)
+            return [pattern.column]
+        found = self._of_groups(pattern)
+        if not found and not pattern.whole and self._summaries and not self._among_others()._of_groups(pattern):
+            raise QueryError(
+                f"no run has a column {excerpt(pattern.text)}{self._among_others()._closest(pattern.text)}"
+            )
+        return found
+
+    def _of_groups(self, pattern: _Pattern) -> list[Column]:
+        return pattern.among(Column.of(group, name) for group in pattern.groups for name in self.names(group))
+
+    def check(self, column: Column) -> None:
+        """Check that a run has this column, where there are runs at all.
+
+        Raises:
+            QueryError: None has.
+        """
+        if not self._summaries or column.group == "metadata" or column.name in self.names(column.group):
+            return
+        every = self._among_others()
+        if column.name not in every.names(column.group):
+            plain = msgspec.structs.replace(column, reduction=None)
+            raise QueryError(f"no run has {excerpt(str(plain))}{every._closest(str(plain))}")
+
+    def has_no_best(self, column: Column, reduction: str) -> bool:
+        """Whether a column asks for the best of a series or list, and nobody knows which end that is."""
+        if column.group not in REDUCED or (column.reduction or reduction) != "best" or better(column.name):
+            return False
+        lists = column.group == "lists"
+        return any(column.name in (each.lists if lists else each.series) for each in self._summaries)
+
+    def _among_others(self) -> Known:
+        """What all have; the others are looked at once."""
+        if self._beside is None:
+            self._beside = Known([*self._summaries, *self._others])
+        return self._beside
+
+    def _closest(self, text: str) -> str:
+        """What was meant, as far as that can be told: the name elsewhere, or nearly this one; else what there is."""
+        group, _, name = text.partition(".")
+        every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # metadata is known to all
+        beside = [column for column in every if column.group == group]
+        for near in ([column for column in every if column.name == name], beside, every):
+            if close := difflib.get_close_matches(name[:COMPARED], [column.name for column in near], 1):
+                meant = next(column for column in near if column.name == close[0])
+                return f" (did you mean {excerpt(str(meant))}?)"
+        return there_are([str(column) for column in beside])
+
+
+class _Pattern:
+    """A group, columns by a pattern, or one column; each with a reduction, where it has one.
+
+    Attributes:
+        text: As it was written.
+        groups: Those that it looks for columns in.
+        whole: Whether it is a group, which may be empty.
+        column: The one column that it is.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        head, _, tail = text.rpartition(":")
+        reduced = bool(head) and tail in REDUCTIONS
+        self._pattern = head if reduced else text
+        self._reduction = tail if reduced else None
+        self.column: Column | None = None
+        self.whole = self._pattern in GROUPS
+        group = self._pattern.partition(".")[0]
+        if self.whole:
+            self.groups: tuple[str, ...] = (self._pattern,)
+            self._pattern += ".*"
+        elif '"' not in text and ("*" in text or "?" in text):
+            self.groups = (group,) if group in GROUPS else GROUPS
+        else:
+            self.groups = ()
+            self.column = parse_column(text)
+
+    def among(self, every: Iterable[Column]) -> list[Column]:
+        """Its columns among those that there are."""
+        found = [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._pattern)]
+        if self._reduction is None:
+            return found
+        return [Column.of(column.group, column.name, self._reduction) for column in found if column.group in REDUCED]

@@ -1,0 +1,296 @@
+"""Runs and series back out of a journal, without any tracker.
+
+Everything is read from the disk when asked for, in plain Python values; a run that is being written may be
+read at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from multitrack.config import load_config
+from multitrack.errors import JournalError, QueryError, RunError
+from multitrack.journal.manifest import (
+    cannot_read,
+    is_run,
+    is_run_id,
+    run_directories,
+    runs_directory,
+    text_of_time,
+    time_in_id,
+)
+from multitrack.reading.recorded_run import Line, Point, RecordedRun, lookup_in
+from multitrack.reading.relatives import Relatives
+from multitrack.records import STATUSES
+from multitrack.security.terminal import excerpt, safe
+from multitrack.summaries.dataframes import Framed
+
+if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
+    from multitrack.query.filters import Lookup, Predicate
+    from multitrack.query.times import Moment
+
+log = logging.getLogger("multitrack")
+
+#: What a log record of a run that cannot be read, and is left out, has its id as.
+LEFT_OUT: Final = "multitrack_left_out"
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What one run came to: a point of a metric followed over runs."""
+
+    run: str
+    name: str
+    time: int
+    value: Any
+
+
+class Followed(dict[Any, list[Measured]], Framed):
+    """Points of a metric over runs, by what the runs have in a column; as a frame, a row a run, with that as ``by``."""
+
+    def _columns(self) -> dict[str, list[Any]]:
+        found = [(by, point) for by, points in self.items() for point in points]
+        return {
+            "by": [by for by, _ in found],
+            **{name: [getattr(point, name) for _, point in found] for name in ("run", "name", "time", "value")},
+        }
+
+
+class Identified(Protocol):
+    """A run, read or recording."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+class JournalReader:
+    """All runs of a journal; made by :func:`open_journal`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __repr__(self) -> str:
+        return f"<JournalReader of {safe(self.directory)}>"
+
+    def runs(
+        self,
+        project: str | None = None,
+        *,
+        status: str | Collection[str] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        group: str | None = None,
+        parent: str | Identified | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: str | None = None,
+    ) -> Iterator[RecordedRun]:
+        """The runs, in the order in which they were created; one that cannot be read is said, and left out.
+
+        Args:
+            project: Only runs of this project.
+            status: Only those that are ``running``, ``finished``, ``failed`` or ``killed``; or one of several of these.
+            tags: Only those with all these tags.
+            group: Only those of this group.
+            parent: Only the children of this run: itself, its id, the beginning of one, or a name that only one has.
+            since: Only those that started then or later: milliseconds since the epoch, a datetime, or a text as in
+                filters (``2026-11-01``, ``7d`` ago).
+            until: Only those that started then or earlier.
+            where: Only those that a filter takes: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
+                docs/reading.md.
+
+        Raises:
+            QueryError: The filter, the status or a time says nothing, or the filter compares with a text what is a
+                number in all runs of the project that have it; it is a ``ValueError``.
+            RunError: No run, or several, are called as the parent.
+        """
+        from multitrack.query.filters import parse_where  # noqa: PLC0415
+        from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
+
+        predicate = None if where is None else parse_where(where)
+        since_, until_ = milliseconds(since), milliseconds(until)
+        parent_id = None if parent is None else self._parent_id(parent)
+        if predicate is not None:
+            predicate.check(self._lookups(project))
+        return self._runs(project, _statuses(status), _tags(tags), group, parent_id, since_, until_, predicate)
+
+    def _runs(
+        self, project: str | None, statuses: frozenset[str] | None, tags: dict[str, str], group: str | None,
+        parent: str | None, since: int | None, until: int | None, predicate: Predicate | None,
+    ) -> Iterator[RecordedRun]:  # fmt: skip
+        relatives = Relatives(self.directory)
+        for directory in self._oldest_first():
+            try:
+                run = RecordedRun(directory, relatives=relatives)
+            except JournalError as error:
+                log.warning("multitrack: %s", error, extra={LEFT_OUT: directory.name})
+                continue
+            facts = run.facts
+            if (
+                project in (None, facts.project)
+                and group in (None, facts.group)
+                and parent in (None, facts.parent)
+                and (since is None or facts.created >= since)
+                and (until is None or facts.created <= until)
+                and (statuses is None or run.summary().status in statuses)
+                and (not tags or tags.items() <= run.summary().tags.items())
+                and (predicate is None or predicate(lookup_in(run)))
+            ):
+                yield run
+
+    def _lookups(self, project: str | None) -> Iterator[Lookup]:
+        """What each run has, in any order; those that cannot be read are said where they are gone through."""
+        relatives = Relatives(self.directory)
+        for directory in run_directories(self.directory):
+            with contextlib.suppress(JournalError):
+                run = RecordedRun(directory, relatives=relatives)
+                if project in (None, run.facts.project):
+                    yield lookup_in(run)
+
+    def _oldest_first(self) -> list[Path]:
+        """The runs' directories in the order of their creation.
+
+        Ids that we make begin with it, so that only what runs with other ids are is looked at.
+        """
+        order = {}
+        for directory in run_directories(self.directory):
+            made = time_in_id(directory.name)
+            if made is not None:
+                order[directory] = (made, False, directory.name)
+                continue
+            try:
+                facts = RecordedRun(directory).facts
+                order[directory] = (text_of_time(facts.created), facts.parent is not None, directory.name)
+            except (JournalError, ValueError, OverflowError):  # damaged, or created at no time that there is
+                order[directory] = ("", False, directory.name)
+        return sorted(order, key=order.__getitem__)
+
+    def _parent_id(self, parent: str | Identified) -> str:
+        try:
+            return self.run(parent).id
+        except RunError:  # children outlive a parent that was deleted
+            if isinstance(parent, str) and any(self._runs(None, None, {}, None, parent, None, None, None)):
+                return parent
+            raise
+
+    def get_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[Point]]:
+        """The series of a run, points by name: all, or the one named. See :meth:`RecordedRun.get_metrics`.
+
+        Args:
+            run: The run, or what :meth:`run` takes.
+            name: Only this one: ``get_metrics(run, "loss")["loss"]``.
+        """
+        return self.run(run).get_metrics(name)
+
+    def get_list_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[float]]:
+        """The list metrics of a run, numbers by name: all, or the one named."""
+        return self.run(run).get_list_metrics(name)
+
+    def get_lines(
+        self, run: str | Identified, from_time: Moment | None = None, to_time: Moment | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Line]:  # fmt: skip
+        """The log lines of a run between two times, both included, at most ``limit``.
+
+        Times are as in :meth:`runs`.
+        """
+        return self.run(run).get_lines(from_time, to_time, limit)
+
+    def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> Followed:
+        """A metric over time, run after run, from the oldest on.
+
+        Args:
+            metric: A column: ``accuracy``, ``metrics.val_loss:min``, ``lists.latency:median``.
+            by: A column that parts the runs, such as ``tags.deployment``; runs without it are left out.
+            filters: As for :meth:`runs`.
+
+        Returns:
+            The runs that have the metric, by what they have in ``by``, a dict; without ``by``, under ``None``. Nothing
+            where only runs have it that the filters leave out.
+
+        Raises:
+            QueryError: A column or filter says nothing, or no run has the column, whatever the filters but the project.
+        """
+        from multitrack.query.columns import GROUPS, parse_column  # noqa: PLC0415 - see above
+        from multitrack.query.selection import Known  # noqa: PLC0415 - see above
+
+        column = parse_column(metric if metric.partition(".")[0] in GROUPS else f"metrics.{metric}")
+        parted = None if by is None else parse_column(by)
+        found = Followed()
+        for run in self.runs(**filters):
+            value, key = run.get(column), None if parted is None else run.get(parted)
+            if value is not None and (parted is None or key is not None):
+                found.setdefault(key, []).append(Measured(run.id, run.facts.name, run.facts.created, value))
+        if not found:
+            known = Known([run.summary() for run in self.runs(filters.get("project"))])
+            for asked in (column, parted):
+                if asked is not None:
+                    known.check(asked)
+        return found
+
+    def run(self, run: str | Identified) -> RecordedRun:
+        """One run by its id, its name where only one has it, or an unambiguous beginning of the id; or a run by itself.
+
+        Raises:
+            RunError: There is none, or several.
+        """
+        if isinstance(run, RecordedRun):
+            return run
+        run_id = run if isinstance(run, str) else run.id
+        if is_run_id(run_id):  # "..", say, is none
+            directory = runs_directory(self.directory) / run_id
+            if is_run(directory):
+                return RecordedRun(directory)
+        every = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
+        found = [one for one in every if one.facts.name == run_id] or every
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
+        raise RunError(
+            f"{'several runs are' if found else 'no run is'} called {excerpt(run_id)!r} in {self.directory}: {known}"
+        )
+
+
+def open_journal(path: str | Path | None = None) -> JournalReader:
+    """Open a journal for reading.
+
+    Args:
+        path: Its directory; default: the config's.
+
+    Raises:
+        JournalError: There is none, or it cannot be read.
+    """
+    directory = Path(load_config().settings.journal if path is None else path).absolute()
+    runs = runs_directory(directory)
+    try:
+        there = runs.is_dir()
+        if there and not os.access(runs, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cannot_read(runs, error) from error
+    if not there:
+        file = ", which is a file" if directory.is_file() else ""
+        raise JournalError(f"no journal in {directory}{file}; name one with --journal, or start a run")
+    return JournalReader(directory)
+
+
+def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
+    if status is None:
+        return None
+    wanted = frozenset([status] if isinstance(status, str) else status)
+    if wrong := [one for one in wanted if one not in STATUSES]:
+        raise QueryError(f"there is no status {excerpt(str(wrong[0]))!r}; there are {', '.join(STATUSES)}")
+    return wanted
+
+
+def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
+    if tags is not None and not isinstance(tags, Mapping):
+        raise TypeError(f'tags are names with values, such as {{"stage": "prod"}}, not {tags!r}')
+    return {name: str(value) for name, value in (tags or {}).items()}

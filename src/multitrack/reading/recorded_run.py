@@ -1,0 +1,309 @@
+"""One run back out of its journal, in plain Python values.
+
+Everything is read from the disk when asked for; a run that is being written may be read at any time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from multitrack.delivery.lane_state import LaneState, state_of
+from multitrack.delivery.report import DeliveryReport, report_run
+from multitrack.errors import JournalError
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest
+from multitrack.journal.segments import check_readable
+from multitrack.records import ListMetric, Metric, Mistake, Record
+from multitrack.security.terminal import safe
+
+if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
+    from multitrack.query.columns import Column
+    from multitrack.query.filters import Lookup
+    from multitrack.query.times import Moment
+    from multitrack.reading.relatives import Relatives
+    from multitrack.summaries.series import Series
+    from multitrack.summaries.summary import Summary
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One point of a series: its step, its value, and when it was logged (ms since the epoch)."""
+
+    step: int
+    value: float
+    time: int
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and when it was logged (ms)."""
+
+    time: int
+    stream: str
+    text: str
+
+
+class RecordedRun:
+    """One run of a journal, read when something is asked for.
+
+    Args:
+        directory: The run's directory.
+        relatives: Where its parents and children are found; default: looked for in its journal.
+
+    Attributes:
+        directory: The run's directory.
+
+    Raises:
+        JournalError: It is damaged, or cannot be read.
+    """
+
+    def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
+        from multitrack.summaries.cache import recall, stamp_of  # noqa: PLC0415 - see above
+
+        self.directory = directory
+        self._known = relatives
+        stamp = stamp_of(directory)
+        self._kept = recall(directory, stamp)
+        self._manifest: Manifest | None = None
+        if self._kept is None:
+            self._manifest = read_manifest(directory)
+            check_readable(directory, len(stamp) - 1)
+
+    @property
+    def _relatives(self) -> Relatives:
+        from multitrack.reading.relatives import Relatives  # noqa: PLC0415 - see above
+
+        if self._known is None:
+            self._known = Relatives(self.directory.parent.parent)
+        return self._known
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is."""
+        if self._manifest is None:
+            self._manifest = read_manifest(self.directory)
+        return self._manifest
+
+    @property
+    def facts(self) -> Manifest:
+        """The manifest without backends and packages, which takes no reading where the run's summary is kept."""
+        return self.manifest if self._kept is None else self._kept.facts
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.facts.id
+
+    @property
+    def context(self) -> Context | None:
+        """Where it came from: its own context, or its parent's."""
+        return context_of(self.directory, self.manifest)
+
+    @property
+    def origin(self) -> Context | None:
+        """The same without the packages, as quick as :attr:`facts`."""
+        run, seen = self, set[str]()
+        while run.facts.context is None:
+            parent = run.facts.parent
+            if parent is None or parent in seen:
+                return None
+            seen.add(parent)
+            try:
+                run = self._relatives.run(self.directory.parent / parent)
+            except JournalError:
+                return None
+        return run.facts.context
+
+    def __repr__(self) -> str:
+        return f"<RecordedRun {safe(self.facts.name)!r} ({self.id}) of {safe(self.facts.project)!r}>"
+
+    def _repr_html_(self) -> str:
+        from multitrack.reading.notebook import run_html  # noqa: PLC0415 - see above
+
+        return run_html(self)
+
+    def records(self) -> Iterator[Record]:
+        """Every record, in the run's order."""
+        cursor = Cursor(self.directory)
+        while stretch := cursor.read():
+            yield from stretch
+
+    def summary(self) -> Summary:
+        """Everything but the series' points and the lines.
+
+        Of a run that has ended it is kept beside the journal; else it takes a pass over it.
+        """
+        from multitrack.summaries.cache import read, stamp_of  # noqa: PLC0415 - see above
+
+        stamp = stamp_of(self.directory)
+        if self._kept is not None and self._kept.stamp == stamp:
+            return self._kept.summary
+        found = read(self.directory, stamp, self.manifest)
+        if found.summary.status == "running":
+            self._kept = None
+        else:
+            self._kept, self._manifest = found, None  # whose packages take most of the room
+        return found.summary
+
+    def ended(self, summary: Summary | None = None) -> int | None:
+        """When it ended (ms since the epoch): of a run that was killed, the last sign of life that it or a child left.
+
+        Args:
+            summary: Its summary, where that was read already.
+
+        Returns:
+            ``None`` while it runs, or a child of one that was killed does.
+        """
+        return self._ended(summary or self.summary(), set())
+
+    def _ended(self, summary: Summary, seen: set[str]) -> int | None:
+        if summary.status == "running":
+            return None
+        ended = max(summary.ended, self.facts.created)
+        seen.add(self.id)  # damaged manifests may make a circle
+        if summary.status == "killed":
+            for child in self._relatives.children(self.id):
+                if child.id not in seen:
+                    of_child = child._ended(child.summary(), seen)
+                    if of_child is None:
+                        return None
+                    ended = max(ended, of_child)
+        return ended
+
+    def took(self, summary: Summary | None = None) -> int:
+        """Milliseconds from its start to its end; while it runs, until now."""
+        ended = self.ended(summary)
+        return max(0, (int(time.time() * 1000) if ended is None else ended) - self.facts.created)
+
+    def get(self, column: str | Column, reduction: str = "last") -> Any:
+        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing, or just that.
+
+        Args:
+            column: The column, or its name.
+            reduction: What a series or list is reduced to where the column does not say.
+
+        Raises:
+            QueryError: There can be no such column.
+        """
+        from multitrack.query.cells import ABSENT, cell  # noqa: PLC0415 - see above
+        from multitrack.query.columns import parse_column  # noqa: PLC0415 - see above
+
+        found = parse_column(column) if isinstance(column, str) else column
+        value = cell(found, self, self.summary(), reduction)
+        return None if value is ABSENT else value
+
+    def get_series(self, name: str) -> Series:
+        """One series, all at once and quickly; its times are those of the calls.
+
+        Where points repeat within a millisecond, :meth:`get_metrics` moves their times as trackers show them.
+        """
+        from multitrack.summaries.series import read_series  # noqa: PLC0415 - see above
+
+        return read_series(self.directory, name)
+
+    def get_all_series(self) -> dict[str, Series]:
+        """Every series, by name, in one pass as quick as :meth:`get_series`."""
+        from multitrack.summaries.series import read_all_series  # noqa: PLC0415 - see above
+
+        return read_all_series(self.directory)
+
+    def lanes(self) -> dict[str, LaneState]:
+        """How far each backend is."""
+        manifest = self._manifest or read_manifest(self.directory)  # not kept: its packages take most of the room
+        return {entry.name: state_of(self.directory, entry.name) for entry in manifest.backends}
+
+    def get_params(self) -> dict[str, Any]:
+        """The params, flat, with the types they were logged with."""
+        return self.summary().params
+
+    def get_metrics(self, name: str | None = None) -> dict[str, list[Point]]:
+        """The series, points by name, in the order they were logged: all, or the one named.
+
+        Args:
+            name: Only this one: ``get_metrics("loss")["loss"]``.
+        """
+        series: dict[str, list[Point]] = {}
+        for record in self.records():
+            if isinstance(record, Metric) and record.step is not None:
+                for key, value in record.numbers.items():
+                    if name is None or key == name:
+                        series.setdefault(key, []).append(Point(record.step, value, record.time))
+        return series
+
+    def get_list_metrics(self, name: str | None = None) -> dict[str, list[float]]:
+        """The list metrics, numbers by name: all, or the one named."""
+        lists: dict[str, list[float]] = {}
+        for record in self.records():
+            if isinstance(record, ListMetric) and name in (None, record.name):
+                lists.setdefault(record.name, []).extend(record.numbers)
+        return lists
+
+    def get_lines(
+        self, from_time: Moment | None = None, to_time: Moment | None = None, limit: int | None = None
+    ) -> Iterator[Line]:
+        """The log lines between two times, both included.
+
+        Args:
+            from_time: Milliseconds since the epoch, a datetime, or a text as in filters (``2026-11-01``, ``7d`` ago).
+            to_time: The same.
+            limit: At most so many.
+
+        Raises:
+            ValueError: The text is no time (a :class:`QueryError`), or the limit is negative.
+        """
+        from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
+
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit}; at most how many lines?")
+        return self._lines(milliseconds(from_time), milliseconds(to_time), limit)
+
+    def get_mistakes(self) -> Counter[tuple[str, str]]:
+        """How often each wrong call was set aside: the call, and the reason."""
+        return Counter((record.call, record.reason) for record in self.records() if isinstance(record, Mistake))
+
+    def _lines(self, from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
+        from multitrack.summaries.series import read_lines  # noqa: PLC0415 - see above
+
+        left = limit
+        for record in read_lines(self.directory):
+            if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):
+                continue
+            for text in record.lines:
+                if left == 0:
+                    return
+                yield Line(record.time, record.stream, text)
+                left = None if left is None else left - 1
+
+
+def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | None = None) -> DeliveryReport:
+    """What each backend of a recorded run holds, and what is pending.
+
+    Args:
+        run: The run.
+        summary: Its summary, where that was read already.
+        until: Of a run that is being written, how many of its records count.
+    """
+    summary = summary or run.summary()
+    records, ended = (summary.records, summary.status != "running") if until is None else (until, False)
+    return report_run(
+        run.lanes(), records, ended=ended, lost=summary.lost, mistakes=summary.mistakes,
+        redacted=summary.redacted, skipped_epochs=summary.skipped_epochs, skipped_batches=summary.skipped_batches,
+    )  # fmt: skip
+
+
+def lookup_in(run: RecordedRun) -> Lookup:
+    """What a filter asks, with one look at the run's files; a parent by its id and its name."""
+    from multitrack.query.cells import cell  # noqa: PLC0415 - see above
+
+    summary = run.summary()
+
+    def look(column: Column) -> Any:
+        if (column.group, column.name) == ("metadata", "parent") and (parent := run.facts.parent):
+            return run._relatives.names(run.directory.parent / parent)
+        return cell(column, run, summary)
+
+    return look

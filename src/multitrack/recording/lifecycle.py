@@ -1,0 +1,178 @@
+"""What this process has open: its runs, its courier, and what happens to them at exit and in forks."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from multitrack.config import Settings
+from multitrack.courier.hosts import Host, ProcessHost, ThreadHost
+from multitrack.environment.context import full_context
+from multitrack.environment.forks import in_background
+from multitrack.journal.fsync import put_on_medium
+from multitrack.journal.manifest import write_manifest
+from multitrack.security.redaction import Redactor
+
+if TYPE_CHECKING:
+    from multitrack.recording.run import Run
+
+log = logging.getLogger("multitrack")
+
+#: Seconds a courier has left after the wait at a run's end is over.
+EXIT_LIMIT: Final = 5.0
+
+_open: list[Run] = []
+_all: weakref.WeakSet[Run] = weakref.WeakSet()
+_hosts: dict[str, Host] = {}
+_lock = threading.RLock()
+_gathering: dict[Path, threading.Thread] = {}
+_detach_limit: list[float] = []
+_exiting = False
+
+
+def host_for(settings: Settings) -> Host | None:
+    """The courier of this process, of the kind that the config asks for; ``None`` with ``delivery = "off"``."""
+    kind = settings.delivery
+    if kind == "off":
+        return None
+    with _lock:
+        if kind not in _hosts:
+            if kind == "thread":
+                host = ThreadHost()
+                host.at_exit = _at_exit
+                _hosts[kind] = host
+            else:
+                _hosts[kind] = ProcessHost(Path(settings.journal))
+            _arm()
+        if settings.exit == "detach":
+            _detach_limit.append(settings.detach_limit)
+        return _hosts[kind]
+
+
+def remember(run: Run) -> None:
+    """An open run of this process."""
+    with _lock:
+        _open.append(run)
+        _all.add(run)
+    _arm()
+
+
+def forget(run: Run) -> None:
+    """The run has ended."""
+    with _lock:
+        if run in _open:
+            _open.remove(run)
+
+
+def open_runs() -> list[Run]:
+    """The runs that are open, in the order in which they were."""
+    with _lock:
+        return list(_open)
+
+
+def last_open() -> Run | None:
+    """The run that was opened last and is still open."""
+    with _lock:
+        return _open[-1] if _open else None
+
+
+def training_has_ended() -> bool:
+    """Whether no run is open here, or the interpreter is about to exit: nothing is left that delivery could slow."""
+    with _lock:
+        return not _open or _exiting
+
+
+def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
+    """Complete the manifest's context in a thread, and write it again."""
+    manifest, context = run.manifest, run.manifest.context
+    if context is None or context.complete:
+        return
+
+    def gather() -> None:
+        redaction = redactor.begin()
+        complete = full_context(context, redaction)
+        run.manifest = msgspec.structs.replace(manifest, context=complete, redacted=manifest.redacted + redaction.count)
+        try:
+            write_manifest(directory, run.manifest)
+            if run.settings.fsync:
+                put_on_medium(directory / "manifest.json")
+        except OSError as error:
+            log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
+
+    thread = in_background(gather, "multitrack-context")
+    if thread is not None:
+        _gathering[directory] = thread
+
+
+def join_context(run: Run) -> None:
+    """Wait until the run's manifest is complete."""
+    thread = _gathering.pop(run.directory, None) if run.directory is not None else None
+    if thread is not None:
+        thread.join(10.0)
+
+
+def _arm() -> None:
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    """End what is open, children first, and let the courier go."""
+    global _exiting
+    _exiting = True
+    status = "finished"
+    error = getattr(sys, "last_value", None)
+    interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
+    if error is not None and not interactive:  # set when an uncaught exception was printed
+        from multitrack.recording.run import ended_by  # noqa: PLC0415 - run imports this module
+
+        status = ended_by(error)
+    _hand_over()
+    for run in reversed(list(_open)):
+        run.end(status)  # type: ignore[arg-type]
+    stop_couriers()
+
+
+def _hand_over() -> None:
+    """Let a courier process open what the thread host has not opened before the interpreter's exit."""
+    thread = _hosts.get("thread")
+    if not isinstance(thread, ThreadHost):
+        return
+    waiting = thread.let_go()
+    for run in _open:
+        if run.directory in waiting and not run.delivery.objects:
+            host = _hosts.setdefault("process", ProcessHost(Path(run.settings.journal)))
+            host.add(run.directory, run.delivery)
+
+
+def stop_couriers() -> None:
+    """Let the process's couriers finish and go; the next run starts another."""
+    with _lock:
+        for host in _hosts.values():
+            host.stop(max(_detach_limit, default=EXIT_LIMIT))
+        _hosts.clear()
+        _detach_limit.clear()
+
+
+def _in_forked_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+    for host in _hosts.values():
+        if isinstance(host, ProcessHost):
+            host.after_fork()
+    _hosts.clear()
+    _gathering.clear()
+    atexit.unregister(_at_exit)
+    for run in list(_all):
+        run.after_fork()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

@@ -1,0 +1,104 @@
+"""A courier that can be killed at anything it does, to be started again with nothing but what is on disk."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from multitrack.delivery.lane import Lane
+from multitrack.journal.cursor import Cursor
+from multitrack.journal.manifest import read_manifest
+from multitrack.plugins import Backend
+from multitrack.records import Record
+
+
+class Killed(BaseException):
+    """``kill -9``: nothing after it happens in this courier."""
+
+
+class MortalLane(Lane):
+    """A lane that dies before or after any hook, or before its position is saved.
+
+    Args:
+        directory: The run's directory.
+        plugin: The backend object, as new as its process.
+        sizes: How many records each stretch holds at most, in turn.
+    """
+
+    def __init__(self, directory: Path, plugin: object, sizes: Sequence[int]) -> None:
+        self._sizes = itertools.cycle(sizes)
+        self._left: int | None = None
+        (entry,) = read_manifest(directory).backends
+        super().__init__(directory, entry, plugin=plugin, notice=lambda _: None)
+
+    def deliver(self, life: int | None) -> None:
+        """Deliver what there is.
+
+        Args:
+            life: How many things it may still do.
+
+        Raises:
+            Killed: It has done them.
+            TimeoutError: It comes to no end.
+        """
+        self._left = life
+        deadline = time.monotonic() + 60
+        while not self.done and time.monotonic() < deadline:
+            if not self.step() and self.idle:
+                return
+            if self.state.problem is not None:
+                time.sleep(0.01)
+        if not self.done:
+            raise TimeoutError(f"the lane neither rests nor ends: {self.state.problem}")
+
+    def live_on(self) -> None:
+        """One more thing is done."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
+
+    def _start_over(self) -> None:
+        super()._start_over()
+        self._cursor = _CutCursor(self.directory, self._sizes)
+
+    def _open(self) -> bool:
+        again = super()._open()
+        if self._backend is not None and self._run is not None:
+            self._backend = cast(Backend, _Hooks(self._backend, self.live_on))
+        return again
+
+    def _save(self) -> None:
+        self.live_on()
+        super()._save()
+
+
+class _CutCursor(Cursor):
+    """A cursor whose stretches end where they are told to."""
+
+    def __init__(self, directory: Path, sizes: Iterator[int]) -> None:
+        super().__init__(directory)
+        self._sizes = sizes
+
+    def read(self, max_records: int = 2000, max_bytes: int = 1 << 20) -> list[Record]:
+        return super().read(min(max_records, next(self._sizes)), max_bytes)
+
+
+class _Hooks:
+    """A backend's hooks, each with a moment before it and one after."""
+
+    def __init__(self, backend: Backend, live_on: Callable[[], None]) -> None:
+        self._backend = backend
+        self._live_on = live_on
+
+    def __getattr__(self, name: str) -> Any:
+        def hook(*arguments: Any) -> Any:
+            self._live_on()
+            answer = getattr(self._backend, name)(*arguments)
+            self._live_on()
+            return answer
+
+        return hook
