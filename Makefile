@@ -29,6 +29,7 @@ bench: .venv/dev .venv-peers/ready .venv-torch/bench
 lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
 
 types: .venv/dev
 	$(BIN)/mypy

@@ -17,11 +17,11 @@ import pytest
 import multitrack
 from multitrack import JournalError, RunError
 from multitrack.delivery.lane_state import lane_file
+from multitrack.delivery.trust import Trust
 from multitrack.journal.manifest import read_manifest
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 from multitrack.security.secrets import KEY_VARIABLES, is_secret_name
-from multitrack.security.trust import Trust
 from recording_backends import delivered
 
 ROOT = Path(__file__).parent.parent

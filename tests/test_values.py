@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from multitrack.inputs.names import check_name
+from multitrack._text import check_name
 from multitrack.inputs.params import flatten_params
 from multitrack.inputs.values import to_number, to_numbers
 

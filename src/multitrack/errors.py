@@ -25,16 +25,6 @@ Nothing here is ever raised into training because of a tracker.
 """
 
 
-def to_install(extra: str, checkout: str | None = None) -> str:
-    """What to type where an extra is missing, from an index and from a checkout.
-
-    Args:
-        extra: Its name.
-        checkout: What pip installs it from there; default: the checkout's own extra.
-    """
-    return f"pip install 'multitrack[{extra}]' (from a checkout: pip install '{checkout or f'.[{extra}]'}')"
-
-
 class MultitrackError(Exception):
     """The root of the tree above."""
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 import drawn_runs
 import multitrack
 from multitrack import plot
+from multitrack._hints import to_install
 from multitrack.cli import main
-from multitrack.errors import QueryError, to_install
+from multitrack.errors import QueryError
 from multitrack.plot.parallel_axis import Axis, differing
 from multitrack.reading.recorded_run import RecordedRun
 

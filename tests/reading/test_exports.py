@@ -118,5 +118,5 @@ def test_html_in_notebooks_is_whole_and_nothing_in_it_does_anything(reader: Jour
 
 
 def test_a_long_comparison_shows_its_beginning(reader: JournalReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multitrack.reading.notebook._ROWS", 2)
+    monkeypatch.setattr("multitrack.compare.html._ROWS", 2)
     assert "… and 1 more runs" in Page(compare(reader.runs())._repr_html_()).text

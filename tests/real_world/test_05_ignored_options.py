@@ -153,7 +153,7 @@ def test_a_mistyped_variable_is_an_error(monkeypatch: pytest.MonkeyPatch, variab
 def test_a_variable_that_nothing_reads_is_warned_of_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from multitrack.environment import variables
+    from multitrack.config import variables
 
     monkeypatch.setattr(variables, "_warned", set())
     unread = ("MULTITRACK_OFF", "MULTITRACK_MODE", "MULTITRACK_NAME", "MULTITRACK_RUN_ID", "MULTITRACK_MLFLO_TIMEOUT")

@@ -102,7 +102,7 @@ def test_one_that_moves_nothing_is_left_after_the_stall(
     run.end()
     body = (
         "from multitrack.delivery.lane import Lane\nfrom multitrack.journal.manifest import read_manifest\nfrom pathlib import Path\n"
-        "from multitrack.security.trust import Trust\n"
+        "from multitrack.delivery.trust import Trust\n"
         f"directory = Path({str(run.directory)!r})\n"
         "lane = Lane(directory, read_manifest(directory).backends[0], trust=Trust(['recording_backends:hung']), notice=print)\n"
         "while not lane.opened: lane.step()\nprint('holds', flush=True)\ntime.sleep(100)\n"

@@ -11,7 +11,8 @@ from multitrack.cli import output
 from multitrack.cli.runs import colour_of, plain
 from multitrack.cli.tables import GAP, Cell, Screen, Table, width_of
 from multitrack.cli.tables import Column as Shown
-from multitrack.compare.comparison import Comparison, differ
+from multitrack.compare.comparison import Comparison
+from multitrack.compare.rows import differ
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 from multitrack.reading.formatting import cell_text, column_texts

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack._hints import to_install
+from multitrack._text import clean_text
 from multitrack.cli import output
 from multitrack.cli.tables import Cell, Column, Piece, Screen, Table
 from multitrack.delivery.report import DeliveryReport, LaneReport
-from multitrack.errors import to_install
-from multitrack.inputs.names import clean_text
 from multitrack.journal.manifest import Manifest
 from multitrack.query.cells import origin_of
 from multitrack.reading.formatting import moment, took, value_text

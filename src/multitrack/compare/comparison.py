@@ -3,62 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal
-
-import msgspec
+from typing import Any, Final
 
 from multitrack.compare import exports
+from multitrack.compare.html import comparison_html
+from multitrack.compare.ranking import as_recorded, best_of, parse_criterion, sorted_by
 from multitrack.compare.rerun import Rerun
+from multitrack.compare.rows import Best, Row, differ, with_kind
 from multitrack.errors import QueryError
-from multitrack.query.cells import ABSENT, Value, cell
-from multitrack.query.columns import Column, better, listed, parse_column
+from multitrack.query.cells import ABSENT, cell
+from multitrack.query.columns import Column, listed, parse_column
 from multitrack.query.selection import Known, chosen
-from multitrack.reading.notebook import comparison_html
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.doubles import is_finite
-from multitrack.summaries.summary import REDUCTIONS, Statistics, Summary
+from multitrack.summaries.summary import REDUCTIONS
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
-
-
-class Row:
-    """One run of a comparison.
-
-    Attributes:
-        id: The run's id.
-        run: The run.
-        summary: What it holds.
-        cells: What it has in each column shown, by the column's name; no key where it has nothing. A param that is
-            ``None`` is there.
-    """
-
-    __slots__ = ("cells", "id", "run", "summary")
-
-    def __init__(self, run: RecordedRun) -> None:
-        self.id = run.id
-        self.run = run
-        self.summary: Summary = run.summary()
-        self.cells: dict[str, Any] = {}
-
-    @property
-    def statistics(self) -> dict[str, Statistics]:
-        """All reductions of every series and list, by the column's name without one: ``metrics.loss``, ``lists.l``."""
-        return {
-            str(Column(group, name)): found
-            for group, all_ in (("metrics", self.summary.series), ("lists", self.summary.lists))
-            for name, found in all_.items()
-        }
-
-
-class Best(msgspec.Struct, frozen=True):
-    """The best run of a comparison, by what, and what it has there."""
-
-    row: Row
-    column: Column
-    direction: Literal["min", "max"]
-    value: int | float
 
 
 class Comparison:
@@ -189,14 +150,14 @@ def compare(
         raise QueryError(f"no reduction {excerpt(reduction)!r}; there are {', '.join(REDUCTIONS)}")
     wanted = ["run", *(DEFAULT if columns is None else listed(columns)), *listed(also)]
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
-    criterion = None if best is None else _criterion(best)
+    criterion = None if best is None else parse_criterion(best)
     rows = _rows(runs)
     known = Known([row.summary for row in rows], (run.summary() for run in among))
     for column, _ in order:
         known.check(column)
     if criterion is not None:
         known.check(criterion[0])
-        criterion = _as_recorded(criterion[0], rows), criterion[1]
+        criterion = as_recorded(criterion[0], rows), criterion[1]
         wanted.append(str(criterion[0]))
     shown, undecided = chosen(wanted, listed(without), known, reduction)
     named = [(str(column), column) for column in shown]
@@ -210,10 +171,10 @@ def compare(
         names = {name for name, _ in named}
         for row in rows:
             row.cells = {name: value for name, value in row.cells.items() if name in names}
-    shown = [_kinded(column, rows) for _, column in named]
+    shown = [with_kind(column, rows) for _, column in named]
     for column, turned in reversed(order):
-        rows = _sorted(rows, column, turned, reduction)
-    found = None if criterion is None else _best(rows, *criterion, reduction)
+        rows = sorted_by(rows, column, turned, reduction)
+    found = None if criterion is None else best_of(rows, *criterion, reduction)
     return Comparison(shown, rows, found, best, undecided)
 
 
@@ -226,72 +187,3 @@ def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
             )
         rows.append(Row(run))
     return rows
-
-
-def differ(name: str, rows: Sequence[Row]) -> bool:
-    """Whether a column's cells are not all the same; 1, 1.0 and True are not.
-
-    What a run has not tells it from its peers alone, the runs of one parent: a search has none of what its trials have.
-    """
-    if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
-        return True
-    parents = [row.run.facts.parent for row in rows]
-    return len({(parent, name in row.cells) for parent, row in zip(parents, rows, strict=True)}) > len(set(parents))
-
-
-def _kinded(column: Column, rows: Sequence[Row]) -> Column:
-    """A column whose kind is what its cells are."""
-    if column.group not in ("params", "tags"):
-        return column
-    name = str(column)
-    cells = [row.cells[name] for row in rows if row.cells.get(name) is not None]
-    numbers = cells and all(type(value) in (int, float) for value in cells)
-    return msgspec.structs.replace(column, kind="number" if numbers else "text")
-
-
-def _sorted(rows: list[Row], column: Column, turned: bool, reduction: str) -> list[Row]:
-    keyed = [(_key(cell(column, row.run, row.summary, reduction)), row) for row in rows]
-    there = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=turned)
-    return [row for _, row in there] + [row for key, row in keyed if key is None]
-
-
-def _key(value: Any) -> Any:
-    """What to sort by: numbers, then texts; ``None`` for what is nothing or NaN."""
-    value = value.value if isinstance(value, Value) else value
-    if value is None or value is ABSENT or value != value:
-        return None
-    return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
-
-
-def _criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
-    """A column, and which of its values is the best."""
-    head, _, direction = text.rpartition(":")
-    if direction in ("min", "max"):
-        column = parse_column(head)
-        if column.reduction is None and column.group in ("metrics", "lists"):
-            column = msgspec.structs.replace(column, reduction=direction)
-        return column, "min" if direction == "min" else "max"
-    column = parse_column(text)
-    habit = better(column.name)
-    if habit is None:
-        name = excerpt(text)
-        raise QueryError(f"is the least or the most of {name} the best? say {name}:min or {name}:max")
-    return column, habit
-
-
-def _as_recorded(column: Column, rows: Sequence[Row]) -> Column:
-    """The column without a reduction, where no run has a series to reduce."""
-    reduced = column.group == "lists" or any(column.name in row.summary.series for row in rows)
-    return column if reduced else Column.of(column.group, column.name)
-
-
-def _best(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
-    found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
-    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
-    if not there:
-        if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
-            raise QueryError(f"{excerpt(str(column))} is no number, so that no run is the best by it")
-        return None
-    pick = min if direction == "min" else max
-    value, row = pick(there, key=lambda pair: pair[0])
-    return Best(row, column, direction, value)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from multitrack.compare.rows import Compared
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 from multitrack.reading.formatting import column_texts, iso
 from multitrack.security.terminal import safe
 from multitrack.summaries.dataframes import arrow_table, pandas_frame, polars_frame
-
-if TYPE_CHECKING:
-    from multitrack.compare.comparison import Comparison
 
 #: What begins a formula in a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -20,7 +18,7 @@ _SPECIAL: Final = re.compile('[,"\r\n]')
 _MARKDOWN: Final = re.compile(r"[\\`*{}\[\]<>|~&]|(?<!\w)_|_(?!\w)")
 
 
-def csv_of(comparison: Comparison) -> str:
+def csv_of(comparison: Compared) -> str:
     """CSV with a line of names; times are ISO 8601, UTC."""
     columns = [(column, field) for column in comparison.columns for field in _fields(column)]
     lines: list[list[Any]] = [[f"{column}{field}" for column, field in columns]]
@@ -36,7 +34,7 @@ def _quoted(value: Any) -> str:
     return '"{}"'.format(text.replace('"', '""')) if _SPECIAL.search(text) else text
 
 
-def markdown_of(comparison: Comparison) -> str:
+def markdown_of(comparison: Compared) -> str:
     """A Markdown table; the best run in bold."""
     columns = comparison.columns
     best = comparison.best and comparison.best.row.id
@@ -53,22 +51,22 @@ def markdown_of(comparison: Comparison) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def pandas_of(comparison: Comparison) -> Any:
+def pandas_of(comparison: Compared) -> Any:
     """A ``pandas.DataFrame``."""
     return pandas_frame(_arrays(comparison), _times(comparison))
 
 
-def polars_of(comparison: Comparison) -> Any:
+def polars_of(comparison: Compared) -> Any:
     """A ``polars.DataFrame``."""
     return polars_frame(_arrays(comparison), _times(comparison))
 
 
-def arrow_of(comparison: Comparison) -> Any:
+def arrow_of(comparison: Compared) -> Any:
     """A ``pyarrow.Table``."""
     return arrow_table(_arrays(comparison), _times(comparison))
 
 
-def _arrays(comparison: Comparison) -> dict[str, list[Any]]:
+def _arrays(comparison: Compared) -> dict[str, list[Any]]:
     return {
         f"{column}{field}": [_plain(row.cells.get(str(column)), field) for row in comparison.rows]
         for column in comparison.columns
@@ -76,7 +74,7 @@ def _arrays(comparison: Comparison) -> dict[str, list[Any]]:
     }
 
 
-def _times(comparison: Comparison) -> list[str]:
+def _times(comparison: Compared) -> list[str]:
     return [str(column) for column in comparison.columns if column.kind == "time"]
 
 

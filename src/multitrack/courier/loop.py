@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from multitrack.delivery.lane import Lane
+from multitrack.delivery.trust import Trust
 from multitrack.delivery.waiting import Settling
 from multitrack.errors import JournalError
 from multitrack.journal import manifest as manifests
 from multitrack.security.redaction import Redactor, secret_values
 from multitrack.security.terminal import safe
-from multitrack.security.trust import Trust
 
 #: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
 WORKERS: Final = 4

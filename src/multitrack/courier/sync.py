@@ -15,6 +15,7 @@ import msgspec
 from multitrack.config import Config, load_config
 from multitrack.delivery.lane_state import LaneState
 from multitrack.delivery.report import DeliveryReport
+from multitrack.delivery.trust import Trust
 from multitrack.delivery.waiting import STALL, Settling
 from multitrack.environment.allowed import BASE, nothing_else
 from multitrack.environment.directory import current_or_none
@@ -24,7 +25,6 @@ from multitrack.plugins import load_backend
 from multitrack.reading.reader import open_journal
 from multitrack.reading.recorded_run import RecordedRun, report_of
 from multitrack.security.secrets import without_credentials
-from multitrack.security.trust import Trust
 
 if TYPE_CHECKING:
     from multitrack.delivery.lane import Lane

@@ -16,16 +16,17 @@ from typing import Any, Final
 import msgspec
 
 from multitrack import plugins
+from multitrack._text import clean_text, error_text
 from multitrack.delivery import loading
 from multitrack.delivery.backoff import Pace
 from multitrack.delivery.lane_lock import LaneLock
 from multitrack.delivery.lane_state import LaneState, lane_file, read_state, state_of
 from multitrack.delivery.set_aside import REASONS, count_reasons, keep_asides, read_asides
+from multitrack.delivery.trust import Trust
 from multitrack.environment import warned
 from multitrack.environment.directory import with_reason
 from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.inputs.names import clean_text, error_text
 from multitrack.journal import manifest as manifests
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.manifest import BackendEntry
@@ -33,7 +34,6 @@ from multitrack.journal.segments import is_live
 from multitrack.journal.writer import close_dead
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
 from multitrack.security.redaction import Redactor, secret_values
-from multitrack.security.trust import Trust
 
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0

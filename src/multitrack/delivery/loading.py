@@ -9,11 +9,11 @@ import msgspec
 
 from multitrack import plugins
 from multitrack.delivery.lane_state import lane_file
+from multitrack.delivery.trust import Trust
 from multitrack.errors import JournalError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import BackendEntry, Context, Manifest, read_manifest
 from multitrack.journal.segments import last_segment
-from multitrack.security.trust import Trust
 
 
 def load(

@@ -14,7 +14,6 @@ from multitrack.security.terminal import safe
 if TYPE_CHECKING:
     from multitrack.delivery.report import DeliveryReport
     from multitrack.delivery.waiting import Settling
-    from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 
@@ -119,16 +118,22 @@ def _told(doing: set[str], done: int, total: int) -> str:
     return f"stalled at {done}/{total}" if "stalled" in doing else "done"
 
 
-def pending_statement(run: Run, report: DeliveryReport, *, detached: bool) -> str | None:
-    """What is pending after the wait and how to send it, or ``None`` where nothing is to be said."""
+def pending_statement(run: str, journal: str, report: DeliveryReport, *, detached: bool) -> str | None:
+    """What is pending after the wait and how to send it, or ``None`` where nothing is to be said.
+
+    Args:
+        run: The run's id.
+        journal: The directory of its journal.
+        report: Its delivery.
+        detached: Whether the courier goes on alone.
+    """
     said = report.lost or report.mistakes or report.skipped or any(lane.set_aside for lane in report.values())
     if report.complete and not said:
         return None
-    journal = run.settings.journal
     if report.complete:
-        return f"run {run.id}: {report}"
+        return f"run {run}: {report}"
     how = "the courier goes on; `multitrack runs` shows how far it is" if detached else (
         f"{'the rest is kept' if report.lost else 'nothing is lost'}; send the rest with: multitrack sync "
         f"--journal {journal}"
     )  # fmt: skip
-    return f"run {run.id}: {report}; {how}"
+    return f"run {run}: {report}; {how}"

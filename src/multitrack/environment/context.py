@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
+from multitrack._text import clean_text
 from multitrack.environment.forks import without_fork
-from multitrack.inputs.names import clean_text
 from multitrack.journal.manifest import Context, GitState
 from multitrack.journal.segments import host_name
 from multitrack.plugins.distributions import packages, urls_of_packages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from multitrack.inputs.names import plain_text, short_repr
+from multitrack._text import plain_text, short_repr
 
 CAPTURES: Final = ("stdout", "stderr", "logging")
 

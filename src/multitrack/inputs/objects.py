@@ -13,8 +13,8 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
+from multitrack._text import clean_text, type_name
 from multitrack.inputs.large import is_one_of, large_text
-from multitrack.inputs.names import clean_text, type_name
 from multitrack.records import ObjectText
 from multitrack.security.secrets import REDACTED, is_secret_name
 

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 
 
 def read_params(path: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import Any
 
+from multitrack._text import check_name, clean_text, plain_text, shown
 from multitrack.inputs.large import LONGEST, column_items, small_array
-from multitrack.inputs.names import check_name, clean_text, plain_text, shown
 from multitrack.inputs.objects import object_text
 from multitrack.inputs.structures import mapping_of
 from multitrack.inputs.values import plain_number, to_number

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from multitrack.inputs.names import check_name, clean_text, short_repr, shown
+from multitrack._text import check_name, clean_text, short_repr, shown
 from multitrack.inputs.param_files import read_params
 from multitrack.inputs.params import flatten_params, plain_param
 from multitrack.inputs.structures import is_namespace

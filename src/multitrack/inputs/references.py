@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from multitrack.inputs.names import plain_text
+from multitrack._text import plain_text
 
 #: Bytes, and files of a directory, whose digest takes a moment that training does not notice. That of more is computed
 #: on a thread.

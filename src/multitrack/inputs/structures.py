@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from multitrack._text import error_text
 from multitrack.inputs.large import frame_columns
-from multitrack.inputs.names import error_text
 from multitrack.inputs.values import defines
 
 log = logging.getLogger("multitrack")

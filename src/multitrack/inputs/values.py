@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from multitrack.inputs.names import error_text, shown
+from multitrack._text import error_text, shown
 from multitrack.records import number_to_json
 
 Number = int | float

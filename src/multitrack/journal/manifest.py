@@ -26,8 +26,8 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack._text import plain_text
 from multitrack.errors import JournalError
-from multitrack.inputs.names import plain_text
 from multitrack.records import Segment, decode_or_none
 
 log = logging.getLogger("multitrack")

@@ -9,7 +9,7 @@ the run, counted and warned of once; training never sees it.
 
 from __future__ import annotations
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 
 try:
     import keras  # noqa: F401 - the first to say that it is missing

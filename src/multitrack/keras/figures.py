@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 from multitrack.keras.guard import put_aside
 from multitrack.recording.run import Run, active_run
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 
 try:
     import keras_tuner as _keras_tuner

@@ -16,7 +16,7 @@ import keras_tuner
 from keras_tuner.engine import base_tuner
 from keras_tuner.src import backend as keras_tuner_backend  # it has no public name
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 from multitrack.keras_tuner.search import Search
 from multitrack.recording.run import Run
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack._text import clean_text
 from multitrack.delivery.report import LaneReport, report_run
-from multitrack.inputs.names import clean_text
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.segments import is_live
 from multitrack.page.schema import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of

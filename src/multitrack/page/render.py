@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from multitrack.errors import to_install
-from multitrack.inputs.names import clean_text
+from multitrack._hints import to_install
+from multitrack._text import clean_text
 from multitrack.journal.manifest import write_output
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.schema import PageRun, script_safe

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+from multitrack._hints import closest
 from multitrack.errors import QueryError
-from multitrack.query.columns import Column, did_you_mean, parse_column, there_are
+from multitrack.query.columns import Column, parse_column
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.curves import curves_of
@@ -74,11 +75,6 @@ class Picked:
 def qualified(name: str) -> str:
     """A metric's name as the column that it is."""
     return name if name.startswith(_CURVED) else f"metrics.{name}"
-
-
-def closest(name: str, names: Sequence[str]) -> str:
-    """What was meant, as far as that can be told, else what there is."""
-    return did_you_mean(name, names) or there_are(names)
 
 
 def _column(name: str) -> Column | None:

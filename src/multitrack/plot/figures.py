@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 from multitrack.journal.manifest import write_output
 from multitrack.security.terminal import safe
 

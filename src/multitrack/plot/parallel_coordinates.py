@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from multitrack._hints import closest
 from multitrack.errors import QueryError
-from multitrack.plot.curves import closest, qualified
+from multitrack.plot.curves import qualified
 from multitrack.plot.figures import METRIC, NOTE, check_size, new_figure, plain_text
 from multitrack.plot.lines import HUGE, NAME, ODD, cut, labels_of, some
 from multitrack.plot.parallel_axis import Axis, differing, finite

@@ -7,8 +7,9 @@ import importlib
 from collections.abc import Sequence
 from typing import Final
 
-from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError, to_install
-from multitrack.inputs.names import short_repr
+from multitrack._hints import to_install
+from multitrack._text import short_repr
+from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError
 from multitrack.plugins.distributions import entry_point, entry_points
 from multitrack.plugins.facade import Backend, Extension, checked_manager
 

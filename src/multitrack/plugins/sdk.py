@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from multitrack.errors import BackendNotInstalledError, PluginError, to_install
+from multitrack._hints import to_install
+from multitrack.errors import BackendNotInstalledError, PluginError
 
 log = logging.getLogger("multitrack")
 

@@ -18,7 +18,7 @@ ABSENT: Final = msgspec.UNSET
 _OF_CONTEXT: Final = frozenset({"user", "host", "program", "command", "python"})
 
 
-class Origin(Protocol):
+class RunFacts(Protocol):
     """A run as far as metadata goes: :class:`~multitrack.reading.recorded_run.RecordedRun`."""
 
     @property
@@ -52,7 +52,7 @@ class Value(msgspec.Struct, frozen=True):
     source: str
 
 
-def cell(column: Column, run: Origin, summary: Summary, reduction: str = "last", best: str | None = None) -> Any:
+def cell(column: Column, run: RunFacts, summary: Summary, reduction: str = "last", best: str | None = None) -> Any:
     """What a run has in a column, :data:`ABSENT` where it has nothing.
 
     Args:
@@ -102,7 +102,7 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
     return found.reduce(wanted)
 
 
-def _metadata(name: str, run: Origin, summary: Summary) -> Any:
+def _metadata(name: str, run: RunFacts, summary: Summary) -> Any:
     facts = run.facts
     match name:
         case "run":

@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
 
+from multitrack._hints import did_you_mean
 from multitrack.errors import QueryError
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.summary import REDUCTIONS
@@ -39,8 +39,6 @@ METADATA: Final = (
 _KINDS: Final[dict[str, Kind]] = {
     "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
 }  # fmt: skip
-#: Names that a message tells where none is like the one asked for.
-_NAMED: Final = 5
 #: Characters that text programs and phones put in place of those of the language, and the ones that are meant.
 _DASHES: Final = "−–—‐‑﹣－"
 _LOOK_ALIKES: Final = {
@@ -169,22 +167,6 @@ def listed(columns: str | Iterable[str]) -> list[str]:
             begin = at + 1
     parts.append(columns[begin:])
     return [part.strip() for part in parts if part.strip()]
-
-
-#: Characters of a name that are looked at to find one that is nearly the same; a whole text may stand in its place.
-COMPARED: Final = 2000
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """The name that is nearly this one, as the end of a message; nothing where there is none."""
-    close = difflib.get_close_matches(word[:COMPARED], known, 1)
-    return f" (did you mean {excerpt(close[0])!r}?)" if close else ""
-
-
-def there_are(names: Sequence[str]) -> str:
-    """Some of the names that there are, as the end of a message."""
-    shown = [excerpt(name) for name in names[:_NAMED]]
-    return f"; there are {', '.join([*shown, *(['…'] if len(names) > _NAMED else [])])}" if names else ""
 
 
 def better(name: str) -> Literal["min", "max"] | None:

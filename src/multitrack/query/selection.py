@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from multitrack._hints import COMPARED, there_are
 from multitrack.errors import QueryError
 from multitrack.query.cells import names_of
-from multitrack.query.columns import COMPARED, GROUPS, REDUCED, Column, better, parse_column, there_are
+from multitrack.query.columns import GROUPS, REDUCED, Column, better, parse_column
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.summary import REDUCTIONS, Summary
 

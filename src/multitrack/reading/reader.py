@@ -27,8 +27,7 @@ from multitrack.journal.manifest import (
     text_of_time,
     time_in_id,
 )
-from multitrack.reading.recorded_run import Line, Point, RecordedRun, lookup_in
-from multitrack.reading.relatives import Relatives
+from multitrack.reading.recorded_run import Line, Point, RecordedRun, Relatives, lookup_in
 from multitrack.records import STATUSES
 from multitrack.security.terminal import excerpt, safe
 from multitrack.summaries.dataframes import Framed

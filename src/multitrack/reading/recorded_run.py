@@ -17,7 +17,7 @@ from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.report import DeliveryReport, report_run
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest
+from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest, run_directories
 from multitrack.journal.segments import check_readable
 from multitrack.records import ListMetric, Metric, Mistake, Record
 from multitrack.security.terminal import safe
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
     from multitrack.query.columns import Column
     from multitrack.query.filters import Lookup
     from multitrack.query.times import Moment
-    from multitrack.reading.relatives import Relatives
     from multitrack.summaries.series import Series
     from multitrack.summaries.summary import Summary
 
@@ -74,9 +73,8 @@ class RecordedRun:
             check_readable(directory, len(stamp) - 1)
 
     @property
-    def _relatives(self) -> Relatives:
-        from multitrack.reading.relatives import Relatives  # noqa: PLC0415 - see above
-
+    def relatives(self) -> Relatives:
+        """The runs around it."""
         if self._known is None:
             self._known = Relatives(self.directory.parent.parent)
         return self._known
@@ -113,7 +111,7 @@ class RecordedRun:
                 return None
             seen.add(parent)
             try:
-                run = self._relatives.run(self.directory.parent / parent)
+                run = self.relatives.run(self.directory.parent / parent)
             except JournalError:
                 return None
         return run.facts.context
@@ -124,7 +122,8 @@ class RecordedRun:
     def _repr_html_(self) -> str:
         from multitrack.reading.notebook import run_html  # noqa: PLC0415 - see above
 
-        return run_html(self)
+        summary = self.summary()
+        return run_html(self.facts, summary, self.took(summary))
 
     def records(self) -> Iterator[Record]:
         """Every record, in the run's order."""
@@ -166,7 +165,7 @@ class RecordedRun:
         ended = max(summary.ended, self.facts.created)
         seen.add(self.id)  # damaged manifests may make a circle
         if summary.status == "killed":
-            for child in self._relatives.children(self.id):
+            for child in self.relatives.children(self.id):
                 if child.id not in seen:
                     of_child = child._ended(child.summary(), seen)
                     if of_child is None:
@@ -279,6 +278,50 @@ class RecordedRun:
                 left = None if left is None else left - 1
 
 
+class Relatives:
+    """What is known of the runs around those of one listing.
+
+    Args:
+        journal: The journal's directory.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._read: dict[str, RecordedRun] = {}
+        self._children: dict[str, list[Path]] | None = None
+
+    def run(self, directory: Path) -> RecordedRun:
+        """A run that others descend from; read once.
+
+        Raises:
+            JournalError: It is not there, or damaged.
+        """
+        found = self._read.get(directory.name)
+        if found is None:
+            found = self._read[directory.name] = RecordedRun(directory, relatives=self)
+        return found
+
+    def names(self, directory: Path) -> tuple[str, ...]:
+        """What a run is called: its id, and its name unless it is gone."""
+        try:
+            return directory.name, self.run(directory).facts.name
+        except JournalError:
+            return (directory.name,)
+
+    def children(self, run_id: str) -> list[RecordedRun]:
+        """The children of a run; the first time this looks at what every run of the journal is."""
+        if self._children is None:
+            self._children = {}
+            for directory in run_directories(self._journal):
+                try:
+                    parent = RecordedRun(directory, relatives=self).facts.parent
+                except JournalError:
+                    continue
+                if parent is not None:
+                    self._children.setdefault(parent, []).append(directory)
+        return [RecordedRun(directory, relatives=self) for directory in self._children.get(run_id, ())]
+
+
 def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | None = None) -> DeliveryReport:
     """What each backend of a recorded run holds, and what is pending.
 
@@ -303,7 +346,7 @@ def lookup_in(run: RecordedRun) -> Lookup:
 
     def look(column: Column) -> Any:
         if (column.group, column.name) == ("metadata", "parent") and (parent := run.facts.parent):
-            return run._relatives.names(run.directory.parent / parent)
+            return run.relatives.names(run.directory.parent / parent)
         return cell(column, run, summary)
 
     return look

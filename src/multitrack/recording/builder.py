@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from multitrack import plugins
+from multitrack._text import check_name, clean_text, plain_text, shown
 from multitrack.config import Config, Settings
 from multitrack.courier.hosts import Delivery
 from multitrack.environment.allowed import allowed
@@ -20,7 +21,6 @@ from multitrack.environment.context import quick_context
 from multitrack.environment.notebook import current_cell
 from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs.captures import captures_in
-from multitrack.inputs.names import check_name, clean_text, plain_text, shown
 from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
 from multitrack.journal.fsync import keep_durable, put_on_medium
 from multitrack.journal.manifest import (
@@ -37,6 +37,7 @@ from multitrack.journal.run_directory import made
 from multitrack.journal.segments import cannot_write, opening
 from multitrack.journal.writer import Writer
 from multitrack.recording import lifecycle
+from multitrack.recording.capture import Capture
 from multitrack.recording.history import Past
 from multitrack.recording.remote_run import RunElsewhere
 from multitrack.recording.run import Run
@@ -213,7 +214,8 @@ class Start:
         lifecycle.gather_context(run, directory, redactor)
         if host is not None and manifest.backends:
             host.add(directory, self.delivery)
-        run.start_capture(request.capture)
+        if request.capture:
+            run.start_capture(Capture(run, request.capture).close)
         return run
 
     def _open_journal(
@@ -258,7 +260,7 @@ class Start:
         run.cell = current_cell()
         if run.cell is None:
             return
-        for other in lifecycle.open_runs():
+        for other in cast(list[Run], lifecycle.open_runs()):
             if other.disabled or other.in_block or other.cell in (None, run.cell) or other in run.ancestors():
                 continue
             log.warning(

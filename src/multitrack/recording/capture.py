@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from multitrack.recording.run import Run
+from multitrack.recording.run import Run, active_run
 
 
 class LogHandler(logging.Handler):
@@ -29,11 +28,7 @@ class LogHandler(logging.Handler):
         if record.name.split(".")[0] == "multitrack":
             return  # what we say of the run is not part of it, and could go round in circles
         try:
-            run = self._run
-            if run is None:
-                from multitrack.recording.run import active_run  # noqa: PLC0415 - run imports this module
-
-                run = active_run()
+            run = self._run or active_run()
             if run.status == "running":
                 run.log_lines(self.format(record), stream="log")
         except Exception:  # noqa: BLE001 - logging's own way to report a handler's trouble

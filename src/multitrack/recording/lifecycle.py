@@ -9,28 +9,43 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
 from multitrack.config import Settings
-from multitrack.courier.hosts import Host, ProcessHost, ThreadHost
+from multitrack.courier.hosts import Delivery, Host, ProcessHost, ThreadHost
 from multitrack.environment.context import full_context
 from multitrack.environment.forks import in_background
 from multitrack.journal.fsync import put_on_medium
-from multitrack.journal.manifest import write_manifest
+from multitrack.journal.manifest import Manifest, write_manifest
+from multitrack.recording.status import ended_by
+from multitrack.records import Status
 from multitrack.security.redaction import Redactor
-
-if TYPE_CHECKING:
-    from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 
 #: Seconds a courier has left after the wait at a run's end is over.
 EXIT_LIMIT: Final = 5.0
 
-_open: list[Run] = []
-_all: weakref.WeakSet[Run] = weakref.WeakSet()
+
+class OpenRun(Protocol):
+    """A run as far as this module goes: :class:`~multitrack.recording.run.Run`."""
+
+    manifest: Manifest
+    directory: Path | None
+    settings: Settings
+    delivery: Delivery
+
+    def end(self, status: Status = "finished") -> object:
+        """End it."""
+
+    def after_fork(self) -> None:
+        """Called in a forked child."""
+
+
+_open: list[OpenRun] = []
+_all: weakref.WeakSet[OpenRun] = weakref.WeakSet()
 _hosts: dict[str, Host] = {}
 _lock = threading.RLock()
 _gathering: dict[Path, threading.Thread] = {}
@@ -57,7 +72,7 @@ def host_for(settings: Settings) -> Host | None:
         return _hosts[kind]
 
 
-def remember(run: Run) -> None:
+def remember(run: OpenRun) -> None:
     """An open run of this process."""
     with _lock:
         _open.append(run)
@@ -65,20 +80,20 @@ def remember(run: Run) -> None:
     _arm()
 
 
-def forget(run: Run) -> None:
+def forget(run: OpenRun) -> None:
     """The run has ended."""
     with _lock:
         if run in _open:
             _open.remove(run)
 
 
-def open_runs() -> list[Run]:
+def open_runs() -> list[OpenRun]:
     """The runs that are open, in the order in which they were."""
     with _lock:
         return list(_open)
 
 
-def last_open() -> Run | None:
+def last_open() -> OpenRun | None:
     """The run that was opened last and is still open."""
     with _lock:
         return _open[-1] if _open else None
@@ -90,7 +105,7 @@ def training_has_ended() -> bool:
         return not _open or _exiting
 
 
-def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
+def gather_context(run: OpenRun, directory: Path, redactor: Redactor) -> None:
     """Complete the manifest's context in a thread, and write it again."""
     manifest, context = run.manifest, run.manifest.context
     if context is None or context.complete:
@@ -112,7 +127,7 @@ def gather_context(run: Run, directory: Path, redactor: Redactor) -> None:
         _gathering[directory] = thread
 
 
-def join_context(run: Run) -> None:
+def join_context(run: OpenRun) -> None:
     """Wait until the run's manifest is complete."""
     thread = _gathering.pop(run.directory, None) if run.directory is not None else None
     if thread is not None:
@@ -128,16 +143,14 @@ def _at_exit() -> None:
     """End what is open, children first, and let the courier go."""
     global _exiting
     _exiting = True
-    status = "finished"
+    status: Status = "finished"
     error = getattr(sys, "last_value", None)
     interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
     if error is not None and not interactive:  # set when an uncaught exception was printed
-        from multitrack.recording.run import ended_by  # noqa: PLC0415 - run imports this module
-
         status = ended_by(error)
     _hand_over()
     for run in reversed(list(_open)):
-        run.end(status)  # type: ignore[arg-type]
+        run.end(status)
     stop_couriers()
 
 

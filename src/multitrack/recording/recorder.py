@@ -19,9 +19,9 @@ from typing import Any, Final, Literal, cast
 
 from msgspec import structs
 
+from multitrack._text import check_name, clean_text, error_text, plain_text, shown
 from multitrack.config import Settings
 from multitrack.errors import JournalError, MetricKindError, RunClosedError
-from multitrack.inputs.names import check_name, clean_text, error_text, plain_text, shown
 from multitrack.inputs.pending_digests import PendingDigests
 from multitrack.inputs.prepare import LARGEST_STEP, PreparedParams, prepare_params, prepare_tags, split_lines, to_step
 from multitrack.inputs.references import describe

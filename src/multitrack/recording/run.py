@@ -13,21 +13,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+from multitrack._text import plain_text, short_repr
 from multitrack.config import Settings
 from multitrack.courier.hosts import Delivery, Host
 from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.report import DeliveryReport, report_run
 from multitrack.delivery.wait import pending_statement, wait
 from multitrack.delivery.waiting import Settling
-from multitrack.inputs.names import plain_text, short_repr
 from multitrack.inputs.pending_digests import END_WAIT, PendingDigests
 from multitrack.inputs.values import to_number
 from multitrack.journal.manifest import Manifest
 from multitrack.journal.writer import Writer
 from multitrack.recording import lifecycle
-from multitrack.recording.capture import Capture
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
+from multitrack.recording.status import ended_by
 from multitrack.records import (
     End,
     Status,
@@ -84,7 +84,7 @@ class Run(Recorder):
         self._gave_up = {lane: state.updated for lane in self._lanes() if (state := state_of(*lane)).stopped}
         self._look_at = 0.0 if host is not None else inf
         self._pid = os.getpid()
-        self._capture: Capture | None = None
+        self._closers: list[Callable[[], object]] = []
         self._tokens: list[contextvars.Token[Run | None]] = []
         self._owned_parent: Run | None = None
         self.delivery = delivery or Delivery()
@@ -115,10 +115,10 @@ class Run(Recorder):
         return f"<multitrack.Run {self.id} {self.name!r} {self.status} ({where})>"
 
     def _repr_html_(self) -> str:
-        from multitrack.reading.notebook import nothing_html, run_html  # noqa: PLC0415 - only notebooks ask
+        from multitrack.reading.notebook import nothing_html  # noqa: PLC0415 - only notebooks ask
         from multitrack.reading.recorded_run import RecordedRun  # noqa: PLC0415
 
-        return nothing_html(self.name) if self.directory is None else run_html(RecordedRun(self.directory))
+        return nothing_html(self.name) if self.directory is None else RecordedRun(self.directory)._repr_html_()
 
     @property
     def disabled(self) -> bool:
@@ -236,7 +236,7 @@ class Run(Recorder):
         report = DeliveryReport({})
         for run in family:
             report += run._report()
-        statement = pending_statement(self, report, detached=self.settings.exit == "detach")
+        statement = pending_statement(self.id, self.settings.journal, report, detached=self.settings.exit == "detach")
         if statement:
             log.warning("multitrack: %s", statement)
 
@@ -265,16 +265,14 @@ class Run(Recorder):
         """End ``parent`` together with this run, which opened it (``ranks = "all"``)."""
         self._owned_parent = parent
 
-    def start_capture(self, what: tuple[str, ...]) -> None:
-        """Turn output into lines of this run until its end."""
-        if what:
-            self._capture = Capture(self, what)
+    def start_capture(self, stop: Callable[[], object]) -> None:
+        """Output becomes lines of this run; ``stop`` is called at its end."""
+        self._closers.append(stop)
 
     def stop_capture(self) -> None:
         """Leave output alone from now on."""
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            capture.close()
+        while self._closers:
+            self._closers.pop()()
 
     def __enter__(self) -> Self:
         self._tokens.append(_active.set(self))
@@ -359,21 +357,10 @@ class Run(Recorder):
             self._past.last_time = self._writer.now()
             self._writer.close()
             self._writer = None
-        self._capture = None
+        self._closers.clear()
         self._digests = PendingDigests()
         self.at_end.clear()
         self._host, self._look_at = None, inf
-
-
-def ended_by(error: BaseException) -> Status:
-    """How a run ends that this exception leaves."""
-    if isinstance(error, KeyboardInterrupt):
-        return "killed"
-    if isinstance(error, SystemExit):
-        if error.code in (None, 0):
-            return "finished"
-        return "killed" if error.code in (130, 143) else "failed"
-    return "failed"
 
 
 def active_run() -> Run:
@@ -381,7 +368,7 @@ def active_run() -> Run:
     run = _active.get()
     if run is not None and run.status == "running":
         return run
-    return lifecycle.last_open() or disabled_run()
+    return cast(Run | None, lifecycle.last_open()) or disabled_run()
 
 
 def disabled_run(project: str = "", name: str = "") -> Run:

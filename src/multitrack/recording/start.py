@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from multitrack._text import short_repr
 from multitrack.config import Config, load_config
 from multitrack.environment import ranks
 from multitrack.environment.interpreter import stop_second_run
 from multitrack.errors import ConfigError
-from multitrack.inputs.names import short_repr
 from multitrack.journal.manifest import check_run_id
 from multitrack.recording import lifecycle
 from multitrack.recording import run as runs

@@ -6,9 +6,8 @@ import logging
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from multitrack.plugins import Extension
 from multitrack.security.secrets import (
     REDACTED,
     basic_forms,
@@ -27,6 +26,21 @@ log = logging.getLogger("multitrack")
 _LOOK_AGAIN: Final = 1.0
 
 
+class Redacting(Protocol):
+    """A plugin as far as redaction goes: :class:`multitrack.plugins.Extension`."""
+
+    @property
+    def origin(self) -> str:
+        """Where it is from, for messages."""
+
+    @property
+    def redacts(self) -> bool:
+        """Whether it has the hook at all."""
+
+    def redact(self, text: str, name: str) -> str:
+        """Call the hook."""
+
+
 class Redactor:
     """What the texts of one run pass through on their way to the journal.
 
@@ -35,7 +49,7 @@ class Redactor:
         secrets: Further values to take out, wherever they stand.
     """
 
-    def __init__(self, extensions: Sequence[Extension] = (), secrets: Collection[str] = ()) -> None:
+    def __init__(self, extensions: Sequence[Redacting] = (), secrets: Collection[str] = ()) -> None:
         self.extensions = [extension for extension in extensions if extension.redacts]
         self.values: tuple[str, ...] = ()
         self._known = forms_of(secrets)

@@ -1,6 +1,6 @@
 """For authors of backends: the contract that every backend must pass, and the memory backend as its reference."""
 
-from multitrack.errors import to_install
+from multitrack._hints import to_install
 
 try:
     import pytest

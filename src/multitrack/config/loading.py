@@ -6,87 +6,26 @@ directory; ``MULTITRACK_CONFIG`` names one. Top-level keys are :class:`Settings`
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, unquote
+from typing import Any, Final
 
 import msgspec
 
 from multitrack import plugins
-from multitrack.environment import variables
+from multitrack._text import error_text
+from multitrack.config import variables
+from multitrack.config.conversion import Origin, absolute_path, closest_of, converted, working_directory
+from multitrack.config.settings import Settings, role_of
 from multitrack.errors import ConfigError
-from multitrack.inputs.names import error_text, short_repr, type_name
 from multitrack.inputs.params import plain_tree
-from multitrack.security.secrets import is_secret_name
-
-#: A backend option that is a path: made absolute from the file it stands in.
-PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
-#: A backend option that is a URI or a path; SQLite and file URIs, and bare paths, are made absolute.
-UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
-#: A backend option that has local files sent away: `multitrack sync` follows it only where the config there says the
-#: same, as a journal may have been sent by somebody else.
-FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 
 FILE: Final = "multitrack.toml"
-#: In seconds; what is to come again cannot come again after infinity.
-_A_YEAR: Final = 366 * 86400
 DEFAULT: Final = "default"
 _fields: Final = functools.cache(msgspec.structs.fields)
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The top-level keys of the config.
-
-    Attributes:
-        project: Project of runs that name none; default: the current directory's name.
-        backends: Where runs are delivered.
-        journal: Where journals live.
-        delivery: ``process``: a courier process of its own; ``thread``: a thread of the training process;
-            ``off``: journal only, ``multitrack sync`` later.
-        exit: ``wait``: the end of a run waits as long as records move; ``detach``: it returns at once, and the courier
-            goes on alone for at most ``detach_limit`` seconds.
-        detach_limit: Seconds that a courier goes on after the training process, at most.
-        ranks: Of a training in several processes: ``zero``: only rank 0 records; ``all``: each rank is a child run;
-            ``off``: nobody asks for the rank, each process records runs of its own.
-        mistakes: What a wrong call does: ``raise``, or ``warn`` and set the record aside, counted.
-        plugins: Plugins that are no backends, by entry point or import path.
-        interval: Seconds between deliveries while training runs.
-        fsync: Seconds after which a record is on the medium and outlives a power cut; ``false``: as the kernel likes.
-    """
-
-    project: str | None = None
-    backends: list[str] = []
-    journal: PathOption = ".multitrack"
-    delivery: Literal["process", "thread", "off"] = "process"
-    exit: Literal["wait", "detach"] = "wait"
-    detach_limit: Annotated[float, msgspec.Meta(gt=0)] = 600.0
-    ranks: Literal["zero", "all", "off"] = "zero"
-    mistakes: Literal["raise", "warn"] = "raise"
-    plugins: list[str] = []
-    interval: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] = 1.0
-    fsync: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] | bool = False
-
-    def __post_init__(self) -> None:
-        if self.fsync is True:
-            raise ValueError("fsync = true does not say how often; false, or seconds such as 1.0")
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where a value came from.
-
-    Attributes:
-        place: Words for a message.
-        base: The directory that its relative paths start from; ``None``: the current one, which was deleted.
-    """
-
-    place: str
-    base: Path | None
 
 
 class Config:
@@ -136,13 +75,13 @@ class Config:
         origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
             if key not in fields:
-                raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {_closest(key, fields)}")
-            values[key] = _converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
+                raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {closest_of(key, fields)}")
+            values[key] = converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
             origins[key] = origin.place
-        here = Origin(DEFAULT, _here())
+        here = Origin(DEFAULT, working_directory())
         for key, field in fields.items():
             if key not in values and isinstance(field.default, str) and role_of(field.type):
-                values[key] = _converted(field.default, field.type, here, key)
+                values[key] = converted(field.default, field.type, here, key)
         try:
             options = kind(**values)
         except (ValueError, TypeError) as error:
@@ -163,7 +102,7 @@ class Config:
             hint = "" if self.file else " For hyperparameters, did you mean params=?"
             raise ConfigError(
                 f"{origin.place if origin else self.place()}: [{rest[0]}] is neither a setting nor a backend; "
-                f"{_closest(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
+                f"{closest_of(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
             )
 
     def check_variables(self, loaded: Iterable[str]) -> None:
@@ -200,7 +139,7 @@ def load_config(
     Raises:
         ConfigError: Unreadable, an unknown key, or a value that cannot hold.
     """
-    start = start or _here()
+    start = start or working_directory()
     table, origin, file = _read(config, start)
     fields = {field.name: field for field in _fields(Settings)}
     given: dict[str, tuple[Any, Origin]] = {}
@@ -212,14 +151,14 @@ def load_config(
             tables[key] = {option: (setting, origin) for option, setting in value.items()}
         else:
             hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
-            raise ConfigError(f"{origin.place}: unknown setting {key!r}; {_closest(key, fields)}{hint}")
+            raise ConfigError(f"{origin.place}: unknown setting {key!r}; {closest_of(key, fields)}{hint}")
     in_table = frozenset(given)
     given.update(_from_environment(variables.PREFIX, fields, "setting"))
     here = Origin("argument", start)
     given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
-    values = {key: _converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
+    values = {key: converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
     if "journal" not in values:
-        values["journal"] = _absolute_path(Settings().journal, origin.base)
+        values["journal"] = absolute_path(Settings().journal, origin.base)
     origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
     try:
         settings = Settings(**values)
@@ -228,36 +167,17 @@ def load_config(
     return Config(settings, origins, tables, file, in_table)
 
 
-def current_directory() -> Path:
-    """The current directory, for defaults of options that lie there.
-
-    Raises:
-        ConfigError: It was deleted.
-    """
-    here = _here()
-    if here is None:
-        raise ConfigError("the current directory was deleted; start from one that exists, or give absolute paths")
-    return here
-
-
-def _here() -> Path | None:
-    try:
-        return Path.cwd()
-    except OSError:
-        return None
-
-
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
     """The table that was given or found, its origin, and its file."""
     if isinstance(config, Mapping):
         return _of_call(plain_tree, config), Origin("argument config", start), None
     if config is None:
         named = os.environ.get("MULTITRACK_CONFIG")
-        path = Path(_absolute_path(named, start)) if named else _search(start)
+        path = Path(absolute_path(named, start)) if named else _search(start)
         if path is None:
             return {}, Origin(FILE, start), None
     elif isinstance(config, (str, os.PathLike)):
-        path = Path(_absolute_path(_of_call(os.fspath, config), start))
+        path = Path(absolute_path(_of_call(os.fspath, config), start))
     else:
         raise ConfigError(
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
@@ -305,89 +225,9 @@ def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict
     found: dict[str, tuple[Any, Origin]] = {}
     for variable, text in os.environ.items():
         if variable in names:
-            found[names[variable]] = (text, Origin(f"environment variable {variable}", _here()))
+            found[names[variable]] = (text, Origin(f"environment variable {variable}", working_directory()))
         elif variable.startswith(prefix) and variable not in variables.OTHERS and (
             not settings or variables.closest_to(variable, known)
         ):  # fmt: skip
-            raise ConfigError(f"environment variable {variable} is no {what}; {_closest(variable, known)}")
+            raise ConfigError(f"environment variable {variable} is no {what}; {closest_of(variable, known)}")
     return found
-
-
-def _converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
-    """A value as its field's type, paths made absolute."""
-    if isinstance(value, str) and origin.place.startswith("environment"):
-        if msgspec.json.schema(kind).get("type") == "array":
-            value = [item.strip() for item in value.split(",") if item.strip()]
-        converted = _convert(value, kind, origin, key, strict=False)
-    else:
-        converted = _convert(value, kind, origin, key, strict=True)
-    role = role_of(kind)
-    if converted is None or role not in ("path", "uri"):
-        return converted
-    try:
-        return (_absolute_path if role == "path" else absolute_uri)(converted, origin.base)
-    except ConfigError as error:
-        raise ConfigError(f"{origin.place}: {key} = {short_repr(value)}: {error}") from None
-
-
-def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=strict)
-    except msgspec.ValidationError as error:
-        text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
-        raise ConfigError(f"{origin.place}: {key} = {text} cannot hold: {error}{_choices(kind)}") from error
-
-
-def _choices(kind: Any) -> str:
-    options = msgspec.json.schema(kind).get("enum")
-    return f"; one of {', '.join(map(repr, options))}" if options else ""
-
-
-def role_of(kind: Any) -> str | None:
-    """``path``, ``uri`` or ``files`` for options annotated as such, also where they may be ``None``."""
-    for part in (kind, *getattr(kind, "__args__", ())):
-        for meta in getattr(part, "__metadata__", ()):
-            if isinstance(meta, msgspec.Meta) and meta.extra and "multitrack" in meta.extra:
-                return str(meta.extra["multitrack"])
-    return None
-
-
-def _absolute_path(path: str, base: Path | None) -> str:
-    expanded = Path(path).expanduser()
-    if not expanded.is_absolute():
-        expanded = (base or current_directory()) / expanded
-    return str(Path(os.path.normpath(expanded)))
-
-
-def absolute_uri(uri: str, base: Path | None = None) -> str:
-    """A URI that does not depend on the current directory: ``sqlite:///x.db``, ``file:x`` and bare paths made absolute.
-
-    In a SQLite URI the path is percent-encoded where it holds ``%``, ``?``, ``#`` or bytes that are no UTF-8, so that a
-    directory called ``q?m=1`` is no query.
-
-    Args:
-        uri: A URI or path; absolute ones and those of other schemes stay as they are.
-        base: Where relative ones start; default: the current directory.
-
-    Raises:
-        ConfigError: It is relative, and the current directory was deleted.
-    """
-    sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(\?.*)?", uri)
-    if sqlite:
-        path = _absolute_path(unquote(sqlite[2], errors="surrogateescape"), base)
-        return f"{sqlite[1]}{_escaped(path)}{sqlite[3] or ''}"
-    if re.match(r"file:(?!/)", uri):
-        return f"file://{_absolute_path(uri[5:], base)}"
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri) or uri in {"", "databricks"}:
-        return uri
-    return _absolute_path(uri, base)
-
-
-def _escaped(path: str) -> str:
-    return re.sub(r"[%?#\udc80-\udcff]", lambda match: quote(os.fsencode(match[0]), safe=""), path)
-
-
-def _closest(name: str, choices: Iterable[str]) -> str:
-    known = sorted(set(choices))
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."

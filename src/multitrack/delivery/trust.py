@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from multitrack.config import Config, role_of
+from multitrack.config import Config
+from multitrack.config.settings import role_of
 from multitrack.errors import PluginError
 from multitrack.plugins import Backend
 

@@ -1,0 +1,123 @@
+"""Convert config values to the types of their fields, with absolute paths."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from multitrack._text import short_repr, type_name
+from multitrack.config.settings import role_of
+from multitrack.errors import ConfigError
+from multitrack.security.secrets import is_secret_name
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a value came from.
+
+    Attributes:
+        place: Words for a message.
+        base: The directory that its relative paths start from; ``None``: the current one, which was deleted.
+    """
+
+    place: str
+    base: Path | None
+
+
+def current_directory() -> Path:
+    """The current directory, for defaults of options that lie there.
+
+    Raises:
+        ConfigError: It was deleted.
+    """
+    here = working_directory()
+    if here is None:
+        raise ConfigError("the current directory was deleted; start from one that exists, or give absolute paths")
+    return here
+
+
+def working_directory() -> Path | None:
+    """The current directory; ``None`` where it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
+    """A value as its field's type, paths made absolute."""
+    if isinstance(value, str) and origin.place.startswith("environment"):
+        if msgspec.json.schema(kind).get("type") == "array":
+            value = [item.strip() for item in value.split(",") if item.strip()]
+        converted = _convert(value, kind, origin, key, strict=False)
+    else:
+        converted = _convert(value, kind, origin, key, strict=True)
+    role = role_of(kind)
+    if converted is None or role not in ("path", "uri"):
+        return converted
+    try:
+        return (absolute_path if role == "path" else absolute_uri)(converted, origin.base)
+    except ConfigError as error:
+        raise ConfigError(f"{origin.place}: {key} = {short_repr(value)}: {error}") from None
+
+
+def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
+        raise ConfigError(f"{origin.place}: {key} = {text} cannot hold: {error}{_choices(kind)}") from error
+
+
+def _choices(kind: Any) -> str:
+    options = msgspec.json.schema(kind).get("enum")
+    return f"; one of {', '.join(map(repr, options))}" if options else ""
+
+
+def absolute_path(path: str, base: Path | None) -> str:
+    """A path, relative ones from ``base``, else from the current directory; ``~`` is the home."""
+    expanded = Path(path).expanduser()
+    if not expanded.is_absolute():
+        expanded = (base or current_directory()) / expanded
+    return str(Path(os.path.normpath(expanded)))
+
+
+def absolute_uri(uri: str, base: Path | None = None) -> str:
+    """A URI that does not depend on the current directory: ``sqlite:///x.db``, ``file:x`` and bare paths made absolute.
+
+    In a SQLite URI the path is percent-encoded where it holds ``%``, ``?``, ``#`` or bytes that are no UTF-8, so that a
+    directory called ``q?m=1`` is no query.
+
+    Args:
+        uri: A URI or path; absolute ones and those of other schemes stay as they are.
+        base: Where relative ones start; default: the current directory.
+
+    Raises:
+        ConfigError: It is relative, and the current directory was deleted.
+    """
+    sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(\?.*)?", uri)
+    if sqlite:
+        path = absolute_path(unquote(sqlite[2], errors="surrogateescape"), base)
+        return f"{sqlite[1]}{_escaped(path)}{sqlite[3] or ''}"
+    if re.match(r"file:(?!/)", uri):
+        return f"file://{absolute_path(uri[5:], base)}"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", uri) or uri in {"", "databricks"}:
+        return uri
+    return absolute_path(uri, base)
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"[%?#\udc80-\udcff]", lambda match: quote(os.fsencode(match[0]), safe=""), path)
+
+
+def closest_of(name: str, choices: Iterable[str]) -> str:
+    """The end of a message on an unknown key: the nearest known one, or all of them."""
+    known = sorted(set(choices))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."
