@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from multitrack.cli.tables import Column, Screen, Table
+from multitrack.cli.tables import Heading, Screen, Table
 
 ROWS: list[list[Any]] = [
     ["a", 1, [("finished", "green")], "short"],
@@ -20,7 +20,7 @@ ROWS: list[list[Any]] = [
 ]
 
 
-def drawn(capsys: pytest.CaptureFixture[str], columns: list[Column], rows: list[list[Any]], best: int = -1) -> str:
+def drawn(capsys: pytest.CaptureFixture[str], columns: list[Heading], rows: list[list[Any]], best: int = -1) -> str:
     table = Table(columns)
     for i, row in enumerate(rows):
         table.add([str(cell) if isinstance(cell, int) else cell for cell in row], "bold" if i == best else "")
@@ -37,7 +37,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, width: int, *, colours: bool = Fal
         monkeypatch.setenv(name, value)
 
 
-COLUMNS = [Column("name"), Column("n", right=True), Column("status"), Column("text", fold=True)]
+COLUMNS = [Heading("name"), Heading("n", right=True), Heading("status"), Heading("text", fold=True)]
 
 
 def test_a_pipe_takes_all_and_wide_characters_stand_in_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +61,7 @@ def test_a_terminal_folds_and_cuts(capsys: pytest.CaptureFixture[str], monkeypat
     ]  # fmt: skip
     unfolded = [column._replace(fold=False) for column in COLUMNS]
     assert drawn(capsys, unfolded, ROWS[:2]).splitlines()[-1].rstrip() == "漢字  22  failed    words that go on …"
-    lines = drawn(capsys, [Column("a name", widest=3)], [["漢字"], ["abc"]]).splitlines()
+    lines = drawn(capsys, [Heading("a name", widest=3)], [["漢字"], ["abc"]]).splitlines()
     assert lines == ["\x1b[1ma …\x1b[0m", "漢…", "abc"]
     terminal(monkeypatch, 5)  # narrower than anything
     lines = re.sub(r"\x1b\[[\d;]*m", "", drawn(capsys, unfolded, ROWS[:2])).splitlines()
@@ -86,7 +86,7 @@ def test_cells_stand_below_each_other_where_columns_would_have_one_letter_a_line
 
 
 def test_an_empty_column_goes_first(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = [Column("name", fold=True), Column("took", spare=1), Column("delivery", fold=True)]
+    columns = [Heading("name", fold=True), Heading("took", spare=1), Heading("delivery", fold=True)]
     terminal(monkeypatch, 24)
     table = Table(columns)
     table.add(["a name of 18 cells", "2.0 s", ""])
@@ -99,7 +99,7 @@ def test_an_empty_column_goes_first(capsys: pytest.CaptureFixture[str], monkeypa
 def test_a_terminal_leaves_out_what_can_be_spared(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    columns = [Column("run"), Column("took", spare=1), Column("words", fold=True), Column("n", spare=2)]
+    columns = [Heading("run"), Heading("took", spare=1), Heading("words", fold=True), Heading("n", spare=2)]
     rows: list[list[Any]] = [["x" * 10, "y" * 5, "words that go on for longer than that", "z"]]
     for width, titles in (
         (60, "run took words n"),
@@ -133,7 +133,7 @@ def test_folded_texts_keep_their_words_and_the_width(text: str, width: int) -> N
     captured = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(captured):
         terminal(patch, width)
-        table = Table([Column("", fold=True)], header=False)
+        table = Table([Heading("", fold=True)], header=False)
         table.add([text])
         table.print(Screen())
     lines = captured.getvalue().splitlines()
@@ -150,7 +150,7 @@ def test_a_row_takes_some_calls_a_cell(capsys: pytest.CaptureFixture[str]) -> No
         nonlocal calls
         calls += event == "call"
 
-    table = Table([Column(str(i)) for i in range(10)])
+    table = Table([Heading(str(i)) for i in range(10)])
     for _ in range(100):
         table.add(["text"] * 9 + [[("finished", "green")]])
     screen = Screen()

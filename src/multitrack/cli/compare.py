@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,20 +11,14 @@ import click
 from msgspec import structs
 
 from multitrack.cli import output
-from multitrack.errors import QueryError
-from multitrack.journal.manifest import run_directories
+from multitrack.cli.comparison_table import print_comparison, print_json
+from multitrack.cli.options import JOURNAL, say_none_chosen, tags_of
+from multitrack.compare.comparison import compare as put_side_by_side
+from multitrack.compare.rerun import Rerun
 from multitrack.query.columns import listed
-from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.reading.reader import open_journal
 from multitrack.reading.recorded_run import RecordedRun
-from multitrack.security.terminal import excerpt
-
-JOURNAL = click.option(
-    "--journal",
-    type=click.Path(path_type=Path, readable=False),
-    metavar="DIR",
-    help="The journal's directory. Default: the config's.",
-)
-
+from multitrack.security.terminal import safe
 
 _HELP = """Put runs side by side: a row a run, all runs, or the RUNs given, as far as the filters take them.
 
@@ -53,34 +48,6 @@ EXAMPLES:
   multitrack compare --columns started,tags.deployment,metrics.accuracy --sort tags.deployment,started
   multitrack compare --best metrics.val_accuracy:max --rerun yaml > best.yaml
 """
-
-
-def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Tags from ``NAME=VALUE`` on the command line."""
-    tags = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise click.BadParameter(f"{excerpt(pair)!r} is no NAME=VALUE", param_hint="--tag")
-        tags[name] = value
-    return tags
-
-
-def say_none_chosen(reader: JournalReader, where: str | None) -> None:
-    """Says on stderr that the filters took no run, and of how many: a typo in one looks the same."""
-    from multitrack.query.filters import columns_in  # noqa: PLC0415
-    from multitrack.query.selection import Known  # noqa: PLC0415 - not for the other commands
-
-    count = sum(1 for _ in run_directories(reader.directory))
-    taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
-    output.say(f"{taken} in {reader.directory}")
-    if where is not None:
-        known = Known([run.summary() for run in reader.runs()])
-        for column in columns_in(where):
-            try:
-                known.check(column)
-            except QueryError as error:
-                output.say(error)
 
 
 @click.command(help=_HELP)
@@ -126,10 +93,6 @@ def compare(
     best: str | None, rerun: str | None, as_json: bool, as_csv: bool, as_markdown: bool,
 ) -> None:  # fmt: skip
     """See ``--help``, which is :data:`_HELP`."""
-    from multitrack.cli import comparison_table  # noqa: PLC0415 - not for the other commands
-    from multitrack.cli.rerun import print_rerun  # noqa: PLC0415
-    from multitrack.compare.comparison import compare as put_side_by_side  # noqa: PLC0415
-
     forms = {"--json": as_json, "--csv": as_csv, "--markdown": as_markdown, "--rerun": rerun is not None}
     if len(given := [option for option, is_given in forms.items() if is_given]) > 1:
         raise click.UsageError(f"{' and '.join(given)}: one form at a time")
@@ -156,7 +119,7 @@ def compare(
     if rerun is not None:
         print_rerun(comparison.rerun(), rerun)
     elif as_json:
-        comparison_table.print_json(comparison)
+        print_json(comparison)
     elif as_csv:
         output.document([comparison.to_csv()])
     elif as_markdown:
@@ -169,4 +132,24 @@ def compare(
         }
         if comparison.best is not None:
             keep.add(str(comparison.best.column))
-        comparison_table.print_comparison(comparison, keep, asked=columns is not None)
+        print_comparison(comparison, keep, asked=columns is not None)
+
+
+def print_rerun(rerun: Rerun, form: str) -> None:
+    """What it takes to run a run again: for a shell, as a file for ``log_params``, or for pip.
+
+    What is said of the arguments goes to stderr, so that ``$(…)`` is the arguments alone.
+    """
+    if form == "requirements":
+        if rerun.context is None or not rerun.context.packages:
+            output.say(f"the packages of run {rerun.run} were not recorded: it ended too soon")
+            sys.exit(1)
+        output.document([safe(rerun.requirements(), lines=True)])
+        return
+    told = {"run": rerun.run, **rerun.facts(), **rerun.omitted(form)}
+    facts = [f"# {label}: {safe(text)}" for label, text in told.items()]
+    if form == "args":
+        output.line("\n".join(facts), err=True)
+        output.document([f"{rerun.shell()}\n"])
+    else:
+        output.document([*(f"{fact}\n" for fact in facts), rerun.yaml()])

@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.cli import output
-from multitrack.cli.runs import colour_of, plain
-from multitrack.cli.tables import GAP, Cell, Screen, Table, width_of
-from multitrack.cli.tables import Column as Shown
+from multitrack.cli.output import plain
+from multitrack.cli.run_rows import colour_of
+from multitrack.cli.tables import GAP, Cell, Heading, Screen, Table, width_of
 from multitrack.compare.comparison import Comparison
 from multitrack.compare.rows import differ
 from multitrack.query.cells import ABSENT, Value
@@ -45,7 +45,7 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
         ]  # fmt: skip
     kinds = {str(column): column.kind for column in comparison.columns}
     table = Table(
-        [Shown(texts[name][0], right=kinds[name] in ("number", "seconds"), widest=widths[name]) for name in shown]
+        [Heading(texts[name][0], right=kinds[name] in ("number", "seconds"), widest=widths[name]) for name in shown]
     )
     best = comparison.best and comparison.best.row.id
     for i, row in enumerate(comparison.rows, start=1):

@@ -18,7 +18,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from multitrack.security.terminal import excerpt, safe
+import msgspec
+
+from multitrack._text import clean_text
+from multitrack.security.terminal import excerpt, safe, safe_json
 
 #: Characters of a message: arguments and names may have any length.
 _LONGEST: Final = 4000
@@ -178,3 +181,22 @@ def _has_directory() -> bool:
     except OSError:
         return False
     return True
+
+
+def print_json(value: object) -> None:
+    """One JSON document; NaN and ±inf as strings, as in the journal."""
+    text = safe_json(msgspec.json.format(msgspec.json.encode(plain(value)).decode(), indent=2))
+    document([f"{text}\n"], json=True)
+
+
+def plain(value: Any) -> Any:
+    """With NaN and ±inf as strings, as JSON has none and null would lose them; paths that are no UTF-8 with escapes."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, float) and value - value != 0.0:
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value

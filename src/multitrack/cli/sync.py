@@ -1,7 +1,8 @@
-"""What ``multitrack sync`` prints: how it goes on, and what it did."""
+"""``multitrack sync``: deliver what is pending."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,16 +10,51 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import click
 from rich.console import Console
 from rich.text import Text
 
 from multitrack.cli import output
+from multitrack.cli.options import JOURNAL, JSON
+from multitrack.cli.output import print_json
+from multitrack.cli.run_rows import report_as_json
+from multitrack.courier.sync import sync as deliver
 from multitrack.delivery.report import DeliveryReport
 from multitrack.delivery.waiting import Settling
 from multitrack.security.terminal import safe
 
 #: Seconds between lines of progress where stderr is no terminal.
 _LINE_EVERY: Final = 10.0
+
+
+@click.command()
+@click.argument("run", nargs=-1)
+@JOURNAL
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="PATH",
+    help="A backend's import path that may be loaded, though only the journal names it.",
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait for what another process is delivering.")
+@JSON
+def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+    """Deliver what is pending, of all runs or of each RUN, and wait until everything has arrived.
+
+    Goes on as long as records move. What another process is delivering is left to it, and waited for; of a run that is
+    still being written, as far as it goes now. A run whose process died is ended as killed. Secrets come from the
+    environment, as each tracker wants them. Exit status: 0 everything has arrived, 1 something has not.
+    """
+    with SyncProgress() as progress:
+        reports = deliver(
+            journal, run, trust=trust, wait=not no_wait, alone=True, show=progress.show, notice=progress.notice
+        )
+    if as_json:
+        print_json({run_id: report_as_json(report) for run_id, report in reports.items()})
+    else:
+        print_reports(reports)
+    if not all(report.complete for report in reports.values()):
+        sys.exit(1)
 
 
 class SyncProgress:

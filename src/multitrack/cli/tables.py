@@ -14,6 +14,8 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from multitrack.security.terminal import safe
+
 #: A text and the style that it is shown in.
 Piece = tuple[str, str]
 #: A text; or parts of one, each in a style of its own.
@@ -29,7 +31,7 @@ _INDENT: Final = "  "
 _WORDS: Final = re.compile(r"\n|[^ \n]+ *| +")
 
 
-class Column(NamedTuple):
+class Heading(NamedTuple):
     """How the cells of a column stand.
 
     Attributes:
@@ -96,7 +98,7 @@ class Table:
         header: Whether titles stand above.
     """
 
-    def __init__(self, columns: Sequence[Column], *, header: bool = True) -> None:
+    def __init__(self, columns: Sequence[Heading], *, header: bool = True) -> None:
         self._columns = columns
         self._rows: list[tuple[Sequence[Cell], str]] = []
         self._header = int(header)
@@ -157,7 +159,7 @@ def _shown(screen: Screen, cell: Cell) -> Cell:
     return screen.shown(cell) if isinstance(cell, str) else [(screen.shown(text), style) for text, style in cell]
 
 
-def _drawn(screen: Screen, cell: Cell, column: Column, width: int, style: str) -> list[str]:
+def _drawn(screen: Screen, cell: Cell, column: Heading, width: int, style: str) -> list[str]:
     """A cell's lines, each as wide as the column."""
     if isinstance(cell, str):
         room = width - width_of(cell)
@@ -187,7 +189,7 @@ def _width(cell: Cell) -> int:
     return max(map(width_of, "".join([text for text, _ in cell]).split("\n")))
 
 
-def _fitting(widths: Sequence[int], columns: Sequence[Column], told: Sequence[int], room: int) -> list[int]:
+def _fitting(widths: Sequence[int], columns: Sequence[Heading], told: Sequence[int], room: int) -> list[int]:
     """The places of the columns that are shown: of those that tell anything, all but the spare there is no room for."""
     shown = [*told]
     for i in sorted(told, key=lambda i: columns[i].spare, reverse=True):
@@ -237,3 +239,25 @@ def _folded(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
             lines[-1].append((rest + " " * min(spaces, room), style))
             room = max(0, room - spaces)
     return lines
+
+
+def text_table(*titles: str) -> Table:
+    """A table of these columns; all but the narrow ones fold."""
+    return Table([Heading(title, fold=title not in {"run", "status", "started"}) for title in titles])
+
+
+def add_row(table: Table, *cells: Cell) -> None:
+    """A row of a table; a text may hold anything, and what has styles is ours."""
+    table.add([safe(cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def print_section(
+    screen: Screen, title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
+) -> None:
+    """Print a table of named rows, if there are any."""
+    if not rows:
+        return
+    table = text_table(title, *columns)
+    for name, values in rows:
+        add_row(table, name, *values)
+    table.print(screen)

@@ -1,0 +1,87 @@
+"""``multitrack plot``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from multitrack.cli import output
+from multitrack.cli.options import Source, choosing
+from multitrack.cli.progress import check_place, counted, counting
+from multitrack.plot import overlays as pictures
+from multitrack.query.columns import listed
+from multitrack.security.terminal import safe
+
+
+@click.command()
+@choosing
+@click.option("-m", "--metric", "metrics", multiple=True, required=True, metavar="NAME",
+              help="A series or list metric; given again, a further panel. With --parallel: the objective, "
+                   "such as val_accuracy:max.")  # fmt: skip
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default="plot.png", show_default=True,
+    metavar="FILE", help="Where to write it; .png, .svg or .pdf.",
+)  # fmt: skip
+@click.option("--parallel", is_flag=True, help="Parallel coordinates: the params to the metric, which colours them.")
+@click.option(
+    "--params", metavar="LIST", help="With --parallel: these params, names or patterns; default: all that differ."
+)
+@click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
+@click.option("--log", is_flag=True, help="A logarithmic axis of values.")
+@click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
+              help="An exponential mean, 0 to below 1; the points stand faintly behind.")  # fmt: skip
+@click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: what panels and legend need.")
+@click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
+def plot(
+    source: Source, metrics: tuple[str, ...], path: Path, parallel: bool, params: str | None, x: str, log: bool,
+    smooth: float, size: tuple[float, float] | None, dpi: int,
+) -> None:  # fmt: skip
+    """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
+
+    RUN is an id, the beginning of one, or a name; it comes with its children. Without any, all runs of the journal, or
+    those that the filters take.
+    """
+    if parallel and len(metrics) > 1:
+        raise click.UsageError("--parallel has one objective")
+    if params is not None and not parallel:
+        raise click.UsageError("--params goes with --parallel")
+    if params is not None and not listed(params):
+        raise click.UsageError("--params names no param, and without any there is no axis")
+    with _blaming("--output"):
+        pictures.check_format(path)
+    check_place(path)
+    if size is not None:
+        with _blaming("--size"):
+            pictures.check_size(size)
+    with counting() as progress:
+        runs = counted(source(), progress)
+        if parallel:
+            chosen = None if params is None else listed(params)
+            figure = pictures.parallel(runs, metrics[0], params=chosen, size=size, notice=output.say)
+        else:
+            figure = pictures.overlay(
+                runs, metrics, x="time" if x == "time" else "step", log=log, smooth=smooth, size=size, notice=output.say
+            )
+        with _blaming(*(option for option in ("--size", "--dpi") if _is_given(option))):
+            pictures.check_pixels(figure, path, dpi)
+        pictures.save(figure, path, dpi)
+    output.line(f"{safe(path)}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+def _is_given(option: str) -> bool:
+    return click.get_current_context().get_parameter_source(option[2:]) is ParameterSource.COMMANDLINE
+
+
+@contextmanager
+def _blaming(*options: str) -> Iterator[None]:
+    """Turns what cannot be drawn into an error of the options that asked for it, where any was given."""
+    try:
+        yield
+    except ValueError as error:
+        if not options:
+            raise click.UsageError(f"{error}: draw fewer metrics (-m), or with a smaller --dpi") from None
+        raise click.BadParameter(str(error), param_hint=" or ".join(options)) from None

@@ -1,0 +1,75 @@
+"""How a run's status and delivery are shown, in tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from multitrack.cli.tables import Piece
+from multitrack.delivery.report import DeliveryReport, LaneReport
+from multitrack.journal.manifest import Manifest
+from multitrack.reading.recorded_run import RecordedRun, report_of
+
+_COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
+
+
+def colour_of(status: str) -> str:
+    """How a status is coloured."""
+    return _COLOURS.get(status, "")
+
+
+def status_cell(status: str) -> list[Piece]:
+    """A status, coloured."""
+    return [(status, colour_of(status))]
+
+
+def lane_pieces(lane: LaneReport) -> Iterator[Piece]:
+    """How far a lane is, coloured."""
+    if lane.complete:
+        yield "delivered", "green"
+    else:
+        yield (f"{lane.pending} pending" if lane.pending else "open"), "yellow"
+    if lane.set_aside:
+        yield f", {lane.set_aside} set aside", "yellow"
+
+
+def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
+    """A run for machines; with params, metrics, references and context where ``full``."""
+    summary, manifest = run.summary(), run.manifest
+    told: dict[str, Any] = {
+        "id": run.id, "name": manifest.name, "project": manifest.project, "status": summary.status,
+        "parent": manifest.parent, "group": manifest.group, "notes": manifest.notes, "created": manifest.created,
+        "ended": run.ended(summary), "records": summary.records,
+        "lines": summary.lines, "mistakes": summary.mistakes, "lost": summary.lost, "damaged": summary.damaged,
+        "redacted": summary.redacted,
+        "skipped_epochs": summary.skipped_epochs, "skipped_batches": summary.skipped_batches,
+        "directory": str(run.directory), "backends": report_as_json(report_of(run, summary)),
+    }  # fmt: skip
+    if full:
+        told |= {
+            "params": summary.params, "sources": summary.sources, "objects": summary.objects,
+            "metrics": summary.metrics, "points": summary.lengths, "tags": summary.tags,
+            "artifacts": [msgspec.structs.asdict(ref) for ref in summary.artifacts],
+            "options": options_of(manifest),
+            "context": None if run.context is None else msgspec.to_builtins(run.context),
+            "wrong_calls": [
+                {"call": call, "reason": reason, "times": times}
+                for (call, reason), times in (run.get_mistakes().most_common() if summary.mistakes else ())
+            ],
+        }  # fmt: skip
+    return told
+
+
+def report_as_json(report: DeliveryReport) -> dict[str, Any]:
+    """A delivery report for machines."""
+    return {name: msgspec.structs.asdict(lane) for name, lane in report.items()}
+
+
+def options_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Where each backend delivers to, as `multitrack sync` will go by."""
+    return {
+        entry.name: {key: value for key, value in entry.options.items() if value not in (None, "", [], {})}
+        for entry in manifest.backends
+    }

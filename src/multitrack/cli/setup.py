@@ -1,0 +1,97 @@
+"""``multitrack backends`` and ``multitrack config``: the set-up that holds here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from multitrack import plugins
+from multitrack._hints import to_install
+from multitrack.cli import output
+from multitrack.cli.options import JSON
+from multitrack.cli.output import print_json
+from multitrack.cli.tables import Screen, add_row, text_table
+from multitrack.config import Settings, load_config
+from multitrack.environment import ranks
+from multitrack.errors import MultitrackError
+from multitrack.reading.formatting import value_text
+from multitrack.security.secrets import REDACTED, is_secret_name, without_credentials
+from multitrack.security.terminal import safe
+
+
+@click.command()
+@JSON
+def backends(as_json: bool) -> None:
+    """List the backends: installed, and known but not installed."""
+    installed = plugins.installed()
+    selected = load_config().settings.backends
+    rows = []
+    for name in sorted({*installed, *plugins.KNOWN, *selected}):
+        row = {"name": name, "distribution": installed.get(name), "selected": name in selected, "problem": None}
+        if name in installed or name in selected:
+            try:
+                plugins.load_backend(name)
+            except MultitrackError as error:
+                row["problem"] = str(error)
+        rows.append(row)
+    if as_json:
+        print_json(rows)
+    else:
+        print_backends(rows)
+
+
+@click.command()
+@JSON
+def config(as_json: bool) -> None:
+    """Show the config that holds here, and where each value came from."""
+    loaded = load_config()
+    rows: list[tuple[str, str, Any, str]] = [
+        ("", field.name, getattr(loaded.settings, field.name), loaded.origins[field.name])
+        for field in msgspec.structs.fields(Settings)
+    ]
+    selected = [plugins.load_backend(name) for name in loaded.settings.backends]
+    loaded.check_tables([backend.name for backend in selected])
+    for backend in selected:
+        options, origins = loaded.options(backend)
+        for field in msgspec.structs.fields(options):
+            value = without_secret(field.encode_name, getattr(options, field.name))
+            rows.append((backend.name, field.encode_name, value, origins[field.encode_name]))
+    place = ranks.this_process()
+    if as_json:
+        keys = ("section", "key", "value", "origin")
+        values = [dict(zip(keys, row, strict=True)) for row in rows]
+        print_json({"file": loaded.file and str(loaded.file), "values": values, "process": place._asdict()})
+    else:
+        print_config(loaded.place() if loaded.file else None, rows)
+        if place.size > 1:
+            nothing = ": records nothing" if place.passed_over(loaded.settings.ranks) else ""
+            output.line(safe(f"this process: {place}{nothing}"))
+
+
+def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table of ``multitrack backends``."""
+    table = text_table("backend", "distribution", "selected", "")
+    for row in rows:
+        hint = row["problem"] or ("" if row["distribution"] else to_install(row["name"], f"./plugins/{row['name']}"))
+        add_row(table, row["name"], row["distribution"] or "not installed", "yes" if row["selected"] else "", hint)
+    table.print(Screen())
+
+
+def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
+    """The table of ``multitrack config``."""
+    screen = Screen()
+    screen.note(f"config file: {safe(place)}" if place else "no config file found: defaults")
+    table = text_table("key", "value", "from")
+    for section, key, value, origin in rows:
+        add_row(table, f"[{section}] {key}" if section else key, value_text(value), origin)
+    table.print(screen)
+
+
+def without_secret(name: str, value: Any) -> Any:
+    """An option's value without credentials."""
+    if not isinstance(value, str) or not value:
+        return value
+    return REDACTED if is_secret_name(name) else without_credentials(value)

@@ -1,0 +1,127 @@
+"""``multitrack show``: all of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from multitrack.cli.options import JOURNAL, JSON
+from multitrack.cli.output import print_json
+from multitrack.cli.run_rows import lane_pieces, options_of, run_as_json, status_cell
+from multitrack.cli.tables import Cell, Heading, Screen, Table, add_row, print_section, text_table
+from multitrack.query.cells import origin_of
+from multitrack.reading.formatting import moment, took, value_text
+from multitrack.reading.reader import open_journal
+from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.records import ArtifactRef
+from multitrack.security.terminal import safe
+from multitrack.summaries.summary import Summary
+
+#: Kinds of wrong calls that are named.
+_WRONG: Final = 20
+
+
+@click.command()
+@click.argument("run")
+@JOURNAL
+@JSON
+def show(run: str, journal: Path | None, as_json: bool) -> None:
+    """Show one run: params, metrics, references, where it came from, and its delivery.
+
+    RUN is a run's id, the beginning of one, or a name that only one run has.
+    """
+    found = open_journal(journal).run(run)
+    if as_json:
+        print_json(run_as_json(found, full=True))
+    else:
+        print_run(found)
+
+
+def print_run(run: RecordedRun) -> None:
+    """All of ``multitrack show``."""
+    screen, summary, manifest = Screen(), run.summary(), run.manifest
+    facts = Table([Heading("", style="dim"), Heading("", fold=True)], header=False)
+    told: tuple[tuple[str, Cell | None], ...] = (
+        ("run", run.id), ("name", manifest.name), ("project", manifest.project),
+        ("status", status_cell(summary.status)), ("parent", manifest.parent),
+        ("group", manifest.group), ("notes", [(safe(manifest.notes, lines=True), "")] if manifest.notes else None),
+        ("started", moment(manifest.created)),
+        ("took", took(run.took(summary))), ("log lines", str(summary.lines) if summary.lines else None),
+        ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
+        ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
+        ("redacted values", str(summary.redacted) if summary.redacted else None),
+        ("trained again", _trained_again(summary)),
+        ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
+        *_origin(run),
+    )  # fmt: skip
+    for label, value in told:
+        if value:
+            add_row(facts, label, value)
+    facts.print(screen)
+    wrong = run.get_mistakes().most_common() if summary.mistakes else []
+    print_section(
+        screen, "wrong call", ("times", "reason"), [(call, (str(n), why)) for (call, why), n in wrong[:_WRONG]]
+    )
+    if len(wrong) > _WRONG:
+        screen.note(f"{len(wrong) - _WRONG} other kinds of wrong calls: --json has all", "dim")
+    print_section(
+        screen,
+        "param",
+        ("value", "from"),
+        [(k, (value_text(v), origin_of(summary, k))) for k, v in summary.params.items()],
+    )
+    print_section(screen, "metric", ("value", "points"), _metrics(summary))
+    print_section(screen, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
+    print_section(
+        screen, "reference", ("role", "kind", "uri", "digest"),
+        [(ref.name, (ref.role, ref.kind, ref.uri, _digest(ref))) for ref in summary.artifacts],
+    )  # fmt: skip
+    report = report_of(run, summary)
+    table = text_table("backend", "id", "delivery", "url")
+    options = options_of(manifest)
+    for name, lane in report.items():
+        add_row(table, name, lane.id or "", list(lane_pieces(lane)), lane.url or "")
+        for key, value in options.get(name, {}).items():
+            add_row(table, "", [(safe(f"{key} = {value_text(value)}"), "dim")], "", "")
+        for text in (*lane.stand_ins, *(f"{count} set aside: {reason}" for reason, count in lane.reasons.items())):
+            add_row(table, "", "", [(safe(text), "yellow")], "")
+        if lane.problem:
+            add_row(table, "", "", [(safe(lane.problem), "red")], "")
+    if report:
+        table.print(screen)
+
+
+def _digest(ref: ArtifactRef) -> str:
+    return ref.digest[:19] if ref.digest else "not known yet" if ref.pending else ""
+
+
+def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
+    context = run.context
+    if context is None:
+        return []
+    git = context.git
+    commit = None
+    if git is not None:
+        commit = git.commit[:12] + (f" ({git.branch})" if git.branch else "") + (", changed since" if git.dirty else "")
+    return [
+        ("where", f"{context.user} on {context.host}, Python {context.python}"),
+        ("command", " ".join(context.command)), ("program", context.program),
+        ("git commit", commit),
+    ]  # fmt: skip
+
+
+def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:
+    """The last value of each series and list with how many they have, then simple metrics, be they of the same name."""
+    series = {**summary.lists, **summary.series}
+    rows = [(name, (value_text(found.last), str(found.count))) for name, found in series.items()]
+    for name, value in summary.simple.items():
+        rows.append((name, (value_text(value), "simple, beside the series" if name in series else "")))
+    return rows
+
+
+def _trained_again(summary: Summary) -> str | None:
+    epochs, batches = summary.skipped_epochs, summary.skipped_batches
+    both = " and ".join(f"{count} {what}" for count, what in ((epochs, "epochs"), (batches, "batches")) if count)
+    return f"{both} that the run held, not recorded a second time" if both else None
