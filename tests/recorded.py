@@ -11,7 +11,8 @@ from unittest import mock
 
 from multitrack.config import Settings
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.manifest import Manifest, runs_directory, write_manifest
+from multitrack.journal.layout import runs_directory
+from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import last_segment, segment_path
 from multitrack.journal.writer import Writer, writer
 from multitrack.reading.reader import open_journal

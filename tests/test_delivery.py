@@ -522,7 +522,7 @@ def test_settling_waits_as_long_as_records_move(tmp_path: Path, monkeypatch: pyt
     for delivered_by_now in range(2, 6):
         time.sleep(0.15)
         state.delivered = delivered_by_now
-        multitrack.journal.manifest.write_json(lane_file(run.directory, "file"), state)
+        multitrack.journal.atomic.write_json(lane_file(run.directory, "file"), state)
         assert not settling.look()
     time.sleep(0.4)
     assert settling.look()
@@ -542,7 +542,7 @@ def test_a_lane_that_moves_again_is_waited_for_again(tmp_path: Path, monkeypatch
     def moves(*names: str) -> bool:
         for name in names:
             states[name].delivered += 1
-            multitrack.journal.manifest.write_json(lane_file(run.directory or tmp_path, name), states[name])
+            multitrack.journal.atomic.write_json(lane_file(run.directory or tmp_path, name), states[name])
         time.sleep(0.1)
         return not settling.look()
 
@@ -569,7 +569,7 @@ def test_a_lane_that_goes_round_in_circles_is_not_waited_for(tmp_path: Path, mon
         looks += 1
         assert looks < 60
         state.delivered = looks % 3
-        multitrack.journal.manifest.write_json(lane_file(run.directory, "file"), state)
+        multitrack.journal.atomic.write_json(lane_file(run.directory, "file"), state)
         time.sleep(0.05)
     assert settling.stalled == {(run.directory, "file")}
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from multitrack import records
 from multitrack.errors import RunInUseError
+from multitrack.journal import encoding
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.derived import WINDOW, Resolver
 from multitrack.journal.segments import is_live, opening, segment_path
@@ -37,8 +38,8 @@ def metrics(directory: Path) -> list[float]:
 
 @given(st.one_of(st.floats(), st.integers(-(2**80), 2**80)))
 def test_any_number_comes_back_as_it_was(value: float) -> None:
-    line = records.encode(Metric(time=1, values={"x": records.number_to_json(value)}, step=2))
-    back = records.decode(line)
+    line = encoding.encode(Metric(time=1, values={"x": records.number_to_json(value)}, step=2))
+    back = encoding.decode(line)
     assert isinstance(back, Metric)
     (found,) = back.numbers.values()
     assert type(found) is type(value)
@@ -56,7 +57,7 @@ def test_a_line_reads_as_a_person_expects(tmp_path: Path) -> None:
         "values": {"a": 0.5, "n": "NaN", "big": str(2**53 + 1)},
         "step": 3,
     }
-    back = records.decode(line)
+    back = encoding.decode(line)
     assert isinstance(back, Metric)
     assert back.numbers["big"] == 2**53 + 1
 
@@ -150,7 +151,7 @@ def test_a_long_list_is_written_in_parts_that_count_once_the_last_is_there(tmp_p
     path = segment_path(tmp_path, 1)
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
-    parts = [records.decode(line) for line in lines if b'"record":"list"' in line]
+    parts = [encoding.decode(line) for line in lines if b'"record":"list"' in line]
     assert len(parts) > 2
     assert all(len(line) < 1.2 * PART_BYTES for line in lines)
     found = [r for r in read_all(tmp_path) if isinstance(r, ListMetric)]
@@ -289,11 +290,11 @@ def test_true_repeats_of_a_point_differ_in_time(tmp_path_factory: pytest.TempPat
 
 
 def test_params_come_back_with_their_types() -> None:
-    line = records.encode(
+    line = encoding.encode(
         Params(time=1, values={"f": 1.0, "i": 1, "n": "NaN", "big": str(2**60), "s": "NaN"},
                types={"f": "float", "i": "int", "n": "float", "big": "int", "s": "str"})
     )  # fmt: skip
-    back = records.decode(line)
+    back = encoding.decode(line)
     assert isinstance(back, Params)
     typed = records.typed_params(back)
     assert (typed["f"], typed["i"], typed["big"], typed["s"]) == (1.0, 1, 2**60, "NaN")

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multitrack import records
+from multitrack.journal import encoding
 from multitrack.journal.cursor import Cursor
 from multitrack.records import Record
 from multitrack.testing.strategies import Call, calls
@@ -81,8 +82,8 @@ def test_a_damaged_line_is_missing_and_nothing_else(made: list[Call], data: st.D
         lines = run.path.read_bytes().splitlines(keepends=True)
         place = data.draw(st.integers(0, len(lines) - 1), label="line")
         damage = data.draw(st.binary(min_size=1).filter(lambda raw: b"\n" not in raw), label="damage")
-        was = records.decode(lines[place])
-        if records.decode_or_none(damage) is not None or (isinstance(was, records.ListMetric) and was.parts > 1):
+        was = encoding.decode(lines[place])
+        if encoding.decode_or_none(damage) is not None or (isinstance(was, records.ListMetric) and was.parts > 1):
             return
         intact = run.read()
         run.path.write_bytes(b"".join([*lines[:place], damage + b"\n", *lines[place + 1 :]]))

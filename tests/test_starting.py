@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import multitrack
-from multitrack.courier.hosts import ProcessHost
+from multitrack.courier.process_host import ProcessHost
 from multitrack.environment import forks
 from multitrack.journal.manifest import read_manifest
 from processes import couriers, script, wait_until

@@ -20,7 +20,7 @@ import multitrack
 from multitrack.cli import main
 from multitrack.delivery.lane_state import LaneState, lane_file
 from multitrack.delivery.report import DeliveryReport, LaneReport
-from multitrack.journal.manifest import write_json
+from multitrack.journal.atomic import write_json
 from multitrack.security.terminal import safe, safe_json
 
 ACTIVE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

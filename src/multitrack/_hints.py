@@ -33,8 +33,6 @@ def there_are(names: Sequence[str]) -> str:
 
 #: Names that a message tells where none is like the one asked for.
 _NAMED: Final = 5
-
-
 #: Characters of a name that are looked at to find one that is nearly the same; a whole text may stand in its place.
 COMPARED: Final = 2000
 

@@ -16,7 +16,8 @@ from multitrack.delivery.lane_state import LaneState, lane_file
 from multitrack.delivery.waiting import Settling
 from multitrack.errors import DeniedError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.journal.manifest import BackendEntry, write_json
+from multitrack.journal.atomic import write_json
+from multitrack.journal.manifest import BackendEntry
 from multitrack.markers import hookimpl
 from multitrack.recording.run import Run
 from multitrack.records import Lines, Metric, Tags

@@ -89,7 +89,7 @@ def test_a_training_that_dies_before_its_courier_has_read_of_the_run_is_delivere
     run.log_metric("x", 1.0, step=0)
     run.end()
     courier = (
-        "import os, pathlib, time\nfrom multitrack.courier import loop\n"
+        "import os, pathlib, time\nimport multitrack.courier.__main__ as loop\n"
         "read, parent = loop._listen, os.getppid()\n"
         "def late(*arguments):\n"
         "    time.sleep(0.3)\n    pathlib.Path('listening').touch()\n"
@@ -282,14 +282,14 @@ def test_out_of_file_descriptors_the_open_run_goes_on(tmp_path: Path) -> None:
         "import resource\n"
         "run = multitrack.start_run(backends=['recording_backends:file'], config={'delivery': 'off'})\n"
         "held = []\n"
-        "from multitrack.courier import hosts\nfrom multitrack.recording import lifecycle\nlifecycle.join_context(run)\n"  # which holds pipes while it asks git
+        "from multitrack.courier import process_host\nfrom multitrack.recording import lifecycle\nlifecycle.join_context(run)\n"  # which holds pipes while it asks git
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))\n"
         "try:\n    while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
         "except OSError: pass\n"
         "for i in range(50): run.log_metric('x', 1.0, step=i)\n"
         "try: multitrack.start_run(run_id='other')\n"
         "except multitrack.JournalError as error: print(error.errno)\n"
-        "run._host = hosts.ProcessHost(run.directory.parent.parent)\n"
+        "run._host = process_host.ProcessHost(run.directory.parent.parent)\n"
         "run._host.add(run.directory, run.delivery)\n"
         "run.end()\n"
         "for fd in held: os.close(fd)\n"

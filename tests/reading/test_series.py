@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from multitrack.journal.manifest import Manifest, runs_directory, write_manifest
+from multitrack.journal.layout import runs_directory
+from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import segment_path
 from multitrack.journal.writer import Writer
 from multitrack.reading.reader import open_journal

@@ -107,7 +107,7 @@ def test_a_private_directory_is_this_users_alone(tmp_path: Path) -> None:
 
 def test_the_couriers_log_is_written_to_no_link(tmp_path: Path) -> None:
     """The journal may lie in a directory that others can write, where they can guess the log's name."""
-    from multitrack.courier.loop import _open_log
+    from multitrack.courier.__main__ import _open_log
 
     victim = tmp_path / "victim"
     victim.write_text("mine\n")

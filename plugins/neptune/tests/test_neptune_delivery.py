@@ -17,7 +17,7 @@ from neptune_file import find_run, read_fields, read_run, run_directories
 
 import multitrack
 from multitrack.errors import BackendNotInstalledError, ConfigError
-from multitrack.journal.manifest import write_json
+from multitrack.journal.atomic import write_json
 from multitrack_neptune import NeptuneOptions, backend
 from multitrack_neptune.backend import Published
 from multitrack_neptune.fields import Recording

@@ -11,7 +11,7 @@ import click
 
 from multitrack.cli import output
 from multitrack.errors import QueryError
-from multitrack.journal.manifest import run_directories
+from multitrack.journal.layout import run_directories
 from multitrack.query.filters import columns_in
 from multitrack.query.selection import Known
 from multitrack.reading.reader import JournalReader, open_journal

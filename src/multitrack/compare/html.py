@@ -12,8 +12,6 @@ from multitrack.reading.notebook import LEFT, text_html
 
 #: Rows of a table; ``to_pandas()`` has all.
 _ROWS: Final = 200
-
-
 _RIGHT: Final = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 
 

@@ -8,17 +8,11 @@ import msgspec
 
 #: A backend option that is a path: made absolute from the file it stands in.
 PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
-
-
 #: A backend option that is a URI or a path; SQLite and file URIs, and bare paths, are made absolute.
 UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
-
-
 #: A backend option that has local files sent away: `multitrack sync` follows it only where the config there says the
 #: same, as a journal may have been sent by somebody else.
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
-
-
 #: In seconds; what is to come again cannot come again after infinity.
 _A_YEAR: Final = 366 * 86400
 

@@ -11,28 +11,19 @@ What a courier knows it reads from the disk, and what it did it writes there
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import queue
-import resource
-import signal
-import stat
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from multitrack.delivery.lane import Lane
 from multitrack.delivery.trust import Trust
-from multitrack.delivery.waiting import Settling
 from multitrack.errors import JournalError
-from multitrack.journal import manifest as manifests
-from multitrack.security.redaction import Redactor, secret_values
-from multitrack.security.terminal import safe
+from multitrack.journal.layout import check_links
+from multitrack.journal.manifest import read_manifest
 
 #: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
 WORKERS: Final = 4
@@ -87,8 +78,8 @@ class Courier:
             interval: Seconds between looks at the run's journal.
         """
         try:
-            manifests.check_links(directory)
-            manifest = manifests.read_manifest(directory)
+            check_links(directory)
+            manifest = read_manifest(directory)
         except JournalError as error:
             self._notice(str(error))
             return []
@@ -223,151 +214,3 @@ class _Workers:
     def _serve(self) -> None:
         while True:
             self._work(self._queue.get())
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """The courier as a process: serve the runs named on standard input until it closes, then finish and go.
-
-    Its arguments are the journal's directory, for the log, and whether to lower its priority (0 or 1).
-
-    Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
-    "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
-    training process's module path, for backends named by import path) or ``{"stop": seconds}``: when the input closes,
-    go on for at most so long; with 0, end as soon as no lane is in the middle of a step. Without a stop, a closed
-    input means that the training process died: what it left is delivered within ``DEAD_LIMIT``.
-    """
-    journal, lowered = (arguments or sys.argv[1:])[:2]
-    redactor = Redactor()
-    notice = _detach_output(Path(journal), redactor)
-    if int(lowered):
-        _lower()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
-    courier = Courier(notice)
-    ending = _Ending()
-    signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
-    threading.Thread(target=_listen, args=(courier, ending, redactor), name="multitrack-listen", daemon=True).start()
-    # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
-    parent = os.getppid()
-    courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
-    ending.closed.wait(LISTEN_LIMIT)  # its last words may still be unread, the runs that it told of among them
-    if ending.limit == 0:  # another courier waits for the locks, not for long
-        courier.come_to_rest(EXIT_LIMIT)
-        os._exit(0)
-    courier.nudge()
-    settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
-    deadline = time.monotonic() + ending.limit
-    courier.run(lambda: settling.look() or time.monotonic() > deadline)
-    from multitrack.summaries.keep import keep_all  # noqa: PLC0415 - in its own time
-
-    keep_all(ending.runs, KEEP_LIMIT)  # nobody waits for us any more
-    # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
-    guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
-    guard.daemon = True
-    guard.start()
-    if settling.stalled or settling.waiting:
-        os._exit(0)
-
-
-#: Niceness of a courier while training runs. Once training has ended and waits, it is the training's own.
-LOWERED: Final = 19
-#: Seconds that the SDKs' exit hooks have.
-EXIT_LIMIT: Final = 10.0
-#: Seconds for the summaries and curves of the runs that are over.
-KEEP_LIMIT: Final = 30.0
-#: Seconds for reading what a dead training process has said, where the end of it is not seen.
-LISTEN_LIMIT: Final = 2.0
-#: Seconds that a courier goes on after its training process died.
-DEAD_LIMIT: Final = 300.0
-
-
-class _Ending:
-    """When and for how long the courier finishes, and what was delivered until then."""
-
-    def __init__(self) -> None:
-        self.runs: dict[Path, None] = {}
-        self.closed = threading.Event()
-        self.limit = DEAD_LIMIT
-
-    def stop(self, limit: float) -> None:
-        self.limit = limit
-        self.closed.set()
-
-
-def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
-    for line in sys.stdin:
-        try:
-            order = json.loads(line)
-        except ValueError:
-            continue  # cut off by the training process's death: its runs are found by `multitrack sync`
-        if "path" in order:
-            sys.path.extend(part for part in order["path"] if part not in sys.path)
-        if "add" in order:
-            ending.runs[Path(order["add"])] = None
-            os.environ.update(order.get("environment", {}))
-            for options in order.get("options", {}).values():
-                redactor.add(secret_values(options))
-            courier.add(Path(order["add"]), order.get("options"), interval=order.get("interval", 1.0))
-        if "lower" in order:
-            _lower()
-        if "nudge" in order:
-            courier.nudge()
-        if "stop" in order:
-            ending.limit = float(order["stop"])
-    ending.closed.set()
-    courier.nudge()
-
-
-def _lower() -> None:
-    """Lower the priority of all threads: to Linux each has its own, and passes it on to those that it starts."""
-    threads = Path("/proc/self/task")
-    for thread in map(int, os.listdir(threads)) if threads.exists() else (0,):  # noqa: PTH208 - names alone
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, LOWERED)
-
-
-def _detach_output(journal: Path, redactor: Redactor) -> Notice:
-    """Send what SDKs print to a log file, without secrets; give back how to say something on the training's stderr."""
-    stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    log = _open_log(journal / f"courier-{os.getpid()}.log")
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    for name in ("stdout", "stderr"):
-        setattr(sys, name, _Redacted(getattr(sys, name), redactor))
-    lock = threading.Lock()
-
-    def notice(text: str) -> None:
-        for place in (sys.stderr, stream):  # the log, and the training's stderr: a full disk is no reason for silence
-            with lock, contextlib.suppress(OSError, ValueError):
-                print(f"multitrack: {safe(text)}", file=place, flush=True)
-
-    return notice
-
-
-def _open_log(path: Path) -> int:
-    """The log, of which the journal's directory may be one that others can write to; else nowhere."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with contextlib.suppress(OSError):
-        fd = os.open(path, flags, 0o600)
-        found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
-            return fd
-        os.close(fd)
-    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-
-
-class _Redacted:
-    """A stream whose texts are redacted: SDKs print the address of the server, with the password that is in it."""
-
-    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
-        self._stream = stream
-        self._redactor = redactor
-
-    def write(self, text: str) -> int:
-        """Write the text without secrets."""
-        self._stream.write(self._redactor.begin(lines=True).text(text))
-        return len(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

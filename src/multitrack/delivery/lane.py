@@ -27,9 +27,9 @@ from multitrack.environment import warned
 from multitrack.environment.directory import with_reason
 from multitrack.errors import BackendError, DeniedError, JournalError, PluginError, RetryableError
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.journal import manifest as manifests
+from multitrack.journal.atomic import write_json
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.manifest import BackendEntry
+from multitrack.journal.manifest import BackendEntry, context_of, read_manifest
 from multitrack.journal.segments import is_live
 from multitrack.journal.writer import close_dead
 from multitrack.records import DATA, ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
@@ -37,8 +37,6 @@ from multitrack.security.redaction import Redactor, secret_values
 
 #: How long an opening lane waits for the manifest's slower facts, in seconds.
 _CONTEXT_WAIT: Final = 5.0
-
-
 #: How often a parent is looked for that another machine delivers, twice a second; within what an end waits.
 _LOOKS: Final = 40
 #: Troubles of this machine that pass: a full disk, out of file descriptors or memory.
@@ -238,8 +236,8 @@ class Lane:
         return True
 
     def _open(self) -> bool:
-        manifest = manifests.read_manifest(self.directory)
-        context = manifests.context_of(self.directory, manifest)
+        manifest = read_manifest(self.directory)
+        context = context_of(self.directory, manifest)
         waited = time.monotonic() - self._born
         if context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(self.directory):
             self.pace.rest(0.05)
@@ -347,7 +345,7 @@ class Lane:
         assert self._backend is not None and self._run is not None  # noqa: S101 - opened before
         parent = self.directory.parent / str(self._run.parent)
         try:
-            expected = any(entry.name == self.name for entry in manifests.read_manifest(parent).backends)
+            expected = any(entry.name == self.name for entry in read_manifest(parent).backends)
             parent_id = read_state(parent, self.name).id
         except JournalError:  # in the journal of another machine
             parent_id = self._backend.find_run(self._run, str(self._run.parent))
@@ -401,7 +399,7 @@ class Lane:
         self.state.updated = time.time_ns() // 1_000_000
         path = lane_file(self.directory, self.name)
         try:
-            manifests.write_json(path, self.state)
+            write_json(path, self.state)
         except OSError as error:  # a full disk: the old position holds, so a restart redelivers
             if self._told is None:
                 self._notice(f"{self.name}: cannot save its position: {error}")

@@ -25,7 +25,7 @@ WRONG_USAGE: Final = 2
 PROGRAM: Final = f"""
 import sys
 try:
-    from multitrack.courier.loop import main
+    from multitrack.courier.__main__ import main
 except ImportError as error:
     print(
         f'multitrack: the courier cannot import {{error.name}}; sys.executable is {{sys.executable}}, '

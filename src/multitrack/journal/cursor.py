@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import BinaryIO
 
-from multitrack import records
+from multitrack.journal import encoding
 from multitrack.journal.derived import Resolver
 from multitrack.journal.segments import is_held, segment_path
 from multitrack.records import End, ListMetric, Record, Segment
@@ -96,7 +96,7 @@ class Cursor:
                 self._damage("torn: its writer died, or the disk was full, while it was written")
             elif line != b"\n":
                 try:
-                    record = records.decode(line)
+                    record = encoding.decode(line)
                 except (ValueError, RecursionError) as error:
                     self._damage(f"damaged: {error}")
                 if type(record) is ListMetric and record.parts > 1:
@@ -137,7 +137,7 @@ class Cursor:
             lines = [line for line in itertools.islice(file, record.parts - 1, record.parts) if line.endswith(b"\n")]
         if not lines:
             return False if closed else None
-        last = records.decode_or_none(lines[0])
+        last = encoding.decode_or_none(lines[0])
         if not isinstance(last, ListMetric) or (last.name, last.part) != (record.name, record.parts):
             return False
         self._promised = record.parts - 1

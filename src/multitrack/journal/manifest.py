@@ -1,42 +1,27 @@
-"""What a run is, kept beside its journal: ``manifest.json`` in the run's directory.
-
-A journal's directory looks like this::
-
-    .multitrack/
-      courier-<pid>.log               what trackers' SDKs print while delivering
-      runs/<run id>/
-        manifest.json                 this module
-        000001.jsonl, 000002.jsonl    the segments
-        lanes/<backend>.json          how far that backend is, and how it fares
-        lanes/<backend>/              the backend's own notes
-
-A directory without a manifest is no run yet. Everything is readable by its owner alone.
-"""
+"""The manifest of a run, kept beside its journal: ``manifest.json`` in the run's directory."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-import stat
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from multitrack._text import plain_text
 from multitrack.errors import JournalError
-from multitrack.records import Segment, decode_or_none
+from multitrack.journal.atomic import write_json
+from multitrack.journal.encoding import decode_or_none
+from multitrack.journal.layout import cannot_read
+from multitrack.journal.run_ids import check_run_id
+from multitrack.records import Segment
 
 log = logging.getLogger("multitrack")
 
-_last_id_time = 0
-_MADE_ID: Final = re.compile(r"(20[0-9]{6}-[0-9]{6}-[0-9]{3})-[0-9a-f]{6}")
 #: What stands for bytes that are no UTF-8 (PEP 383).
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class GitState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,103 +135,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
             check_run_id(run_id)
 
 
-def runs_directory(journal: Path) -> Path:
-    """Where the journal at ``journal`` keeps its runs."""
-    return journal / "runs"
-
-
-def is_run_id(text: str) -> bool:
-    """Whether this can be a run's id."""
-    return _RUN_ID.fullmatch(text) is not None
-
-
-def check_run_id(run_id: Any) -> str:
-    """A run id that is safe as a directory's name and in every tracker.
-
-    Raises:
-        TypeError: It is no string.
-        ValueError: It holds anything but letters, digits, ``-`` and ``_``, or is longer than 64.
-    """
-    if not isinstance(run_id, str):
-        raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
-    if not is_run_id(run_id):
-        raise ValueError(f"run_id {run_id!r} must be 1 to 64 letters, digits, '-' or '_', the first a letter or digit")
-    return plain_text(run_id)
-
-
-def new_run_id() -> str:
-    """A run id that is unique and sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
-    global _last_id_time  # ids of one process sort in their order even within a millisecond
-    _last_id_time = max(_last_id_time + 1, time.time_ns() // 1_000_000)
-    return f"{text_of_time(_last_id_time)}-{os.urandom(3).hex()}"
-
-
-def text_of_time(milliseconds: int) -> str:
-    """A time (ms since the epoch) as it begins a run's id."""
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}"
-
-
-def time_in_id(run_id: str) -> str | None:
-    """The time that begins an id which :func:`new_run_id` made; ``None`` for one of somebody's own."""
-    match = _MADE_ID.fullmatch(run_id)
-    return match and match[1]
-
-
-def write_json(path: Path, value: msgspec.Struct) -> None:
-    """Write ``value`` as a file, whole."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-
-
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file that somebody asked for, whole, with the permissions of their umask.
-
-    Into what is there and no file, such as ``/dev/stdout``, it is written as it is.
-
-    Raises:
-        OSError: It cannot be written; names the file.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-        else:
-            write_whole(path, content, 0o666)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # what was asked for, not the draft
-        raise
-
-
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write or replace the manifest of the run in ``directory``."""
     write_json(directory / "manifest.json", manifest)
-
-
-def check_links(directory: Path) -> None:
-    """Refuse a run's directory with symbolic links, which we never make and which lead out of it.
-
-    Raises:
-        JournalError: There is one, or the directory cannot be read.
-    """
-    try:
-        paths = [directory, *directory.rglob("*")]
-    except OSError as error:
-        raise cannot_read(directory, error) from error
-    for path in paths:
-        if path.is_symlink():
-            raise JournalError(f"{path} is a symbolic link, which multitrack never makes: the run is left alone")
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -287,50 +178,6 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
             except msgspec.ValidationError:
                 continue
     return None
-
-
-def run_directories(journal: Path) -> Iterator[Path]:
-    """The directories of all runs in a journal, oldest id first.
-
-    Raises:
-        JournalError: The journal cannot be read.
-    """
-    runs = runs_directory(journal)
-    try:
-        names = sorted(os.listdir(runs))  # noqa: PTH208 - thousands of runs, and a path for each takes its time
-    except OSError as error:
-        raise cannot_read(runs, error) from error
-    for name in names:
-        if is_run(f"{runs}/{name}"):
-            yield runs / name
-
-
-def is_run(directory: str | Path) -> bool:
-    """Whether a directory has a manifest, or may have one that this user cannot see."""
-    try:
-        return stat.S_ISREG(os.stat(f"{directory}/manifest.json").st_mode)  # noqa: PTH116 - as above
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True  # whoever reads it says why that cannot be
-
-
-def cannot_read(path: Path, trouble: OSError) -> JournalError:
-    """A trouble of the machine, with what could not be read, and whose it is."""
-    owner = f"; it belongs to {_owner(path)}" if isinstance(trouble, PermissionError) else ""
-    return JournalError(trouble.errno, f"cannot read {path}: {trouble.strerror}{owner}")
-
-
-def _owner(path: Path) -> str:
-    """Who owns a path, or the nearest of the directories around it that can be seen."""
-    for place in (path, *path.parents):
-        try:
-            return f"user {place.owner()}"
-        except KeyError:
-            return f"user {place.stat().st_uid}"
-        except OSError:
-            continue
-    return "another user"
 
 
 def context_of(directory: Path, manifest: Manifest) -> Context | None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from multitrack.errors import JournalError, RunInUseError
-from multitrack.journal.manifest import cannot_read
-from multitrack.records import Segment, decode_or_none
+from multitrack.journal.encoding import decode_or_none
+from multitrack.journal.layout import cannot_read
+from multitrack.records import Segment
 
 #: Seconds that a run whose writer is dead may be held by what that had just forked.
 FORKED_LIMIT: Final = 2.0

@@ -20,11 +20,12 @@ from typing import Any, Final
 
 from msgspec import Raw, structs
 
-from multitrack import records
 from multitrack.errors import RunInUseError
+from multitrack.journal import encoding
 from multitrack.journal.cursor import Cursor
+from multitrack.journal.encoding import to_json
 from multitrack.journal.segments import cannot_write, host_name, last_segment, opening, segment_path
-from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment, to_json
+from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment
 
 log = logging.getLogger("multitrack")
 
@@ -69,7 +70,7 @@ class Writer:
             time=self.now(), segment=self.number, pid=os.getpid(), host=host_name(), fork=fork,
             manifest=manifest,
         )  # fmt: skip
-        line = records.encode(first)
+        line = encoding.encode(first)
         try:
             if os.write(self._fd, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -14,7 +14,9 @@ from typing import Final
 
 import msgspec
 
-from multitrack.journal.manifest import new_run_id, runs_directory, write_json
+from multitrack.journal.atomic import write_json
+from multitrack.journal.layout import runs_directory
+from multitrack.journal.run_ids import new_run_id
 
 FILE: Final = "multitrack.json"
 

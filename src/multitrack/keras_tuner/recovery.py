@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from multitrack.errors import RunInUseError
-from multitrack.journal.manifest import runs_directory
+from multitrack.journal.encoding import decode_or_none
+from multitrack.journal.layout import runs_directory
 from multitrack.journal.segments import last_segment, segment_path
 from multitrack.keras.checkpoints import OF_TRIAL, TunerCheckpoint
 from multitrack.keras_tuner.distributed import saved_trial
@@ -21,7 +22,7 @@ from multitrack.keras_tuner.trial import Held, OpenRun, ended_as, log_hyperparam
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
-from multitrack.records import End, Lines, Metric, decode_or_none
+from multitrack.records import End, Lines, Metric
 
 
 class Interrupted:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from multitrack.errors import RunInUseError
-from multitrack.journal.manifest import new_run_id
+from multitrack.journal.run_ids import new_run_id
 from multitrack.keras import TrackingCallback
 from multitrack.keras.checkpoints import OF_TRIAL, TunerCheckpoint
 from multitrack.keras.guard import guarded, put_aside

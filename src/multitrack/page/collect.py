@@ -13,7 +13,7 @@ from multitrack._text import clean_text
 from multitrack.delivery.report import LaneReport, report_run
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.segments import is_live
-from multitrack.page.schema import Delivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
+from multitrack.page.schema import BackendDelivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
 from multitrack.query.cells import origin_of
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import (
@@ -265,7 +265,7 @@ class Collected:
             references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.size) for r in found.artifacts],
             lines=LogLines(found.lines, len(self._head), [*self._head, *self._tail]),
             counts={name: count for name, count in counts.items() if count},
-            delivery=[Delivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],
+            delivery=[BackendDelivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],
             context=tables.place(self.run),
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ import msgspec
 
 from multitrack._hints import to_install
 from multitrack._text import clean_text
-from multitrack.journal.manifest import write_output
+from multitrack.journal.atomic import write_output
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.schema import PageRun, script_safe
 from multitrack.query.columns import better

@@ -56,7 +56,7 @@ class LogLines(msgspec.Struct, frozen=True):
     kept: list[tuple[int, str, str]]
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class BackendDelivery(msgspec.Struct, frozen=True):
     """How one backend fares."""
 
     name: str
@@ -93,7 +93,7 @@ class PageRun(msgspec.Struct, frozen=True):
     references: list[Reference]
     lines: LogLines
     counts: dict[str, int]
-    delivery: list[Delivery]
+    delivery: list[BackendDelivery]
     context: int | None
 
 

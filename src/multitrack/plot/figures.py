@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from multitrack._hints import to_install
-from multitrack.journal.manifest import write_output
+from multitrack.journal.atomic import write_output
 from multitrack.security.terminal import safe
 
 if TYPE_CHECKING:

@@ -51,8 +51,6 @@ _CONSTANTS: Final = {"true": True, "false": False, "none": None}
 _SHOWN: Final = 120
 #: Brackets and nots within each other; Python's own stack ends at some hundreds.
 _DEPTH: Final = 50
-
-
 _GROUPED: Final = tuple(f"{group}." for group in GROUPS)
 #: Groups whose columns are of whatever type the runs have there.
 _OF_ANY_TYPE: Final = ("params", "inputs", "outputs")

@@ -18,15 +18,8 @@ import msgspec
 
 from multitrack.config import load_config
 from multitrack.errors import JournalError, QueryError, RunError
-from multitrack.journal.manifest import (
-    cannot_read,
-    is_run,
-    is_run_id,
-    run_directories,
-    runs_directory,
-    text_of_time,
-    time_in_id,
-)
+from multitrack.journal.layout import cannot_read, is_run, run_directories, runs_directory
+from multitrack.journal.run_ids import is_run_id, text_of_time, time_in_id
 from multitrack.reading.recorded_run import Line, Point, RecordedRun, Relatives, lookup_in
 from multitrack.records import STATUSES
 from multitrack.security.terminal import excerpt, safe

@@ -17,7 +17,8 @@ from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.report import DeliveryReport, report_run
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest, run_directories
+from multitrack.journal.layout import run_directories
+from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest
 from multitrack.journal.segments import check_readable
 from multitrack.records import ListMetric, Metric, Mistake, Record
 from multitrack.security.terminal import safe

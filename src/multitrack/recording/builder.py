@@ -23,17 +23,10 @@ from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs.captures import captures_in
 from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
 from multitrack.journal.fsync import keep_durable, put_on_medium
-from multitrack.journal.manifest import (
-    BackendEntry,
-    Manifest,
-    check_links,
-    check_run_id,
-    new_run_id,
-    read_manifest,
-    runs_directory,
-    write_manifest,
-)
+from multitrack.journal.layout import check_links, runs_directory
+from multitrack.journal.manifest import BackendEntry, Manifest, read_manifest, write_manifest
 from multitrack.journal.run_directory import made
+from multitrack.journal.run_ids import check_run_id, new_run_id
 from multitrack.journal.segments import cannot_write, opening
 from multitrack.journal.writer import Writer
 from multitrack.recording import lifecycle

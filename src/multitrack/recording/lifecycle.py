@@ -14,7 +14,9 @@ from typing import Final, Protocol
 import msgspec
 
 from multitrack.config import Settings
-from multitrack.courier.hosts import Delivery, Host, ProcessHost, ThreadHost
+from multitrack.courier.hosts import Delivery, Host
+from multitrack.courier.process_host import ProcessHost
+from multitrack.courier.thread_host import ThreadHost
 from multitrack.environment.context import full_context
 from multitrack.environment.forks import in_background
 from multitrack.journal.fsync import put_on_medium

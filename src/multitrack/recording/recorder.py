@@ -43,8 +43,6 @@ from multitrack.records import (
 from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
-
-
 #: Params that are objects, named in the message about them.
 _NAMED: Final = 5
 

@@ -16,7 +16,7 @@ from multitrack.config import Config, load_config
 from multitrack.environment import ranks
 from multitrack.environment.interpreter import stop_second_run
 from multitrack.errors import ConfigError
-from multitrack.journal.manifest import check_run_id
+from multitrack.journal.run_ids import check_run_id
 from multitrack.recording import lifecycle
 from multitrack.recording import run as runs
 from multitrack.recording.builder import Request, Start

@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from multitrack.journal.manifest import Manifest, write_whole
+from multitrack.journal.atomic import write_whole
+from multitrack.journal.manifest import Manifest
 from multitrack.summaries.summary import Summary
 
 #: Its name in the run's directory.

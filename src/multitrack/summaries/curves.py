@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from multitrack.journal.manifest import write_whole
+from multitrack.journal.atomic import write_whole
 from multitrack.journal.segments import is_live
 from multitrack.summaries.cache import Stamp, stamp_of
 from multitrack.summaries.downsample import Thinned, Thinner

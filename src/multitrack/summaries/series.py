@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack import records
+from multitrack.journal import encoding
 from multitrack.journal.segments import is_held, segment_path
 from multitrack.records import Lines, ListMetric, Metric, number_from_text
 from multitrack.summaries.dataframes import Framed
@@ -90,7 +90,7 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
     for lines in _stretches(directory):
         pieces: dict[str, Series] = {}
         calls: list[ListMetric] = []
-        for record in _decoded(records.plain_decoder, lines):
+        for record in _decoded(encoding.plain_decoder, lines):
             if type(record) is ListMetric:
                 if not all(map(_is_number, record.values)):
                     continue
@@ -124,7 +124,7 @@ def read_list(directory: Path, name: str) -> Series:
         for line in stretch.splitlines():
             if b'"list"' not in line:
                 continue
-            record = records.decode_or_none(line)
+            record = encoding.decode_or_none(line)
             if not isinstance(record, ListMetric):
                 continue
             parts = _with_part(parts, record)
@@ -196,7 +196,7 @@ def _decoder_of(kind: type[Any], tag: str) -> msgspec.json.Decoder[Any]:
     """A decoder that makes records of one kind, and of the others nothing at all."""
     others = [
         msgspec.defstruct("Other", [], tag_field="record", tag=other, gc=False)
-        for other in records.TAGS
+        for other in encoding.TAGS
         if other != tag
     ]
     return msgspec.json.Decoder(functools.reduce(operator.or_, others, kind))

@@ -32,7 +32,7 @@ from multitrack import plugins
 from multitrack.delivery.lane_state import lane_file
 from multitrack.delivery.report import DeliveryReport
 from multitrack.inputs.references import LARGE
-from multitrack.journal.manifest import runs_directory
+from multitrack.journal.layout import runs_directory
 from multitrack.recording.run import Run
 from multitrack.testing.model import Model, as_number, plain
 from multitrack.testing.native import Capabilities, NativePoint, NativeRun

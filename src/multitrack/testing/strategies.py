@@ -105,8 +105,6 @@ names: Final = (
     | st.text(_characters, min_size=1, max_size=20).filter(lambda name: not name.isspace())
 )
 steps: Final = st.integers(-3, 3) | st.sampled_from([2**31, 2**53 + 1, 2**63 - 1, 1 - 2**63])
-
-
 _floats: Final = st.floats() | st.sampled_from([0.5, -0.0, 5e-324, 1.7976931348623157e308])
 _integers: Final = st.one_of(
     st.integers(-3, 3), st.sampled_from([2**53, 2**53 + 1, -(2**63), 2**64, 10**400]), st.integers()

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from multitrack.journal.manifest import write_json
+from multitrack.journal.atomic import write_json
 
 Kind = Literal["metrics", "lists"]
 Place = tuple[int, int]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.journal.manifest import write_json
+from multitrack.journal.atomic import write_json
 from multitrack.markers import hookimpl
 from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from multitrack.errors import PermanentError, RetryableError
-from multitrack.journal.manifest import write_json
+from multitrack.journal.atomic import write_json
 from multitrack_wandb.held import sent
 
 _HEADER_LENGTH: Final = 7

@@ -1,0 +1,265 @@
+"""The process host: the courier as a child process, told of runs through a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from multitrack.courier.hosts import Delivery, log
+from multitrack.environment.allowed import BASE, allowed
+from multitrack.environment.directory import current_or_none
+from multitrack.environment.forks import in_background, without_fork
+from multitrack.environment.interpreter import NO_COURIER, PROGRAM, STARTED_BY, WRONG_USAGE, interpreter
+from multitrack.environment.starvation import Starvation
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+#: How often a courier process that died is started again.
+RESTARTS: Final = 3
+#: Seconds that a courier has to hand over to another one.
+HANDOVER: Final = 3.0
+#: What a courier process imports before it is told where else modules are.
+_NEEDED: Final = ("multitrack", "msgspec", "pluggy")
+
+
+class ProcessHost:
+    """The courier as a child process, in the same session but a process group of its own.
+
+    Its pipe is there before it is: orders go in at once, and a thread starts the process that will read them.
+
+    Args:
+        journal: The journal's directory, for the courier's log.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._runs: dict[Path, Delivery] = {}
+        self._lowered = True  # the courier's priority
+        self._starvation: Starvation | None = None  # of the courier, while its run's end waits
+        self._starts = 0
+        self._starter: threading.Thread | None = None
+        self._failed = False  # no process can be started here
+        self._process: subprocess.Popen[bytes] | None = None  # None with a pipe: it is being started
+        self._orders = self._pipe = -1  # the pipe's ends: the courier's, until it has it, and ours
+        self._backlog = bytearray()
+
+    def add(self, directory: Path, delivery: Delivery) -> None:
+        """Take on a run; starts the process if there is none."""
+        with self._lock:
+            self._runs[directory] = delivery
+            starts = self._starts
+            if self._alive() and self._starts == starts:  # one that was just begun has been told of all runs
+                self._lower()
+                self._send(_order(directory, delivery))
+
+    def nudge(self) -> bool:
+        """Deliver now what is there; starts the process again if it died, and says whether there is one.
+
+        One that is being started is waited for, some milliseconds.
+        """
+        with self._lock:
+            alive = self._alive()
+            if alive:
+                self._send({"nudge": True})
+                self._join()
+            return alive and not self._failed
+
+    def hurry(self) -> bool:
+        """Deliver now; a courier that waits for the processor, behind others, is replaced by one of normal priority.
+
+        A process cannot raise its own priority, nor can we, without privileges.
+        """
+        with self._lock:
+            alive = self.nudge()
+            if alive and self._lowered and self._process is not None:
+                if self._starvation is None:
+                    self._starvation = Starvation(self._process.pid)
+                elif self._starvation.look():
+                    return self._replace()
+            return alive
+
+    def _replace(self) -> bool:
+        """Have the courier end its steps and go, or kill it, which is safe; start one that was not lowered."""
+        import subprocess  # noqa: PLC0415 - as in _start
+
+        process = self._process
+        if process is not None:
+            self._send({"stop": 0})
+            os.close(self._pipe)
+            self._pipe = -1
+            try:
+                process.wait(HANDOVER)
+            except subprocess.TimeoutExpired:  # it may be importing an SDK, or wait for a tracker
+                process.kill()
+                process.wait()
+        self._let_go()
+        log.info("multitrack: other processes keep the courier waiting: it goes on at normal priority")
+        return self._begin(lowered=False)
+
+    def _lower(self) -> None:
+        """Training goes on: the courier steps back again."""
+        if not self._lowered:
+            self._lowered = True
+            self._send({"lower": True})
+
+    def look(self) -> None:
+        """Start the process again if it died. A look costs a ``waitpid``, some microseconds."""
+        with self._lock:
+            if self._pipe >= 0 and self._alive():
+                self._lower()
+
+    def stop(self, limit: float) -> None:
+        """Let the process finish within ``limit`` seconds and go; it is not waited for."""
+        with self._lock:
+            if self._pipe < 0 or self._pid != os.getpid():
+                return
+            self._join()
+            self._backlog += _line({"stop": limit})
+            try:
+                os.set_blocking(self._pipe, True)
+                self._write()
+            except OSError:
+                log.debug("the courier was gone before it was stopped")
+            self._let_go()
+
+    def after_fork(self) -> None:
+        """In a forked child: let go of the pipe, so that the courier sees the parent's end when it comes."""
+        self._lock = threading.RLock()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for end in (self._orders, self._pipe):
+            if end >= 0:
+                os.close(end)
+        self._orders = self._pipe = -1
+        if self._process is not None:
+            self._process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
+        self._process = self._starvation = None
+
+    def _alive(self) -> bool:
+        """Whether there is a courier to talk to, or on its way; starts one where it is due."""
+        if self._pid != os.getpid() or self._failed:
+            return False
+        if self._pipe >= 0:
+            if self._process is None or self._process.poll() is None:
+                return True
+            self._join()
+            status = self._process.returncode
+            self._let_go()
+            if status in (NO_COURIER, WRONG_USAGE):  # another start would go as this one
+                self._fail(f"what {sys.executable!r} started is none, and has said why")
+                return False
+            again = self._starts <= RESTARTS
+            log.warning(
+                "multitrack: the courier process died%s",
+                "; starting it again" if again else f" {self._starts} times; run `multitrack sync` later",
+            )
+        if self._starts > RESTARTS:
+            return False
+        self._starts += 1
+        return self._begin()
+
+    def _begin(self, *, lowered: bool = True) -> bool:
+        """Open the pipe, and have a thread start the process, where and with the variables that hold now."""
+        executable = interpreter()
+        if executable is None:
+            self._fail(
+                f"{sys.executable!r} is no Python interpreter, but a program that holds one: runs are recorded, and "
+                'not delivered; with delivery = "thread" they would be'
+            )
+            return False
+        self._lowered = lowered
+        try:
+            with without_fork:
+                self._orders, self._pipe = os.pipe()
+        except OSError as error:
+            self._fail(str(error))
+            return False
+        os.set_blocking(self._pipe, False)
+        self._backlog.clear()
+        self._send({"path": sys.path})
+        environment = allowed(BASE)
+        for directory, delivery in self._runs.items():
+            environment |= delivery.environment
+            self._send(_order(directory, delivery))
+        environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
+        command = [executable, "-P", "-c", PROGRAM, "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
+        cwd = current_or_none() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
+        self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
+        return True
+
+    def _join(self) -> None:
+        if self._starter is not None:
+            self._starter.join()
+            self._starter = None
+
+    def _start(self, command: list[str], environment: dict[str, str], cwd: str) -> None:
+        """Start the process; in a thread, which takes no lock but that against forks."""
+        with without_fork:
+            import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
+
+            try:
+                self._process = subprocess.Popen(
+                    command, cwd=cwd, stdin=self._orders, stdout=subprocess.DEVNULL, env=environment, process_group=0
+                )
+            except (OSError, ValueError) as error:
+                self._fail(str(error))
+            finally:
+                os.close(self._orders)
+                self._orders = -1
+
+    def _fail(self, reason: str) -> None:
+        self._failed = True
+        log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", reason)
+
+    def _send(self, order: dict[str, Any]) -> None:
+        """Pass an order on without ever blocking: what the pipe does not take now goes with the next."""
+        self._backlog += _line(order)
+        try:
+            self._write()
+        except BlockingIOError:
+            return
+        except OSError:
+            log.debug("the courier is gone; the next order starts another")
+
+    def _write(self) -> None:
+        while self._backlog:
+            written = os.write(self._pipe, self._backlog)
+            del self._backlog[:written]
+
+
+def _own_path() -> str:
+    """Where the modules are that a courier needs at once, apart from where Python looks anyway.
+
+    Not all of ``PYTHONPATH``: a module of the training's own could have the name of one that an SDK imports. The rest
+    is told to the courier, which looks there last.
+    """
+    usual = {*site.getsitepackages(), site.getusersitepackages()}
+    found = dict.fromkeys(_parent_of(module) for module in _NEEDED)
+    return os.pathsep.join(path for path in found if path not in usual)
+
+
+def _parent_of(module: str) -> str:
+    return str(Path(str(sys.modules[module].__file__)).absolute().parent.parent)
+
+
+def _order(directory: Path, delivery: Delivery) -> dict[str, Any]:
+    """What a courier is told of a run; the variables again, for one that runs already."""
+    return {
+        "add": str(directory), "options": delivery.options, "environment": delivery.environment,
+        "interval": delivery.interval,
+    }  # fmt: skip
+
+
+def _line(order: dict[str, Any]) -> bytes:
+    return json.dumps(order).encode() + b"\n"
