@@ -41,7 +41,8 @@ from keras_tuner.src.engine.trial import Trial
 import multitrack
 from compare import Expected, compare_tracker
 from multitrack import keras_tuner as tuners
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.delivery import report_of
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import Lines, Metric, Params, Tags
 from trackers import QUIET, TRACKERS, Served, environment
 

@@ -24,7 +24,8 @@ import pytest
 import multitrack
 import proxy
 from job import HALF, train
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.delivery import report_of
+from multitrack.reading.recorded_run import RecordedRun
 from proxy import Fault
 from sites import MlflowServer, MlflowSite, WandbSite, recorded
 

@@ -11,8 +11,8 @@ import multitrack.keras_tuner as kt
 from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
+from multitrack.reading.points import Line, Point
 from multitrack.reading.reader import JournalReader, Measured
-from multitrack.reading.recorded_run import Line, Point
 from multitrack.summaries.series import Series
 from multitrack.summaries.summary import Statistics
 

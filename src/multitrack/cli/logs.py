@@ -15,8 +15,8 @@ import msgspec
 from multitrack.cli import output
 from multitrack.cli.options import JOURNAL, JSON
 from multitrack.reading.formatting import moment
+from multitrack.reading.points import Line
 from multitrack.reading.reader import open_journal
-from multitrack.reading.recorded_run import Line
 from multitrack.security.terminal import safe, safe_json
 
 #: Log lines that are written at once.

@@ -10,7 +10,8 @@ import msgspec
 from multitrack.cli.tables import Piece
 from multitrack.delivery.report import DeliveryReport, LaneReport
 from multitrack.journal.manifest import Manifest
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.delivery import report_of
+from multitrack.reading.recorded_run import RecordedRun
 
 _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "running": "cyan"}
 

@@ -14,9 +14,10 @@ from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
 from multitrack.cli.tables import Heading, Piece, Screen, Table, add_row
 from multitrack.delivery.report import DeliveryReport
+from multitrack.reading.delivery import report_of
 from multitrack.reading.formatting import moment, took
 from multitrack.reading.reader import open_journal
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import safe
 from multitrack.summaries.summary import Summary
 

@@ -12,9 +12,10 @@ from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, options_of, run_as_json, status_cell
 from multitrack.cli.tables import Cell, Heading, Screen, Table, add_row, print_section, text_table
 from multitrack.query.cells import origin_of
+from multitrack.reading.delivery import report_of
 from multitrack.reading.formatting import moment, took, value_text
 from multitrack.reading.reader import open_journal
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import ArtifactRef
 from multitrack.security.terminal import safe
 from multitrack.summaries.summary import Summary

@@ -22,8 +22,9 @@ from multitrack.environment.directory import current_or_none
 from multitrack.errors import MultitrackError
 from multitrack.journal.segments import is_live
 from multitrack.plugins import load_backend
+from multitrack.reading.delivery import report_of
 from multitrack.reading.reader import open_journal
-from multitrack.reading.recorded_run import RecordedRun, report_of
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.secrets import without_credentials
 
 if TYPE_CHECKING:

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from multitrack.delivery.lane_state import LaneState, state_of
-from multitrack.delivery.report import DeliveryReport, report_run
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.layout import run_directories
 from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest
 from multitrack.journal.segments import check_readable
-from multitrack.records import ListMetric, Metric, Mistake, Record
+from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
+from multitrack.records import Mistake, Record
 from multitrack.security.terminal import safe
 
 if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
@@ -29,22 +27,6 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
     from multitrack.query.times import Moment
     from multitrack.summaries.series import Series
     from multitrack.summaries.summary import Summary
-
-
-class Point(msgspec.Struct, frozen=True):
-    """One point of a series: its step, its value, and when it was logged (ms since the epoch)."""
-
-    step: int
-    value: float
-    time: int
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and when it was logged (ms)."""
-
-    time: int
-    stream: str
-    text: str
 
 
 class RecordedRun:
@@ -226,21 +208,11 @@ class RecordedRun:
         Args:
             name: Only this one: ``get_metrics("loss")["loss"]``.
         """
-        series: dict[str, list[Point]] = {}
-        for record in self.records():
-            if isinstance(record, Metric) and record.step is not None:
-                for key, value in record.numbers.items():
-                    if name is None or key == name:
-                        series.setdefault(key, []).append(Point(record.step, value, record.time))
-        return series
+        return points_in(self.records(), name)
 
     def get_list_metrics(self, name: str | None = None) -> dict[str, list[float]]:
         """The list metrics, numbers by name: all, or the one named."""
-        lists: dict[str, list[float]] = {}
-        for record in self.records():
-            if isinstance(record, ListMetric) and name in (None, record.name):
-                lists.setdefault(record.name, []).extend(record.numbers)
-        return lists
+        return lists_in(self.records(), name)
 
     def get_lines(
         self, from_time: Moment | None = None, to_time: Moment | None = None, limit: int | None = None
@@ -256,27 +228,15 @@ class RecordedRun:
             ValueError: The text is no time (a :class:`QueryError`), or the limit is negative.
         """
         from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
+        from multitrack.summaries.series import read_lines  # noqa: PLC0415 - see above
 
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; at most how many lines?")
-        return self._lines(milliseconds(from_time), milliseconds(to_time), limit)
+        return lines_in(read_lines(self.directory), milliseconds(from_time), milliseconds(to_time), limit)
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
         """How often each wrong call was set aside: the call, and the reason."""
         return Counter((record.call, record.reason) for record in self.records() if isinstance(record, Mistake))
-
-    def _lines(self, from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
-        from multitrack.summaries.series import read_lines  # noqa: PLC0415 - see above
-
-        left = limit
-        for record in read_lines(self.directory):
-            if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):
-                continue
-            for text in record.lines:
-                if left == 0:
-                    return
-                yield Line(record.time, record.stream, text)
-                left = None if left is None else left - 1
 
 
 class Relatives:
@@ -321,22 +281,6 @@ class Relatives:
                 if parent is not None:
                     self._children.setdefault(parent, []).append(directory)
         return [RecordedRun(directory, relatives=self) for directory in self._children.get(run_id, ())]
-
-
-def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | None = None) -> DeliveryReport:
-    """What each backend of a recorded run holds, and what is pending.
-
-    Args:
-        run: The run.
-        summary: Its summary, where that was read already.
-        until: Of a run that is being written, how many of its records count.
-    """
-    summary = summary or run.summary()
-    records, ended = (summary.records, summary.status != "running") if until is None else (until, False)
-    return report_run(
-        run.lanes(), records, ended=ended, lost=summary.lost, mistakes=summary.mistakes,
-        redacted=summary.redacted, skipped_epochs=summary.skipped_epochs, skipped_batches=summary.skipped_batches,
-    )  # fmt: skip
 
 
 def lookup_in(run: RecordedRun) -> Lookup:

@@ -1,0 +1,58 @@
+"""Points, list metrics and log lines of a run, picked out of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from multitrack.records import Lines, ListMetric, Metric, Record
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One point of a series: its step, its value, and when it was logged (ms since the epoch)."""
+
+    step: int
+    value: float
+    time: int
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and when it was logged (ms)."""
+
+    time: int
+    stream: str
+    text: str
+
+
+def points_in(records: Iterable[Record], name: str | None = None) -> dict[str, list[Point]]:
+    """The points of each series, or of the one named, in the order of the records."""
+    series: dict[str, list[Point]] = {}
+    for record in records:
+        if isinstance(record, Metric) and record.step is not None:
+            for key, value in record.numbers.items():
+                if name is None or key == name:
+                    series.setdefault(key, []).append(Point(record.step, value, record.time))
+    return series
+
+
+def lists_in(records: Iterable[Record], name: str | None = None) -> dict[str, list[float]]:
+    """The numbers of each list metric, or of the one named."""
+    lists: dict[str, list[float]] = {}
+    for record in records:
+        if isinstance(record, ListMetric) and name in (None, record.name):
+            lists.setdefault(record.name, []).extend(record.numbers)
+    return lists
+
+
+def lines_in(records: Iterable[Lines], from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
+    """The lines between two times (ms, both included), at most ``limit`` of them."""
+    left = limit
+    for record in records:
+        if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):
+            continue
+        for text in record.lines:
+            if left == 0:
+                return
+            yield Line(record.time, record.stream, text)
+            left = None if left is None else left - 1
