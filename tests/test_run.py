@@ -26,7 +26,7 @@ from multitrack import (
     RunInUseError,
     plugins,
 )
-from multitrack.delivery.wait import wait
+from multitrack.delivery.progress import wait
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 from multitrack.recording.start import join_run

@@ -17,8 +17,8 @@ from multitrack._text import plain_text, short_repr
 from multitrack.config import Settings
 from multitrack.courier.hosts import Delivery, Host
 from multitrack.delivery.lane_state import LaneState, state_of
+from multitrack.delivery.progress import pending_statement, wait
 from multitrack.delivery.report import DeliveryReport, report_run
-from multitrack.delivery.wait import pending_statement, wait
 from multitrack.delivery.waiting import Settling
 from multitrack.inputs.pending_digests import END_WAIT, PendingDigests
 from multitrack.inputs.values import to_number

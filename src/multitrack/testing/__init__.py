@@ -7,7 +7,9 @@ try:
 except ImportError as error:
     raise ImportError(f"multitrack.testing needs pytest: {to_install('testing')}", name="pytest") from error
 
-pytest.register_assert_rewrite(f"{__name__}.contract")  # so that its asserts say what they compared
+# so that their asserts say what they compared
+for _module in ("contract_runs", "contract_values", "subject"):
+    pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from multitrack.testing.contract import BackendContract  # noqa: E402 - see above
 from multitrack.testing.memory import MemoryBackend  # noqa: E402

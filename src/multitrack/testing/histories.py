@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 from unittest import mock
 
 from hypothesis import given, settings
@@ -20,8 +20,8 @@ from multitrack.recording.run import Run
 from multitrack.records import Status
 from multitrack.testing.kills import Killed, MortalLane
 from multitrack.testing.model import Model
-from multitrack.testing.native import NativeRun
 from multitrack.testing.strategies import Call, Clock, calls, make
+from multitrack.testing.subject import ContractSubject
 
 
 class Deliver(NamedTuple):
@@ -61,34 +61,7 @@ def histories() -> st.SearchStrategy[list[Move]]:
     return st.lists(st.lists(moves), max_size=8).map(lambda parts: [move for part in parts for move in part])
 
 
-class Contract(Protocol):
-    """The contract as far as histories go: :class:`~multitrack.testing.BackendContract`."""
-
-    examples: ClassVar[int]
-
-    def start(self, tmp_path: Path, **arguments: Any) -> Run:
-        """Start a run in the journal below ``tmp_path``."""
-
-    def deliver(self, tmp_path: Path) -> object:
-        """Deliver what is pending."""
-
-    def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        """Read a run with the tracker's own reader."""
-
-    def new_plugin(self) -> object:
-        """The plugin of another process."""
-
-    def kill(self, plugin: Any) -> None:
-        """Leave what a killed process leaves."""
-
-    def shown(self, model: Model) -> NativeRun:
-        """What the tracker shows of a model."""
-
-    def compare(self, native: NativeRun, expected: NativeRun) -> None:
-        """Assert that both are the same."""
-
-
-def check(contract: Contract, tmp_path: Path) -> None:
+def check(contract: ContractSubject, tmp_path: Path) -> None:
     """Find a history after which the tracker holds anything else than the model."""
     parent = contract.start(tmp_path, name="parent")  # gives all examples their context, which takes a while to gather
     parent.end()
@@ -106,7 +79,7 @@ def check(contract: Contract, tmp_path: Path) -> None:
 class _Told:
     """One run's history, told to a run, its lane and the model."""
 
-    def __init__(self, contract: Contract, tmp_path: Path, parent: Run) -> None:
+    def __init__(self, contract: ContractSubject, tmp_path: Path, parent: Run) -> None:
         self._contract = contract
         self._tmp_path = tmp_path
         self._parent = parent

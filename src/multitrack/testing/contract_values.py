@@ -1,0 +1,206 @@
+"""The contract's tests of each kind of record: what went in comes out."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from pathlib import Path
+
+import multitrack
+from multitrack.inputs.references import LARGE
+from multitrack.recording.run import Run
+from multitrack.testing.native import NativePoint
+from multitrack.testing.subject import ContractSubject
+
+
+class ValuesContract(ContractSubject):
+    """Params, metrics, list metrics, references, lines and tags keep their values."""
+
+    def test_params_keep_their_values(self, tmp_path: Path) -> None:
+        """Nested params flatten with ``/``; every scalar type arrives."""
+        run = self.start(tmp_path, params={"model": {"units": 64, "dropout": 0.25}, "name": "bäse", "flag": True})
+        run.log_params({"model": {"units": 64}, "seed": 7})
+        native = self.delivered(tmp_path, run)
+        expected = {"model/units": 64, "model/dropout": 0.25, "name": "bäse", "flag": True, "seed": 7}
+        assert {key: native.params[key] for key in expected} == {k: self.param(v) for k, v in expected.items()}
+
+    def test_a_long_param_is_not_truncated(self, tmp_path: Path) -> None:
+        """Beyond every tracker's limit the whole value is still there, in the param or where it is said to be."""
+        value = "".join(f"{i:05}," for i in range(4000))
+        native = self.delivered(tmp_path, self.start(tmp_path, params={"long": value, "short": "x"}))
+        assert native.params["long"] == value
+        assert native.params["short"] == "x"
+
+    def test_params_that_are_objects(self, tmp_path: Path) -> None:
+        """Texts of objects without a plain form; of a long one at least the beginning is shown as the param."""
+        params = {"loss": len, "model": functools.partial(print, "x" * 1500), "steps": [("scale", len)]}
+        native = self.delivered(tmp_path, self.start(tmp_path, params=params))
+        assert native.params["loss"] == "builtins.len"
+        assert native.params["model"].startswith(f"functools.partial(builtins.print, '{'x' * 400}")
+        assert native.params["steps"] in ([["scale", "builtins.len"]], "[['scale', 'builtins.len']]",
+                                          '[["scale", "builtins.len"]]', '[["scale","builtins.len"]]')  # fmt: skip
+
+    def test_a_series_keeps_every_point(self, tmp_path: Path) -> None:
+        """Value, step and time of each point, in order."""
+        run = self.start(tmp_path)
+        before = int(time.time() * 1000)
+        for step in range(30):
+            run.log_metric("loss", 1 / (step + 1), step=step)
+        after = int(time.time() * 1000)
+        native = self.delivered(tmp_path, run)
+        assert self.points(native, "loss") == [(step, 1 / (step + 1)) for step in range(30)]
+        if self.capabilities.point_times:
+            times = [point.time for point in native.series["loss"]]
+            assert all(stamp is not None and before <= stamp <= after for stamp in times)
+            assert times == [point.time for point in self._journal_points(run, "loss")]
+
+    def _journal_points(self, run: Run, name: str) -> list[NativePoint]:
+        assert run.directory is not None
+        recorded = multitrack.open_journal(run.directory.parent.parent).run(run.id)
+        return [NativePoint(point.step, point.value, point.time) for point in recorded.get_metrics()[name]]
+
+    def test_steps_may_repeat_and_go_back(self, tmp_path: Path) -> None:
+        """A resumed epoch is logged again: every point is kept, true repeats of a point too."""
+        run = self.start(tmp_path)
+        written = [(0, 0.9), (1, 0.8), (2, 0.7), (1, 0.75), (2, 0.7), (2, 0.7), (2, 0.7), (5, 0.1), (3, 0.6)]
+        for step, value in written:
+            run.log_metric("loss", value, step=step)
+        native = self.delivered(tmp_path, run)
+        assert sorted(self.points(native, "loss")) == sorted(written)
+
+    def test_several_metrics_at_one_step(self, tmp_path: Path) -> None:
+        """One call with several keys; steps of different series do not meet."""
+        run = self.start(tmp_path)
+        run.log_metrics({"loss": 0.5, "val/loss": 0.75}, step=10)
+        run.log_metrics({"loss": 0.25}, step=11)
+        run.log_metric("other", 3, step=0)
+        native = self.delivered(tmp_path, run)
+        assert self.points(native, "loss") == [(10, 0.5), (11, 0.25)]
+        assert self.points(native, "val/loss") == [(10, 0.75)]
+        assert self.points(native, "other") == [(0, 3)]
+
+    def test_a_simple_metric_keeps_its_last_value(self, tmp_path: Path) -> None:
+        """Without a step the last value wins, even if an earlier one was larger."""
+        run = self.start(tmp_path)
+        run.log_metric("accuracy", 0.95)
+        run.log_metric("accuracy", 0.5)
+        run.log_metrics({"count": 12, "zero": 0.0})
+        native = self.delivered(tmp_path, run)
+        assert native.metrics["accuracy"] == 0.5
+        assert (native.metrics["count"], native.metrics["zero"]) == (12, 0.0)
+
+    def test_a_simple_metric_beside_a_series_is_its_summary(self, tmp_path: Path) -> None:
+        """Both are there: the series with every point, and the summary's value."""
+        run = self.start(tmp_path)
+        run.log_metric("loss", 0.5, step=0)
+        run.log_metric("loss", 0.25, step=1)
+        run.log_metric("loss", 0.125)
+        native = self.delivered(tmp_path, run)
+        assert self.points(native, "loss") == [(0, 0.5), (1, 0.25)]
+        assert 0.125 in (native.metrics.get("loss"), native.metrics.get("loss/summary"))
+
+    def test_nan_is_kept(self, tmp_path: Path) -> None:
+        """A NaN is a point."""
+        self.needs("nan")
+        run = self.start(tmp_path)
+        for step, value in enumerate((0.5, math.nan, 0.25)):
+            run.log_metric("loss", value, step=step)
+        points = self.points(self.delivered(tmp_path, run), "loss")
+        assert points[0] == (0, 0.5)
+        assert points[1][0] == 1
+        assert math.isnan(points[1][1])
+        assert points[2] == (2, 0.25)
+
+    def test_infinity_is_kept(self, tmp_path: Path) -> None:
+        """±inf are points."""
+        self.needs("infinity")
+        run = self.start(tmp_path)
+        for step, value in enumerate((math.inf, -math.inf, 0.25)):
+            run.log_metric("loss", value, step=step)
+        assert self.points(self.delivered(tmp_path, run), "loss") == [
+            (0, math.inf),
+            (1, -math.inf),
+            (2, 0.25),
+        ]
+
+    def test_points_beside_one_that_is_not_finite_are_kept(self, tmp_path: Path) -> None:
+        """Whatever becomes of NaN and ±inf, their neighbours are whole and nothing is set aside."""
+        run = self.start(tmp_path)
+        for step, value in enumerate((0.5, math.nan, math.inf, -math.inf, 0.25)):
+            run.log_metrics({"loss": value, "other": float(step)}, step=step)
+        native = self.delivered(tmp_path, run)
+        finite = [point for point in self.points(native, "loss") if abs(point[1]) < 1e300]
+        assert finite == [(0, 0.5), (4, 0.25)]
+        assert self.points(native, "other") == [(step, float(step)) for step in range(5)]
+
+    def test_a_list_metric_is_appended_to(self, tmp_path: Path) -> None:
+        """The index goes on across calls; a scalar counts as a list of one."""
+        run = self.start(tmp_path)
+        run.log_list_metric("epoch_loss", [0.9, 0.5, 0.3])
+        run.log_list_metric("epoch_loss", 0.2)
+        run.log_list_metric("epoch_loss", (0.1, 0.05))
+        native = self.delivered(tmp_path, run)
+        assert self.points(native, "epoch_loss") == list(enumerate([0.9, 0.5, 0.3, 0.2, 0.1, 0.05]))
+
+    def test_a_long_list_metric(self, tmp_path: Path) -> None:
+        """Longer than any tracker's batch."""
+        written = [i * 0.5 for i in range(2500)]
+        run = self.start(tmp_path)
+        run.log_list_metric("signal", written)
+        assert self.points(self.delivered(tmp_path, run), "signal") == list(enumerate(written))
+
+    def test_references_are_kept_without_copying(self, tmp_path: Path) -> None:
+        """A remote and a local one, by name, without touching what they point to."""
+        local = tmp_path / "weights.bin"
+        local.write_bytes(b"0" * 1000)
+        run = self.start(tmp_path)
+        run.log_artifact_ref("weights", local, kind="model")
+        run.log_artifact_ref("data", "s3://bucket/träin.csv", kind="dataset", role="input")
+        native = self.delivered(tmp_path, run)
+        assert native.artifacts["weights"] == local.as_uri()
+        assert native.artifacts["data"] == "s3://bucket/träin.csv"
+
+    def test_a_reference_whose_digest_comes_later(self, tmp_path: Path) -> None:
+        """Recorded at once, and again when its digest is known: it is one reference all the same."""
+        large = tmp_path / "large.bin"
+        with large.open("wb") as file:
+            file.truncate(LARGE + 1)
+        run = self.start(tmp_path)
+        run.log_artifact_ref("large", large, kind="dataset", role="input")
+        run.log_artifact_ref("small", "s3://bucket/small", kind="dataset")
+        assert run.directory is not None
+        native = self.delivered(tmp_path, run)
+        kept = multitrack.open_journal(run.directory.parent.parent).run(run.id).summary().artifacts
+        assert [(ref.name, ref.pending, ref.size) for ref in kept if ref.name == "large"] == [
+            ("large", False, LARGE + 1)
+        ]
+        assert native.artifacts == {"large": large.as_uri(), "small": "s3://bucket/small"}
+
+    def test_a_late_digest_does_not_bring_back_an_older_reference(self, tmp_path: Path) -> None:
+        """The last reference of a name counts, whatever digest comes after it."""
+        large = tmp_path / "large.bin"
+        with large.open("wb") as file:
+            file.truncate(LARGE + 1)
+        run = self.start(tmp_path)
+        run.log_artifact_ref("latest", large, kind="model")
+        run.log_artifact_ref("latest", "s3://bucket/small", kind="model")
+        assert self.delivered(tmp_path, run).artifacts == {"latest": "s3://bucket/small"}
+
+    def test_lines_keep_order_and_text(self, tmp_path: Path) -> None:
+        """Any Unicode, empty lines, long lines, all streams."""
+        written = ["first", "", "grüße 🚀 \x1b[31mred\x1b[0m", "x" * 5000, "  indented\ttab"]
+        run = self.start(tmp_path)
+        run.log_lines(written)
+        run.log_lines("from stderr", stream="stderr")
+        for i in range(50):
+            run.log_lines(f"line {i}")
+        native = self.delivered(tmp_path, run)
+        assert native.lines == [*written, "from stderr", *(f"line {i}" for i in range(50))]
+
+    def test_tags_keep_their_last_value(self, tmp_path: Path) -> None:
+        """A later value replaces an earlier one."""
+        run = self.start(tmp_path, tags={"team": "vision", "stage": "draft"})
+        run.set_tags({"stage": "final"})
+        native = self.delivered(tmp_path, run)
+        assert (native.tags["team"], native.tags["stage"]) == ("vision", "final")

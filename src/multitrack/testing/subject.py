@@ -1,0 +1,110 @@
+"""The subject of the contract: how a backend is reached, and what is compared with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+import multitrack
+from multitrack import plugins
+from multitrack.delivery.lane_state import lane_file
+from multitrack.delivery.report import DeliveryReport
+from multitrack.recording.run import Run
+from multitrack.testing.model import Model, as_number, plain
+from multitrack.testing.native import Capabilities, NativePoint, NativeRun
+
+
+class ContractSubject:
+    """A backend under test: how to reach it and how to read it; see :mod:`multitrack.testing.contract`.
+
+    Attributes:
+        backend: The backend's name or import path.
+        capabilities: What the tracker can hold as it is.
+        examples: How many histories its test of any history tells, in a hundred of Hypothesis' profile.
+    """
+
+    backend: ClassVar[str]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    examples: ClassVar[int] = 10
+
+    def options(self, tmp_path: Path) -> dict[str, Any]:
+        """The backend's table of the config, into ``tmp_path``."""
+        return {}
+
+    def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
+        """What the tracker holds of a run, by its own reader."""
+        raise NotImplementedError
+
+    def param(self, value: Any) -> Any:
+        """A param's value as the tracker shows it."""
+        return value if self.capabilities.typed_params else str(value)
+
+    def new_plugin(self) -> object:
+        """The backend object as a new process has it, with nothing in memory."""
+        return type(plugins.load_backend(self.backend).plugin)()
+
+    def kill(self, plugin: Any) -> None:
+        """Do what the kernel does after a killed process: close what ``plugin`` has open, end the SDK's helpers."""
+
+    def shown(self, model: Model) -> NativeRun:
+        """What :meth:`read` gives of a run that holds exactly this: stand-ins where the tracker cannot hold it."""
+        return model
+
+    def start(self, tmp_path: Path, **arguments: Any) -> Run:
+        """A run of this backend that is delivered by :meth:`deliver` only."""
+        name = self.backend.partition(":")[2] or self.backend
+        config = {"journal": str(tmp_path / "journal"), "delivery": "off", name: self.options(tmp_path)}
+        arguments = {"project": "contract", **arguments}
+        if isinstance(arguments.get("parent"), Run):
+            return multitrack.start_run(config=config, **arguments)
+        return multitrack.start_run(config=config, backends=[self.backend], **arguments)
+
+    def deliver(self, tmp_path: Path) -> dict[str, DeliveryReport]:
+        """Deliver everything that is pending."""
+        return multitrack.sync(tmp_path / "journal")
+
+    def delivered(self, tmp_path: Path, run: Run) -> NativeRun:
+        """End the run, deliver it, and read it back; nothing may be set aside."""
+        if run.status == "running":
+            run.end()
+        self.deliver(tmp_path)
+        report = run.flush()
+        assert report.complete, report
+        assert not any(lane.set_aside for lane in report.values()), report
+        return self.read(tmp_path, run.id, next(iter(run.backend_ids.values())))
+
+    def forget_position(self, tmp_path: Path, run: Run) -> None:
+        """As if the courier had died before it ever saved how far it was."""
+        assert run.directory is not None
+        name = self.backend.partition(":")[2] or self.backend
+        lane_file(run.directory, name).unlink()
+
+    def points(self, native: NativeRun, name: str) -> list[tuple[int, float]]:
+        """Step and value of each point."""
+        return [(point.step, point.value) for point in native.series[name]]
+
+    def needs(self, capability: str) -> None:
+        """Skip where the tracker cannot hold this as it is."""
+        if not getattr(self.capabilities, capability):
+            pytest.skip(f"{self.backend} declares {capability}=False; its README names the stand-in")
+
+    def compare(self, native: NativeRun, expected: NativeRun) -> None:
+        """Everything is there, nothing twice; of metrics and tags a tracker may show more that is its own."""
+        assert native.status == expected.status
+        assert plain(native.params) == plain(expected.params)
+        assert native.artifacts == expected.artifacts
+        assert native.lines == expected.lines
+        assert {key: native.tags.get(key) for key in expected.tags} == expected.tags
+        metrics = {name: as_number(value) for name, value in expected.metrics.items()}
+        assert {name: as_number(native.metrics.get(name)) for name in metrics} == metrics
+        series = {name: self._in_order(points) for name, points in expected.series.items()}
+        assert {name: self._in_order(native.series.get(name, [])) for name in series} == series
+        assert native.series.keys() - expected.series.keys() <= expected.metrics.keys()
+
+    def _in_order(self, points: list[NativePoint]) -> list[tuple[object, ...]]:
+        if not self.capabilities.call_order:
+            points = sorted(points, key=lambda point: (point.time or 0, point.step, repr(point.value + 0.0)))
+        times = self.capabilities.point_times
+        return [(point.step, as_number(point.value), point.time if times else None) for point in points]
