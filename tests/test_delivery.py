@@ -64,9 +64,9 @@ def test_one_courier_serves_all_runs_of_a_process(tmp_path: Path) -> None:
 
 
 def test_a_child_does_not_wait_and_its_parent_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, waits = multitrack.run.wait, []
+    real, waits = multitrack.recording.run_lanes.wait, []
     monkeypatch.setattr(
-        "multitrack.recording.run.wait", lambda *given, **more: (waits.append(given), real(*given, **more))
+        "multitrack.recording.run_lanes.wait", lambda *given, **more: (waits.append(given), real(*given, **more))
     )
     with start("recording_backends:file") as parent:
         child = multitrack.start_run(parent=parent)

@@ -363,7 +363,7 @@ def test_children_of_a_run_elsewhere_are_waited_for_together(monkeypatch: pytest
         parent = join_run("far-away", project="p", group="g")
         waited: list[object] = []
         monkeypatch.setattr(
-            "multitrack.recording.run.wait", lambda *args, **kwargs: (waited.append(args), wait(*args, **kwargs))
+            "multitrack.recording.run_lanes.wait", lambda *args, **kwargs: (waited.append(args), wait(*args, **kwargs))
         )
         children = [multitrack.start_run(name=f"child {i}", parent=parent) for i in range(2)]
         for child in children:

@@ -33,8 +33,9 @@ from multitrack.errors import (
 from multitrack.markers import hookimpl, hookspec
 from multitrack.plugins import register, unregister
 from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.recording.active import active_run
 from multitrack.recording.capture import LogHandler
-from multitrack.recording.run import Run, active_run
+from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
 

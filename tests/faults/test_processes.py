@@ -43,7 +43,7 @@ def test_a_dead_courier_is_noticed_while_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the next recording calls, not only at the end or a flush."""
-    monkeypatch.setattr("multitrack.recording.run._LOOK_EVERY", 50)
+    monkeypatch.setattr("multitrack.recording.run_journal._LOOK_EVERY", 50)
     run = start("recording_backends:file")
     run.log_metric("x", 1.0, step=0)
     run.flush(timeout=20)
@@ -62,7 +62,7 @@ def test_a_dead_courier_is_noticed_while_training_goes_on(
 def test_a_courier_that_dies_again_and_again_is_left_to_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("multitrack.recording.run._LOOK_EVERY", 20)
+    monkeypatch.setattr("multitrack.recording.run_journal._LOOK_EVERY", 20)
     run = start("recording_backends:file")
     assert run.directory is not None
     for step in range(4):

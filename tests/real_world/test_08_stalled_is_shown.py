@@ -9,7 +9,7 @@ import pytest
 
 import multitrack
 from multitrack import RetryableError, hookimpl
-from multitrack.delivery import wait, waiting
+from multitrack.delivery import progress, waiting
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.records import Metric, Record
 from recording_backends import FileBackend, delivered
@@ -60,7 +60,7 @@ def test_the_progress_at_the_end(
     down_from: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(waiting, "STALL", 2.0)
-    monkeypatch.setattr(wait, "_LINE_EVERY", 0.2)
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.2)
     config = {"delivery": "thread", "slow": {"path": "slow.jsonl"}, "standing": {"path": "standing.jsonl"}}
     run = multitrack.start_run(backends=[Slow(), Standing(down_from)], config=config)
     for step in range(500):
@@ -83,7 +83,7 @@ def test_the_progress_at_the_end(
 def test_it_counts_again_once_it_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A tracker that is down for longer than the stall, and comes back while another still moves."""
     monkeypatch.setattr(waiting, "STALL", 2.0)
-    monkeypatch.setattr(wait, "_LINE_EVERY", 0.1)
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.1)
 
     class Back(FileBackend):
         name = "back"

@@ -36,8 +36,8 @@ CALLS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 #: How the parts of multitrack talk to each other; nobody else calls them.
 INSIDE = {
-    "adopt", "after_fork", "ancestors", "family", "note_trained", "owns", "record_params", "record_tags", "set_aside", "start_capture",
-    "stop_capture", "warn_as",
+    "adopt", "after_fork", "ancestors", "family", "owns", "record_params", "record_tags", "set_aside", "start_capture",
+    "stop_capture",
 }  # fmt: skip
 
 

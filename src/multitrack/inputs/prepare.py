@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,8 @@ from multitrack.inputs.values import to_number
 from multitrack.records import COMMAND_LINE, ObjectText, ParamType
 from multitrack.security.redaction import Redaction
 
+#: Params that a message names.
+_NAMED: Final = 5
 LARGEST_STEP: Final = 2**63 - 1
 """What every tracker's 64-bit steps hold."""
 
@@ -39,6 +42,11 @@ class PreparedParams(NamedTuple):
             {name: self.redacted[name] for name in names if name in self.redacted},
             {name: kept for name, kept in self.objects.items() if name in names},
         )
+
+    def described(self, names: Collection[str]) -> str:
+        """The first of the named params, which are objects, with their types."""
+        shown = ", ".join(f"{name} ({self.objects[name].type})" for name in islice(names, _NAMED))
+        return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
 def prepare_params(params: Any, source: str | None, redaction: Redaction) -> PreparedParams:

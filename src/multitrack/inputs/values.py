@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from multitrack._text import error_text, shown
+from multitrack._text import error_text, short_repr, shown
 from multitrack.records import number_to_json
 
 Number = int | float
@@ -173,3 +173,15 @@ def _is_numpy(kind: type) -> bool:
 def defines(kind: type, name: str) -> bool:
     """Whether a class or one that it derives from defines a name; runs no code of theirs."""
     return any(name in vars(cls) for cls in kind.__mro__)
+
+
+def to_seconds(value: Any, name: str) -> float:
+    """A time to wait.
+
+    Raises:
+        TypeError: It is no number.
+    """
+    try:
+        return float(to_number(value, name))
+    except TypeError:
+        raise TypeError(f"{name} must be seconds, got {short_repr(value)}") from None

@@ -19,7 +19,8 @@ from multitrack.keras.numbers import log_numbers
 from multitrack.keras.resume import Mark
 from multitrack.keras.training import batches_before
 from multitrack.recording import lifecycle
-from multitrack.recording.run import Run, active_run, disabled_run
+from multitrack.recording.active import active_run, disabled_run
+from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 

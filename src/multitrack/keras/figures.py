@@ -11,7 +11,8 @@ import numpy as np
 
 from multitrack._hints import to_install
 from multitrack.keras.guard import put_aside
-from multitrack.recording.run import Run, active_run
+from multitrack.recording.active import active_run
+from multitrack.recording.run import Run
 
 Figures = Mapping[str, Callable[[Any], str | os.PathLike[str]]]
 

@@ -29,9 +29,9 @@ def log_numbers(run: Run, logs: Any, step: int | None, caller: str = "TrackingCa
         return
     numbers, troubles = numbers_in(logs)
     kind: Literal["simple", "series"] = "simple" if step is None else "series"
-    for name in [name for name in numbers if run._past.kinds.get(name) != kind]:
+    for name in list(numbers):
         try:
-            run._check_kind(name, kind)  # here, since one list metric among them would cost all the others
+            run.integration.check_kind(name, kind)  # here, since one list metric among them would cost all the others
         except Exception as error:  # noqa: BLE001 - see above
             del numbers[name]
             troubles.append((name, error))

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from multitrack.errors import ParamChangedError
-from multitrack.inputs.prepare import prepare_params
 from multitrack.recording.run import Run
 from multitrack.records import KERAS
 
@@ -33,29 +31,21 @@ def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
     """
     if run.disabled:
         return False
-    with run._lock:  # what is the same must not become another one meanwhile: several fits may run at once
+    with run.integration.lock:  # what is the same must not become another one meanwhile: several fits may run at once
         return _log(run, section, params)
 
 
 def _log(run: Run, section: str, params: Mapping[str, Any]) -> bool:
-    same = {key: value for key, value in params.items() if not _differs(run, f"{section}/{key}", value)}
-    before = len(run._past.params)
+    same = {
+        key: value for key, value in params.items() if not run.integration.would_change({f"{section}/{key}": value})
+    }
+    before = run.integration.param_count
     if same:
         run.log_params({section: same}, source=KERAS)
     changed = {key: value for key, value in params.items() if key not in same}
     number = 2
-    while any(_differs(run, f"{section}/{number}/{key}", value) for key, value in changed.items()):
+    while any(run.integration.would_change({f"{section}/{number}/{key}": value}) for key, value in changed.items()):
         number += 1
     if changed:
         run.log_params({f"{section}/{number}": changed}, source=KERAS)
-    return len(run._past.params) > before
-
-
-def _differs(run: Run, name: str, value: Any) -> bool:
-    """Whether a param of this name, or one below it, was recorded with another value."""
-    prepared = prepare_params({name: value}, None, run._redactor.begin())
-    try:
-        run._past.check_params(run.id, prepared)
-    except ParamChangedError:
-        return True
-    return False
+    return run.integration.param_count > before

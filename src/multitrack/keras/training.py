@@ -105,7 +105,7 @@ class Training:
         skipped = {"skipped_epochs": self._skipped_epochs, "skipped_batches": self._skipped_batches}
         self._skipped_epochs = self._skipped_batches = 0
         if (run := self._run()) is not None:
-            run.note_trained(
+            run.integration.note_trained(
                 self.number, epoch=self.epoch, step=self.step, batches=self.batches, counted=self._counted,
                 model=name, steps=self._steps, ended=ended, **skipped,
             )  # fmt: skip
@@ -116,7 +116,7 @@ class Training:
             return False
         self._skipped_epochs += 1
         if (run := self._run()) is not None:
-            run._past.skipped_epochs += 1
+            run.integration.count_skipped(epochs=1)
         return True
 
     def holds_batch(self, step: int) -> bool:
@@ -125,7 +125,7 @@ class Training:
             return False
         self._skipped_batches += 1
         if (run := self._run()) is not None:
-            run._past.skipped_batches += 1
+            run.integration.count_skipped(batches=1)
             run.at_end.add(self.settle)
         return True
 
@@ -138,7 +138,7 @@ class Trainings:
     """
 
     def __init__(self, run: Run) -> None:
-        self._earlier = run._past.trainings  # begun by processes before this one
+        self._earlier = run.integration.trainings  # begun by processes before this one
         self._taken: set[int] = set()
         self._known: dict[int, tuple[weakref.ref[Any], Training]] = {}
         self._lock = threading.Lock()
@@ -146,7 +146,7 @@ class Trainings:
     @classmethod
     def of(cls, run: Run) -> Trainings:
         """Those of ``run``, whichever callback records them."""
-        with run._lock:
+        with run.integration.lock:
             if run not in _trainings:
                 _trainings[run] = cls(run)
             return _trainings[run]
@@ -199,7 +199,7 @@ class Trainings:
     def _add(self, run: Run, model: Any, number: int | None) -> Training:
         """The training of a model that has none here; with this number, or the next one."""
         if number is None:
-            number = run._past.trainings = run._past.trainings + 1
+            number = run.integration.new_training()
         training, key = Training(run, number), id(model)
         with contextlib.suppress(TypeError):  # no model, or one that no weak reference can be made to
             self._known[key] = weakref.ref(model, lambda _: self._known.pop(key, None)), training

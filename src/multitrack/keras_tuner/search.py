@@ -26,7 +26,8 @@ from multitrack.keras_tuner.recovery import Interrupted
 from multitrack.keras_tuner.search_run import Summary
 from multitrack.keras_tuner.trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
 from multitrack.recording import lifecycle
-from multitrack.recording.run import Run, active_run, disabled_run
+from multitrack.recording.active import active_run, disabled_run
+from multitrack.recording.run import Run
 from multitrack.recording.start import journal_here, start_run
 
 log = logging.getLogger("multitrack")
@@ -298,7 +299,7 @@ class Search:
 
     def _say_untracked(self, run: Run) -> None:
         """A ``run_trial`` of the user's own trains a hypermodel by itself, and nothing of its epochs was recorded."""
-        if self._said_dropped or getattr(self._tuner, "hypermodel", None) is None or run.has_series:
+        if self._said_dropped or getattr(self._tuner, "hypermodel", None) is None or run.integration.has_series:
             return
         self._said_dropped = True
         text = (
@@ -326,7 +327,7 @@ class Search:
 
     def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
         run = start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
-        run.warn_as(self.parent)  # once a search, and not for each of its trials
+        run.integration.warn_as(self.parent.integration)  # once a search, and not for each of its trials
         return run
 
     @guarded

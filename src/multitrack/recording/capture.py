@@ -7,7 +7,8 @@ import sys
 import threading
 from typing import Any, TextIO
 
-from multitrack.recording.run import Run, active_run
+from multitrack.recording.active import active_run
+from multitrack.recording.run import Run
 
 
 class LogHandler(logging.Handler):

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from msgspec.json import encode
 
-from multitrack.errors import ParamChangedError
+from multitrack._text import check_name
+from multitrack.errors import MetricKindError, ParamChangedError
 from multitrack.inputs.prepare import PreparedParams
 from multitrack.journal.cursor import Cursor
 from multitrack.records import DATA, ListMetric, Lost, Metric, Params, Trained
@@ -65,6 +66,22 @@ class Past:
                 )
             differing.append(key)
         return differing
+
+    def check_kind(self, run_id: str, name: Any, kind: Literal["series", "list", "simple"]) -> bool:
+        """Whether the name is of this kind from now on; one that was only a simple metric's may become any.
+
+        Raises:
+            MetricKindError: It is a list metric, and is to become another kind; or a series, and is to become a list.
+        """
+        known = self.kinds.get(name)
+        if known is None:
+            check_name(name, "metric")
+        elif known == "list" or (known == "series" and kind == "list"):
+            raise MetricKindError(
+                f"{name!r} is a {'list metric' if known == 'list' else 'series with steps'} in run {run_id}; "
+                "one name cannot be both"
+            )
+        return known != "series"
 
     @classmethod
     def of(cls, directory: Path) -> Past:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextvars
 import logging
 import os
 import sys
@@ -21,7 +22,7 @@ from multitrack.environment.context import full_context
 from multitrack.environment.forks import in_background
 from multitrack.journal.fsync import put_on_medium
 from multitrack.journal.manifest import Manifest, write_manifest
-from multitrack.recording.status import ended_by
+from multitrack.recording.run_journal import ended_by
 from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 
@@ -46,6 +47,8 @@ class OpenRun(Protocol):
         """Called in a forked child."""
 
 
+#: The innermost run of this context inside its ``with`` block.
+active: Final[contextvars.ContextVar[OpenRun | None]] = contextvars.ContextVar("multitrack_run", default=None)
 _open: list[OpenRun] = []
 _all: weakref.WeakSet[OpenRun] = weakref.WeakSet()
 _hosts: dict[str, Host] = {}

@@ -14,7 +14,7 @@ class RunElsewhere(Run):
     """The stand-in of such a run: it records nothing, and its end waits for its children of this process.
 
     So the ends of the children need not wait, and what is pending is said once, for all of them. The run itself
-    goes on, or ends, where it is written. Made by :func:`multitrack.start.join_run`.
+    goes on, or ends, where it is written. Made by :func:`multitrack.recording.start.join_run`.
     """
 
     def end(self, status: Status = "finished") -> DeliveryReport:
@@ -26,8 +26,8 @@ class RunElsewhere(Run):
         report = DeliveryReport({})
         if self._pid != os.getpid():
             return report
-        if self._status == "running":
-            self._status = status
+        if self.status == "running":
+            self._journal.status = status
             lifecycle.forget(self)
             self._settle(patient=True)
         for run in self.family()[1:]:

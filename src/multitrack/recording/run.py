@@ -1,4 +1,4 @@
-"""Run: what training code holds: what it is, where it is delivered, and how it ends. Recording is its base's."""
+"""The run that training code holds: its identity, its delivery and its end. Its base records."""
 
 from __future__ import annotations
 
@@ -8,38 +8,28 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Iterator
-from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Self
 
-from multitrack._text import plain_text, short_repr
 from multitrack.config import Settings
 from multitrack.courier.hosts import Delivery, Host
-from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.progress import pending_statement, wait
-from multitrack.delivery.report import DeliveryReport, report_run
+from multitrack.delivery.report import DeliveryReport
 from multitrack.delivery.waiting import Settling
-from multitrack.inputs.pending_digests import END_WAIT, PendingDigests
-from multitrack.inputs.values import to_number
+from multitrack.inputs.pending_digests import END_WAIT
+from multitrack.inputs.values import to_seconds
 from multitrack.journal.manifest import Manifest
 from multitrack.journal.writer import Writer
 from multitrack.recording import lifecycle
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
-from multitrack.recording.status import ended_by
-from multitrack.records import (
-    End,
-    Status,
-)
+from multitrack.recording.run_journal import RunJournal, ended_by, to_status
+from multitrack.recording.run_lanes import RunLanes, settle
+from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
-
-#: Milliseconds between looks whether the courier lives.
-_LOOK_EVERY: Final = 5000
-
-_active: contextvars.ContextVar[Run | None] = contextvars.ContextVar("multitrack_run", default=None)
 
 
 class Run(Recorder):
@@ -57,7 +47,6 @@ class Run(Recorder):
         manifest: What it is, as written beside the journal.
         settings: What holds for it.
         delivery: Where it is delivered.
-        mistakes: Wrong calls set aside so far (``mistakes = "warn"``, the Keras callback, the tuners).
         at_end: What integrations call to record their last, however the run ends; must not raise.
         cell: The notebook's cell that started it, by its count; ``None`` elsewhere.
     """
@@ -75,17 +64,20 @@ class Run(Recorder):
         redactor: Redactor | None = None,
         delivery: Delivery | None = None,
     ) -> None:
-        super().__init__(manifest.id, manifest.name, directory, settings, writer=writer, past=past, redactor=redactor)
+        super().__init__(
+            RunJournal(manifest.id, manifest.name, directory, settings, writer=writer, past=past, redactor=redactor)
+        )
         self.project = manifest.project
         self.parent = parent
         self.manifest = manifest
         self._host = host
         self._children: list[Run] = []  # held: a child that nobody else holds is waited for as well
-        self._gave_up = {lane: state.updated for lane in self._lanes() if (state := state_of(*lane)).stopped}
-        self._look_at = 0.0 if host is not None else inf
+        self._lanes = RunLanes(directory, manifest.backends)
+        if host is not None:
+            self._journal.watch(host.look)
         self._pid = os.getpid()
         self._closers: list[Callable[[], object]] = []
-        self._tokens: list[contextvars.Token[Run | None]] = []
+        self._tokens: list[contextvars.Token[lifecycle.OpenRun | None]] = []
         self._owned_parent: Run | None = None
         self.delivery = delivery or Delivery()
         self.at_end: set[Callable[[], object]] = set()
@@ -128,17 +120,17 @@ class Run(Recorder):
     @property
     def status(self) -> Status:
         """``running``, ``finished``, ``failed`` or ``killed``."""
-        return self._status
+        return self._journal.status
 
     @property
     def backend_ids(self) -> dict[str, str]:
         """The run's id in each tracker that has opened it by now; never blocks (see :meth:`wait_open`)."""
-        return {name: state.id for name, state in self._states().items() if state.id is not None}
+        return {name: state.id for name, state in self._lanes.states().items() if state.id is not None}
 
     @property
     def urls(self) -> dict[str, str]:
         """Where a browser shows the run, for each tracker that has said so by now; never blocks."""
-        return {name: state.url for name, state in self._states().items() if state.url is not None}
+        return {name: state.url for name, state in self._lanes.states().items() if state.url is not None}
 
     def flush(self, timeout: float | None = None) -> DeliveryReport:
         """Wait until every tracker holds what was recorded so far, as durably as it can.
@@ -154,8 +146,9 @@ class Run(Recorder):
         """
         timeout = self._seconds(timeout, "flush")
         if self.directory is not None and self._host is not None and self._pid == os.getpid():
-            settling = Settling(self._lanes(), {self.directory: self._past.count}, gave_up=self._gave_up)
-            wait(settling, {self.directory: self._past.count}, timeout, nudge=self._host.nudge, quiet=True)
+            target = {self.directory: self._journal.past.count}
+            settling = Settling(self._lanes.keys, target, gave_up=self._lanes.gave_up)
+            wait(settling, target, timeout, nudge=self._host.nudge, quiet=True)
         return self._report()
 
     def wait_open(self, timeout: float | None = None) -> dict[str, str]:
@@ -169,7 +162,7 @@ class Run(Recorder):
         """
         timeout = self._seconds(timeout, "wait_open")
         if self._host is not None and self.directory is not None:
-            settling = Settling(self._lanes(), gave_up=self._gave_up, opening=True)
+            settling = Settling(self._lanes.keys, gave_up=self._lanes.gave_up, opening=True)
             wait(settling, {}, timeout, nudge=self._host.nudge, quiet=True)
         return self.backend_ids
 
@@ -182,39 +175,28 @@ class Run(Recorder):
         Returns:
             What is delivered, pending and set aside. Ending an ended run only reports.
         """
-        if status not in ("finished", "failed", "killed"):
-            self._mistake(
-                "end", ValueError(f"status must be 'finished', 'failed' or 'killed', got {short_repr(status)}")
-            )
+        try:
+            status = to_status(status)
+        except ValueError as error:
+            self._journal.refuse("end", error)
             status = "finished"
-        status = cast(Status, plain_text(status))
         if self.directory is None:
-            self._status = status
+            self._journal.status = status
             lifecycle.forget(self)
             return DeliveryReport({})
         if self._pid != os.getpid():
-            self._close_fork()
+            self._journal.close_segment()
             return self._report()
-        if self._status != "running":
+        if self.status != "running":
             return self._report()
         while self.at_end:
             self.at_end.pop()()
         self.stop_capture()
         lifecycle.join_context(self)
-        self._digests.wait(0 if self.settings.exit == "detach" else END_WAIT)
-        with self._lock:
-            writer = self._ready()
-            written = writer.append(End(time=writer.now(), status=status))
-            if not written:
-                log.warning("multitrack: run %s: its end could not be written; it will count as killed", self.id)
-            self._past.lost += writer.lost
-            if self.settings.fsync:
-                writer.put_on_medium()
-            writer.close()
-            self._writer = None
-            self._status = status
+        self._references.digests.wait(0 if self.settings.exit == "detach" else END_WAIT)
+        written = self._journal.end(status)
         lifecycle.forget(self)
-        self._settle(patient=bool(written))
+        self._settle(patient=written)
         if self._owned_parent is not None:
             self._owned_parent.end(status)
         return self._report()
@@ -228,16 +210,13 @@ class Run(Recorder):
         if self.settings.exit == "detach" or not patient:
             self._host.nudge()
         else:
-            counts = {run.directory: run._past.count for run in family if run.directory is not None}
-            lanes = [lane for run in family for lane in run._lanes()]
-            gave_up = {lane: when for run in family for lane, when in run._gave_up.items()}
             nudge = self._host.hurry if lifecycle.training_has_ended() else self._host.nudge
-            wait(Settling(lanes, gave_up=gave_up), counts, None, nudge=nudge)
+            settle([(run._journal, run._lanes) for run in family], nudge)
         report = DeliveryReport({})
         for run in family:
             report += run._report()
-        statement = pending_statement(self.id, self.settings.journal, report, detached=self.settings.exit == "detach")
-        if statement:
+        detached = self.settings.exit == "detach"
+        if statement := pending_statement(self.id, self.settings.journal, report, detached=detached):
             log.warning("multitrack: %s", statement)
 
     def ancestors(self) -> list[Run]:
@@ -251,11 +230,11 @@ class Run(Recorder):
     @contextlib.contextmanager
     def activate(self) -> Iterator[Self]:
         """Make this the run that :func:`active_run` gives in this context, without ending it afterwards."""
-        token = _active.set(self)
+        token = lifecycle.active.set(self)
         try:
             yield self
         finally:
-            _active.reset(token)
+            lifecycle.active.reset(token)
 
     def adopt(self, child: Run) -> None:
         """Count ``child`` to this run's family."""
@@ -275,7 +254,7 @@ class Run(Recorder):
             self._closers.pop()()
 
     def __enter__(self) -> Self:
-        self._tokens.append(_active.set(self))
+        self._tokens.append(lifecycle.active.set(self))
         return self
 
     def __exit__(
@@ -283,28 +262,16 @@ class Run(Recorder):
     ) -> None:
         token = self._tokens.pop()
         try:
-            _active.reset(token)
+            lifecycle.active.reset(token)
         except ValueError:  # left in another context than entered, as some async frameworks do
-            _active.set(None)
-        if error is not None and self._status == "running":
-            status = ended_by(error)
-            if status != "finished" and not isinstance(error, SystemExit):
-                self._keep_traceback(error)
-            self.end(status)
-        else:
-            self.end()
-
-    def _keep_traceback(self, error: BaseException) -> None:
-        try:
-            self.log_lines("".join(traceback.format_exception(error)), stream="stderr")
-        except Exception as trouble:  # noqa: BLE001 - an exception's own code may raise anything
-            self.set_aside("log_lines", trouble)
-
-    def _look(self, now: int) -> None:
-        """Now and then from a recording call: a courier that died is started again."""
-        self._look_at = now + _LOOK_EVERY
-        if self._host is not None:
-            self._host.look()
+            lifecycle.active.set(None)
+        status = "finished" if error is None else ended_by(error)
+        if status != "finished" and self.status == "running" and not isinstance(error, SystemExit):
+            try:
+                self.log_lines("".join(traceback.format_exception(error)), stream="stderr")
+            except Exception as trouble:  # noqa: BLE001 - an exception's own code may raise anything
+                self.set_aside("log_lines", trouble)
+        self.end(status)
 
     @property
     def in_block(self) -> bool:
@@ -312,65 +279,20 @@ class Run(Recorder):
         return bool(self._tokens)
 
     def _seconds(self, timeout: float | None, call: str) -> float | None:
-        """A time to wait, as a number; ``None`` for a wrong one that is set aside."""
-        if timeout is None:
-            return None
+        """A time to wait; ``None`` also for a wrong one that is set aside."""
         try:
-            return float(to_number(timeout, "timeout"))
-        except TypeError:
-            self._mistake(call, TypeError(f"timeout must be seconds, got {short_repr(timeout)}"))
+            return None if timeout is None else to_seconds(timeout, "timeout")
+        except TypeError as error:
+            self._journal.refuse(call, error)
             return None
-
-    def _lanes(self) -> list[tuple[Path, str]]:
-        if self.directory is None:
-            return []
-        return [(self.directory, entry.name) for entry in self.manifest.backends]
-
-    def _states(self) -> dict[str, LaneState]:
-        return {name: state_of(directory, name) for directory, name in self._lanes()}
 
     def _report(self) -> DeliveryReport:
-        if self.directory is None:
-            return DeliveryReport({})
-        lost = self._past.lost + (self._writer.lost if self._writer is not None else 0)
-        return report_run(
-            self._states(),
-            self._past.count,
-            ended=self._status != "running",
-            lost=lost,
-            mistakes=self.mistakes,
-            redacted=self._past.redacted + self.manifest.redacted,
-            skipped_epochs=self._past.skipped_epochs,
-            skipped_batches=self._past.skipped_batches,
-        )
-
-    def _close_fork(self) -> None:
-        with self._lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+        return self._lanes.report(self._journal, self.manifest.redacted)
 
     def after_fork(self) -> None:
         """In a forked child: hold no lock and no file of the parent's; what is logged goes to a new segment."""
-        self._make_lock()
-        if self._writer is not None:
-            self._past.last_time = self._writer.now()
-            self._writer.close()
-            self._writer = None
+        self._journal.after_fork()
+        self._references.after_fork()
         self._closers.clear()
-        self._digests = PendingDigests()
         self.at_end.clear()
-        self._host, self._look_at = None, inf
-
-
-def active_run() -> Run:
-    """The innermost open run: of this context inside ``with``, else the process's last; or one that records nothing."""
-    run = _active.get()
-    if run is not None and run.status == "running":
-        return run
-    return cast(Run | None, lifecycle.last_open()) or disabled_run()
-
-
-def disabled_run(project: str = "", name: str = "") -> Run:
-    """A run that takes every call and records nothing."""
-    return Run(Manifest(id="disabled", project=project, name=name, created=0), None, Settings())
+        self._host = None

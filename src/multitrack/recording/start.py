@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
@@ -18,8 +19,9 @@ from multitrack.environment.interpreter import stop_second_run
 from multitrack.errors import ConfigError
 from multitrack.journal.run_ids import check_run_id
 from multitrack.recording import lifecycle
-from multitrack.recording import run as runs
-from multitrack.recording.builder import Request, Start
+from multitrack.recording.active import disabled_run
+from multitrack.recording.builder import manifest_of, open_run
+from multitrack.recording.plan import Request, resolve
 from multitrack.recording.remote_run import RunElsewhere
 from multitrack.recording.run import Run
 
@@ -99,7 +101,7 @@ def start_run(
         return _disabled(project, name)
     if setting == "all" and place.size > 1 and parent is None:
         return _start_rank(loaded, request, place.rank, place.size)
-    return Start(loaded, request, override=config is not None and isinstance(parent, Run)).open()
+    return open_run(resolve(loaded, request, override=config is not None and isinstance(parent, Run)))
 
 
 def join_run(run_id: str, *, project: str | None = None, group: str | None = None) -> Run:
@@ -120,9 +122,9 @@ def join_run(run_id: str, *, project: str | None = None, group: str | None = Non
     if _switched_off():
         return _disabled(project, None)
     loaded = load_config(arguments={"project": project})
-    start = Start(loaded, Request(project=project, group=group, run_id=check_run_id(run_id)))
-    host = lifecycle.host_for(start.settings)
-    run = RunElsewhere(start.manifest(run_id), None, start.settings, host=host, delivery=start.delivery)
+    plan = resolve(loaded, Request(project=project, group=group, run_id=check_run_id(run_id)))
+    host = lifecycle.host_for(plan.settings)
+    run = RunElsewhere(manifest_of(plan, run_id), None, plan.settings, host=host, delivery=plan.delivery)
     lifecycle.remember(run)
     return run
 
@@ -152,17 +154,17 @@ def _say_once(place: ranks.Place) -> None:
 
 def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
     """With ``ranks = "all"``: a child run for each rank, of a parent that rank 0 opens and ends."""
-    whole = Start(loaded, msgspec.structs.replace(request, params=None, tags=None, capture=()))
+    whole = resolve(loaded, msgspec.structs.replace(request, params=None, tags=None, capture=()))
     checked = whole.request
     base = checked.run_id or ranks.shared_id(size)
-    whole.request = msgspec.structs.replace(checked, run_id=base)
-    parent = whole.open() if rank == 0 else None
+    whole = dataclasses.replace(whole, request=msgspec.structs.replace(checked, run_id=base))
+    parent = open_run(whole) if rank == 0 else None
     own = msgspec.structs.replace(
         checked, run_id=f"{base}-rank{rank}", name=f"{checked.name or base}-rank{rank}", parent=parent,
         params=request.params, tags=request.tags, capture=request.capture, wrong=(),
     )  # fmt: skip
     # the other ranks do not wait until rank 0 has written its manifest
-    run = Start(loaded, own, inherited=whole.manifest(base)).open()
+    run = open_run(resolve(loaded, own, inherited=manifest_of(whole, base)))
     run.owns(parent)
     return run
 
@@ -185,6 +187,6 @@ def _switched_off() -> bool:
 
 
 def _disabled(project: object, name: object) -> Run:
-    run = runs.disabled_run(*(text if isinstance(text, str) else "" for text in (project, name)))
+    run = disabled_run(*(text if isinstance(text, str) else "" for text in (project, name)))
     lifecycle.remember(run)
     return run

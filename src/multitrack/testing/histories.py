@@ -118,8 +118,8 @@ class _Told:
             return
         if status is None:
             lifecycle.forget(self._run)
-            self._run._close_fork()  # the kernel does no more for a process that was killed
-            self._run._status = "killed"
+            self._run._journal.close_segment()  # the kernel does no more for a process that was killed
+            self._run._journal.status = "killed"
         else:
             self._run.end(status)
         self._model.end(status or "killed")

@@ -1,0 +1,64 @@
+"""Load and check the backends that a run is delivered to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+
+from multitrack import plugins
+from multitrack._text import plain_text
+from multitrack.config import Config, Settings
+from multitrack.courier.hosts import Delivery
+from multitrack.environment.allowed import allowed
+from multitrack.errors import ConfigError
+from multitrack.journal.manifest import BackendEntry
+
+
+def choose(
+    loaded: Config,
+    backends: Sequence[object],
+    settings: Settings,
+    inherited: Mapping[str, dict[str, Any]] | None = None,
+) -> Delivery:
+    """Load and check the backends and their options.
+
+    Args:
+        loaded: The config.
+        backends: Names, import paths or plugin objects.
+        settings: The settings that hold.
+        inherited: The options of a parent, by backend; they hold where the config has none.
+
+    Raises:
+        ConfigError: An unknown option, a value that cannot hold, or a backend named twice.
+        BackendNotInstalledError, PluginError: As :func:`multitrack.plugins.load_backend`.
+    """
+    delivery = Delivery(interval=settings.interval)
+    for given in backends:
+        backend = plugins.load_backend(plain_text(given) if isinstance(given, str) else given)
+        if backend.name in delivery.options:
+            raise ConfigError(f"backends: {backend.name!r} is named twice")
+        options, _ = loaded.options(backend, (inherited or {}).get(backend.name))
+        plain = msgspec.to_builtins(options)
+        delivery.options[backend.name] = plain
+        delivery.entries.append(BackendEntry(name=backend.name, load=backend.load))
+        delivery.environment |= allowed(backend.environment_variables())
+        if backend.local:
+            if settings.delivery == "process":
+                raise ConfigError(
+                    f"backend {backend.name!r} is an object of this process, which a courier process cannot reach: "
+                    'set delivery = "thread", or name it by import path, "package.module:attribute"'
+                )
+            delivery.objects[backend.name] = backend.plugin
+    loaded.check_tables(delivery.options)
+    loaded.check_variables(delivery.options)
+    return delivery
+
+
+def several(backends: object) -> list[object]:
+    """The backends of a call, which may name one alone."""
+    if isinstance(backends, (list, tuple, AbstractSet)):
+        return list(backends)
+    return [backends]

@@ -1,0 +1,207 @@
+"""From the arguments of ``start_run`` and the config to a plan; nothing is written before all of it is checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from multitrack import plugins
+from multitrack._text import check_name, clean_text, shown
+from multitrack.config import Config, Settings
+from multitrack.courier.hosts import Delivery
+from multitrack.errors import JournalError, RunError
+from multitrack.inputs.captures import captures_in
+from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
+from multitrack.journal.layout import runs_directory
+from multitrack.journal.manifest import BackendEntry, Manifest, read_manifest
+from multitrack.journal.run_ids import check_run_id
+from multitrack.recording.backends import choose, several
+from multitrack.recording.run import Run
+from multitrack.security.redaction import Redactor, secret_values
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The arguments of ``start_run``, and in ``wrong`` those that were found wrong before, and left out."""
+
+    project: str | None = None
+    name: str | None = None
+    params: Any = None
+    tags: Mapping[str, Any] | None = None
+    notes: str | None = None
+    group: str | None = None
+    parent: Any = None
+    backends: Any = None
+    run_id: str | None = None
+    capture: Any = ()
+    wrong: tuple[Exception, ...] = ()
+
+
+class WrongCalls:
+    """Raises a wrong call's error; with ``mistakes = "warn"`` keeps it, and the argument is left out.
+
+    Attributes:
+        kept: The calls that were kept, to be set aside once the run is open.
+    """
+
+    def __init__(self, settings: Settings, kept: tuple[Exception, ...] = ()) -> None:
+        self._raises = settings.mistakes != "warn"
+        self.kept = list(kept)
+
+    def check(self, check: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of a check; ``None`` where it raises, and that is kept."""
+        try:
+            return check(*arguments)
+        except Exception as error:
+            if self._raises:
+                raise
+            self.kept.append(error)
+            return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A run that can be started: everything about it is known and checked, and nothing is written.
+
+    Attributes:
+        request: The arguments, checked.
+        settings: The settings that hold.
+        parent: The parent, where that is a run of this process.
+        inherited: The parent's manifest, where that is known.
+        extensions: The plugins that are no backends.
+        delivery: The backends and their options.
+        entries: The same without secrets, as the manifest has them.
+        redactor: Keeps secrets out.
+        redacted: Values that were redacted in ``entries``.
+        params: The params as the journal will hold them.
+        tags: The same of the tags.
+        tags_redacted: Values that were redacted in the tags.
+        wrong: Arguments that are left out.
+    """
+
+    request: Request
+    settings: Settings
+    parent: Run | None
+    inherited: Manifest | None
+    extensions: list[plugins.Extension]
+    delivery: Delivery
+    entries: list[BackendEntry]
+    redactor: Redactor
+    redacted: int
+    params: PreparedParams | None
+    tags: dict[str, str] | None
+    tags_redacted: int
+    wrong: tuple[Exception, ...]
+
+
+def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = None, override: bool = False) -> Plan:
+    """Find and check everything that a run needs.
+
+    Args:
+        loaded: The config that holds.
+        request: The arguments of ``start_run``.
+        inherited: The parent's manifest, where it may not be on disk yet.
+        override: Whether the config was given for a run whose parent is one of this process: its keys and tables
+            replace the parent's, which hold otherwise.
+
+    Raises:
+        ConfigError, BackendNotInstalledError, PluginError, RunError: As ``start_run``.
+        TypeError, ValueError: An argument is wrong, and ``mistakes`` is ``raise``.
+    """
+    parent = request.parent if isinstance(request.parent, Run) else None
+    settings = loaded.settings
+    if parent is not None:
+        given = {key: getattr(loaded.settings, key) for key in loaded.given} if override else {}
+        settings = msgspec.structs.replace(parent.settings, **given)
+    wrong = WrongCalls(settings, request.wrong)
+    request = _checked(request, wrong)
+    inherited = inherited or _find_parent(request, settings)
+    extensions = plugins.extensions(settings.plugins)
+    delivery = _delivery(loaded, request, settings, parent, wrong, override=override)
+    secrets = [value for some in delivery.options.values() for value in secret_values(some)]
+    redactor = Redactor(extensions, secrets)
+    redaction = Redactor(secrets=secrets).begin()  # no plugin's: sync goes by what is left
+    entries = [
+        BackendEntry.of(entry.name, entry.load, redaction.options(delivery.options[entry.name]))
+        for entry in delivery.entries
+    ]
+    params = tags = None
+    if request.params is not None:
+        params = wrong.check(prepare_params, request.params, None, redactor.begin())
+    tagging = redactor.begin()
+    if request.tags is not None:
+        tags = wrong.check(prepare_tags, request.tags, tagging)
+    return Plan(
+        request, settings, parent, inherited, extensions, delivery, entries, redactor, redaction.count,
+        params, tags, tagging.count, tuple(wrong.kept),
+    )  # fmt: skip
+
+
+def _checked(request: Request, wrong: WrongCalls) -> Request:
+    """The request with its texts checked; a wrong argument is left out."""
+    checked: dict[str, Any] = {"capture": wrong.check(captures_in, request.capture, wrong.check) or ()}
+    for what in ("project", "name", "group"):
+        value = getattr(request, what)
+        if value is not None:
+            checked[what] = wrong.check(check_name, value, "run" if what == "name" else what)
+    if request.notes is not None:
+        checked["notes"] = wrong.check(_text, request.notes, "notes")
+    if request.run_id is not None:
+        checked["run_id"] = wrong.check(check_run_id, request.run_id)
+    if request.parent is not None and not isinstance(request.parent, Run):
+        checked["parent"] = wrong.check(_parent_id, request.parent)
+    return msgspec.structs.replace(request, **checked)
+
+
+def _find_parent(request: Request, settings: Settings) -> Manifest | None:
+    if isinstance(request.parent, Run):
+        return request.parent.manifest
+    if request.parent is None:
+        return None
+    directory = runs_directory(Path(settings.journal)) / request.parent
+    if not directory.exists():
+        return None  # in the journal of another machine
+    try:
+        return read_manifest(directory)
+    except JournalError as error:
+        raise RunError(f"parent={request.parent!r}: {error}") from error
+
+
+def _delivery(
+    loaded: Config, request: Request, settings: Settings, parent: Run | None, wrong: WrongCalls, *, override: bool
+) -> Delivery:
+    """Where the run is delivered: as the call, the config or the parent says, in this order."""
+
+    def given() -> list[object]:
+        # an object that is no backend is a wrong argument, an unknown name an error of set-up
+        named = wrong.check(several, request.backends) or []
+        return [one for one in named if isinstance(one, str) or wrong.check(plugins.load_backend, one)]
+
+    if parent is None:
+        return choose(loaded, settings.backends if request.backends is None else given(), settings)
+    inherited = parent.delivery
+    chosen: list[Any]
+    if request.backends is not None:
+        chosen = given()
+    elif override and "backends" in loaded.given:
+        chosen = settings.backends
+    elif override and loaded.tables:
+        chosen = [inherited.objects.get(entry.name, entry.load) for entry in inherited.entries]
+    else:
+        return dataclasses.replace(inherited, interval=settings.interval)
+    return choose(loaded, chosen, settings, inherited.options if override else {})
+
+
+def _parent_id(parent: Any) -> str:
+    if not isinstance(parent, str):
+        raise TypeError(f"parent must be a run or the id of one, got {shown(parent)}")
+    return check_run_id(parent)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, got {shown(value)}")
+    return clean_text(value)

@@ -1,0 +1,63 @@
+"""The delivery of a run, as the state files of its lanes have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from multitrack.delivery.lane_state import LaneState, state_of
+from multitrack.delivery.progress import wait
+from multitrack.delivery.report import DeliveryReport, report_run
+from multitrack.delivery.waiting import Settling
+from multitrack.journal.manifest import BackendEntry
+from multitrack.recording.run_journal import RunJournal
+
+
+class RunLanes:
+    """The lanes of one run.
+
+    Args:
+        directory: The run's directory; ``None``: it has no lanes.
+        backends: Where it is delivered.
+
+    Attributes:
+        keys: Directory and backend of each.
+        gave_up: Those that had given up before this process began, with the time their state then bore.
+    """
+
+    def __init__(self, directory: Path | None, backends: Sequence[BackendEntry]) -> None:
+        self.keys = [] if directory is None else [(directory, entry.name) for entry in backends]
+        self.gave_up = {lane: state.updated for lane in self.keys if (state := state_of(*lane)).stopped}
+
+    def states(self) -> dict[str, LaneState]:
+        """How far each is, by backend; reads the files anew."""
+        return {name: state_of(directory, name) for directory, name in self.keys}
+
+    def report(self, journal: RunJournal, redacted: int) -> DeliveryReport:
+        """What is delivered, pending and set aside.
+
+        Args:
+            journal: What was recorded.
+            redacted: Values that were redacted in the manifest.
+        """
+        if journal.directory is None:
+            return DeliveryReport({})
+        past = journal.past
+        return report_run(
+            self.states(), past.count, ended=journal.status != "running", lost=journal.lost,
+            mistakes=journal.mistakes, redacted=past.redacted + redacted,
+            skipped_epochs=past.skipped_epochs, skipped_batches=past.skipped_batches,
+        )  # fmt: skip
+
+
+def settle(members: Sequence[tuple[RunJournal, RunLanes]], nudge: Callable[[], bool]) -> None:
+    """Wait for the lanes of runs that have ended, with progress, as long as records move.
+
+    Args:
+        members: The journal and the lanes of each run.
+        nudge: Called now and then, so that a courier that died is started again; whether there is one.
+    """
+    counts = {journal.directory: journal.past.count for journal, _ in members if journal.directory is not None}
+    keys = [key for _, lanes in members for key in lanes.keys]
+    gave_up = {key: when for _, lanes in members for key, when in lanes.gave_up.items()}
+    wait(Settling(keys, gave_up=gave_up), counts, None, nudge=nudge)
