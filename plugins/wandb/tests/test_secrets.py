@@ -38,7 +38,7 @@ def test_a_password_in_the_servers_url_goes_no_further(tmp_path: Path, server: S
     run.log_metric("loss", 0.5, step=0)
     run.end()
     lane = lane_of(run)
-    lane._given_options = {"base_url": f"http://user:pa55word@{host}", "dir": str(tmp_path), "mode": "online"}
+    lane._source.given = {"base_url": f"http://user:pa55word@{host}", "dir": str(tmp_path), "mode": "online"}
     step(lane)
     lane.release()
     assert lane.state.closed, lane.state.problem

@@ -5,12 +5,17 @@ Nobody asks a courier anything: the end of a run, ``multitrack sync`` and every 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
 from multitrack.journal.segments import last_segment
+
+#: How many different reasons and stand-ins are spelled out.
+REASONS: Final = 10
 
 
 class LaneState(msgspec.Struct, omit_defaults=True):
@@ -58,6 +63,12 @@ class LaneState(msgspec.Struct, omit_defaults=True):
     def settled(self) -> bool:
         """Whether there is nothing left to do for the lane."""
         return self.closed and self.linked
+
+    def note_stand_ins(self, texts: Iterable[str]) -> None:
+        """Note more stand-ins, each once; of many, that there are more."""
+        for text in texts:
+            if text not in self.stand_ins and len(self.stand_ins) <= REASONS:
+                self.stand_ins.append(text if len(self.stand_ins) < REASONS else "and more")
 
 
 def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:

@@ -1,9 +1,10 @@
-"""What a lane needs to open its run in a tracker: the backend, its options, and what the backend is told."""
+"""Load the backend of a lane with its options, and describe the run to it."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,39 +14,58 @@ from multitrack.delivery.trust import Trust
 from multitrack.errors import JournalError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import BackendEntry, Context, Manifest, read_manifest
-from multitrack.journal.segments import last_segment
+from multitrack.journal.segments import is_live, last_segment
+
+#: Seconds that an opening lane waits for the manifest's slower facts.
+_CONTEXT_WAIT: Final = 5.0
 
 
-def load(
-    entry: BackendEntry, plugin: object | None, given: dict[str, Any] | None, trust: Trust
-) -> tuple[plugins.Backend, msgspec.Struct, list[str]]:
-    """The backend of a lane and its options.
+@dataclasses.dataclass
+class BackendSource:
+    """Where the backend of a lane and its options come from.
 
-    Args:
+    Attributes:
         entry: The backend, as the manifest has it.
         plugin: The backend object, in the training process's own thread host.
         given: The options with their secrets, where the training process passed them on.
-        trust: What the journal is believed where it did not.
-
-    Returns:
-        The backend, its options, and a sentence for each option that was not believed.
-
-    Raises:
-        MultitrackError: It cannot be loaded, or not on the journal's word alone.
-        ValidationError: The options are not the backend's.
+        trust: Which of the manifest's options are followed where it did not.
     """
-    if given is None:
-        trust.check(entry.load)
-    backend = plugins.load_backend(entry.load if plugin is None else plugin)
-    if given is None:
-        return backend, *trust.options(backend, entry.given)
-    return backend, msgspec.convert(given, backend.options_type()), []
+
+    entry: BackendEntry
+    plugin: object | None
+    given: dict[str, Any] | None
+    trust: Trust
+
+    def load(self) -> tuple[plugins.Backend, msgspec.Struct, list[str]]:
+        """The backend, its options, and a sentence for each option that is not followed.
+
+        Raises:
+            MultitrackError: It cannot be loaded, or not on the journal's word alone.
+            ValidationError: The options are not the backend's.
+        """
+        if self.given is None:
+            self.trust.check(self.entry.load)
+        backend = plugins.load_backend(self.entry.load if self.plugin is None else self.plugin)
+        if self.given is None:
+            return backend, *self.trust.options(backend, self.entry.given)
+        return backend, msgspec.convert(self.given, backend.options_type()), []
 
 
-def told(
+def is_gathering(directory: Path, context: Context | None, waited: float) -> bool:
+    """Whether the manifest's slower facts are still to come, and worth waiting for.
+
+    Args:
+        directory: The run's directory.
+        context: The run's context so far.
+        waited: Seconds that the lane has waited.
+    """
+    return context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(directory)
+
+
+def run_info(
     directory: Path, backend: str, manifest: Manifest, context: Context | None, options: msgspec.Struct
 ) -> RunInfo:
-    """What a backend is told of the run in ``directory``; its own directory for notes is made."""
+    """The run in ``directory`` as its backend gets it; the backend's directory for notes is made."""
     notes = lane_file(directory, backend, "")
     notes.mkdir(mode=0o700, exist_ok=True)
     return RunInfo(

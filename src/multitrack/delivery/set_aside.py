@@ -6,14 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from multitrack.delivery.lane_state import lane_file
-
-#: How many different reasons are spelled out.
-REASONS: Final = 10
+from multitrack.delivery.lane_state import REASONS, LaneState, lane_file
 
 
 class Aside(msgspec.Struct, frozen=True):
@@ -46,6 +42,12 @@ def read_asides(directory: Path, backend: str) -> dict[int, str]:
             aside = msgspec.json.decode(line, type=Aside)
             asides[aside.ordinal] = aside.reason
     return asides
+
+
+def count_asides(directory: Path, state: LaneState) -> None:
+    """Count in a state what was set aside below its position."""
+    reasons = [why for ordinal, why in read_asides(directory, state.backend).items() if ordinal < state.position]
+    state.set_aside, state.reasons = len(reasons), count_reasons(reasons)
 
 
 def count_reasons(reasons: Iterable[str], before: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -67,7 +67,7 @@ class MortalLane(Lane):
 
     def _open(self) -> bool:
         again = super()._open()
-        if self._backend is not None and self._run is not None:
+        if self.opened:
             self._backend = cast(Backend, _Hooks(self._backend, self.live_on))
         return again
 

@@ -1,0 +1,88 @@
+"""Hand records over to a backend's data hooks, and set aside those that it refuses alone."""
+
+from __future__ import annotations
+
+import errno
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from multitrack.delivery.lane_state import LaneState
+from multitrack.delivery.notices import Notices
+from multitrack.delivery.set_aside import count_reasons, keep_asides
+from multitrack.environment import warned
+from multitrack.errors import DeniedError, PluginError, RetryableError
+from multitrack.hookspecs import RunInfo
+from multitrack.plugins import Backend
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
+
+#: Troubles of this machine that pass: a full disk, out of file descriptors or memory.
+PASSING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+
+DataHook = Callable[[RunInfo, Any], Sequence[str]]
+
+
+def by_hook(backend: Backend, records: Sequence[Record]) -> Iterator[tuple[DataHook, list[Record]]]:
+    """Each data hook with its records of a stretch, in the order in which hooks are called."""
+    kinds: defaultdict[type[Record], list[Record]] = defaultdict(list)
+    for record in records:
+        kinds[type(record)].append(record)
+    yield backend.log_params, kinds[Params]
+    yield backend.log_metric, kinds[Metric]
+    yield backend.log_list_metric, kinds[ListMetric]
+    yield backend.log_artifact_ref, kinds[ArtifactRef]
+    yield backend.log_lines, kinds[Lines]
+    yield backend.set_tags, kinds[Tags]
+
+
+class Handover:
+    """Calls the data hooks for one lane.
+
+    Args:
+        directory: The run's directory.
+        backend: The backend's name.
+        notices: Where a refusal is said.
+
+    Attributes:
+        refused: The reasons of this stretch's records that are set aside, by ordinal; not written down yet.
+    """
+
+    def __init__(self, directory: Path, backend: str, notices: Notices) -> None:
+        self.refused: dict[int, str] = {}
+        self._directory = directory
+        self._backend = backend
+        self._notices = notices
+
+    def call(self, hook: DataHook, run: RunInfo, records: Sequence[Record]) -> list[str]:
+        """Call a data hook; where it refuses, once more record by record.
+
+        Returns:
+            The stand-ins that it used.
+
+        Raises:
+            RetryableError, DeniedError, PluginError: As the hook raises them.
+            OSError: The machine is short of something, which passes.
+        """
+        try:
+            return list(hook(run, records))
+        except (RetryableError, DeniedError, PluginError):
+            raise
+        except Exception as error:  # whatever a backend raises is kept as the reason
+            if warned.by_filters(error) or (isinstance(error, OSError) and error.errno in PASSING):
+                raise
+            if len(records) > 1:
+                return [text for record in records for text in self.call(hook, run, [record])]
+            self.refused[records[0].ordinal] = self._notices.worded(error)
+            return []
+
+    def keep(self, state: LaneState) -> None:
+        """Write down what was set aside, count it in ``state``, and say it."""
+        if not self.refused:
+            return
+        keep_asides(self._directory, self._backend, self.refused)
+        state.set_aside += len(self.refused)
+        state.reasons = count_reasons(self.refused.values(), state.reasons)
+        first = next(iter(self.refused.values()))
+        self._notices.say(f"{len(self.refused)} records set aside: {first} (kept in the journal)")
+        self.refused = {}
