@@ -15,6 +15,7 @@ from multitrack import plot
 from multitrack._hints import to_install
 from multitrack.cli import main
 from multitrack.errors import QueryError
+from multitrack.plot.lines import COLOURS, X
 from multitrack.plot.parallel_axis import Axis, differing
 from multitrack.reading.recorded_run import RecordedRun
 
@@ -169,7 +170,7 @@ def test_a_legend_stands_whole_within_the_picture(tmp_path: Path) -> None:
 
 
 def test_what_x_counts(runs: list[RecordedRun]) -> None:
-    def labels(*metrics: str, x: plot.X = "step") -> list[str]:
+    def labels(*metrics: str, x: X = "step") -> list[str]:
         return [panel.get_xlabel() for panel in plot.overlay(runs, metrics, x=x).axes]
 
     assert labels("loss", "batch_loss") == ["step", "index"]
@@ -288,4 +289,4 @@ def test_without_matplotlib_it_says_what_to_install(journal: Path) -> None:
 def test_the_colours_are_the_page_s() -> None:
     style = (Path(plot.__file__).parent / "page" / "assets" / "page.css").read_text()
     light = style[: style.index("}")]
-    assert tuple(re.findall(r"--run-\d: (#\w+)", light)) == plot.COLOURS
+    assert tuple(re.findall(r"--run-\d: (#\w+)", light)) == COLOURS

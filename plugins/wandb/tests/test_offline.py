@@ -16,7 +16,7 @@ from wandb_file import directories, milliseconds, native, read_native, read_wand
 from wandb_lanes import cores, lane_of, step
 
 import multitrack
-from multitrack.delivery.lane import lane_file, read_state
+from multitrack.delivery.lane_state import lane_file, read_state
 from multitrack.journal.manifest import read_manifest
 from multitrack.recording.run import Run
 from multitrack.testing import NativePoint

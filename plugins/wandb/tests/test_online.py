@@ -15,7 +15,7 @@ from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_lanes import lane_of, step
 
 import multitrack
-from multitrack.delivery.lane import read_state
+from multitrack.delivery.lane_state import read_state
 from multitrack.recording.run import Run
 
 

@@ -1,6 +1,6 @@
 """Any calls, any values, any crash point, any stretches: what comes out of the journal equals the model.
 
-The long form, 10 times as many examples: ``pytest --hypothesis-profile=long tests/test_journal_properties.py``.
+The long form, 10 times as many examples: ``pytest --hypothesis-profile=long tests/journal/test_journal_properties.py``.
 """
 
 import math
