@@ -38,6 +38,7 @@ from multitrack.start import start_run
 from multitrack.sync import sync
 from multitrack.terminal import SafeFilter
 
+#: The version of all four distributions; their builds read it here.
 __version__ = "0.1.0"
 
 logging.getLogger("multitrack").addFilter(SafeFilter())
