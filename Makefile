@@ -3,13 +3,14 @@
 #   make test    formatting, linting, types and all tests
 #   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
+#   make docs    the site: docs/, the READMEs and a reference from the docstrings, in site/; broken links fail
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 KERAS_TESTS := tests/keras
 
-.PHONY: demo test keras bench lint types clean
+.PHONY: demo test keras bench docs lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
@@ -25,6 +26,11 @@ keras: .venv/dev .venv-torch/ready
 
 bench: .venv/dev .venv-peers/ready .venv-torch/bench
 	$(BIN)/python tests/benchmarks
+
+# Not --quiet, which would have --strict overlook warnings.
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file .ci/mkdocs.yml
+	@echo site/index.html
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -68,5 +74,12 @@ types: .venv/dev
 	.venv-torch/$(PIP:.venv/%=%) --editable plugins/mlflow
 	@touch $@
 
+.venv-docs/ready: .ci/docs.txt | .venv/bin/python
+	rm -rf .venv-docs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/docs.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-peers .venv-torch .venv-bootstrap digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-torch .venv-docs .venv-bootstrap site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
