@@ -4,13 +4,14 @@
 #   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
 #   make docs    the site: docs/, the READMEs and a reference from the docstrings, in site/; broken links fail
+#   make rehearsal   all of a release but the upload: builds, checks, installs and runs what lies in dist/ then
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 KERAS_TESTS := tests/keras
 
-.PHONY: demo test keras bench docs lint types clean
+.PHONY: demo test keras bench docs rehearsal lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
@@ -31,6 +32,9 @@ bench: .venv/dev .venv-peers/ready .venv-torch/bench
 docs: .venv-docs/ready
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file .ci/mkdocs.yml
 	@echo site/index.html
+
+rehearsal: .venv-release/ready
+	.ci/rehearsal
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -81,5 +85,12 @@ types: .venv/dev
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/docs.txt
 	@touch $@
 
+.venv-release/ready: .ci/release.txt | .venv/bin/python
+	rm -rf .venv-release
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/release.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-peers .venv-torch .venv-docs .venv-bootstrap site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap dist site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
