@@ -3,13 +3,17 @@
 #   make test    formatting, linting, types and all tests
 #   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
+#   make coverage    which lines the tests run, with a floor: those tests that are not slow, or SLOW=1 all of them
+#   make docs    the site: docs/, the READMEs and a reference from the docstrings, in site/; broken links fail
+#   make rehearsal   all of a release but the upload: builds, checks, installs and runs what lies in dist/ then
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 KERAS_TESTS := tests/keras
+DATA := .coverage-data
 
-.PHONY: demo test keras bench lint types clean
+.PHONY: demo test keras bench coverage docs rehearsal lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
@@ -25,6 +29,25 @@ keras: .venv/dev .venv-torch/ready
 
 bench: .venv/dev .venv-peers/ready .venv-torch/bench
 	$(BIN)/python tests/benchmarks
+
+# Coverage starts in each process that has its variables, trainings and commands included; measured_couriers.py has it
+# start in couriers.
+coverage: .venv/dev
+	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && cp .ci/measured_couriers.py $$site \
+		&& echo 'import measured_couriers' > $$site/measured_couriers.pth
+	rm -rf $(DATA) && mkdir $(DATA)
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/$(DATA)/of \
+		$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(if $(SLOW),,-m 'not slow')
+	COVERAGE_FILE=$(DATA)/of $(BIN)/coverage combine --quiet
+	COVERAGE_FILE=$(DATA)/of $(BIN)/coverage report
+
+# Not --quiet, which would have --strict overlook warnings.
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --config-file .ci/mkdocs.yml
+	@echo site/index.html
+
+rehearsal: .venv-release/ready
+	.ci/rehearsal
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -69,5 +92,19 @@ types: .venv/dev
 	.venv-torch/$(PIP:.venv/%=%) --editable plugins/mlflow
 	@touch $@
 
+.venv-docs/ready: .ci/docs.txt | .venv/bin/python
+	rm -rf .venv-docs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/docs.txt
+	@touch $@
+
+.venv-release/ready: .ci/release.txt | .venv/bin/python
+	rm -rf .venv-release
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/release.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-peers .venv-torch .venv-bootstrap digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap $(DATA) dist site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache

@@ -10,14 +10,16 @@ from typing import Any
 from unittest import mock
 
 from multitrack.config import Settings
+from multitrack.journal import writer
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.layout import runs_directory
 from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import last_segment, segment_path
-from multitrack.journal.writer import Writer, writer
+from multitrack.journal.writer import Writer
 from multitrack.reading.reader import open_journal
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
+from multitrack.recording.run_journal import RunJournal
 from multitrack.records import End, Record
 from multitrack.testing.model import Model, plain
 from multitrack.testing.native import NativePoint
@@ -47,7 +49,7 @@ class Recorded:
         """Start the run, or resume it: what it holds is known from its journal alone."""
         past = Past.of(self.directory)
         self.writer = Writer(self.directory, not_before=past.last_time)
-        self.recorder = Recorder("run", "n", self.directory, Settings(), writer=self.writer, past=past)
+        self.recorder = Recorder(RunJournal("run", "n", self.directory, Settings(), writer=self.writer, past=past))
         self.ends: list[tuple[Call, int, int]] = []
 
     @property

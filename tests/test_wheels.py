@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
+import multitrack
+
 ROOT = Path(__file__).parent.parent
+PLUGINS = ("mlflow", "neptune", "wandb")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+BUILD = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index")
 pytestmark = pytest.mark.slow
 
 
 def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
-    sources = [ROOT, *(ROOT / "plugins" / name for name in ("mlflow", "neptune", "wandb"))]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    sources = [ROOT, *(ROOT / "plugins" / name for name in PLUGINS)]
     wheels = tmp_path / "wheels"
-    subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", wheels, *sources], check=True
-    )
+    subprocess.run([*BUILD, "--wheel-dir", wheels, *sources], check=True)
     files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
     assert set(files) == {"multitrack", "multitrack_mlflow", "multitrack_neptune", "multitrack_wandb"}
+    assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {multitrack.__version__}
     for name, names in files.items():
         assert f"{name}/py.typed" in names
         assert not [path for path in names if "test_" in path]
@@ -32,7 +35,7 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     assert any(path.endswith("licenses/LICENSE") for path in files["multitrack"])
 
     target = tmp_path / "installed"
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)
+    subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)
     job = (
         "import multitrack, multitrack_mlflow\n"
         f"assert multitrack.__file__.startswith({str(target)!r}), multitrack.__file__\n"
@@ -43,3 +46,14 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(target), "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(tmp_path)}
     (tmp_path / "job.py").write_text(job)
     subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environment, check=True, timeout=200)
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_an_sdist_of_a_plugin_builds_far_from_the_checkout(tmp_path: Path, name: str) -> None:
+    """A plugin takes its version from the core's source, which its sdist does not hold."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path]
+    subprocess.run(build, cwd=ROOT / "plugins" / name, check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    subprocess.run([*BUILD, "--wheel-dir", tmp_path, sdist], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith(f"multitrack_{name}-{multitrack.__version__}-")

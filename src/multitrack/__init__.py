@@ -39,6 +39,7 @@ from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
 
+#: The version of all four distributions; their builds read it here.
 __version__ = "0.1.0"
 
 logging.getLogger("multitrack").addFilter(SafeFilter())

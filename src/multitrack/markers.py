@@ -12,5 +12,7 @@ import pluggy
 #: The pluggy project name and the entry-point group that plugins register under.
 PROJECT: Final = "multitrack"
 
+#: Marks a method as the specification of a hook.
 hookspec: Final = pluggy.HookspecMarker(PROJECT)
+#: Marks a plugin's function or method as its implementation of the hook that has the same name.
 hookimpl: Final = pluggy.HookimplMarker(PROJECT)

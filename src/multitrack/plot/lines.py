@@ -18,6 +18,7 @@ from multitrack.summaries.downsample import Curve, Means, Thinned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: The horizontal axis of a curve: the steps, or seconds since the run's start.
 X = Literal["step", "time"]
 
 #: Eight colours that the colour-blind tell apart; further runs have the same with other dashes. The page's, too.
