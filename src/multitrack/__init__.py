@@ -9,6 +9,7 @@ Importing this module imports neither a tracker nor Keras.
 """
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 from multitrack.courier.sync import sync
 from multitrack.delivery.report import DeliveryReport, LaneReport
@@ -32,12 +33,18 @@ from multitrack.errors import (
 )
 from multitrack.markers import hookimpl, hookspec
 from multitrack.plugins import register, unregister
+from multitrack.reading.points import Line, Point
 from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.active import active_run
 from multitrack.recording.capture import LogHandler
 from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
+
+if TYPE_CHECKING:  # imported as they are asked for: training code reads no journal
+    from multitrack.summaries.series import Series
+    from multitrack.summaries.summary import Statistics, Summary
 
 #: The version of all four distributions; their builds read it here.
 __version__ = "0.1.0"
@@ -53,18 +60,24 @@ __all__ = [
     "JournalError",
     "JournalReader",
     "LaneReport",
+    "Line",
     "LogHandler",
     "MetricKindError",
     "MultitrackError",
     "ParamChangedError",
     "PermanentError",
     "PluginError",
+    "Point",
     "QueryError",
+    "RecordedRun",
     "RetryableError",
     "Run",
     "RunClosedError",
     "RunError",
     "RunInUseError",
+    "Series",
+    "Statistics",
+    "Summary",
     "UnknownBackendError",
     "active_run",
     "hookimpl",
@@ -75,3 +88,16 @@ __all__ = [
     "sync",
     "unregister",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads a journal as it is asked for."""
+    if name == "Series":
+        from multitrack.summaries import series  # noqa: PLC0415 - see above
+
+        return series.Series
+    if name in ("Statistics", "Summary"):
+        from multitrack.summaries import summary  # noqa: PLC0415 - see above
+
+        return getattr(summary, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 ::
 
     MultitrackError
-    ├── ConfigError (ValueError)           a config file, variable or argument that cannot hold
+    ├── ConfigError (ValueError)           a config file, variable or argument with an invalid value
     │   └── UnknownBackendError            a backend that is neither installed nor known
     ├── BackendNotInstalledError (ImportError)
     │                                      a known backend whose distribution or SDK is missing
@@ -24,13 +24,43 @@ A wrong type is a plain ``TypeError`` and an impossible value a plain ``ValueErr
 Nothing here is ever raised into training because of a tracker.
 """
 
+__all__ = [
+    "BackendError",
+    "BackendNotInstalledError",
+    "ConfigError",
+    "DeniedError",
+    "JournalError",
+    "MetricKindError",
+    "MultitrackError",
+    "ParamChangedError",
+    "PermanentError",
+    "PluginError",
+    "QueryError",
+    "RetryableError",
+    "RunClosedError",
+    "RunError",
+    "RunInUseError",
+    "UnknownBackendError",
+]
+
 
 class MultitrackError(Exception):
     """The root of the tree above."""
 
 
 class ConfigError(MultitrackError, ValueError):
-    """Something in the config cannot hold; names the place, the key and what was expected."""
+    """A value of the config is invalid; the message names the place, the key and the expected value.
+
+    Attributes:
+        key: The setting (``interval``) or the backend's option (``mlflow.tracking_uri``), where it is about one.
+        source: Where the value came from: a file's path, ``environment variable …``, ``argument`` or
+            ``argument config``.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None, source: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+        self.source = source
 
 
 class UnknownBackendError(ConfigError):
@@ -42,7 +72,15 @@ class BackendNotInstalledError(MultitrackError, ImportError):
 
 
 class QueryError(MultitrackError, ValueError):
-    """A column's name or a filter cannot be understood; shows the place in the text."""
+    """A column's name or a filter cannot be understood; the message shows the place in the text.
+
+    Attributes:
+        position: Of a filter: where in its text the trouble begins, in characters.
+    """
+
+    def __init__(self, message: str, *, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class PluginError(MultitrackError, TypeError):
@@ -62,7 +100,15 @@ class RunInUseError(RunError):
 
 
 class ParamChangedError(RunError, ValueError):
-    """A param was stated again with another value; nothing of the call was recorded."""
+    """A param was stated again with another value; nothing of the call was recorded.
+
+    Attributes:
+        param: Its name, flattened.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class MetricKindError(MultitrackError, ValueError):

@@ -38,6 +38,8 @@ from multitrack.journal.manifest import Context
 from multitrack.markers import hookspec
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 
+__all__ = ["Hooks", "Opened", "RunInfo"]
+
 
 class RunInfo(msgspec.Struct, frozen=True):
     """What a backend is told of a run.

@@ -9,6 +9,8 @@ from typing import Final
 
 import pluggy
 
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
 #: The pluggy project name and the entry-point group that plugins register under.
 PROJECT: Final = "multitrack"
 

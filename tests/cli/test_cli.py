@@ -42,7 +42,7 @@ def test_runs_lists_what_there_is_and_how_far_it_is_delivered(run: multitrack.Ru
     for none in (["--project", "other"], ["--status", "failed"], ["--where", "params.lr > 1"]):
         nothing = invoke("runs", *none, "--json")
         assert json.loads(nothing.stdout) == []
-        assert "no run is chosen, of 1 that there are in " in nothing.stderr
+        assert "no runs match (1 in " in nothing.stderr
     assert len(json.loads(invoke("runs", "--limit", "1", "--json").output)) == 1
     (listed,) = multitrack.open_journal().runs()
     assert "file" in listed.lanes()
@@ -110,7 +110,7 @@ def test_a_report_of_no_run_leaves_the_one_that_is_there(run: multitrack.Run) ->
     there = Path("there.html")
     there.write_text("there")
     for arguments, status, said in (
-        (("--where", "params.lr > 1"), 1, "no run is chosen, of 1 that there are"),
+        (("--where", "params.lr > 1"), 1, "no runs match (1 in "),
         (("--where", "params.lrr < 1"), 1, "no run has params.lrr (did you mean params.lr?)"),
         (("--port", "80"), 2, "--port goes with --watch"), (("--every", "80"), 2, "--every goes with --watch"),
     ):  # fmt: skip

@@ -57,7 +57,7 @@ def test_the_command_chooses_runs_columns_and_order(reader: JournalReader) -> No
     assert rows("-c", "name", "--tag", "deployment=eu", "--tag", "build=1", "--group", "g") == [["name"], ["b"]]
     for none in (["a", "c", "--status", "failed"], ["--since", "1d", "--until", "2000-01-01"], ["--project", "x"]):
         result = invoke("--csv", "-c", "name", *none)
-        said = f"multitrack: no run is chosen, of 3 that there are in {reader.directory}\n"
+        said = f"multitrack: no runs match (3 in {reader.directory})\n"
         assert (result.exit_code, result.stdout, result.stderr) == (0, "run,name\n", said)
     result = invoke("--where", "name = a and metrics.accurcy > 0.5 and metrics.accuracy > 2 and params.x")
     assert result.exit_code == 0

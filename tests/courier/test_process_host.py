@@ -90,7 +90,7 @@ def test_no_sdk_is_imported_into_the_training_process(tmp_path: Path) -> None:
     training = script(
         tmp_path,
         "config = {'wandb': {'mode': 'offline'}, 'delivery': 'process'}\n"
-        "strangers = 'mlflow wandb neptune numpy pandas sqlalchemy alembic requests pydantic keras tensorflow multitrack.courier'\n"
+        "strangers = 'mlflow wandb neptune numpy pandas sqlalchemy alembic requests pydantic keras tensorflow multitrack.courier.loop'\n"
         "with multitrack.start_run(backends=['mlflow', 'wandb', 'neptune'], config=config) as run:\n"
         "    run.log_params({'lr': 0.1}); run.log_metric('x', 1.0, step=0); run.log_list_metric('y', [1.0]); run.log_lines('z')\n"
         "    run.set_tags({'a': 'b'}); run.log_artifact_ref('script', __file__); run.flush()\n"

@@ -199,3 +199,10 @@ def test_times_are_local_or_ago() -> None:
 )  # fmt: skip
 def test_what_is_best_by_habit(name: str, direction: str | None) -> None:
     assert better(name) == direction
+
+
+@pytest.mark.parametrize(("text", "position"), [("params.lr <", 11), ("params.lr < 1 and and", 18), ("(name = a", 9)])
+def test_an_error_says_its_position_to_programs(text: str, position: int) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse_where(text)
+    assert caught.value.position == position

@@ -76,7 +76,7 @@ def test_without_one_all_is_the_parents(
 @pytest.mark.parametrize("key", ["interval", "fsync"])
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 0.0])
 def test_seconds_that_never_come_are_refused(tmp_path: Path, key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"argument config: {key} = .* cannot hold"):
+    with pytest.raises(ConfigError, match=f"argument config: invalid value for {key}: "):
         multitrack.start_run(config={key: value})
     assert list(tmp_path.iterdir()) == []
 

@@ -44,8 +44,7 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
 def say_none_chosen(reader: JournalReader, where: str | None) -> None:
     """Say on stderr that the filters took no run, and of how many: a typo in one looks the same."""
     count = sum(1 for _ in run_directories(reader.directory))
-    taken = "there is no run" if not count else f"no run is chosen, of {count} that there are"
-    output.say(f"{taken} in {reader.directory}")
+    output.say(f"no runs match ({count} in {reader.directory})" if count else f"no runs in {reader.directory}")
     if where is not None:
         known = Known([run.summary() for run in reader.runs()])
         for column in columns_in(where):

@@ -64,7 +64,8 @@ def converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
     try:
         return (absolute_path if role == "path" else absolute_uri)(converted, origin.base)
     except ConfigError as error:
-        raise ConfigError(f"{origin.place}: {key} = {short_repr(value)}: {error}") from None
+        message = f"{origin.place}: {key} = {short_repr(value)}: {error}"
+        raise ConfigError(message, key=_dotted(key), source=origin.place) from None
 
 
 def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
@@ -72,7 +73,14 @@ def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
-        raise ConfigError(f"{origin.place}: {key} = {text} cannot hold: {error}{_choices(kind)}") from error
+        expected = str(error).removeprefix("Expected ")
+        message = f"{origin.place}: invalid value for {key}: {text} (expected {expected}{_choices(kind)})"
+        raise ConfigError(message, key=_dotted(key), source=origin.place) from error
+
+
+def _dotted(key: str) -> str:
+    """``[mlflow] tracking_uri`` as ``mlflow.tracking_uri``."""
+    return key.removeprefix("[").replace("] ", ".")
 
 
 def _choices(kind: Any) -> str:

@@ -75,7 +75,10 @@ class Config:
         origins = dict.fromkeys(fields, DEFAULT)
         for key, (value, origin) in given.items():
             if key not in fields:
-                raise ConfigError(f"{origin.place}: [{backend.name}] has no option {key!r}; {closest_of(key, fields)}")
+                raise ConfigError(
+                    f"{origin.place}: [{backend.name}] has no option {key!r}; {closest_of(key, fields)}",
+                    key=f"{backend.name}.{key}", source=origin.place,
+                )  # fmt: skip
             values[key] = converted(value, fields[key].type, origin, f"[{backend.name}] {key}")
             origins[key] = origin.place
         here = Origin(DEFAULT, working_directory())
@@ -86,7 +89,8 @@ class Config:
             options = kind(**values)
         except (ValueError, TypeError) as error:
             places = sorted({origin for key, origin in origins.items() if origin != DEFAULT}) or [self.place()]
-            raise ConfigError(f"{', '.join(places)}: [{backend.name}] {error}") from error
+            source = ", ".join(places)
+            raise ConfigError(f"{source}: [{backend.name}] {error}", key=backend.name, source=source) from error
         return options, origins
 
     def check_tables(self, loaded: Iterable[str]) -> None:
@@ -102,7 +106,9 @@ class Config:
             hint = "" if self.file else " For hyperparameters, did you mean params=?"
             raise ConfigError(
                 f"{origin.place if origin else self.place()}: [{rest[0]}] is neither a setting nor a backend; "
-                f"{closest_of(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}"
+                f"{closest_of(rest[0], [*plugins.KNOWN, *plugins.available()])}{hint}",
+                key=rest[0],
+                source=origin.place if origin else self.place(),
             )
 
     def check_variables(self, loaded: Iterable[str]) -> None:
@@ -151,7 +157,8 @@ def load_config(
             tables[key] = {option: (setting, origin) for option, setting in value.items()}
         else:
             hint = " For hyperparameters, did you mean params=?" if config is not None and not file else ""
-            raise ConfigError(f"{origin.place}: unknown setting {key!r}; {closest_of(key, fields)}{hint}")
+            message = f"{origin.place}: unknown setting {key!r}; {closest_of(key, fields)}{hint}"
+            raise ConfigError(message, key=key, source=origin.place)
     in_table = frozenset(given)
     given.update(_from_environment(variables.PREFIX, fields, "setting"))
     here = Origin("argument", start)
@@ -163,7 +170,7 @@ def load_config(
     try:
         settings = Settings(**values)
     except ValueError as error:
-        raise ConfigError(f"{origins['fsync']}: {error}") from error
+        raise ConfigError(f"{origins['fsync']}: {error}", key="fsync", source=origins["fsync"]) from error
     return Config(settings, origins, tables, file, in_table)
 
 
@@ -186,10 +193,10 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"config file {path} does not exist") from None
+        raise ConfigError(f"config file {path} does not exist", source=str(path)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"cannot read config file {path}: {reason}") from error
+        raise ConfigError(f"cannot read config file {path}: {reason}", source=str(path)) from error
     if path.name == "pyproject.toml":
         table = table.get("tool", {}).get("multitrack", {})
     return table, Origin(str(path), path.parent), path
@@ -200,7 +207,8 @@ def _of_call(read: Callable[[Any], Any], config: object) -> Any:
     try:
         return read(config)
     except Exception as error:
-        raise ConfigError(f"argument config: it cannot be read: {error_text(error)}") from error
+        message = f"argument config: it cannot be read: {error_text(error)}"
+        raise ConfigError(message, source="argument config") from error
 
 
 def _search(start: Path | None) -> Path | None:
@@ -229,5 +237,6 @@ def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict
         elif variable.startswith(prefix) and variable not in variables.OTHERS and (
             not settings or variables.closest_to(variable, known)
         ):  # fmt: skip
-            raise ConfigError(f"environment variable {variable} is no {what}; {closest_of(variable, known)}")
+            message = f"environment variable {variable} is no {what}; {closest_of(variable, known)}"
+            raise ConfigError(message, key=variable, source=f"environment variable {variable}")
     return found

@@ -160,7 +160,8 @@ class _Parser:
         before, after = self._text[start:place], self._text[place : start + _SHOWN]
         more, rest = "…" if start else "", "…" if start + _SHOWN < len(self._text) else ""
         before, after = (safe(re.sub(_SPACE, " ", part)) for part in (before, after))
-        return QueryError(f"{reason}\n  {more}{before}{after}{rest}\n  {' ' * len(more + before)}^")
+        shown = f"{reason}\n  {more}{before}{after}{rest}\n  {' ' * len(more + before)}^"
+        return QueryError(shown, position=place)
 
     def _fail(self, reason: str, token: _Token | None = None) -> NoReturn:
         raise self._error(reason, (token or self._token).place)

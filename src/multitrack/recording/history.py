@@ -62,7 +62,8 @@ class Past:
             if kept is None or known[0] != kind or kept.type != self.objects.get(key) or not _alike(known[1], value):
                 raise ParamChangedError(
                     f"param {key!r} of run {run_id} is {known[1]!r} and cannot become {value!r}; a param is written "
-                    "once (use a metric or a tag for what changes)"
+                    "once (use a metric or a tag for what changes)",
+                    param=key,
                 )
             differing.append(key)
         return differing

@@ -33,7 +33,7 @@ class Model(NativeRun):
     def log_params(self, params: Mapping[str, Any], *, time: int) -> None:
         """A param is written once; the same value again says nothing new."""
         if any(plain(self.params[key]) != plain(params[key]) for key in self.params.keys() & params.keys()):
-            raise ParamChangedError
+            raise ParamChangedError("a param is written once")
         self.params |= {key: value for key, value in params.items() if key not in self.params}
 
     def log_metrics(self, values: Mapping[str, float], step: int | None, *, time: int) -> None:
