@@ -56,6 +56,7 @@ lint: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
 
 # Some Pythons come without venv's bootstrap; virtualenv, from pip, brings its own.
 .venv/bin/python:

@@ -8,13 +8,22 @@ import keras_tuner
 
 import multitrack
 import multitrack.keras_tuner as kt
-from multitrack import DeliveryReport, LaneReport, LogHandler, Run, active_run, hookimpl
+from multitrack import (
+    DeliveryReport,
+    JournalReader,
+    LaneReport,
+    Line,
+    LogHandler,
+    Point,
+    Run,
+    Series,
+    Statistics,
+    active_run,
+    hookimpl,
+)  # fmt: skip
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.reading.points import Line, Point
-from multitrack.reading.reader import JournalReader, Measured
-from multitrack.summaries.series import Series
-from multitrack.summaries.summary import Statistics
+from multitrack.reading.reader import Measured
 
 
 def training() -> None:
@@ -85,8 +94,8 @@ class OwnTuner(keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner sh
 class Mine(kt.Tuner):
     """What is tracked has types, so that nothing need be ignored."""
 
-    def run_trial(self, trial: kt.engine.trial.Trial, *args: Any, **kwargs: Any) -> float:
-        return float(trial.hyperparameters.Float("x", 0, 1))
+    def run_trial(self, trial: kt.engine.trial.Trial, *args: Any, **kwargs: Any) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return float(trial.hyperparameters.Float("x", 0, 1))  # pyright: ignore[reportArgumentType]  # as KerasTuner's code infers
 
 
 class Grid(kt.tuners.GridSearch):
@@ -97,7 +106,7 @@ def searching() -> None:
     assert_type(kt.tracked(OwnTuner), type[OwnTuner])
     tuner = kt.tracked(OwnTuner)(print, objective="loss")
     assert_type(tuner.best(), float)
-    tuner.runs["3"].log_metric("seen", 1.0)
+    tuner.runs["3"].log_metric("seen", 1.0)  # pyright: ignore[reportAttributeAccessIssue]  # a class made at run time
     kt.tracked(3)  # type: ignore[arg-type]
     mine = Mine(kt.oracles.RandomSearchOracle(objective=kt.Objective("loss", "min")))
     assert_type(mine.runs, dict[str, Run])
