@@ -3,7 +3,7 @@
 Everything is written so that writing it again changes nothing: a metric's key in MLflow is (run, key, step, ms,
 value), and times and steps come from the journal; params and tags are set to what they are; line files are written
 whole. So ``flush`` has nothing to do, and a lane goes on where it saved its position; what it has beyond is slow to
-write again, and passed over (:mod:`multitrack_mlflow.sent`).
+write again, and passed over (:mod:`multitrack_mlflow.progress`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.plugins import import_sdk, require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
-from multitrack_mlflow import answers, store, uris
+from multitrack_mlflow import sqlite, transport, uris
+from multitrack_mlflow.errors import is_changed_param, translated
+from multitrack_mlflow.line_files import LineFiles, pointer
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
-from multitrack_mlflow.sent import Kind, Place, Sent, noted_run
-from multitrack_mlflow.texts import LineFiles, pointer
-from multitrack_mlflow.troubles import is_changed_param, translated
+from multitrack_mlflow.progress import Kind, Place, Sent, noted_run
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric as NativeMetric
@@ -271,10 +271,10 @@ class MlflowBackend:
                 mlflow = import_sdk("mlflow")
                 from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
-                answers.install()
+                transport.install()
                 path = uris.sqlite_path(uri)
                 if path is not None:
-                    store.prepare(path, mlflow.__version__)
+                    sqlite.prepare(path, mlflow.__version__)
                 native = uris.native_uri(uri)
                 client = MlflowClient(tracking_uri=native, registry_uri=native)
                 client.search_experiments(max_results=1)  # opens the store once, under the lock
