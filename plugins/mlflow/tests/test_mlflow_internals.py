@@ -92,7 +92,7 @@ def test_a_database_needs_no_http_and_nothing_is_said(
 ) -> None:
     run = journal_of(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
     assert multitrack.sync(tmp_path / "journal")[run.id].complete
-    assert caplog.text == ""
+    assert [record for record in caplog.records if record.name == "multitrack"] == []
 
 
 def test_beside_the_trainings_own_mlflow_it_is_said_once_and_no_variable_is_set(
@@ -123,7 +123,7 @@ def test_a_server_is_delivered_to_without_the_function(tmp_path: Path) -> None:
         )
         assert done.stderr.count(TEXT) == 1, done
         assert "its own retries are off" in done.stderr
-        assert done.stdout == "0 3\n"
+        assert done.stdout.splitlines()[-1] == "0 3"  # 2.20 prints the runs' pages before
         for run in runs:
             held = read_run(address, run.backend_ids["mlflow"])
             assert (held.params, held.lines, held.status) == ({"lr": "0.1"}, ["one"], "finished")

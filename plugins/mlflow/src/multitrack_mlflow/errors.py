@@ -36,7 +36,7 @@ def translated(uri: str, timeout: float) -> Iterator[None]:
         timeout: Seconds that a request to a server may take.
     """
     try:
-        with looked_at(timeout):
+        with looked_at(timeout, uri):
             yield
     except BackendError:
         raise

@@ -28,18 +28,20 @@ _thread: Final = threading.local()
 
 
 @contextlib.contextmanager
-def looked_at(timeout: float) -> Iterator[None]:
+def looked_at(timeout: float, uri: str) -> Iterator[None]:
     """What this thread asks MLflow's client for meanwhile is sent once, for so many seconds, and looked at."""
-    before, _thread.timeout = getattr(_thread, "timeout", None), timeout
+    before = getattr(_thread, "timeout", None), getattr(_thread, "uri", None)
+    _thread.timeout, _thread.uri = timeout, uri
     try:
         yield
     finally:
-        _thread.timeout = before
+        _thread.timeout, _thread.uri = before
 
 
 def install() -> bool:
     """Come between MLflow's client and its transport; whether the installed release has a place for that."""
-    return internals.replace_send(_once)
+    internals.replace(internals.ARTIFACTS, _own_uri)
+    return internals.replace(internals.SEND, _once)
 
 
 def limit_by_variables(timeout: float, *, alone: bool) -> None:
@@ -76,6 +78,14 @@ def hidden(error: BaseException | None) -> BackendError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _own_uri(get_tracking_uri: Callable[[], str]) -> Callable[[], str]:
+    @functools.wraps(get_tracking_uri)
+    def tracking_uri() -> str:
+        return getattr(_thread, "uri", None) or get_tracking_uri()
+
+    return tracking_uri
 
 
 def _once(send: Callable[..., Any]) -> Callable[..., Any]:
