@@ -2,6 +2,7 @@
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
 #   make test    formatting, linting, types and all tests
 #   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
+#   make oldest  the trackers' tests, the main job and Keras on the oldest releases that are supported; no part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
 #   make coverage    which lines the tests run, with a floor: those tests that are not slow, or SLOW=1 all of them
 #   make docs    the site: docs/, the READMEs and a reference from the docstrings, in site/; broken links fail
@@ -12,8 +13,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 KERAS_TESTS := tests/keras
 DATA := .coverage-data
+OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests tests/test_main_job.py \
+	tests/keras/test_callback.py tests/keras/test_tuners.py tests/pages/test_report.py
 
-.PHONY: demo test keras bench coverage docs rehearsal lint types clean
+.PHONY: demo test keras oldest bench coverage docs rehearsal lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
@@ -26,6 +29,10 @@ test: lint types
 keras: .venv/dev .venv-torch/ready
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 3 $(KERAS_TESTS)
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 3 $(KERAS_TESTS)
+
+# The newest that are supported are those of `make test`.
+oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(OLDEST_TESTS)
 
 bench: .venv/dev .venv-peers/ready .venv-torch/bench
 	$(BIN)/python tests/benchmarks
@@ -88,6 +95,15 @@ types: .venv/dev
 	.venv-torch/$(PIP:.venv/%=%) --editable '.[keras-tuner,plot,testing]' --requirement .ci/torch.txt
 	@touch $@
 
+.venv-oldest/ready: pyproject.toml plugins/*/pyproject.toml .ci/oldest.txt | .venv/bin/python
+	@echo "installing the oldest supported releases into .venv-oldest (a minute or two)"
+	rm -rf .venv-oldest
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
+	$(BIN)/python -m virtualenv --quiet .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/oldest.txt \
+		--editable '.[keras-tuner,plot,report,testing,yaml]' $(PLUGINS)
+	@touch $@
+
 # The tests do without; the benchmarks deliver to MLflow, and compare with its callback.
 .venv-torch/bench: .venv-torch/ready plugins/mlflow/pyproject.toml
 	.venv-torch/$(PIP:.venv/%=%) --editable plugins/mlflow
@@ -108,4 +124,4 @@ types: .venv/dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap $(DATA) dist site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap $(DATA) dist site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache

@@ -255,3 +255,14 @@ def test_public_names_are_listed_once_and_sorted() -> None:
     assert multitrack.__all__ == sorted(multitrack.__all__)
     assert len(set(multitrack.__all__)) == len(multitrack.__all__)
     assert all(hasattr(multitrack, name) for name in multitrack.__all__)
+
+
+def test_the_releases_that_were_run_are_those_of_the_environments() -> None:
+    names = {"MLflow": "mlflow", "W&B": "wandb", "Neptune": "neptune", "TensorFlow": "tensorflow-cpu"}
+    rows = re.findall(r"^\| ([\w&-]+) \| ([\d.]+) \| ([\w.]+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 7
+    for file, column in ((".ci/oldest.txt", 1), (".ci/constraints.txt", 2)):
+        lines = (ROOT / file).read_text().replace("_", "-").splitlines()
+        pins = dict(line.partition(";")[0].split("==") for line in lines if "==" in line)
+        for row in rows:
+            assert pins[names.get(row[0], row[0].lower())] == row[column]

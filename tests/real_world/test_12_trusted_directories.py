@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multitrack.security.directories import private_directory
-from multitrack_mlflow import store
+from multitrack_mlflow import sqlite
 
 pytestmark = pytest.mark.case(12)
 
@@ -23,7 +23,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(shared))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-directory"))
-    store._own_directory.cache_clear()
+    sqlite._own_directory.cache_clear()
     return shared
 
 
@@ -57,7 +57,7 @@ def test_a_cache_that_another_user_prepared_is_not_taken(temporary: Path, tmp_pa
         os.chown(path, OTHER, OTHER)
     import mlflow
 
-    store.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
+    sqlite.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
     held = tables(tmp_path / "mine" / "mlflow.db")
     assert "alembic_version" in held
     assert "theirs" not in held
@@ -74,7 +74,7 @@ def test_nor_one_that_is_a_link_or_that_others_can_write(temporary: Path, tmp_pa
         place.chmod(0o777)
     import mlflow
 
-    store.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
+    sqlite.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
     assert "theirs" not in tables(tmp_path / "mine" / "mlflow.db")
 
 
@@ -83,7 +83,7 @@ def test_our_own_is_taken(temporary: Path, tmp_path: Path) -> None:
     prepare(private_directory(temporary / f"multitrack-{os.getuid()}"))
     import mlflow
 
-    store.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
+    sqlite.prepare(tmp_path / "mine" / "mlflow.db", mlflow.__version__)
     assert "theirs" in tables(tmp_path / "mine" / "mlflow.db")
 
 

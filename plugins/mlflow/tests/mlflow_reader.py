@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import mlflow
 from mlflow.tracking import MlflowClient
 
 from multitrack.testing import NativePoint, NativeRun
@@ -12,6 +13,14 @@ _STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNN
 
 
 def read_run(uri: str, native_id: str) -> NativeRun:
+    mlflow.set_tracking_uri(uri)  # by which MLflow 2.20 finds a server's artifacts
+    try:
+        return _read_run(uri, native_id)
+    finally:
+        mlflow.set_tracking_uri(None)
+
+
+def _read_run(uri: str, native_id: str) -> NativeRun:
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     run = client.get_run(native_id)
     tags = run.data.tags

@@ -21,10 +21,10 @@ from multitrack.delivery.lane import Lane
 from multitrack.errors import RetryableError
 from multitrack.recording.run import Run
 from multitrack.records import Lines
-from multitrack_mlflow import store
+from multitrack_mlflow import sqlite
+from multitrack_mlflow.line_files import LineFiles
 from multitrack_mlflow.names import native_name
-from multitrack_mlflow.sent import Sent
-from multitrack_mlflow.texts import LineFiles
+from multitrack_mlflow.progress import Sent
 
 
 def start(tmp_path: Path, options: dict[str, Any] | None = None, **arguments: Any) -> Run:
@@ -137,7 +137,7 @@ def test_the_lines_carry_time_and_stream(tmp_path: Path) -> None:
 def test_beside_autologging_nothing_collides(tmp_path: Path) -> None:
     """A native MLflow run is open under our id: its points, params and end leave ours as they are, and ours its."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    store.prepare(tmp_path / "mlflow.db", mlflow.__version__)
+    sqlite.prepare(tmp_path / "mlflow.db", mlflow.__version__)
     run = start(tmp_path, params={"lr": 0.1})
     run.log_metric("loss", 0.5, step=0)
     multitrack.sync(tmp_path / "journal")
@@ -199,7 +199,7 @@ def test_names_are_what_mlflow_accepts() -> None:
 
 
 def _open_fresh(path: str) -> int:
-    store.prepare(Path(path), mlflow.__version__)
+    sqlite.prepare(Path(path), mlflow.__version__)
     return len(MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments())
 
 
@@ -215,7 +215,7 @@ def test_several_processes_may_open_a_fresh_store_at_once(tmp_path: Path) -> Non
 
 def test_a_prepared_store_is_like_one_that_mlflow_made(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours.db", tmp_path / "theirs.db"
-    store.prepare(ours, mlflow.__version__)
+    sqlite.prepare(ours, mlflow.__version__)
     MlflowClient(tracking_uri=f"sqlite:///{theirs}").search_experiments()
     MlflowClient(tracking_uri=f"sqlite:///{ours}").search_experiments()
 

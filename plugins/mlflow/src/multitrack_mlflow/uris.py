@@ -26,10 +26,14 @@ _DRIVERS: Final = {
     "pymysql": ("pymysql", "pymysql"), "psycopg2": ("psycopg2", "psycopg2-binary"), "psycopg": ("psycopg", "psycopg"),
     "pyodbc": ("pyodbc", "pyodbc"), "mysqldb": ("MySQLdb", "mysqlclient"), "pymssql": ("pymssql", "pymssql"),
 }  # fmt: skip
-
-
 #: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
-SCHEMES: Final = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
+_SQL: Final = ("sqlite", "postgresql", "mysql", "mssql")
+SCHEMES: Final = (*_SQL, "http", "https", "databricks")
+
+
+def is_sql(uri: str) -> bool:
+    """Whether the store is a database, which is reached without a server of MLflow's."""
+    return uri.partition(":")[0].partition("+")[0] in _SQL
 
 
 def sqlite_path(uri: str) -> Path | None:

@@ -8,7 +8,6 @@ that is resumed is built whole once more, and then replaces the earlier one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import msgspec
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.journal.atomic import write_json
 from multitrack.markers import hookimpl
-from multitrack.plugins import import_sdk, require_sdk
+from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 from multitrack_neptune.options import NeptuneOptions
 
@@ -39,7 +38,6 @@ class NeptuneBackend:
 
     def __init__(self) -> None:
         self._open: dict[Path, Recording] = {}  # by the lane's directory: ids may repeat in another journal
-        self._importing = threading.Lock()
 
     @hookimpl
     def backend_options(self) -> type[msgspec.Struct]:
@@ -54,9 +52,8 @@ class NeptuneBackend:
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Begin to build the run, from the journal's start; its parent is shown at once, by its run id."""
-        with self._importing:  # the SDK's modules import each other in circles, which two threads must not enter
-            import_sdk("neptune")
-            from multitrack_neptune.fields import Recording  # noqa: PLC0415 - imports the SDK
+        from multitrack_neptune.fields import Recording  # noqa: PLC0415 - for the courier; training does not need it
+
         recording = self._open[run.directory] = Recording(run)
         return Opened(recording.id, url=recording.target.as_uri(), position=0)
 

@@ -1,6 +1,6 @@
 """What becomes of each kind of record: the fields of one run.
 
-Importing this module imports Neptune's SDK. The README's tables are what is written here.
+The README's tables are what is written here.
 
 Everything follows from the records in their journal's order: where a stretch was cut changes how points are grouped
 into operations, and nothing that can be read.
@@ -8,20 +8,15 @@ into operations, and nothing that can be read.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
-import shlex
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from multitrack.hookspecs import RunInfo
-from multitrack.journal.manifest import Context
 from multitrack.records import (
     ArtifactRef,
     Lines,
@@ -33,8 +28,10 @@ from multitrack.records import (
     number_to_json,
     typed_params,
 )
+from multitrack_neptune.identity import described
 from multitrack_neptune.names import Names, escaped
-from multitrack_neptune.offline import ENTRY_LENGTH, LARGEST_INT, STRING_LENGTH, Entry, OfflineRun
+from multitrack_neptune.offline import ENTRY_LENGTH, STRING_LENGTH, Entry, OfflineRun
+from multitrack_neptune.values import exact_float, exact_stand_in, is_plain, label_of, parts_of, text_of, utc
 
 #: Runs of one project and id have one Neptune id, however often they are built: a UUID made from these.
 _NAMESPACE: Final = uuid.UUID("6a1f4e0c-5b1d-5c5e-9d53-0d5f6f0b7a3e")
@@ -77,11 +74,11 @@ class Recording:
         for record in records:
             for key, value in typed_params(record).items():
                 path = self._params.path(key)
-                if _is_plain(value):
+                if is_plain(value):
                     stand_ins += self._assign(path, value, f"param {key}", record.time)
                 else:
                     kind = record.types[key]
-                    text = _text_of(record.values[key])
+                    text = text_of(record.values[key])
                     self._file.assign(f"{path}~type", kind)
                     stand_ins += self._assign(path, text, f"param {key}", record.time)
                     stand_ins.append(f"param {key}: Neptune cannot hold this {kind}, kept as text in {path}")
@@ -142,7 +139,7 @@ class Recording:
         for record in records:
             path = f"logs/{escaped(record.stream)}"
             for number, line in enumerate(record.lines, record.index):
-                parts = list(_cut(line))
+                parts = list(parts_of(line))
                 if len(parts) > 1:
                     stand_ins.append(
                         f"lines above {ENTRY_LENGTH} characters: cut into parts at steps n, n + 2⁻²⁰, … in {path}"
@@ -164,8 +161,8 @@ class Recording:
                     continue
                 stand_ins += self._assign(self._tags.path(key), value, f"tag {key}", record.time)
                 if before is not None:
-                    self._file.remove_label("sys/tags", _label(key, before))
-                self._file.add_label("sys/tags", _label(key, value))
+                    self._file.remove_label("sys/tags", label_of(key, before))
+                self._file.add_label("sys/tags", label_of(key, value))
                 self._tag_values[key] = value
         return stand_ins
 
@@ -185,23 +182,12 @@ class Recording:
             OSError: It cannot be put there.
         """
         self._file.assign("multitrack/status", status)
-        self._file.assign("multitrack/ended", _utc(time))
+        self._file.assign("multitrack/ended", utc(time))
         self._file.assign("sys/failed", status != "finished")
         self._file.publish()
 
     def _describe(self, run: RunInfo) -> None:
-        texts = {
-            "sys/name": run.name,
-            "sys/description": run.notes,
-            "multitrack/run_id": run.id,
-            "multitrack/project": run.options.project or run.project,
-            "multitrack/group": run.group,
-            "multitrack/parent": run.parent,
-            "multitrack/parent_name": run.parent_name,
-            "multitrack/started": _utc(run.created),
-            **(_identity(run.context) if run.context is not None else {}),
-        }
-        for path, text in texts.items():
+        for path, text in described(run).items():
             if text is not None:
                 self._assign(path, text, path, run.created)
         if run.context is not None and run.context.git is not None and run.context.git.dirty is not None:
@@ -225,7 +211,7 @@ class Recording:
         """All of a text whose beginning stands in ``path``."""
         whole = f"{path}~whole"
         self._file.clear_strings(whole)
-        self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(_cut(text))])
+        self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(parts_of(text))])
         self._present.add(whole)
         return [f"{what}: {len(text)} characters, kept in parts in {whole}"]
 
@@ -244,14 +230,14 @@ class Recording:
 
     def _set_number(self, path: str, value: float, what: str) -> list[str]:
         """Set a float, or its ``~exact`` text where no float of Neptune is this number; never both."""
-        number, exact = _exact_float(value), f"{path}~exact"
+        number, exact = exact_float(value), f"{path}~exact"
         if number is not None:
             self._take_away(exact)
             self._assign_or_delete(path, number)
             return []
         self._take_away(path)
         self._assign_or_delete(exact, str(number_to_json(value)))
-        return [_told(what, value, exact)]
+        return [exact_stand_in(what, value, exact)]
 
     def _append_points(self, path: str, entries: Iterable[Entry], what: str) -> list[str]:
         """Append to a series; numbers that no float of Neptune is go to ``<path>~exact`` as text."""
@@ -261,73 +247,10 @@ class Recording:
             value, step, ms = entry
             if type(value) is float and isfinite(value):  # nearly all
                 floats.append(entry)
-            elif (number := _exact_float(value)) is None:
+            elif (number := exact_float(value)) is None:
                 texts.append((str(number_to_json(value)), step, ms))
             else:
                 floats.append((number, step, ms))
         self._file.append_floats(path, floats)
         self._file.append_strings(f"{path}~exact", texts)
-        return [_told(what, texts[0][0], f"{path}~exact")] if texts else []
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether Neptune has a field for a param's value as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return -LARGEST_INT - 1 <= value <= LARGEST_INT
-    if isinstance(value, float):
-        return isfinite(value)
-    return isinstance(value, (bool, str))
-
-
-def _text_of(value: Any) -> str:
-    """A param as the journal has it, as text: ``NaN``, ``None``, ``4294967296``, or a list's JSON."""
-    if isinstance(value, list):
-        return msgspec.json.encode(value).decode()
-    return str(value)
-
-
-def _exact_float(value: float) -> float | None:
-    """The finite float that is this very number, or ``None``."""
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if isfinite(number) and number == value else None
-
-
-def _told(what: str, value: object, path: str) -> str:
-    return f"{what}: Neptune's floats hold no {value}; such values are kept as text in {path}"
-
-
-def _cut(text: str) -> Iterator[str]:
-    """``text`` in parts that fit an entry of a string series; an empty one is one part."""
-    for start in range(0, len(text) or 1, ENTRY_LENGTH):
-        yield text[start : start + ENTRY_LENGTH]
-
-
-def _label(key: str, value: str) -> str:
-    return f"{key}:{value}" if value else key
-
-
-def _utc(ms: int) -> str:
-    """A time as ISO 8601 text: Neptune's own date fields are a millisecond off for some values."""
-    moment = datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).replace(microsecond=ms % 1000 * 1000)
-    return moment.isoformat(timespec="milliseconds")
-
-
-def _identity(context: Context) -> dict[str, str | None]:
-    """Who and where, by field: the training's, not the courier's."""
-    git = context.git
-    return {
-        "sys/hostname": context.host,
-        "source_code/entrypoint": context.program,
-        "source_code/commit": git.commit if git else None,
-        "source_code/branch": git.branch if git else None,
-        "source_code/remote": git.remote if git else None,
-        "multitrack/user": context.user,
-        "multitrack/command": shlex.join(context.command),
-        "multitrack/cwd": context.cwd,
-        "multitrack/executable": context.executable,
-        "multitrack/python": context.python,
-        "multitrack/platform": context.platform,
-    }
+        return [exact_stand_in(what, texts[0][0], f"{path}~exact")] if texts else []

@@ -1,58 +1,28 @@
-"""A run's directory in Neptune's offline format, written with the SDK's own operations and disk queue.
-
-Importing this module imports the SDK, which takes seconds.
-
-Why not ``neptune.init_run``, which ends in the same classes: it takes its directory from an environment variable or the
-current directory, which belong to the whole process, while a courier opens several runs at once and may be a thread
-of a training that uses Neptune itself. It starts a ping thread for each run, keeps four files open, hooks ``atexit``,
-``fork`` and ``sys.excepthook`` in a way that cannot be undone, and notes the courier's script as the run's source.
-"""
+"""A run's directory in Neptune's offline format: its operations, written aside and moved in place when it is whole."""
 
 from __future__ import annotations
 
 import functools
 import math
 import os
+import secrets
 import shutil
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from neptune.attributes.atoms.string import String
-from neptune.attributes.series.float_series import FloatSeries
-from neptune.attributes.series.string_series import StringSeries
-from neptune.constants import MAX_32_BIT_INT, OFFLINE_DIRECTORY
-from neptune.core.components.metadata_file import MetadataFile
-from neptune.core.components.operation_storage import OperationStorage
-from neptune.core.components.queue.disk_queue import DiskQueue
-from neptune.internal.container_type import ContainerType
-from neptune.internal.operation import (
-    AddStrings,
-    AssignBool,
-    AssignFloat,
-    AssignInt,
-    AssignString,
-    ClearStringLog,
-    DeleteAttribute,
-    LogFloats,
-    LogStrings,
-    Operation,
-    RemoveStrings,
-    TrackFilesToArtifact,
-)
-from neptune.internal.operation_processors.utils import common_metadata, get_container_dir
-from neptune.types.series.string_series import MAX_STRING_SERIES_VALUE_LENGTH
-
 from multitrack.errors import BackendError
+from multitrack_neptune.internals import Queue, sdk_files
+from multitrack_neptune.plain_files import PlainFiles
 
 #: Neptune's limits: characters of a string field and of a string series' entry, largest integer, and how many
 #: points the SDK puts into one operation.
-STRING_LENGTH: Final[int] = String.MAX_VALUE_LENGTH
-ENTRY_LENGTH: Final[int] = MAX_STRING_SERIES_VALUE_LENGTH
-LARGEST_INT: Final[int] = MAX_32_BIT_INT
-_FLOATS_AN_OPERATION: Final[int] = FloatSeries.max_batch_size
-_STRINGS_AN_OPERATION: Final[int] = StringSeries.max_batch_size
+STRING_LENGTH: Final = 16 * 1024
+ENTRY_LENGTH: Final = 1000
+LARGEST_INT: Final = 2**31 - 1
+FLOATS_AN_OPERATION: Final = 100
+STRINGS_AN_OPERATION: Final = 10
+_ASSIGN: Final = {bool: "AssignBool", int: "AssignInt", float: "AssignFloat", str: "AssignString"}
 
 Entry = tuple[Any, float, int]
 """One value of a series: value, step, time in milliseconds since the epoch."""
@@ -80,50 +50,48 @@ class OfflineRun:
         self._aside = data / "unfinished" / aside
         if self._aside.exists():
             shutil.rmtree(self._aside)
-        name = get_container_dir(container, ContainerType.RUN)
-        self.target = data / OFFLINE_DIRECTORY / name
+        name = f"run__{container}__{os.getpid()}__{secrets.token_hex(4)}"
+        self.target = data / "offline" / name
         self._path = self._aside / name
         self._path.mkdir(parents=True)
         self._container = container
-        self._queue: DiskQueue[Operation | dict[str, Any]] | None = None
+        self._queue: Queue | None = None
         self._trouble: OSError | None = None
-        # Both write what they stand for at once.
-        MetadataFile(self._path, common_metadata("offline", container, ContainerType.RUN))
-        OperationStorage(self._path)
+        self._files = sdk_files() or PlainFiles()
+        self._files.create(self._path, container)
 
     def assign(self, path: str, value: bool | float | str) -> None:
         """Set a field; the caller keeps to Neptune's limits."""
-        kinds: dict[type, type[Operation]] = {bool: AssignBool, int: AssignInt, float: AssignFloat, str: AssignString}
-        self._put(kinds[type(value)](_parts(path), value))
+        self._put(_ASSIGN[type(value)], path, value=value)
 
     def delete(self, path: str) -> None:
         """Delete a field that there is."""
-        self._put(DeleteAttribute(_parts(path)))
+        self._put("DeleteAttribute", path)
 
     def append_floats(self, path: str, entries: Sequence[Entry]) -> None:
         """Append finite floats to a series."""
-        self._append(LogFloats, _FLOATS_AN_OPERATION, path, entries)
+        self._append("LogFloats", FLOATS_AN_OPERATION, path, entries)
 
     def append_strings(self, path: str, entries: Sequence[Entry]) -> None:
         """Append strings of at most ``ENTRY_LENGTH`` characters to a series."""
-        self._append(LogStrings, _STRINGS_AN_OPERATION, path, entries)
+        self._append("LogStrings", STRINGS_AN_OPERATION, path, entries)
 
     def clear_strings(self, path: str) -> None:
         """Empty a series of strings; makes it where there is none."""
-        self._put(ClearStringLog(_parts(path)))
+        self._put("ClearStringLog", path)
 
     def add_label(self, path: str, value: str) -> None:
         """Add to a set of strings."""
-        self._put(AddStrings(_parts(path), {value}))
+        self._put("AddStrings", path, values=[value])
 
     def remove_label(self, path: str, value: str) -> None:
         """Remove from a set of strings."""
-        self._put(RemoveStrings(_parts(path), {value}))
+        self._put("RemoveStrings", path, values=[value])
 
     def track(self, path: str, uri: str) -> None:
         """Set an artifact field to a reference; nothing is read there."""
         # The project's id is random offline; one that a rebuild gives again is as good.
-        self._put(TrackFilesToArtifact(_parts(path), self._container, [(uri, None)]))
+        self._put("TrackFilesToArtifact", path, entries=[(uri, None)], project_id=self._container)
 
     def flush(self) -> None:
         """Hand everything to the kernel and close the files.
@@ -155,27 +123,25 @@ class OfflineRun:
         _synchronize(self.target.parent)
         self._aside.rmdir()
 
-    def _append(self, kind: type[Operation], size: int, path: str, entries: Sequence[Entry]) -> None:
+    def _append(self, kind: str, size: int, path: str, entries: Sequence[Entry]) -> None:
         for start in range(0, len(entries), size):
-            # As kind(...).to_dict() has it: making the SDK's objects would take longer than writing them.
-            values = [
-                {"value": value, "step": step, "ts": seconds(ms)} for value, step, ms in entries[start : start + size]
-            ]
-            self._put({"type": kind.__name__, "path": _parts(path), "values": values})
+            self._put(
+                kind, path,
+                values=[
+                    {"value": value, "step": step, "ts": seconds(ms)}
+                    for value, step, ms in entries[start : start + size]
+                ],
+            )  # fmt: skip
 
-    def _put(self, operation: Operation | dict[str, Any]) -> None:
+    def _put(self, kind: str, path: str, **fields: Any) -> None:
+        """Write an operation as the SDK's class of that name would: making its objects takes longer than writing."""
         if self._trouble is None:
             try:
-                self._opened().put(operation)
+                if self._queue is None:
+                    self._queue = self._files.queue(self._path)
+                self._queue.put({"type": kind, "path": path.split("/"), **fields})
             except OSError as error:
                 self._trouble = error
-
-    def _opened(self) -> DiskQueue[Operation | dict[str, Any]]:
-        if self._queue is None:
-            self._queue = DiskQueue(
-                data_path=self._path, to_dict=_to_dict, from_dict=Operation.from_dict, lock=threading.RLock()
-            )
-        return self._queue
 
 
 @functools.lru_cache(maxsize=1024)
@@ -183,15 +149,6 @@ def seconds(ms: int) -> float:
     """Milliseconds as Neptune's seconds, such that the SDK's ``int(seconds * 1000)`` is ``ms`` again."""
     value = ms / 1000
     return value if int(value * 1000) == ms else math.nextafter(value, math.inf)
-
-
-def _to_dict(operation: Operation | dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = operation if isinstance(operation, dict) else operation.to_dict()
-    return fields
-
-
-def _parts(path: str) -> list[str]:
-    return path.split("/")
 
 
 def _synchronize(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from multitrack.errors import BackendError, DeniedError, PermanentError, RetryableError
-from multitrack_mlflow.answers import hidden, looked_at
+from multitrack_mlflow.transport import hidden, looked_at
 
 _PERMANENT: Final = frozenset(
     {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "NOT_IMPLEMENTED",
@@ -36,7 +36,7 @@ def translated(uri: str, timeout: float) -> Iterator[None]:
         timeout: Seconds that a request to a server may take.
     """
     try:
-        with looked_at(timeout):
+        with looked_at(timeout, uri):
             yield
     except BackendError:
         raise

@@ -12,33 +12,63 @@ import contextlib
 import datetime
 import functools
 import json
+import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from multitrack.errors import BackendError, DeniedError, PermanentError, RetryableError
+from multitrack_mlflow import internals
+
+log = logging.getLogger("multitrack")
 
 _thread: Final = threading.local()
 
 
 @contextlib.contextmanager
-def looked_at(timeout: float) -> Iterator[None]:
+def looked_at(timeout: float, uri: str) -> Iterator[None]:
     """What this thread asks MLflow's client for meanwhile is sent once, for so many seconds, and looked at."""
-    before, _thread.timeout = getattr(_thread, "timeout", None), timeout
+    before = getattr(_thread, "timeout", None), getattr(_thread, "uri", None)
+    _thread.timeout, _thread.uri = timeout, uri
     try:
         yield
     finally:
-        _thread.timeout = before
+        _thread.timeout, _thread.uri = before
 
 
-def install() -> None:
-    """Come between MLflow's client and its transport; once a process. MLflow has no public way for it."""
-    from mlflow.utils import rest_utils  # noqa: PLC0415 - the SDK is imported on first use
+def install() -> bool:
+    """Come between MLflow's client and its transport; whether the installed release has a place for that."""
+    internals.replace(internals.ARTIFACTS, _own_uri)
+    return internals.replace(internals.SEND, _once)
 
-    send = getattr(rest_utils, "_get_http_response_with_retries", None)
-    if send is not None and not hasattr(send, "__wrapped__"):
-        rest_utils._get_http_response_with_retries = _once(send)
+
+def limit_by_variables(timeout: float, *, alone: bool) -> None:
+    """The public way, for a release where nothing can come between: switch MLflow's own retries off.
+
+    What a response says is then as MLflow's client has it: without ``Retry-After``, and a web page may pass for a file
+    that was uploaded. That is said once a process.
+
+    Args:
+        timeout: Seconds that a request may take.
+        alone: Whether no other MLflow lives in this process; otherwise no variable is set.
+    """
+    if alone:
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(math.ceil(timeout))
+    _say_what_is_missing(alone)
+
+
+@functools.cache
+def _say_what_is_missing(alone: bool) -> None:
+    import mlflow  # noqa: PLC0415 - the SDK is imported on first use
+
+    log.warning(
+        "multitrack: MLflow %s lacks %s, so that its answers are not checked and Retry-After is not obeyed; %s",
+        mlflow.__version__, ".".join(internals.SEND),
+        "its own retries are off" if alone else "it may retry for minutes, unless MLFLOW_HTTP_REQUEST_MAX_RETRIES is 0",
+    )  # fmt: skip
 
 
 def hidden(error: BaseException | None) -> BackendError | None:
@@ -48,6 +78,14 @@ def hidden(error: BaseException | None) -> BackendError | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _own_uri(get_tracking_uri: Callable[[], str]) -> Callable[[], str]:
+    @functools.wraps(get_tracking_uri)
+    def tracking_uri() -> str:
+        return getattr(_thread, "uri", None) or get_tracking_uri()
+
+    return tracking_uri
 
 
 def _once(send: Callable[..., Any]) -> Callable[..., Any]:

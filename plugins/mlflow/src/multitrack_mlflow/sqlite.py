@@ -18,16 +18,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from multitrack.security.directories import private_directory
+from multitrack_mlflow import internals
 
 log = logging.getLogger("multitrack")
 
 
-def prepare(path: Path, version: str) -> None:
+def prepare(path: Path, version: str, uri: str | None = None) -> None:
     """Make sure that a store is there and migrated, or was there before.
 
     Args:
         path: The SQLite file.
         version: MLflow's version.
+        uri: Its tracking URI, as MLflow reads it.
 
     Raises:
         OSError: Its directory cannot be written.
@@ -45,7 +47,11 @@ def prepare(path: Path, version: str) -> None:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             shutil.copyfile(template, draft)
-            _place_artifacts(draft, path)
+            # The template's place was gone at once. MLflow itself would make it anew with SQL that it puts together as
+            # text, and fails at a quote in a directory's name.
+            if not internals.place_artifacts(draft, (path.parent / "mlruns" / "0").as_uri()):
+                _open_store(uri or f"sqlite:///{path}")
+                return
             path.unlink(missing_ok=True)  # an empty file, as touch or a crashed migration leaves it
             os.link(draft, path)
         except FileExistsError:
@@ -54,16 +60,12 @@ def prepare(path: Path, version: str) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _place_artifacts(draft: Path, path: Path) -> None:
-    """Give the default experiment its artifacts' place beside the store; the template's was gone at once.
+def _open_store(uri: str) -> None:
+    """Have MLflow open a store, which makes and migrates it."""
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the SDK is imported on first use
 
-    MLflow itself would make it anew with SQL that it puts together as text, and fails at a quote in a directory's name.
-    """
-    import sqlite3  # noqa: PLC0415 - for the courier; the training process does not need it
-
-    place = (path.parent / "mlruns" / "0").as_uri()
-    with contextlib.closing(sqlite3.connect(draft)) as connection, connection:
-        connection.execute("UPDATE experiments SET artifact_location = ?", (place,))
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # a line for each of 60 migrations
+    MlflowClient(tracking_uri=uri).search_experiments()
 
 
 def _template(cache: Path, version: str) -> Path:
@@ -73,12 +75,9 @@ def _template(cache: Path, version: str) -> Path:
     template = cache / f"mlflow-{version}-2.db"
     with _locked(cache / "template.lock"):
         if not template.exists():
-            from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the SDK is imported on first use
-
-            logging.getLogger("alembic").setLevel(logging.WARNING)  # a line for each of 60 migrations
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 fresh = Path(scratch) / "mlflow.db"
-                MlflowClient(tracking_uri=f"sqlite:///{fresh}").search_experiments()
+                _open_store(f"sqlite:///{fresh}")
                 fresh.replace(template)
     return template
 

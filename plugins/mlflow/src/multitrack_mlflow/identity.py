@@ -1,0 +1,53 @@
+"""The tags that tell where a run came from, and the address of its page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+from multitrack.hookspecs import RunInfo
+from multitrack.security.secrets import without_credentials
+from multitrack_mlflow.values import TAG_LENGTH
+
+#: By this tag a run is found again.
+RUN_TAG: Final = "multitrack.run_id"
+#: Characters of a run's name in MLflow.
+NAME_LENGTH: Final = 250
+
+
+def identity_tags(run: RunInfo) -> Iterator[tuple[str, str]]:
+    """MLflow's own tags for where a run came from, and ours for what it has none for."""
+    yield RUN_TAG, run.id
+    if len(run.name) > NAME_LENGTH:
+        yield "multitrack.name", run.name
+    for key, value in (
+        ("multitrack.group", run.group),
+        ("mlflow.note.content", run.notes),
+        ("multitrack.parent", run.parent),
+    ):
+        if value:
+            yield key, value
+    context = run.context
+    if context is None:
+        return
+    yield "mlflow.user", context.user
+    yield "mlflow.source.name", context.program or context.executable
+    yield "mlflow.source.type", "LOCAL"
+    yield "multitrack.host", context.host
+    yield "multitrack.command", shlex.join(context.command)[:TAG_LENGTH]
+    if context.git is not None:
+        yield "mlflow.source.git.commit", context.git.commit
+        if context.git.branch:
+            yield "mlflow.source.git.branch", context.git.branch
+        if context.git.remote:
+            yield "mlflow.source.git.repoURL", context.git.remote
+        if context.git.dirty is not None:
+            yield "multitrack.git.dirty", str(context.git.dirty).lower()
+
+
+def run_url(uri: str, experiment: str, native_id: str) -> str | None:
+    """The page of a run on its server; ``None`` for a store without one."""
+    if not uri.startswith(("http://", "https://")):
+        return None
+    return f"{without_credentials(uri).rstrip('/')}/#/experiments/{experiment}/runs/{native_id}"

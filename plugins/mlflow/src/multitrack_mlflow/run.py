@@ -1,0 +1,154 @@
+"""One run in MLflow, while its lane is open: what is written to it, in batches of MLflow's size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from multitrack.records import ArtifactRef
+from multitrack_mlflow.errors import is_changed_param
+from multitrack_mlflow.line_files import LineFiles, pointer
+from multitrack_mlflow.names import native_name
+from multitrack_mlflow.options import MlflowOptions
+from multitrack_mlflow.progress import Kind, Place, Sent
+from multitrack_mlflow.values import PARAM_LENGTH, TAG_LENGTH, ExactNumbers
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+    from mlflow.tracking import MlflowClient
+
+#: Metrics, and tags or params, a request (mlflow/utils/validation.py).
+METRICS_A_BATCH: Final = 1000
+OTHERS_A_BATCH: Final = 100
+
+
+class MlflowRun:
+    """A run in MLflow.
+
+    Args:
+        client: The client of its store.
+        native_id: MLflow's id of the run.
+        uri: The tracking URI, for messages.
+        experiment: MLflow's id of its experiment.
+        sent: Which points MLflow has taken.
+    """
+
+    def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str, sent: Sent) -> None:
+        self.client = client
+        self.id = native_id
+        self.uri = uri
+        self.experiment = experiment
+        self.lines = LineFiles(client, native_id)
+        self._sent = sent
+        self._named: set[str] = set()  # changed names whose tag is set
+
+    def name(self, name: str) -> str:
+        """MLflow's form of a name; the tag with the full one is set the first time."""
+        changed = native_name(name)
+        if changed != name and name not in self._named:
+            self.set_tags({f"multitrack.name.{changed}": name})
+            self._named.add(name)
+        return changed
+
+    def set_tags(self, tags: dict[str, str]) -> list[str]:
+        """Set tags whose names are MLflow's already; too long ones are artifacts."""
+        from mlflow.entities import RunTag  # noqa: PLC0415 - the SDK is imported on first use
+
+        stand_ins = []
+        for key, value in tags.items():
+            if len(value) > TAG_LENGTH:
+                path = f"tags/{key}.txt"
+                self.client.log_text(self.id, value, path)
+                tags[key] = pointer(path, value)
+                stand_ins.append(f"tag {key}: {len(value)} characters, kept as artifact {path}")
+        for some in _batches([RunTag(*item) for item in tags.items()], OTHERS_A_BATCH):
+            self.client.log_batch(self.id, tags=some, synchronous=True)
+        return stand_ins
+
+    def shortened(self, key: str, text: str, whole: str | None) -> tuple[str, list[str]]:
+        """A param's text, or where it is too long the beginning of an artifact's.
+
+        Args:
+            key: The param.
+            text: Its text.
+            whole: All of the text, where it was an object and ``text`` is the beginning.
+        """
+        path = f"params/{native_name(key)}.txt"
+        if whole is not None:
+            self.client.log_text(self.id, whole, path)
+            return text, [f"param {key}: an object of {len(whole)} characters, kept as artifact {path}"]
+        if len(text) <= PARAM_LENGTH:
+            return text, []
+        self.client.log_text(self.id, text, path)
+        return pointer(path, text), [f"param {key}: {len(text)} characters, kept as artifact {path}"]
+
+    def log_params(self, params: dict[str, str]) -> list[str]:
+        """Set params whose names and texts are MLflow's already; ones that it has otherwise are tags."""
+        from mlflow.entities import Param  # noqa: PLC0415 - the SDK is imported on first use
+
+        stand_ins: list[str] = []
+        for some in _batches([Param(*item) for item in params.items()], OTHERS_A_BATCH):
+            try:
+                self.client.log_batch(self.id, params=some, synchronous=True)
+            except Exception as error:
+                if not is_changed_param(error):
+                    raise
+                stand_ins += self._log_singly(some)
+        return stand_ins
+
+    def _log_singly(self, params: Iterable[Any]) -> list[str]:
+        """After a refused batch, which MLflow rolls back whole: each by itself, refused ones as tags."""
+        stand_ins = []
+        for param in params:
+            try:
+                self.client.log_param(self.id, param.key, param.value)
+            except Exception as error:
+                if not is_changed_param(error):
+                    raise
+                tag = f"multitrack.param.{param.key}"
+                self.set_tags({tag: param.value})
+                stand_ins.append(f"param {param.key}: MLflow has another value (of autologging?), ours is tag {tag}")
+        return stand_ins
+
+    def log_points(self, kind: Kind, points: list[tuple[Place, Metric]], exact: ExactNumbers) -> list[str]:
+        """Write points that MLflow has not taken yet, and what stands for numbers that no double is."""
+        new = [each for each in points if not self._sent.holds(kind, each[0])]
+        for some in _batches(new, METRICS_A_BATCH):
+            try:
+                self.client.log_batch(self.id, metrics=[point for _, point in some], synchronous=True)
+            except Exception:
+                self._sent.stop()
+                raise
+            self._sent.note(kind, some[-1][0])
+        if exact.tags:
+            self.set_tags(exact.tags)
+        return sorted(exact.stand_ins)
+
+    def log_input(self, record: ArtifactRef) -> None:
+        """Show an input as one of MLflow's datasets."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - the SDK is imported on first use
+
+        # MLflow tells datasets apart by name and digest, of at most 36 characters; the full one is in the tag.
+        digest = (record.digest or record.uri).partition(":")[2][:36] or record.uri[:36]
+        dataset = Dataset(
+            name=record.name[:500], digest=digest, source_type=urlsplit(record.uri).scheme or "local",
+            source=json.dumps({"uri": record.uri}, ensure_ascii=False),
+        )  # fmt: skip
+        tag = InputTag("mlflow.data.context", record.kind[:255])
+        self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
+
+    def upload(self, options: MlflowOptions, record: ArtifactRef) -> None:
+        """Upload a local file whose kind the config asks for."""
+        if record.kind not in options.upload or not record.uri.startswith("file:///"):
+            return
+        path = Path(unquote(urlsplit(record.uri).path))
+        if path.is_file() and path.stat().st_size <= options.upload_limit:
+            self.client.log_artifact(self.id, str(path), artifact_path=native_name(record.kind))
+
+
+def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
