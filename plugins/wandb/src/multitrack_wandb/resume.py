@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multitrack.errors import DeniedError
 from multitrack_wandb import held, sdk
-from multitrack_wandb.files import Taken
 from multitrack_wandb.names import STEP
+from multitrack_wandb.session_files import Taken
 
 if TYPE_CHECKING:
     import wandb

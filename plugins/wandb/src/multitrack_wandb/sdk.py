@@ -33,7 +33,7 @@ from multitrack.hookspecs import RunInfo
 from multitrack.manifest import Context
 from multitrack.plugins import import_sdk
 from multitrack.records import ArtifactRef
-from multitrack_wandb import files, held, internals
+from multitrack_wandb import held, internals, session_files
 from multitrack_wandb.names import display_name, project_name
 from multitrack_wandb.options import WandbOptions
 from multitrack_wandb.translate import artifact_facts
@@ -167,7 +167,7 @@ def _start_somehow(sdk: Any, run: RunInfo, given: dict[str, Any], *, fresh: bool
 
 def _init(sdk: Any, run: RunInfo, given: dict[str, Any], number: int) -> wandb.Run:
     """Start a run, or leave nothing of the try."""
-    before = files.directories(run.options.dir, run.id)
+    before = session_files.directories(run.options.dir, run.id)
     try:
         started: wandb.Run = sdk.init(**given)
     except Exception as error:
@@ -175,7 +175,9 @@ def _init(sdk: Any, run: RunInfo, given: dict[str, Any], number: int) -> wandb.R
             _restart(number)
         elif isinstance(error, (sdk.Error, TimeoutError)):
             _free(_stream(run))
-        for directory in files.of_process(files.directories(run.options.dir, run.id) - before, os.getpid()):
+        for directory in session_files.of_process(
+            session_files.directories(run.options.dir, run.id) - before, os.getpid()
+        ):
             shutil.rmtree(directory, ignore_errors=True)  # else each new try would leave one
         raise
     return started

@@ -12,7 +12,7 @@ from multitrack.credentials import without_credentials
 from multitrack.errors import BackendError, DeniedError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Status
-from multitrack_wandb import files, internals, sdk
+from multitrack_wandb import internals, sdk, session_files
 from multitrack_wandb.names import (
     STEP,
     artifact_name,
@@ -28,7 +28,7 @@ from multitrack_wandb.names import (
 )
 from multitrack_wandb.resume import Resumed, check_taken, sweep_sentences, where_to_go_on
 from multitrack_wandb.translate import Write, artifact_facts
-from multitrack_wandb.uploads import Uploads
+from multitrack_wandb.upload_monitor import Uploads
 
 if TYPE_CHECKING:
     import wandb
@@ -55,7 +55,7 @@ class OpenRun:
         position: Every record with a lower ordinal was written.
     """
 
-    def __init__(self, run: RunInfo, sessions: files.Sessions) -> None:
+    def __init__(self, run: RunInfo, sessions: session_files.Sessions) -> None:
         self.position = 0
         self._info = run
         self._sessions = sessions
@@ -138,8 +138,8 @@ class OpenRun:
             self._uploads.wait()
             self._check(self._run, EXIT_CODES[status])
         self._sessions.sessions[-1].end = self.position
-        self._sessions.taken = files.Taken(self._row, self._line, self._row, self._line)
-        files.write_sessions(self._info.directory, self._sessions)
+        self._sessions.taken = session_files.Taken(self._row, self._line, self._row, self._line)
+        session_files.write_sessions(self._info.directory, self._sessions)
 
     def _finish(self, status: Status, time: int) -> None:
         assert self._run is not None  # noqa: S101 - called once it is open
@@ -153,7 +153,10 @@ class OpenRun:
             with internals.apart():
                 self._said += check_taken(run, Path(session.directory), self._resumed, self._row, self._line)
             return
-        there, wanted = files.tally_finished(Path(session.directory)), files.Tally(self._rows, self._texts, exit_code)
+        there, wanted = (
+            session_files.tally_finished(Path(session.directory)),
+            session_files.Tally(self._rows, self._texts, exit_code),
+        )
         if there != wanted:
             raise sdk.SessionLostError(f"{session.directory} holds {there} instead of {wanted}")
 
@@ -176,11 +179,11 @@ class OpenRun:
 
     def _start(self) -> None:
         run = self._info
-        there = files.directories(run.options.dir, run.id)
-        session = files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
+        there = session_files.directories(run.options.dir, run.id)
+        session = session_files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
         # Noted before the SDK makes its directory, and again before the first row: whatever a kill leaves is found.
         noted = self._sessions
-        files.write_sessions(run.directory, files.Sessions([*noted.sessions, session], noted.taken))
+        session_files.write_sessions(run.directory, session_files.Sessions([*noted.sessions, session], noted.taken))
         group = display_name(run.group or run.parent or "") or None
         # Without the time when it began, so that another run of this id, which W&B may have, shows its own.
         config = {key: value for key, value in self._config.items() if key != _CREATED}
@@ -202,7 +205,7 @@ class OpenRun:
                 self._resumed = Resumed(taken.rows, taken.lines)
             session.rows, session.lines = self._resumed.rows, self._resumed.lines
             noted.sessions.append(session)
-            files.write_sessions(run.directory, noted)
+            session_files.write_sessions(run.directory, noted)
             self._put_config(started, {_CREATED: self._config[_CREATED]})
             started.define_metric(STEP, hidden=True, summary="none")
             self._define(self._series)
