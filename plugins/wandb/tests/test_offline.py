@@ -20,7 +20,7 @@ from multitrack.lane import lane_file, read_state
 from multitrack.manifest import read_manifest
 from multitrack.run import Run
 from multitrack.testing import NativePoint
-from multitrack_wandb import backend, sdk, session_files
+from multitrack_wandb import backend, sdk, session_files, wandb_log
 from multitrack_wandb.names import param_key
 
 
@@ -425,14 +425,14 @@ def test_a_file_that_lost_something_is_written_anew(tmp_path: Path, monkeypatch:
     run = start(tmp_path)
     record(run)
     run.end()
-    whole, seen = session_files.tally_finished, []
+    whole, seen = wandb_log.tally_finished, []
 
-    def short_once(directory: Path) -> session_files.Tally:
+    def short_once(directory: Path) -> wandb_log.Tally:
         seen.append(directory)
         found = whole(directory)
         return found._replace(rows=found.rows - 1) if len(seen) == 1 else found
 
-    monkeypatch.setattr(session_files, "tally_finished", short_once)
+    monkeypatch.setattr(wandb_log, "tally_finished", short_once)
     lane = lane_of(run)
     step(lane)
     assert "instead of" in str(lane.state.problem)

@@ -196,7 +196,7 @@ def test_a_refused_key_is_said_once_and_nothing_is_lost(tmp_path: Path, server: 
 
 def test_a_server_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setattr("multitrack_wandb.sdk._INIT_TIMEOUT", 2.0)
+    monkeypatch.setattr("multitrack_wandb.settings._INIT_TIMEOUT", 2.0)
     with StandInServer() as server:
         run = start(tmp_path, server)
         run.log_metric("loss", 0.5, step=0)

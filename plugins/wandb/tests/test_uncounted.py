@@ -29,7 +29,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
     monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
     monkeypatch.setattr(held, "_ANSWER_TIMEOUT", 1.0)
     monkeypatch.setattr(held, "_COUNT_TIMEOUT", 1.0)
-    monkeypatch.setattr("multitrack_wandb.sdk._INIT_TIMEOUT", 3.0)
+    monkeypatch.setattr("multitrack_wandb.settings._INIT_TIMEOUT", 3.0)
     with StandInServer() as server:
         yield server
 

@@ -131,7 +131,7 @@ class WandbBackend:
         try:
             return self._open[run.directory]
         except KeyError:
-            from multitrack_wandb.sdk import SessionLostError  # noqa: PLC0415 - see above
+            from multitrack_wandb.errors import SessionLostError  # noqa: PLC0415 - see above
 
             raise SessionLostError("the run is no longer open in W&B") from None
 

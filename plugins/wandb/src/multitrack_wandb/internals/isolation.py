@@ -1,4 +1,4 @@
-"""Private names of the SDK by which our runs are kept apart from what the process is set up for.
+"""Keeps our runs apart from what the process is set up for, by private names of the SDK.
 
 ``wandb.init`` begins with the settings of the SDK's process-wide object: every ``WANDB_*`` variable, two settings
 files, what a cloud's job says. Some of them win over the arguments of ``wandb.init`` (a sweep's id and params, W&B
@@ -6,34 +6,45 @@ Launch), and none can be unset by them. In a courier the variables are not there
 notebook and in ``multitrack sync`` they are the user's, who may be using W&B at the same time. So in our threads, and
 in no other, that object is one with settings of our own: the way to the server, and nothing about runs.
 
-Where an SDK lacks one of these names, runs are only as safe as the courier's environment makes them.
+Where a release lacks one of these names, the variables that are about runs are hidden for as long as a run starts, in
+processes that do not use W&B themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
 from multitrack.environment.allowed import allowed
-from multitrack_wandb.options import ENVIRONMENT, from_settings_file
+from multitrack_wandb.internals import lookup
+from multitrack_wandb.options import ENVIRONMENT, from_settings_file, key_for
 
-#: What else takes part in a run because of where the process is, as module and name.
+#: What else takes part in a run because of where the process is.
 AMBIENT: Final = (
-    ("wandb.sdk.wandb_config", "Config._load_defaults"),  # config-defaults.yaml in the current directory
-    ("wandb.env", "get_launch_queue_name"),  # W&B Launch
-    ("wandb.env", "get_launch_queue_entity"),
-    ("wandb.env", "get_launch_trace_id"),
-    ("wandb.integration.weave", "init_weave_if_imported"),  # would connect the training's Weave with our project
+    "wandb.sdk.wandb_config:Config._load_defaults",  # config-defaults.yaml in the current directory
+    "wandb.env:get_launch_queue_name",  # W&B Launch
+    "wandb.env:get_launch_queue_entity",
+    "wandb.env:get_launch_trace_id",
+    "wandb.integration.weave:init_weave_if_imported",  # would connect the training's Weave with our project
+)
+#: Without these there is no keeping apart.
+_NEEDED: Final = (
+    "wandb.sdk.wandb_setup:singleton",
+    "wandb.sdk.wandb_setup:_WandbSetup.ensure_service",
+    "wandb.sdk.wandb_setup:_WandbSetup.settings_if_loaded",
+    "wandb.sdk.wandb_setup:_WandbSetup.asyncer",
+    "wandb.sdk.lib.service.service_connection:connect_to_service",
 )
 
 _thread = threading.local()
 _lock = threading.RLock()
 _library: Library | None = None  # the last one
+_is_ours_alone: bool | None = None  # whether nobody else imported the SDK into this process
 
 
 class Library:
@@ -75,10 +86,10 @@ class Library:
     def ensure_service(self) -> Service:
         """The helper process, the real object's, whose settings may be ones that the SDK refuses: they are not read."""
         if self.real._connection is None:
-            connect = importlib.import_module("wandb.sdk.lib.service.service_connection").connect_to_service
-            with self.real._connection_lock:
+            connect = lookup.find("wandb.sdk.lib.service.service_connection:connect_to_service")
+            with getattr(self.real, "_connection_lock", _lock):  # which releases before 0.25 lack
                 if self.real._connection is None:
-                    self.real._connection = connect(self.real._asyncer, self.settings)
+                    self.real._connection = connect(self.real.asyncer, self.settings)
         return Service(self.real._connection, self._stream)
 
     assert_service = ensure_service
@@ -127,13 +138,15 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
         stream: What the helper process is to know the run by.
 
     Returns:
-        What the run is to see; ``None`` where the SDK lacks the names for it.
+        What the run is to see; None where the SDK lacks the names for it.
     """
     global _library
     with _lock:
-        setup = importlib.import_module("wandb.sdk.wandb_setup")
-        if not _install(setup):
+        if any(lookup.find(name) is None for name in _NEEDED):
+            _library = None
             return None
+        setup = sys.modules["wandb.sdk.wandb_setup"]
+        _install(setup)
         real = setup.singleton.__wrapped__()
         if _library is None:
             known = sdk.Settings.model_fields
@@ -144,22 +157,40 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
         if real.settings_if_loaded is None:  # else the user's own, which say what is printed
             sdk.termsetup(settings, None)
         settings.update_from_env_vars(allowed(ENVIRONMENT))
-        host = base_url or settings.base_url
-        login = importlib.import_module("wandb.sdk.lib.wbauth")
-        with contextlib.suppress(ValueError):  # no URL: the SDK says so, in its own words
-            found = login.session_credentials(host=host)
-            if found is not None:
-                login.set_auth_settings(settings, found)
-            elif settings.api_key is None:
-                settings.api_key = login.read_netrc_auth(host=host)
+        _log_in(settings, base_url or settings.base_url)
         _library = Library(real, settings, stream)
         return _library
 
 
-def missing() -> list[str]:
-    """Which of the names the installed SDK lacks."""
-    names = (*AMBIENT, *(("wandb.sdk.wandb_setup", name) for name in ("singleton", "_WandbSetup.ensure_service")))
-    return [f"{module}.{path}" for module, path in names if _holder(module, path) is None]
+@contextlib.contextmanager
+def hidden(library: Library | None) -> Iterator[None]:
+    """Hide the variables that are about runs, where no library of ours does it; the public way.
+
+    Other threads see the change. So nothing is hidden in a process that uses W&B itself.
+    """
+    if library is not None or not _is_ours_alone:
+        yield
+        return
+    kept = allowed(ENVIRONMENT)
+    before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and name not in kept}
+    for name in before:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def note_import() -> None:
+    """Note whether the SDK is in this process already, before it is imported for our runs."""
+    global _is_ours_alone
+    if _is_ours_alone is None:
+        _is_ours_alone = "wandb" not in sys.modules
+
+
+def is_alone() -> bool:
+    """Whether only our runs use the SDK in this process, as far as is known."""
+    return bool(_is_ours_alone)
 
 
 def key() -> str | None:
@@ -168,31 +199,36 @@ def key() -> str | None:
     return found
 
 
-def _install(setup: Any) -> bool:
-    """Replace the names, once; whether the first of them is there."""
-    original = getattr(setup, "singleton", None)
-    if original is None or hasattr(original, "__wrapped__"):
-        return original is not None
+def _log_in(settings: Any, host: str) -> None:
+    """Give settings the login that this process has, or the key that is kept for the server."""
+    session = lookup.find("wandb.sdk.lib.wbauth:session_credentials")
+    use = lookup.find("wandb.sdk.lib.wbauth:set_auth_settings")
+    if session is not None and use is not None:
+        with contextlib.suppress(ValueError):  # no URL: the SDK says so, in its own words
+            found = session(host=host)
+            if found is not None:
+                use(settings, found)
+                return
+    if settings.api_key is None:
+        settings.api_key = key_for(host)
+
+
+def _install(setup: Any) -> None:
+    """Replace the names, once."""
+    original = setup.singleton
+    if hasattr(original, "__wrapped__"):
+        return
 
     @functools.wraps(original)
     def singleton() -> Any:
         return getattr(_thread, "library", None) or original()
 
     setup.singleton = singleton
-    for module, path in AMBIENT:
-        holder, name = _holder(module, path), path.rpartition(".")[2]
+    for name in AMBIENT:
+        outer, _, last = name.rpartition("." if "." in name.partition(":")[2] else ":")
+        holder = lookup.find(outer) if lookup.find(name) is not None else None
         if holder is not None:
-            setattr(holder, name, _unless_ours(getattr(holder, name)))
-    return True
-
-
-def _holder(module: str, path: str) -> Any:
-    """The module or class that has the last name of a path; ``None`` where it has not. The SDK is imported by now."""
-    holder: Any = sys.modules.get(module)
-    *outer, name = path.split(".")
-    for part in outer:
-        holder = getattr(holder, part, None)
-    return holder if hasattr(holder, name) else None
+            setattr(holder, last, _unless_ours(getattr(holder, last)))
 
 
 def _unless_ours(function: Any) -> Any:
