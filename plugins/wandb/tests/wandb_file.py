@@ -90,6 +90,8 @@ class WandbRun:
                 self.summary.update(items(record.summary.update))
             elif kind == "output_logger":
                 self.texts.append(record.output_logger.line)
+            elif kind == "output_raw":  # of releases that have no Run.write_logs
+                self.texts.append(record.output_raw.line)
             elif kind == "artifact":
                 self.artifacts[record.artifact.name] = record.artifact
             elif kind == "metric":

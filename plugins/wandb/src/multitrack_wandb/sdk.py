@@ -123,7 +123,9 @@ def start(
                 "resume": "allow",
                 "reinit": "create_new",
             }
-            return _start_somehow(sdk, run, given, fresh=acknowledged is None)
+            started = _start_somehow(sdk, run, given, fresh=acknowledged is None)
+            isolation.keep(started.run, library)
+            return started
 
 
 def _start_somehow(sdk: Any, run: RunInfo, given: dict[str, Any], *, fresh: bool) -> Started:
@@ -219,7 +221,7 @@ def drop(run: wandb.Run) -> None:
     """Finish a run that is given up, for as long as it takes to free its id; its server may not answer."""
 
     def end() -> None:
-        with contextlib.suppress(Exception), isolation.apart():  # what matters was raised before
+        with contextlib.suppress(Exception), isolation.apart_for(run):  # what matters was raised before
             finish(run, 255)
 
     thread = threading.Thread(target=end, name="multitrack-wandb-drop", daemon=True)

@@ -153,7 +153,7 @@ class OpenRun:
         """The SDK says nothing when a disk was full, or when it gave up uploading: see what is there."""
         session = self._sessions.sessions[-1]
         if session.mode == "online":
-            with isolation.apart():
+            with isolation.apart_for(run):
                 self._said += check_taken(run, Path(session.directory), self._resumed, self._row, self._line)
             return
         there = wandb_log.tally_finished(Path(session.directory))
@@ -196,7 +196,7 @@ class OpenRun:
         self._run, self._log = started, sdk.Rows(started)
         self._uploads = Uploads(started)
         session.directory, session.before = str(Path(started.dir).parent), []
-        with self._giving_up(), isolation.apart():
+        with self._giving_up(), isolation.apart_for(started):
             noted.settle()  # now that nobody writes the earlier ones any more
             taken = noted.taken
             if session.mode == "online":
@@ -279,7 +279,8 @@ class OpenRun:
 
     def _log_artifact(self, run: wandb.Run, record: ArtifactRef) -> None:
         try:
-            run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
+            with helper.at_server_of(run):
+                run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
         except ValueError as error:
             # Refused for good, such as a name that the project knows with another type; the config holds the reference.
             refused = {**artifact_facts(record), "refused": plain(error)}

@@ -94,7 +94,7 @@ class Uploads:
 
     def _do(self, work: Callable[[], None]) -> None:
         try:
-            with isolation.apart():
+            with isolation.apart_for(self._run):
                 work()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error

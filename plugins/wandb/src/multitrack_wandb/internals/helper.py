@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+import os
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from multitrack_wandb.internals import lookup
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 #: Settings whose names begin with ``x_`` are the SDK's own business; without them it does as it likes.
 PRIVATE_SETTINGS: Final = "x_"
 
+_environment = threading.Lock()
 _ASK_TIMEOUT: Final = 5.0
 #: Seconds that a request may take before it counts as unanswered.
 _UNANSWERED: Final = 15.0
@@ -129,6 +132,27 @@ def graphql(settings: Any, query: str, variables: dict[str, Any], timeout: float
     if kind is None:
         raise LookupError("no ServiceApi")
     return kind(settings).execute_graphql(query, variables, timeout=timeout)
+
+
+@contextlib.contextmanager
+def at_server_of(run: wandb.Run) -> Iterator[None]:
+    """Let ``WANDB_BASE_URL`` be the run's server while an artifact is logged.
+
+    Releases before 0.24 look the artifact up at the server of the environment, whatever the run's is.
+    """
+    url = run.settings.base_url
+    if lookup.is_since(0, 24) or os.environ.get("WANDB_BASE_URL") == url:
+        yield
+        return
+    with _environment:
+        before = os.environ.get("WANDB_BASE_URL")
+        os.environ["WANDB_BASE_URL"] = url
+        try:
+            yield
+        finally:
+            del os.environ["WANDB_BASE_URL"]
+            if before is not None:
+                os.environ["WANDB_BASE_URL"] = before
 
 
 def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, size: int | None) -> None:

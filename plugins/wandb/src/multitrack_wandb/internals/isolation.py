@@ -17,12 +17,16 @@ import functools
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.environment.allowed import allowed
 from multitrack_wandb.internals import lookup
 from multitrack_wandb.options import ENVIRONMENT, from_settings_file, key_for
+
+if TYPE_CHECKING:
+    import wandb
 
 #: What else takes part in a run because of where the process is.
 AMBIENT: Final = (
@@ -44,6 +48,8 @@ _NEEDED: Final = (
 _thread = threading.local()
 _lock = threading.RLock()
 _library: Library | None = None  # the last one
+_settings: Any = None  # what all of them begin with
+_of_runs: weakref.WeakKeyDictionary[wandb.Run, Library] = weakref.WeakKeyDictionary()
 _is_ours_alone: bool | None = None  # whether nobody else imported the SDK into this process
 
 
@@ -87,7 +93,7 @@ class Library:
         """The helper process, the real object's, whose settings may be ones that the SDK refuses: they are not read."""
         if self.real._connection is None:
             connect = lookup.find("wandb.sdk.lib.service.service_connection:connect_to_service")
-            with getattr(self.real, "_connection_lock", _lock):  # which releases before 0.25 lack
+            with getattr(self.real, "_connection_lock", _lock):  # which releases before 0.26 lack
                 if self.real._connection is None:
                     self.real._connection = connect(self.real.asyncer, self.settings)
         return Service(self.real._connection, self._stream)
@@ -109,24 +115,39 @@ class Service:
         """A run begins."""
         return self._connection.inform_init(settings=settings, run_id=self._stream or run_id)
 
+    def make_interface(self, stream_id: str) -> Any:
+        """Its records, in releases before 0.26, where a run's interface is not what :meth:`inform_init` returns."""
+        return self._connection.make_interface(stream_id=self._stream or stream_id)
+
     def inform_finish(self, run_id: str) -> None:
         """It is over."""
         self._connection.inform_finish(run_id=self._stream or run_id)
 
 
 @contextlib.contextmanager
-def apart(library: Library | None = None) -> Iterator[None]:
-    """In this thread and until the end of the block, what the SDK does, it does for our runs.
+def apart(library: Library | None) -> Iterator[None]:
+    """In this thread and until the end of the block, what the SDK does, it does for a run of ours.
 
     Args:
-        library: The run's own; default: that of the run that was started last.
+        library: What :func:`prepare` returned for it.
     """
     before = getattr(_thread, "library", None)
-    _thread.library = library or _library
+    _thread.library = library
     try:
         yield
     finally:
         _thread.library = before
+
+
+def apart_for(run: wandb.Run) -> contextlib.AbstractContextManager[None]:
+    """:func:`apart` for a run that is open."""
+    return apart(_of_runs.get(run))
+
+
+def keep(run: wandb.Run, library: Library | None) -> None:
+    """Keep a library for as long as its run is there."""
+    if library is not None:
+        _of_runs[run] = library
 
 
 def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
@@ -140,7 +161,7 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
     Returns:
         What the run is to see; None where the SDK lacks the names for it.
     """
-    global _library
+    global _library, _settings
     with _lock:
         if any(lookup.find(name) is None for name in _NEEDED):
             _library = None
@@ -148,16 +169,16 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
         setup = sys.modules["wandb.sdk.wandb_setup"]
         _install(setup)
         real = setup.singleton.__wrapped__()
-        if _library is None:
+        if _settings is None:
             known = sdk.Settings.model_fields
             kept = {key: value for key, value in from_settings_file().items() if key in known}
-            settings = sdk.Settings(**kept, silent=True)
-        else:
-            settings = _library.settings
+            _settings = sdk.Settings(**kept, silent=True)
         if real.settings_if_loaded is None:  # else the user's own, which say what is printed
-            sdk.termsetup(settings, None)
-        settings.update_from_env_vars(allowed(ENVIRONMENT))
-        _log_in(settings, base_url or settings.base_url)
+            sdk.termsetup(_settings, None)
+        _settings.update_from_env_vars(allowed(ENVIRONMENT))
+        # Releases before 0.24 look an artifact up at this object's server, not at the run's.
+        settings = _settings.model_copy(update={"base_url": base_url} if base_url else {})
+        _log_in(settings, real, settings.base_url)
         _library = Library(real, settings, stream)
         return _library
 
@@ -199,18 +220,19 @@ def key() -> str | None:
     return found
 
 
-def _log_in(settings: Any, host: str) -> None:
+def _log_in(settings: Any, real: Any, host: str) -> None:
     """Give settings the login that this process has, or the key that is kept for the server."""
     session = lookup.find("wandb.sdk.lib.wbauth:session_credentials")
     use = lookup.find("wandb.sdk.lib.wbauth:set_auth_settings")
-    if session is not None and use is not None:
-        with contextlib.suppress(ValueError):  # no URL: the SDK says so, in its own words
-            found = session(host=host)
-            if found is not None:
-                use(settings, found)
-                return
-    if settings.api_key is None:
-        settings.api_key = key_for(host)
+    if session is None or use is None:
+        settings.api_key = key_for(host) or getattr(real.settings_if_loaded, "api_key", None)
+        return
+    with contextlib.suppress(ValueError):  # no URL: the SDK says so, in its own words
+        found = session(host=host)
+        if found is not None:
+            use(settings, found)
+        elif settings.api_key is None:
+            settings.api_key = key_for(host)
 
 
 def _install(setup: Any) -> None:

@@ -7,6 +7,7 @@ way that is noted beside the name.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any, Final
 
 #: The newest release that the plugin's tests ran with.
@@ -75,6 +76,12 @@ def unreached(**things: Any) -> list[str]:
         things: A run that is open, and the process-wide object.
     """
     return [f"{kind}.{path}" for kind, thing in things.items() for path in REACHED[kind] if reach(thing, path) is None]
+
+
+def is_since(*release: int) -> bool:
+    """Whether the installed SDK is this release or a later one."""
+    version = str(importlib.import_module("wandb").__version__)
+    return tuple(int(part) for part in re.findall(r"\d+", version)[: len(release)]) >= release
 
 
 def _follow(thing: Any, path: str) -> Any:
