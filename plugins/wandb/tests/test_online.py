@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,7 +206,7 @@ def test_a_server_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytes
     assert lane.state.problem is not None
     assert not lane.state.stopped
     step(lane)  # a start that failed must not take the run's id for ever
-    assert "refused" in str(lane.state.problem)
+    assert re.search("refused|timed out", str(lane.state.problem))  # by release; but not that the id is in use
     lane.release()
     assert list((tmp_path / "wandb").glob("run-*")) == []
     run.end()

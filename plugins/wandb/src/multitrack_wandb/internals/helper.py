@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import os
 import threading
@@ -165,6 +166,6 @@ def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, si
     if kind is not None and add is not None:
         add(kind(path=name, ref=uri, digest=digest, size=size))
         return
-    # A local file that is gone, or a cloud's SDK that is not there; the metadata has the reference.
-    with contextlib.suppress(ValueError, ImportError, OSError):
+    # It raises where a local file is gone or a cloud's SDK is not there: the artifact's metadata has the reference.
+    with contextlib.suppress(ValueError, OSError, ImportError, importlib.import_module("wandb").Error):
         artifact.add_reference(uri, name=name, checksum=False)

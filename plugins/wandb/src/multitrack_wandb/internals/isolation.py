@@ -112,7 +112,12 @@ class Service:
         return getattr(self._connection, name)
 
     def inform_init(self, settings: Any, run_id: str) -> Any:
-        """A run begins."""
+        """A run begins; in releases without ``Run.write_logs``, one whose captured output the helper process keeps.
+
+        Nothing is captured: that is decided elsewhere. But the lines come by the same way.
+        """
+        if lookup.find("wandb.sdk.interface.interface:InterfaceBase.publish_output_logger") is None:
+            settings.console.value = "wrap_raw"
         return self._connection.inform_init(settings=settings, run_id=self._stream or run_id)
 
     def make_interface(self, stream_id: str) -> Any:

@@ -34,6 +34,7 @@ NAMES: Final[dict[str, str]] = {
     "wandb.sdk.interface.interface_shared:InterfaceShared._publish": "each row waits for the helper process",
     "wandb.sdk.interface.interface_shared:InterfaceShared._deliver": "a trouble is told after a time limit",
     "wandb.proto.wandb_internal_pb2:OperationStatsRequest": "as above",
+    "wandb.sdk.interface.interface:InterfaceBase.publish_output_logger": "only asked for: lines go by Run.write_logs",
     # The server, and references.
     "wandb.apis.public.service_api:ServiceApi": "the same question as a plain HTTP request",
     "wandb.sdk.artifacts.artifact_manifest_entry:ArtifactManifestEntry": "Artifact.add_reference(checksum=False)",
@@ -45,8 +46,11 @@ REACHED: Final[dict[str, tuple[str, ...]]] = {
     "singleton": ("_connection._asyncer", "_connection._client", "_connection._proc._process"),
 }
 
-#: Names that only releases before the public way have: ``Run.write_logs`` came with 0.27.
-OLDER: Final = ("wandb.sdk.interface.interface:InterfaceBase.publish_output_raw",)
+#: Names that only older releases have, or need: ``Run.write_logs`` came with 0.27.
+OLDER: Final = (
+    "wandb.sdk.interface.interface:InterfaceBase.publish_output_raw",
+    "wandb.sdk.lib.service.service_connection:ServiceConnection.make_interface",
+)
 
 
 def find(name: str) -> Any:
