@@ -21,7 +21,12 @@ from multitrack.manifest import read_manifest
 from multitrack.run import Run
 from multitrack.testing import NativePoint
 from multitrack_wandb import backend, sdk, session_files, wandb_log
+from multitrack_wandb.internals import lookup
 from multitrack_wandb.names import param_key
+
+
+#: Before 0.26, the second directory of a run replaced the first one's rows without it.
+APPEND = [] if lookup.is_since(0, 26) else ["--append"]
 
 
 def start(tmp_path: Path, **arguments: Any) -> Run:
@@ -476,7 +481,7 @@ def test_wandb_sync_uploads_what_the_files_hold(tmp_path: Path) -> None:
         environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
         environment.pop("WANDB_SERVICE", None)
         for directory in directories(tmp_path, run.id):
-            command = [sys.executable, "-m", "wandb", "sync", str(directory)]
+            command = [sys.executable, "-m", "wandb", "sync", *APPEND, str(directory)]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=tmp_path)
             assert done.returncode == 0, done.stdout + done.stderr
         (served,) = server.runs.values()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_lanes import lane_of, step
 
@@ -63,7 +64,9 @@ def test_everything_arrives(tmp_path: Path, server: StandInServer) -> None:
     recorded = multitrack.open_journal(tmp_path / "journal").run(run.id).get_metrics()["loss"]
     assert [round(row["_timestamp"] * 1000) for row in held.rows[:3]] == [point.time for point in recorded]
     assert held.summary["loss"] == 0.125
-    assert lines(held) == ["one", "", "\x1b[31mred\x1b[0m", "a\rb", "x" * 5000]
+    # Before Run.write_logs, the text takes the way of captured output, where a terminal is emulated.
+    overwritten = "a\rb" if hasattr(wandb.Run, "write_logs") else "b"
+    assert lines(held) == ["one", "", "\x1b[31mred\x1b[0m", overwritten, "x" * 5000]
     assert (held.config["lr"], held.config["multitrack/tags/team"]) == (0.1, "vision")
     (artifact,) = server.artifacts
     assert (artifact["artifactCollectionName"], artifact["artifactTypeName"]) == ("weights", "model")

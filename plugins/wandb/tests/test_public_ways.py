@@ -1,6 +1,8 @@
 """Without any private name of the SDK, as on a release that has renamed them all: the public ways deliver the same."""
 
+import gc
 import importlib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +14,33 @@ import test_online
 from stand_in_server import KEY, StandInServer
 
 import multitrack
-from multitrack_wandb.internals import helper, lookup
+from multitrack_wandb import sdk
+from multitrack_wandb.internals import helper, isolation, lookup
+
+# A history that fails is made small before it is shown, which takes minutes here.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(autouse=True)
-def without_private_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_private_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     known = helper.known_settings
 
     def public_settings(sdk: Any, given: dict[str, Any]) -> dict[str, Any]:
         public = {key: value for key, value in given.items() if not key.startswith(helper.PRIVATE_SETTINGS)}
         return known(sdk, public)
 
-    importlib.import_module("wandb").teardown()  # what other tests of this process left open
+    # As in a courier: nobody else uses the SDK, and no run of another test is open.
+    importlib.import_module("wandb").teardown()
+    sdk._live.clear()
+    monkeypatch.setattr(isolation, "_is_ours_alone", True)
     monkeypatch.setattr(lookup, "find", lambda name: None)
     monkeypatch.setattr(lookup, "reach", lambda thing, path: None)
     monkeypatch.setattr(helper, "known_settings", public_settings)
+    yield
+    with warnings.catch_warnings():
+        # Nobody can wait for a helper process that was killed: the SDK keeps it to itself.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
