@@ -5,8 +5,8 @@ import zlib
 from pathlib import Path
 
 import pytest
-import test_offline
 import wandb
+from offline_runs import start
 from wandb_file import directories
 from wandb_lanes import lane_of, step
 
@@ -18,7 +18,7 @@ from multitrack_wandb.wandb_log import Tally, tally
 
 def test_the_newest_release_that_was_tried_has_every_name(tmp_path: Path) -> None:
     """A newer one may lack some, an older one does; both are told here, and go the public ways."""
-    run = test_offline.start(tmp_path)
+    run = start(tmp_path)
     lane = lane_of(run)
     step(lane)
     lane.release()
@@ -46,7 +46,7 @@ def test_settings_that_a_release_lacks_are_left_out() -> None:
 
 
 def test_the_field_numbers_are_those_of_the_sdk(tmp_path: Path) -> None:
-    run = test_offline.start(tmp_path)
+    run = start(tmp_path)
     for i in range(3):
         run.log_metric("loss", float(i), step=i)
         run.log_lines(f"line {i}")
@@ -62,7 +62,7 @@ def test_a_file_of_an_unknown_format_is_not_counted_and_that_is_said(
     (tmp_path / "run-x.wandb").write_bytes(b":W&B\xe1\xbe\x01 of another version")
     assert tally(tmp_path) is None
     monkeypatch.setattr("multitrack_wandb.wandb_log.tally_finished", lambda directory: None)
-    run = test_offline.start(tmp_path)
+    run = start(tmp_path)
     run.log_metric("loss", 0.5, step=0)
     run.end()
     multitrack.sync(tmp_path / "journal")
@@ -83,7 +83,7 @@ def test_a_file_that_is_cut_off_is_counted_up_to_there(tmp_path: Path, cut: int)
 
 def test_a_start_that_failed_gives_its_id_up(tmp_path: Path) -> None:
     """Of an id that no run has, nothing is to be given up, and no other run is disturbed."""
-    run = test_offline.start(tmp_path)
+    run = start(tmp_path)
     lane = lane_of(run)
     step(lane)
     assert helper.forget("no such run", 0.2)

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 import test_contract_wandb
-import test_offline
+import test_offline_faults
 import test_online
+from offline_runs import start
 from stand_in_server import KEY, StandInServer
+from wandb_file import read_wandb
 
 import multitrack
 from multitrack_wandb import sdk
@@ -56,7 +59,7 @@ class TestPublicWays(test_contract_wandb.TestWandb):
 
 def test_none_of_the_names_is_used_and_nothing_is_said(tmp_path: Path, server: StandInServer) -> None:
     assert lookup.missing() == list(lookup.NAMES)
-    for run in (test_offline.start(tmp_path), test_online.start(tmp_path, server)):
+    for run in (start(tmp_path), test_online.start(tmp_path, server)):
         run.log_metric("loss", 0.5, step=0)
         run.log_lines("one")
         run.end()
@@ -65,12 +68,26 @@ def test_none_of_the_names_is_used_and_nothing_is_said(tmp_path: Path, server: S
         assert (report.pending, report.stand_ins) == (0, [])
 
 
+def test_variables_that_are_about_runs_are_hidden_while_one_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"WANDB_RUN_GROUP": "theirs", "WANDB_TAGS": "theirs", "WANDB_RUN_ID": "theirs", "WANDB_SWEEP_ID": "theirs"}
+    run = start(tmp_path)
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    run.end()
+    multitrack.sync(tmp_path / "journal")
+    held = read_wandb(tmp_path, run.id)
+    assert (held.group, held.tags) == ("", ())
+    assert {name: os.environ[name] for name in theirs} == theirs
+
+
 OFFLINE = (
-    test_offline.test_an_unfinished_directory_is_written_anew,
-    test_offline.test_when_wandb_core_dies_every_open_run_is_delivered_whole,
-    test_offline.test_when_wandb_core_dies_the_same_lane_goes_on,
-    test_offline.test_a_finished_directory_is_kept_and_a_resumed_run_gets_a_second,
-    test_offline.test_many_runs_at_once,
+    test_offline_faults.test_an_unfinished_directory_is_written_anew,
+    test_offline_faults.test_when_wandb_core_dies_every_open_run_is_delivered_whole,
+    test_offline_faults.test_when_wandb_core_dies_the_same_lane_goes_on,
+    test_offline_faults.test_a_finished_directory_is_kept_and_a_resumed_run_gets_a_second,
+    test_offline_faults.test_many_runs_at_once,
 )
 ONLINE = (
     test_online.test_everything_arrives,
