@@ -5,19 +5,19 @@ import zlib
 from pathlib import Path
 
 import pytest
-import wandb
 from offline_runs import start
 from wandb_file import directories
 from wandb_lanes import lane_of, step
 
 import multitrack
-from multitrack_wandb import backend
+from multitrack_wandb import backend, sdk
 from multitrack_wandb.internals import helper, lookup
 from multitrack_wandb.wandb_log import Tally, tally
 
 
 def test_the_newest_release_that_was_tried_has_every_name(tmp_path: Path) -> None:
     """A newer one may lack some, an older one does; both are told here, and go the public ways."""
+    wandb = sdk.imported()
     run = start(tmp_path)
     lane = lane_of(run)
     step(lane)
@@ -35,6 +35,7 @@ def test_the_newest_release_that_was_tried_has_every_name(tmp_path: Path) -> Non
 
 
 def test_names_that_are_not_there_are_none() -> None:
+    wandb = sdk.imported()
     assert lookup.find("wandb:no_such_name.inner") is None
     assert lookup.find("wandb.no_such_module:Run") is None
     assert lookup.reach(wandb, "Run.no_such_name.inner") is None
@@ -42,7 +43,7 @@ def test_names_that_are_not_there_are_none() -> None:
 
 
 def test_settings_that_a_release_lacks_are_left_out() -> None:
-    assert helper.known_settings(wandb, {"silent": True, "no_such_setting": 1}) == {"silent": True}
+    assert helper.known_settings(sdk.imported(), {"silent": True, "no_such_setting": 1}) == {"silent": True}
 
 
 def test_the_field_numbers_are_those_of_the_sdk(tmp_path: Path) -> None:

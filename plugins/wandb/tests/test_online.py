@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 from stand_in_server import KEY, ServedRun, StandInServer
 from wandb_lanes import lane_of, step
 
 import multitrack
 from multitrack.lane import read_state
 from multitrack.run import Run
+from multitrack_wandb import sdk
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_everything_arrives(tmp_path: Path, server: StandInServer) -> None:
     assert [round(row["_timestamp"] * 1000) for row in held.rows[:3]] == [point.time for point in recorded]
     assert held.summary["loss"] == 0.125
     # Before Run.write_logs, the text takes the way of captured output, where a terminal is emulated.
-    overwritten = "a\rb" if hasattr(wandb.Run, "write_logs") else "b"
+    overwritten = "a\rb" if hasattr(sdk.imported().Run, "write_logs") else "b"
     assert lines(held) == ["one", "", "\x1b[31mred\x1b[0m", overwritten, "x" * 5000]
     assert (held.config["lr"], held.config["multitrack/tags/team"]) == (0.1, "vision")
     (artifact,) = server.artifacts

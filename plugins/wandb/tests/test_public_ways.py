@@ -1,9 +1,7 @@
 """Without any private name of the SDK, as on a release that has renamed them all: the public ways deliver the same."""
 
 import gc
-import importlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,12 @@ import multitrack
 from multitrack_wandb import sdk
 from multitrack_wandb.internals import helper, isolation, lookup
 
-# A history that fails is made small before it is shown, which takes minutes here.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [
+    # A history that fails is made small before it is shown, which takes minutes here.
+    pytest.mark.timeout(900),
+    # Nobody can wait for a helper process that was killed: the SDK keeps it to itself.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +35,14 @@ def without_private_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return known(sdk, public)
 
     # As in a courier: nobody else uses the SDK, and no run of another test is open.
-    importlib.import_module("wandb").teardown()
+    sdk.imported().teardown()
     sdk._live.clear()
     monkeypatch.setattr(isolation, "_is_ours_alone", True)
     monkeypatch.setattr(lookup, "find", lambda name: None)
     monkeypatch.setattr(lookup, "reach", lambda thing, path: None)
     monkeypatch.setattr(helper, "known_settings", public_settings)
     yield
-    with warnings.catch_warnings():
-        # Nobody can wait for a helper process that was killed: the SDK keeps it to itself.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
 
 
 @pytest.fixture
