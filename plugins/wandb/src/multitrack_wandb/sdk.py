@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -244,7 +245,11 @@ def imported() -> Any:
     if "wandb" not in sys.modules:
         # Inherited from a training that uses W&B itself: its helper process would be ours, and die with it.
         os.environ.pop("WANDB_SERVICE", None)
-    return import_sdk("wandb")  # takes half a second, and belongs to the courier alone
+        with warnings.catch_warnings():
+            # Newer releases of pydantic warn of how W&B before 0.24 uses it, which is an error under -W error.
+            warnings.filterwarnings("ignore", "The '(repr|frozen)' attribute with value")
+            return import_sdk("wandb")  # takes half a second, and belongs to the courier alone
+    return import_sdk("wandb")
 
 
 def _is_writable(directory: str) -> bool:
@@ -263,7 +268,7 @@ def _stream(run: RunInfo) -> str:
 def _free(run: RunInfo) -> None:
     """Give up the id of a run that did not start; the helper process would call it taken for ever after."""
     if not helper.forget(_stream(run), _FREE_TIMEOUT) and not _live and isolation.is_alone():
-        with contextlib.suppress(Exception):  # the error of the start is the one that counts
+        with contextlib.suppress(Exception, SystemExit):  # the error of the start is the one that counts
             imported().teardown()
 
 
@@ -275,7 +280,7 @@ def _restart(number: int) -> None:
     _cores += 1
     _live.clear()
     process = helper.process()
-    with contextlib.suppress(Exception):  # a dead process does not answer its farewell
+    with contextlib.suppress(Exception, SystemExit):  # a dead process does not answer; some releases exit as it did
         imported().teardown()
     if process is not None:
         process.kill()
