@@ -15,7 +15,8 @@ from wandb_file import directories, items, read_wandb, records
 import multitrack
 from multitrack.delivery.lane_state import LaneState, read_state
 from multitrack.environment.allowed import allowed
-from multitrack_wandb import internals, options
+from multitrack_wandb import options
+from multitrack_wandb.internals import lookup
 from multitrack_wandb.options import ENVIRONMENT
 
 pytestmark = pytest.mark.case(1)
@@ -277,4 +278,4 @@ def test_the_hook_names_no_variable_of_runs() -> None:
 def test_the_private_names_are_those_of_the_installed_sdk() -> None:
     import wandb  # noqa: F401
 
-    assert internals.missing() == []
+    assert lookup.missing() == []

@@ -124,7 +124,8 @@ class StandInServer:
             if re.search(rf"\b{field}\b\s*[({{]", query):
                 return reply(self, variables)
         if "__type" in query:
-            return dict.fromkeys(re.findall(r"(\w+)\s*:\s*__type", query))
+            no_type: dict[str, Any] = {"fields": [], "inputFields": []}  # releases before 0.26 look into them
+            return dict.fromkeys(re.findall(r"(\w+)\s*:\s*__type", query), no_type)
         return {}
 
     def refuse_to_count(self, operation: str) -> None:
@@ -151,9 +152,10 @@ class StandInServer:
 
 def _viewer(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
     return {
-        "viewer": {"id": _id("User"), "entity": "team", "username": "someone", "flags": "{}", "teams": {"edges": []}},
+        "viewer": {"id": _id("User"), "entity": "team", "username": "someone", "email": "someone@team", "flags": "{}",
+                   "admin": False, "apiKeys": {"edges": []}, "teams": {"edges": []}},
         "serverInfo": _SERVER,
-    }
+    }  # fmt: skip
 
 
 def _upsert(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from multitrack_wandb.files import Session, Sessions, Taken
 from multitrack_wandb.held import Sent, sent
+from multitrack_wandb.session_files import Session, Sessions, Taken
 
 
 def request(rows: tuple[int, int] | None = None, lines: tuple[int, int] | None = None, **more: Any) -> dict[str, Any]:

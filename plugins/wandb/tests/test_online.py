@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from wandb_lanes import lane_of, step
 import multitrack
 from multitrack.delivery.lane_state import read_state
 from multitrack.recording.run import Run
+from multitrack_wandb import sdk
 
 
 @pytest.fixture
@@ -41,6 +43,11 @@ def lines(run: ServedRun) -> list[str]:
     return [line.partition(" ")[2].rstrip("\n") for line in run.lines]
 
 
+def writes_logs() -> bool:
+    """Whether the release has ``Run.write_logs``; else it begins a run's logs anew when the run goes on."""
+    return hasattr(sdk.imported().Run, "write_logs")
+
+
 def test_everything_arrives(tmp_path: Path, server: StandInServer) -> None:
     run = start(tmp_path, server, name="nämé", params={"lr": 0.1}, tags={"team": "vision"}, group="study")
     for i, value in enumerate((0.5, math.inf, 0.25)):
@@ -62,7 +69,9 @@ def test_everything_arrives(tmp_path: Path, server: StandInServer) -> None:
     recorded = multitrack.open_journal(tmp_path / "journal").run(run.id).get_metrics()["loss"]
     assert [round(row["_timestamp"] * 1000) for row in held.rows[:3]] == [point.time for point in recorded]
     assert held.summary["loss"] == 0.125
-    assert lines(held) == ["one", "", "\x1b[31mred\x1b[0m", "a\rb", "x" * 5000]
+    # Captured output, which an emulated terminal shows, and cuts off.
+    rest = ["a\rb", "x" * 5000] if writes_logs() else ["b", "x" * 4096]
+    assert lines(held) == ["one", "", "\x1b[31mred\x1b[0m", *rest]
     assert (held.config["lr"], held.config["multitrack/tags/team"]) == (0.1, "vision")
     (artifact,) = server.artifacts
     assert (artifact["artifactCollectionName"], artifact["artifactTypeName"]) == ("weights", "model")
@@ -98,7 +107,7 @@ def test_a_resumed_run_goes_on_where_it_ended(tmp_path: Path, server: StandInSer
     held = server.runs[run.id]
     assert points(held, "loss") == [(0, 0.5), (1, 0.25)]
     assert [row["_step"] for row in held.rows] == [0, 1]
-    assert lines(held) == ["first", "second"]
+    assert lines(held) == (["first", "second"] if writes_logs() else ["second"])
     assert (held.summary["best"], held.config["lr"], held.exit_code) == (0.5, 0.1, 1)
 
 
@@ -135,8 +144,10 @@ def test_kill_9_of_training_and_courier(tmp_path: Path, server: StandInServer, m
     assert min(part) > 0
     assert kept - returned in (0, 1)
     assert points(held, "loss") == [(i, i / 8) for i in range(kept)]
-    assert lines(held)[: 2 * returned] == [line for i in range(returned) for line in (f"line {i}", "")]
     assert held.exit_code == 255
+    if not writes_logs():
+        return
+    assert lines(held)[: 2 * returned] == [line for i in range(returned) for line in (f"line {i}", "")]
 
 
 def test_a_server_that_refuses_in_mid_run_loses_nothing(tmp_path: Path, server: StandInServer) -> None:
@@ -196,7 +207,7 @@ def test_a_refused_key_is_said_once_and_nothing_is_lost(tmp_path: Path, server: 
 
 def test_a_server_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setattr("multitrack_wandb.sdk._INIT_TIMEOUT", 2.0)
+    monkeypatch.setattr("multitrack_wandb.settings._INIT_TIMEOUT", 2.0)
     with StandInServer() as server:
         run = start(tmp_path, server)
         run.log_metric("loss", 0.5, step=0)
@@ -205,7 +216,7 @@ def test_a_server_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytes
     assert lane.state.problem is not None
     assert not lane.state.stopped
     step(lane)  # a start that failed must not take the run's id for ever
-    assert "refused" in str(lane.state.problem)
+    assert re.search("refused|timed out", str(lane.state.problem))  # by release; but not that the id is in use
     lane.release()
     assert list((tmp_path / "wandb").glob("run-*")) == []
     run.end()

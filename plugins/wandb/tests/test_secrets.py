@@ -10,7 +10,7 @@ from wandb_lanes import lane_of, step
 
 import multitrack
 from multitrack.recording.run import Run
-from multitrack_wandb import sdk
+from multitrack_wandb import errors
 
 
 @pytest.fixture
@@ -73,5 +73,5 @@ def test_a_key_in_an_error_of_the_server_goes_no_further(
 
 
 def test_texts_are_left_as_they_are_otherwise() -> None:
-    assert importlib.import_module("multitrack_wandb.sdk").plain("a b://c d") == "a b://c d"
-    assert sdk.plain(ValueError("at https://me:secret@host/x?api_key=1")) == "at https://host/x?api_key=[redacted]"
+    assert importlib.import_module("multitrack_wandb.errors").plain("a b://c d") == "a b://c d"
+    assert errors.plain(ValueError("at https://me:secret@host/x?api_key=1")) == "at https://host/x?api_key=[redacted]"

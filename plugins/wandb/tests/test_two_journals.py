@@ -16,7 +16,7 @@ from wandb_lanes import cores, lane_of, step
 import multitrack
 from multitrack.delivery.lane_state import lane_file, read_state
 from multitrack.recording.run import Run
-from multitrack_wandb import backend, files, sdk
+from multitrack_wandb import backend, sdk, session_files
 
 
 def start(tmp_path: Path, journal: str, **options: Any) -> Run:
@@ -188,5 +188,5 @@ def test_online_both_deliver_into_the_one_run(tmp_path: Path, monkeypatch: pytes
             multitrack.sync(tmp_path / journal)
             assert read_state(tmp_path / journal / "runs" / "same", "wandb").closed
         assert [row["loss"] for row in server.runs["same"].rows] == [97.0, 98.0]
-    notes = files.read_sessions(tmp_path / "b" / "runs" / "same" / "lanes" / "wandb")
+    notes = session_files.read_sessions(tmp_path / "b" / "runs" / "same" / "lanes" / "wandb")
     assert (notes.taken.rows, notes.sessions[0].rows) == (1, 0)

@@ -15,7 +15,7 @@ from wandb_lanes import cores, lane_of
 import multitrack
 from multitrack.delivery.lane import Lane
 from multitrack.recording.run import Run
-from multitrack_wandb import backend, files, held
+from multitrack_wandb import backend, held, session_files
 
 #: How a server answers: by what it does not know, by what it gets wrong, and by HTTP status.
 ANSWERS = ["errors", "operation", "nothing", "null", "text", "zero", "never", 400, 403, 404, 500, 503]
@@ -29,7 +29,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
     monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")
     monkeypatch.setattr(held, "_ANSWER_TIMEOUT", 1.0)
     monkeypatch.setattr(held, "_COUNT_TIMEOUT", 1.0)
-    monkeypatch.setattr("multitrack_wandb.sdk._INIT_TIMEOUT", 3.0)
+    monkeypatch.setattr("multitrack_wandb.settings._INIT_TIMEOUT", 3.0)
     with StandInServer() as server:
         yield server
 
@@ -138,7 +138,7 @@ def test_what_was_on_its_way_when_the_courier_was_killed_is_there_once(
     run.end()
     until(lane := lane_of(run))
     assert lane.state.closed, lane.state.problem
-    assert files.read_sessions(run.directory / "lanes" / "wandb").sessions[-1].rows == 30  # type: ignore[operator]
+    assert session_files.read_sessions(run.directory / "lanes" / "wandb").sessions[-1].rows == 30  # type: ignore[operator]
     expect(server.runs[run.id], 50)
 
 
@@ -268,14 +268,14 @@ def test_no_failure_after_everything_was_taken_sends_it_again(
     run = start(tmp_path, server)
     log(run, 0, 30)
     run.end()
-    real, failures = files.write_sessions, iter(range(2))
+    real, failures = session_files.write_sessions, iter(range(2))
 
-    def full_disk(notes: Path, sessions: files.Sessions) -> None:
+    def full_disk(notes: Path, sessions: session_files.Sessions) -> None:
         if sessions.held and next(failures, None) is not None:
             raise OSError(28, "No space left on device")
         real(notes, sessions)
 
-    monkeypatch.setattr(files, "write_sessions", full_disk)
+    monkeypatch.setattr(session_files, "write_sessions", full_disk)
     until(lane := lane_of(run))
     assert lane.state.closed, lane.state.problem
     assert next(failures, None) is None

@@ -47,13 +47,15 @@ class WandbBackend:
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Start the run in W&B, resume it, or go on with the one that this process has open."""
-        from multitrack_wandb import files  # noqa: PLC0415 - see above
+        from multitrack_wandb import session_files  # noqa: PLC0415 - see above
         from multitrack_wandb.names import moment  # noqa: PLC0415 - see above
         from multitrack_wandb.session import OpenRun  # noqa: PLC0415 - see above
 
         opened = self._open.get(run.directory)
         if opened is None:
-            opened = OpenRun(run, files.clear_unfinished(run.directory, run.options.dir, run.id, moment(run.created)))
+            opened = OpenRun(
+                run, session_files.clear_unfinished(run.directory, run.options.dir, run.id, moment(run.created))
+            )
             self._open[run.directory] = opened
         return Opened(run.id, opened.url, opened.position)
 
@@ -129,7 +131,7 @@ class WandbBackend:
         try:
             return self._open[run.directory]
         except KeyError:
-            from multitrack_wandb.sdk import SessionLostError  # noqa: PLC0415 - see above
+            from multitrack_wandb.errors import SessionLostError  # noqa: PLC0415 - see above
 
             raise SessionLostError("the run is no longer open in W&B") from None
 

@@ -119,19 +119,24 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def has_credentials(base_url: str | None) -> bool:
     """Whether W&B would find a key without asking: environment, netrc file, or its own settings file."""
+    if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or from_settings_file().get("identity_token_file"):
+        return True
+    return bool(key_for(base_url))
+
+
+def key_for(base_url: str | None) -> str | None:
+    """The key that W&B would show a server: of the environment, its own settings file, or the netrc file."""
     import netrc  # noqa: PLC0415 - for the courier; the training process does not need it
 
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
     kept = from_settings_file()
-    if kept.get("api_key") or kept.get("identity_token_file"):
-        return True
+    if key := os.environ.get("WANDB_API_KEY") or kept.get("api_key"):
+        return key
     host = urlsplit(base_url or kept.get("base_url") or _SAAS).netloc
     try:
         found = netrc.netrc(_netrc_path()).authenticators(host)
     except (OSError, netrc.NetrcParseError):
-        return False  # unreadable is as good as none: the error then names what to do
-    return bool(found and found[2])
+        return None  # unreadable is as good as none: the error then names what to do
+    return found[2] if found else None
 
 
 def _netrc_path() -> Path:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from multitrack.errors import DeniedError
-from multitrack_wandb import held, sdk
-from multitrack_wandb.files import Taken
+from multitrack_wandb import held
+from multitrack_wandb.errors import CREDENTIAL, SessionLostError, is_denial, plain
 from multitrack_wandb.names import STEP
+from multitrack_wandb.session_files import Taken
 
 if TYPE_CHECKING:
     import wandb
@@ -100,18 +101,18 @@ def check_taken(run: wandb.Run, directory: Path, resumed: Resumed, rows: int, li
     if is_all(answer):
         return []
     if sent is None and answer.rows is not None and resumed.rows < answer.rows < rows:  # it counts: some progress
-        raise sdk.SessionLostError(f"W&B holds {answer.rows} rows and {answer.lines} lines instead of {wanted}")
+        raise SessionLostError(f"W&B holds {answer.rows} rows and {answer.lines} lines instead of {wanted}")
     if sent is not None and not sent.complete:
-        refused = sdk.plain(sent.refused or "not everything was acknowledged")
+        refused = plain(sent.refused or "not everything was acknowledged")
         # Such an answer is taken for a good one where the server is there and does not count, where nothing was sent
         # but the run's end, and where it comes for the second time: this server answers so to everything.
         is_usual = resumed.is_again or (resumed.rows, resumed.lines) == (rows, lines)
         is_odd = not sent.is_final and sent.refused and (is_usual or (answer.rows is None and answer.is_there))
         if not is_odd:
             text = f"W&B did not take all of the run: {refused}"
-            if sdk.is_denial(refused):
-                raise DeniedError(f"{text}; {sdk.CREDENTIAL}")
-            raise sdk.SessionLostError(text)
+            if is_denial(refused):
+                raise DeniedError(f"{text}; {CREDENTIAL}")
+            raise SessionLostError(text)
         return [f"W&B answered what was sent with nonsense ({refused}): {wanted} were sent, and nobody knows of more"]
     if answer.rows is None and answer.lines is None:
         said = [f"W&B does not say how much it holds: {wanted} were sent, and what was sent was acknowledged"]

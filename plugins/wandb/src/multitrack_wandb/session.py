@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,9 @@ from multitrack.errors import BackendError, DeniedError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Status
 from multitrack.security.secrets import without_credentials
-from multitrack_wandb import files, internals, sdk
+from multitrack_wandb import sdk, session_files, wandb_log
+from multitrack_wandb.errors import CREDENTIAL, SessionLostError, is_denied, is_loss, plain
+from multitrack_wandb.internals import helper, isolation
 from multitrack_wandb.names import (
     STEP,
     artifact_name,
@@ -28,7 +30,7 @@ from multitrack_wandb.names import (
 )
 from multitrack_wandb.resume import Resumed, check_taken, sweep_sentences, where_to_go_on
 from multitrack_wandb.translate import Write, artifact_facts
-from multitrack_wandb.uploads import Uploads
+from multitrack_wandb.upload_monitor import Uploads
 
 if TYPE_CHECKING:
     import wandb
@@ -55,7 +57,7 @@ class OpenRun:
         position: Every record with a lower ordinal was written.
     """
 
-    def __init__(self, run: RunInfo, sessions: files.Sessions) -> None:
+    def __init__(self, run: RunInfo, sessions: session_files.Sessions) -> None:
         self.position = 0
         self._info = run
         self._sessions = sessions
@@ -72,6 +74,7 @@ class OpenRun:
         self._resumed = Resumed()
         self._rows = self._texts = 0  # written in this session
         self._said: list[str] = []
+        self._is_without_lines = False
         self._series: set[str] = set()
         self._summary: dict[str, Any] = {}
         self._exact: set[str] = set()  # columns that have had an exact text beside them
@@ -138,24 +141,27 @@ class OpenRun:
             self._uploads.wait()
             self._check(self._run, EXIT_CODES[status])
         self._sessions.sessions[-1].end = self.position
-        self._sessions.taken = files.Taken(self._row, self._line, self._row, self._line)
-        files.write_sessions(self._info.directory, self._sessions)
+        self._sessions.taken = session_files.Taken(self._row, self._line, self._row, self._line)
+        session_files.write_sessions(self._info.directory, self._sessions)
 
     def _finish(self, status: Status, time: int) -> None:
         assert self._run is not None  # noqa: S101 - called once it is open
         self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": moment(time)})
-        self._run.finish(exit_code=EXIT_CODES[status])
+        sdk.finish(self._run, EXIT_CODES[status])
 
     def _check(self, run: wandb.Run, exit_code: int) -> None:
         """The SDK says nothing when a disk was full, or when it gave up uploading: see what is there."""
         session = self._sessions.sessions[-1]
         if session.mode == "online":
-            with internals.apart():
+            with isolation.apart_for(run):
                 self._said += check_taken(run, Path(session.directory), self._resumed, self._row, self._line)
             return
-        there, wanted = files.tally_finished(Path(session.directory)), files.Tally(self._rows, self._texts, exit_code)
-        if there != wanted:
-            raise sdk.SessionLostError(f"{session.directory} holds {there} instead of {wanted}")
+        there = wandb_log.tally_finished(Path(session.directory))
+        wanted = wandb_log.Tally(self._rows, self._texts, exit_code)
+        if there is None:
+            self._said.append(f"W&B's files are of an unknown format: nobody counted the {self._rows} rows in them")
+        elif there != wanted:
+            raise SessionLostError(f"{session.directory} holds {there} instead of {wanted}")
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -165,22 +171,22 @@ class OpenRun:
         except BackendError:
             raise
         except Exception as error:
-            if sdk.is_loss(error):
+            if is_loss(error):
                 sdk.lost(self._core)
             elif self._run is not None:
                 sdk.drop(self._run)
-            text = f"W&B did not take the run: {type(error).__name__}: {sdk.plain(error)}"
-            if sdk.is_denied(error):
-                raise DeniedError(f"{text}; {sdk.CREDENTIAL}") from error
-            raise sdk.SessionLostError(text) from error
+            text = f"W&B did not take the run: {type(error).__name__}: {plain(error)}"
+            if is_denied(error):
+                raise DeniedError(f"{text}; {CREDENTIAL}") from error
+            raise SessionLostError(text) from error
 
     def _start(self) -> None:
         run = self._info
-        there = files.directories(run.options.dir, run.id)
-        session = files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
+        there = session_files.directories(run.options.dir, run.id)
+        session = session_files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
         # Noted before the SDK makes its directory, and again before the first row: whatever a kill leaves is found.
         noted = self._sessions
-        files.write_sessions(run.directory, files.Sessions([*noted.sessions, session], noted.taken))
+        session_files.write_sessions(run.directory, session_files.Sessions([*noted.sessions, session], noted.taken))
         group = display_name(run.group or run.parent or "") or None
         # Without the time when it began, so that another run of this id, which W&B may have, shows its own.
         config = {key: value for key, value in self._config.items() if key != _CREATED}
@@ -189,8 +195,8 @@ class OpenRun:
         )
         self._run, self._log = started, sdk.Rows(started)
         self._uploads = Uploads(started)
-        session.directory, session.before = str(Path(started.settings.sync_dir)), []
-        with self._giving_up(), internals.apart():
+        session.directory, session.before = str(Path(started.dir).parent), []
+        with self._giving_up(), isolation.apart_for(started):
             noted.settle()  # now that nobody writes the earlier ones any more
             taken = noted.taken
             if session.mode == "online":
@@ -202,7 +208,7 @@ class OpenRun:
                 self._resumed = Resumed(taken.rows, taken.lines)
             session.rows, session.lines = self._resumed.rows, self._resumed.lines
             noted.sessions.append(session)
-            files.write_sessions(run.directory, noted)
+            session_files.write_sessions(run.directory, noted)
             self._put_config(started, {_CREATED: self._config[_CREATED]})
             started.define_metric(STEP, hidden=True, summary="none")
             self._define(self._series)
@@ -233,10 +239,16 @@ class OpenRun:
         lines = write.lines[max(0, self._resumed.lines - self._line) :]
         self._line += len(write.lines)
         if lines and not is_held:
-            self._run.write_logs("".join(f"{line}\n" for line in lines))
-            self._texts += 1
+            self._write_lines(self._run, lines)
         if not is_held and write.artifact is not None:
             self._log_artifact(self._run, write.artifact)
+
+    def _write_lines(self, run: wandb.Run, lines: Sequence[str]) -> None:
+        if helper.write_logs(run, "".join(f"{line}\n" for line in lines)):
+            self._texts += 1
+        elif not self._is_without_lines:
+            self._is_without_lines = True
+            self._said.append("lines are not in W&B: this release of its SDK cannot write to a run's logs")
 
     def _write_summary(self, writes: Iterable[Write]) -> None:
         """Simple metrics, last: W&B puts the last value of a series in the place of its summary."""
@@ -267,10 +279,11 @@ class OpenRun:
 
     def _log_artifact(self, run: wandb.Run, record: ArtifactRef) -> None:
         try:
-            run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
+            with helper.at_server_of(run):
+                run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
         except ValueError as error:
             # Refused for good, such as a name that the project knows with another type; the config holds the reference.
-            refused = {**artifact_facts(record), "refused": sdk.plain(error)}
+            refused = {**artifact_facts(record), "refused": plain(error)}
             self._put_config(run, {config_key(f"multitrack/artifacts/{record.name}"): refused})
 
     def _shown_tags(self) -> tuple[str, ...]:

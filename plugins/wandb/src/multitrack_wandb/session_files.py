@@ -7,16 +7,12 @@ good time, and killed, it is dropped. So a directory that was not finished is th
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import shutil
-import struct
 import time
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -24,11 +20,9 @@ from multitrack.errors import PermanentError, RetryableError
 from multitrack.journal.atomic import write_json
 from multitrack_wandb.held import sent
 
-_HEADER_LENGTH: Final = 7
-_BLOCK: Final = 32 * 1024
-_FRAME: Final = struct.Struct("<IHB")  # checksum, length, kind
-_WHOLE, _FIRST, _LAST = 1, 2, 4
-#: How long a helper process may take to write its last records, or to notice that its process died, in seconds.
+#: The first config is among the first bytes of a file.
+_BEGINNING: Final = 32 * 1024
+#: How long a helper process may take to notice that its process died, in seconds.
 _FAREWELL: Final = 10.0
 
 
@@ -159,7 +153,7 @@ def _of_run(candidates: set[Path], created: str) -> set[Path]:
     for path in candidates:
         for file in path.glob("*.wandb"):
             with file.open("rb") as opened:
-                if f'"{created}"'.encode() in opened.read(_BLOCK):  # of its first config
+                if f'"{created}"'.encode() in opened.read(_BEGINNING):  # of its first config
                     found.add(path)
     return found
 
@@ -247,63 +241,3 @@ def _has_core(pid: int) -> bool:
             if b"wandb-core" in command and wanted in command:
                 return True
     return False
-
-
-class Tally(NamedTuple):
-    """What a ``.wandb`` file holds."""
-
-    rows: int
-    texts: int
-    exit_code: int | None
-
-
-def tally_finished(directory: Path) -> Tally:
-    """Count what a finished run's file holds: the SDK does not say when its disk was full.
-
-    Its helper process writes the last records a moment after ``finish`` has returned; that is waited for.
-    """
-    deadline = time.monotonic() + _FAREWELL
-    while (found := tally(directory)).exit_code is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
-
-
-def tally(directory: Path) -> Tally:
-    """Count what the ``.wandb`` file in ``directory`` holds so far."""
-    # Not "from": which generated module it is depends on the installed protobuf, and mypy sees none of them.
-    protocol: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
-
-    rows = texts = 0
-    exit_code = None
-    for path in directory.glob("*.wandb"):
-        for body in _records(path):
-            record = protocol.Record.FromString(body)
-            kind = record.WhichOneof("record_type")
-            rows += kind == "history"
-            texts += kind == "output_logger"
-            if kind == "exit":
-                exit_code = record.exit.exit_code
-    return Tally(rows, texts, exit_code)
-
-
-def _records(path: Path) -> Iterator[bytes]:
-    """The records of LevelDB's log format, up to the first that is damaged or cut off."""
-    pieces: list[bytes] = []
-    with path.open("rb") as file:
-        position = _HEADER_LENGTH  # of W&B's own, once, in the first block
-        while block := file.read(_BLOCK):
-            view = memoryview(block)
-            while position + _FRAME.size <= len(block):
-                checksum, length, kind = _FRAME.unpack_from(block, position)
-                begin = position + _FRAME.size
-                position = begin + length
-                if zlib.crc32(view[begin - 1 : position]) != checksum:  # of the kind, too
-                    return
-                body = block[begin:position]
-                if kind == _WHOLE:
-                    yield body
-                    continue
-                pieces = [body] if kind == _FIRST else [*pieces, body]
-                if kind == _LAST:
-                    yield b"".join(pieces)
-            position = 0

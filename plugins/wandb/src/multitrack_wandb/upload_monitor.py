@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from multitrack.errors import RetryableError
-from multitrack_wandb import internals, sdk
+from multitrack_wandb.errors import plain
+from multitrack_wandb.internals import helper, isolation
 
 if TYPE_CHECKING:
     import wandb
 
 #: Seconds that a trouble may last before it is one: the SDK's own next try may get through.
 _PASSING: Final = 1.0
-#: Seconds that a request may take before it counts as unanswered.
-_UNANSWERED: Final = 15.0
-_ASK_TIMEOUT: Final = 5.0
+#: Seconds that work may take where the helper process cannot be asked for its requests.
+_UNTOLD: Final = 60.0
 _LOOK_EVERY: Final = 0.25
 
 
@@ -36,6 +35,7 @@ class Uploads:
         self._since: float | None = None
         self._work: threading.Thread | None = None
         self._error: Exception | None = None
+        self._begun = 0.0
 
     @property
     def busy(self) -> bool:
@@ -45,6 +45,7 @@ class Uploads:
     def begin(self, work: Callable[[], None]) -> None:
         """Begin to do something, which is to be waited for."""
         self._error = None
+        self._begun = time.monotonic()
         self._work = threading.Thread(target=self._do, args=(work,), name="multitrack-wandb", daemon=True)
         self._work.start()
 
@@ -60,7 +61,7 @@ class Uploads:
             if not self._work.is_alive():
                 self._work = None
             elif (found := self._lasting()) is not None:
-                raise RetryableError(f"W&B takes no data: {sdk.plain(found)}")
+                raise RetryableError(f"W&B takes no data: {plain(found)}")
         if self._error is not None:
             raise self._error
 
@@ -71,11 +72,11 @@ class Uploads:
             RetryableError: As :meth:`wait`.
         """
         if (found := self._lasting()) is not None:
-            raise RetryableError(f"W&B takes no data: {sdk.plain(found)}")
+            raise RetryableError(f"W&B takes no data: {plain(found)}")
 
     def _lasting(self) -> str | None:
         """A trouble that has lasted for a while."""
-        found = _trouble(self._run)
+        found = self._trouble()
         if found is None:
             self._since = None
         elif self._since is None:
@@ -84,28 +85,16 @@ class Uploads:
             return found
         return None
 
+    def _trouble(self) -> str | None:
+        if helper.can_tell(self._run):
+            return helper.trouble(self._run)
+        if self._work is not None and (waited := time.monotonic() - self._begun) > _UNTOLD:
+            return f"no answer for {waited:.0f} s"
+        return None
+
     def _do(self, work: Callable[[], None]) -> None:
         try:
-            with internals.apart():
+            with isolation.apart_for(self._run):
                 work()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error
-
-
-def _trouble(run: wandb.Run) -> str | None:
-    """What the helper process says of requests that fail or are not answered; ``None`` where all is well."""
-    protocol = importlib.import_module("wandb.proto.wandb_internal_pb2")
-    interface: Any = run._interface  # of several kinds, not all of which can be asked
-    if interface is None:
-        return None
-    ask = protocol.Record(request=protocol.Request(operations=protocol.OperationStatsRequest()))
-    try:
-        answer = interface._deliver(ask).wait_or(timeout=_ASK_TIMEOUT)
-    except Exception:  # noqa: BLE001 - whoever uses the run next is told why
-        return None
-    for operation in answer.response.operations_response.operation_stats.operations:
-        if operation.error_status:
-            return f"{operation.desc}: {operation.error_status}"
-        if operation.runtime_seconds > _UNANSWERED:
-            return f"{operation.desc}: not answered for {operation.runtime_seconds:.0f} s"
-    return None

@@ -1,0 +1,171 @@
+"""The SDK's helper process ``wandb-core``, as far as the SDK has no public way to it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from multitrack_wandb.internals import lookup
+
+if TYPE_CHECKING:
+    import wandb
+
+#: Settings whose names begin with ``x_`` are the SDK's own business; without them it does as it likes.
+PRIVATE_SETTINGS: Final = "x_"
+
+_environment = threading.Lock()
+_ASK_TIMEOUT: Final = 5.0
+#: Seconds that a request may take before it counts as unanswered.
+_UNANSWERED: Final = 15.0
+
+
+def known_settings(sdk: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of some settings that the installed release has."""
+    known = sdk.Settings.model_fields
+    return {key: value for key, value in given.items() if key in known}
+
+
+def singleton() -> Any:
+    """The SDK's process-wide object; None where it cannot be reached."""
+    get = lookup.find("wandb.sdk.wandb_setup:singleton")
+    return None if get is None else get()
+
+
+def _interface(run: wandb.Run) -> Any:
+    return lookup.reach(run, "_interface") or lookup.reach(run, "_backend.interface")
+
+
+def publisher(run: wandb.Run) -> Callable[[bool], None]:
+    """A function that decides whether the run's next records wait for the helper process; without a way, all do."""
+    interface = _interface(run)
+    publish = lookup.reach(interface, "_publish")
+    if publish is None or "nowait" not in inspect.signature(publish).parameters:
+        return lambda _wait: None
+    unawaited = functools.partial(publish, nowait=True)
+
+    def choose(wait: bool) -> None:
+        interface._publish = publish if wait else unawaited
+
+    return choose
+
+
+def write_logs(run: wandb.Run, text: str) -> bool:
+    """Write text to the run's logs; False where this release has no way to do so.
+
+    ``Run.write_logs`` is public since 0.27. Before, the text takes the way of captured output.
+    """
+    write = getattr(run, "write_logs", None)
+    if write is not None:
+        write(text)
+        return True
+    publish = lookup.reach(_interface(run), "publish_output_raw")
+    if publish is None:
+        return False
+    publish("stdout", text)
+    return True
+
+
+def can_tell(run: wandb.Run) -> bool:
+    """Whether the helper process can be asked for its requests."""
+    protocol = lookup.find("wandb.proto.wandb_internal_pb2:OperationStatsRequest")
+    return protocol is not None and lookup.reach(_interface(run), "_deliver") is not None
+
+
+def trouble(run: wandb.Run) -> str | None:
+    """A request of the helper process that fails or is not answered; None where all is well, or nobody can tell."""
+    deliver = lookup.reach(_interface(run), "_deliver")
+    protocol = lookup.find("wandb.proto.wandb_internal_pb2")
+    if deliver is None or protocol is None:
+        return None
+    try:
+        ask = protocol.Record(request=protocol.Request(operations=protocol.OperationStatsRequest()))
+        answer = deliver(ask).wait_or(timeout=_ASK_TIMEOUT)
+        operations = answer.response.operations_response.operation_stats.operations
+    except Exception:  # noqa: BLE001 - the next use of the run raises the reason
+        return None
+    for operation in operations:
+        if operation.error_status:
+            return f"{operation.desc}: {operation.error_status}"
+        if operation.runtime_seconds > _UNANSWERED:
+            return f"{operation.desc}: not answered for {operation.runtime_seconds:.0f} s"
+    return None
+
+
+def forget(stream: str, timeout: float) -> bool:
+    """Let the helper process forget a run that did not start; it would call the id taken for ever after.
+
+    Returns:
+        Whether the SDK has the names for it.
+    """
+    connection = lookup.reach(singleton(), "_connection")
+    make = lookup.reach(connection, "make_interface")
+    if make is None:
+        kind = lookup.find("wandb.sdk.interface.interface_sock:InterfaceSock")
+        asyncer, client = lookup.reach(connection, "_asyncer"), lookup.reach(connection, "_client")
+        if kind is None or asyncer is None or client is None:
+            return connection is None and lookup.find("wandb.sdk.wandb_setup:singleton") is not None
+        make = functools.partial(kind, asyncer, client)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # the error of the start is the one that counts
+        make(stream_id=stream).deliver_exit(1).wait_or(timeout=timeout)
+        connection.inform_finish(run_id=stream)
+    return True
+
+
+def process() -> Any:
+    """The helper process as a ``subprocess.Popen``; None where there is none, or it cannot be reached."""
+    return lookup.reach(singleton(), "_connection._proc._process")
+
+
+def graphql(settings: Any, query: str, variables: dict[str, Any], timeout: float) -> Any:
+    """Ask the server by the SDK's own way to it, which knows proxies and every kind of credentials.
+
+    Raises:
+        LookupError: The release has no such way.
+        Exception: The server did not answer, or refused.
+    """
+    kind = lookup.find("wandb.apis.public.service_api:ServiceApi")
+    if kind is None:
+        raise LookupError("no ServiceApi")
+    return kind(settings).execute_graphql(query, variables, timeout=timeout)
+
+
+@contextlib.contextmanager
+def at_server_of(run: wandb.Run) -> Iterator[None]:
+    """Let ``WANDB_BASE_URL`` be the run's server while an artifact is logged.
+
+    Releases before 0.24 look the artifact up at the server of the environment, whatever the run's is.
+    """
+    url = run.settings.base_url
+    if lookup.is_since(0, 24) or os.environ.get("WANDB_BASE_URL") == url:
+        yield
+        return
+    with _environment:
+        before = os.environ.get("WANDB_BASE_URL")
+        os.environ["WANDB_BASE_URL"] = url
+        try:
+            yield
+        finally:
+            del os.environ["WANDB_BASE_URL"]
+            if before is not None:
+                os.environ["WANDB_BASE_URL"] = before
+
+
+def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, size: int | None) -> None:
+    """Add a reference to an artifact without looking at what it refers to.
+
+    ``Artifact.add_reference`` imports a cloud's SDK and looks for its credentials, and a local file has to be there.
+    """
+    kind = lookup.find("wandb.sdk.artifacts.artifact_manifest_entry:ArtifactManifestEntry")
+    add = lookup.reach(artifact, "manifest.add_entry")
+    if kind is not None and add is not None:
+        add(kind(path=name, ref=uri, digest=digest, size=size))
+        return
+    # It raises where a local file is gone or a cloud's SDK is not there: the artifact's metadata has the reference.
+    with contextlib.suppress(ValueError, OSError, ImportError, importlib.import_module("wandb").Error):
+        artifact.add_reference(uri, name=name, checksum=False)
