@@ -10,11 +10,12 @@ from typing import Any
 from unittest import mock
 
 from multitrack.config import Settings
+from multitrack.journal import writer
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.layout import runs_directory
 from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import last_segment, segment_path
-from multitrack.journal.writer import Writer, writer
+from multitrack.journal.writer import Writer
 from multitrack.reading.reader import open_journal
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
