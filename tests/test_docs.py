@@ -19,7 +19,7 @@ from multitrack.config import Settings
 from multitrack.environment.ranks import LAUNCHERS
 from multitrack.hookspecs import Hooks
 from multitrack.query import columns
-from multitrack.summaries import summary
+from multitrack.summaries import statistics
 from processes import free_ports
 
 ROOT = Path(__file__).parent.parent
@@ -198,7 +198,7 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
 
 def test_the_page_on_reading_has_the_language_and_the_columns() -> None:
     text = (ROOT / "docs" / "reading.md").read_text()
-    assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *summary.REDUCTIONS))
+    assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *statistics.REDUCTIONS))
 
 
 def test_the_page_of_hooks_is_the_specification() -> None:

@@ -17,8 +17,8 @@ import multitrack
 from multitrack.journal.segments import segment_path
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
-from multitrack.summaries import cache, curves, keep, summary
-from multitrack.summaries.summary import REDUCTIONS, Statistics, Tally
+from multitrack.summaries import cache, curves, keep
+from multitrack.summaries.statistics import REDUCTIONS, RunningStatistics, Statistics
 
 
 def start(run_id: str | None = None, **more: Any) -> Run:
@@ -35,11 +35,11 @@ def files(run: Run) -> set[str]:
 
 
 def counted(numbers: list[int | float], stretch: int = 7) -> Statistics:
-    tally = Tally()
+    running = RunningStatistics()
     for i in range(0, len(numbers), stretch):
-        tally.waiting += numbers[i : i + stretch]
-        tally.count()
-    return tally.result()
+        running.waiting += numbers[i : i + stretch]
+        running.count()
+    return running.result()
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +59,7 @@ def test_statistics_are_of_all_numbers_and_of_the_finite_ones(numbers: list[int 
 
 
 def test_the_median_of_a_long_series_is_of_an_even_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summary, "KEPT", 100)
+    monkeypatch.setattr("multitrack.summaries.statistics.SAMPLE", 100)
     found = counted([float(i) for i in range(10_000)], 33)
     assert (found.count, found.min, found.max, found.mean) == (10_000, 0, 9999, 4999.5)
     assert found.median == pytest.approx(5000, abs=200)

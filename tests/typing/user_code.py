@@ -14,7 +14,7 @@ from multitrack.hookspecs import Opened, RunInfo
 from multitrack.reading.points import Line, Point
 from multitrack.reading.reader import JournalReader, Measured
 from multitrack.summaries.series import Series
-from multitrack.summaries.summary import Statistics
+from multitrack.summaries.statistics import Statistics
 
 
 def training() -> None:

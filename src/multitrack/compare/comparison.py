@@ -16,7 +16,7 @@ from multitrack.query.columns import Column, listed, parse_column
 from multitrack.query.selection import Known, chosen
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.summary import REDUCTIONS
+from multitrack.summaries.statistics import REDUCTIONS
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
