@@ -179,7 +179,7 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
     (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
     printed = execute("\n".join(blocks(page, "python")), tmp_path)
     assert "| **try 2** | " in printed
-    assert "model:\n  units: 64\n" in printed
+    assert '"model": {\n    "units": 64\n  }' in printed
     compared, reported, plotted = (commands.strip().splitlines() for commands in blocks(page, "sh"))
     assert reported.pop().startswith("multitrack report --watch")  # which would not end; tests/pages has it
     (refused,) = re.findall(r"^\$ multitrack (.*)\n((?:.*\n)+)", blocks(page, "text")[1], re.MULTILINE)

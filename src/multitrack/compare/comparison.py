@@ -94,7 +94,7 @@ class Comparison:
         return exports.arrow_of(self)
 
     def rerun(self) -> Rerun:
-        """What it takes to run the best run again, or the only one.
+        """The recorded command, params and versions of the best run, or of the only one.
 
         Raises:
             QueryError: There is none, none is the best by what was asked, or there are several and nothing was.
