@@ -19,7 +19,7 @@ from multitrack.config import Settings
 from multitrack.environment.ranks import LAUNCHERS
 from multitrack.hookspecs import Hooks
 from multitrack.query import columns
-from multitrack.summaries import summary
+from multitrack.summaries import statistics
 from processes import free_ports
 
 ROOT = Path(__file__).parent.parent
@@ -179,7 +179,7 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
     (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
     printed = execute("\n".join(blocks(page, "python")), tmp_path)
     assert "| **try 2** | " in printed
-    assert "model:\n  units: 64\n" in printed
+    assert '"model": {\n    "units": 64\n  }' in printed
     compared, reported, plotted = (commands.strip().splitlines() for commands in blocks(page, "sh"))
     assert reported.pop().startswith("multitrack report --watch")  # which would not end; tests/pages has it
     (refused,) = re.findall(r"^\$ multitrack (.*)\n((?:.*\n)+)", blocks(page, "text")[1], re.MULTILINE)
@@ -198,7 +198,7 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
 
 def test_the_page_on_reading_has_the_language_and_the_columns() -> None:
     text = (ROOT / "docs" / "reading.md").read_text()
-    assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *summary.REDUCTIONS))
+    assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *statistics.REDUCTIONS))
 
 
 def test_the_page_of_hooks_is_the_specification() -> None:

@@ -44,7 +44,8 @@ from multitrack.security.terminal import SafeFilter
 
 if TYPE_CHECKING:  # imported as they are asked for: training code reads no journal
     from multitrack.summaries.series import Series
-    from multitrack.summaries.summary import Statistics, Summary
+    from multitrack.summaries.statistics import Statistics
+    from multitrack.summaries.summary import Summary
 
 #: The version of all four distributions; their builds read it here.
 __version__ = "0.1.0"
@@ -96,8 +97,12 @@ def __getattr__(name: str) -> Any:
         from multitrack.summaries import series  # noqa: PLC0415 - see above
 
         return series.Series
-    if name in ("Statistics", "Summary"):
+    if name == "Statistics":
+        from multitrack.summaries import statistics  # noqa: PLC0415 - see above
+
+        return statistics.Statistics
+    if name == "Summary":
         from multitrack.summaries import summary  # noqa: PLC0415 - see above
 
-        return getattr(summary, name)
+        return summary.Summary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -302,11 +302,16 @@ def number_from_text(text: str) -> int | float:
 
 def typed_params(record: Params) -> dict[str, Any]:
     """The params of a record as Python values of the types they were logged with."""
-    values: dict[str, Any] = {}
-    for key, value in record.values.items():
-        if isinstance(value, str) and record.types.get(key) in {"float", "int"}:
-            value = number_from_text(value)
-        elif record.types.get(key) == "float":
-            value = float(value)
-        values[key] = value
-    return values
+    return {name: typed_param(value, record.types.get(name)) for name, value in record.values.items()}
+
+
+def typed_param(value: Any, kind: ParamType | None) -> Any:
+    """A param's JSON value as a Python value of the type that it was logged with.
+
+    Args:
+        value: The value as it stands in the journal.
+        kind: Its recorded type; ``None`` where there is none.
+    """
+    if isinstance(value, str) and kind in {"float", "int"}:
+        return number_from_text(value)
+    return float(value) if kind == "float" else value

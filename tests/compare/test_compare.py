@@ -13,7 +13,6 @@ import yaml
 import multitrack
 from multitrack import QueryError
 from multitrack.compare import compare
-from multitrack.compare.rerun import Rerun
 from multitrack.query.cells import Value
 from multitrack.reading.reader import JournalReader
 from three_runs import Page, column, evil_run, invoke, names, start
@@ -226,8 +225,9 @@ def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -
     assert (found.best.row.run.facts.name, found.best.direction) == ("c", "max")
     assert [str(one) for one in found.columns] == ["run", "name", "metrics.accuracy"]
     rerun = found.rerun()
-    assert rerun.arguments() == ["--lr=0.001", "--note=same", "--seed=2", "--model/units=64"]
-    assert yaml.safe_load(rerun.yaml()) == {"lr": 0.001, "note": "same", "seed": 2, "model": {"units": 64}}
+    assert json.loads(rerun.to_json()) == {"lr": 0.001, "note": "same", "seed": 2, "model": {"units": 64}}
+    assert yaml.safe_load(rerun.to_yaml()) == json.loads(rerun.to_json())
+    assert rerun.command() == rerun.facts()["command"]
     assert {"command", "directory", "Python"} <= set(rerun.facts())
     for best, name in (
         ("metrics.loss", "a"), ("metrics.loss:max", "c"), ("metrics.loss:first:min", "a"), ("params.lr:min", "c"),
@@ -251,23 +251,6 @@ def test_the_best_run_and_what_it_takes_to_run_it_again(reader: JournalReader) -
         compare(reader.runs(), best="lists.latency")
     with pytest.raises(QueryError, match=r"which of several runs\? name one, or .* --best \(best=\)"):
         compare(reader.runs()).rerun()
-
-
-def test_params_as_yaml_are_read_back_as_they_were() -> None:
-    params = {
-        "a/b": 1, "a/c/d": 1e-05, "a/c/e": 1.5e300, "yes": True, "no": None, "nan": math.nan, "inf": -math.inf, "1": "1e5",
-        "text": "a: b # 'c'\n\t\x7f\x85\u2028é😀", "list": [1, "x", [2.5, 1e22]], "empty": "", "true": "false", "big": 2**80,
-    }  # fmt: skip
-    run = start("odd", params=params)
-    run.end()
-    rerun = Rerun.of(multitrack.open_journal().run(run.id))
-    Path("again.yaml").write_text(rerun.yaml())
-    again = start("again", params=Path("again.yaml"))
-    again.end()
-    assert repr(multitrack.open_journal().run("again").get_params()) == repr(params)
-    for odd in ({"a": 1, "a/b": 2}, {"a/b": 2, "a": 1}):
-        assert yaml.safe_load(Rerun("r", odd, None).yaml()) == odd
-    assert yaml.safe_load(Rerun("r", {}, None).yaml()) == {}
 
 
 def test_runs_and_comparisons_show_what_they_are(reader: JournalReader) -> None:

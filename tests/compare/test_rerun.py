@@ -1,8 +1,9 @@
-"""Running a run again: what is printed for a shell, for ``log_params`` and for pip does that."""
+"""Running a run again: the printed command runs it, and the printed params and packages are those recorded."""
 
 import json
 import math
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import multitrack
 from multitrack.cli import main
@@ -23,26 +26,25 @@ from multitrack.plugins import distributions
     r"^```bash\n(.*?)^```$", (Path(__file__).parents[2] / "docs" / "reading.md").read_text(), re.MULTILINE | re.DOTALL
 )
 SCRIPT = """
-import argparse, math, sys, multitrack
+import argparse, multitrack
 parser = argparse.ArgumentParser()
-parser.add_argument("--recorded", default="whole")
 parser.add_argument("--lr", type=float, default=0.1)
 parser.add_argument("--opt", default="adam")
 parser.add_argument("--layers", nargs="+", type=int, default=[8])
 parser.add_argument("--flag", action="store_true")
-parser.add_argument("--other", action="store_true")
-parser.add_argument("--model/units", dest="model_units", type=int, default=3)
 parser.add_argument("--epochs", "-e", type=int)
-parser.add_argument("--password")
 args = parser.parse_args()
-config = {"delivery": "off"}
-if args.recorded == "whole":
-    with multitrack.start_run("p", params=args, config=config) as run:
-        run.log_params({"extra": {"x": 1}})
-else:
-    given = {name: getattr(args, name) for name in ("recorded", "lr", "opt", "layers", "flag", "other")}
-    multitrack.start_run("p", params=given, config=config).end()
+with multitrack.start_run("p", params=args, config={"delivery": "off"}) as run:
+    run.log_params({"extra": {"x": 1}})
+    run.log_metric("val_loss", 0.5)
 """
+#: Params of every type, and what JSON and YAML readers are known to alter.
+PARAMS = {
+    "a/b": 1, "a/c/d": 1e-05, "a/c/e": 1.5e300, "yes": True, "no": None, "nan": math.nan, "inf": -math.inf, "1": "1e5",
+    "text": "a: b # 'c'\n\t\x7f\x85\u2028é😀", "list": [1, "x", [2.5, 1e22, None]], "empty": "", "true": "false",
+    "big": 2**80, "beyond": 2**53 + 1, "whole": 1.0, "zero": -0.0, "none": [], "nothing": {}, "evil": "\x1b]0;x\x07\u202e",
+    "<<": "<<", "=": "=", "infinity": "Infinity", "number": "NaN", "nans": [math.nan, math.inf],
+}  # fmt: skip
 
 
 def invoke(*arguments: str) -> Result:
@@ -56,175 +58,114 @@ def context(*command: str, program: str | None = "/w/train.py", **more: Any) -> 
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("given", "printed"),
-    [
-        (
-            ["--lr", "nan", "--opt=it's a $HOME", "--layers", "1", "2", "3", "--flag", "--model/units", "5", "-e", "2"],
-            "--lr nan '--opt=it'\"'\"'s a $HOME' --layers 1 2 3 --flag --model/units 5 -e 2",
-        ),
-        ([], ""),
-        (
-            ["--recorded", "code", "--lr=1e-7", "--opt=", "--layers", "4", "5", "--flag"],
-            "--recorded code --lr=1e-7 --opt= --layers 4 5 --flag",
-        ),
-    ],
-)
-def test_a_shell_runs_it_again(given: list[str], printed: str) -> None:
+def recorded_params(params: Any) -> dict[str, Any]:
+    """The params that a run is given, as they are read back."""
+    with multitrack.start_run("p", params=params, config={"delivery": "off"}) as run:
+        pass
+    return multitrack.open_journal().run(run.id).get_params()
+
+
+def test_a_shell_runs_it_again() -> None:
+    given = ["--lr", "nan", "--opt=it's a $HOME", "--layers", "1", "2", "3", "--flag", "-e", "2"]
     Path("train.py").write_text(SCRIPT)
     subprocess.run([sys.executable, "./train.py", *given], check=True, capture_output=True)
     (first,) = multitrack.open_journal().runs()
-    (line,) = DOCUMENTED.splitlines()
-    line = line.replace("multitrack", f"{sys.executable} -m multitrack")
-    line = line.replace('"python', f'"{sys.executable}').replace(" --best metrics.val_loss:min", "")
-    subprocess.run(["bash", "-c", line], check=True, capture_output=True)
-    (_, again) = multitrack.open_journal().runs()
-    assert repr(again.get_params()) == repr(first.get_params())
-    result = invoke(first.id, "--rerun", "args")
-    assert result.stdout == f"{printed}\n"
-    assert result.stderr.startswith(f"# run: {first.id}\n# command: {sys.executable} ./train.py")
-    assert ("extra/x=1 (defaults, short options, positions, or set by the script)" in result.stderr) == (
-        "code" not in given
-    )
+    result = invoke("--rerun", "command")
+    assert result.stdout == f"{sys.executable} ./train.py {shlex.join(given)}\n"
+    assert result.stderr.startswith(f"# run: {first.id}\n# directory: {Path.cwd()}\n# Python: ")
+    again, params = DOCUMENTED.splitlines()
+    shell = f'multitrack() {{ {sys.executable} -m multitrack "$@"; }}; '
+    subprocess.run(["bash", "-ec", shell + again], check=True, capture_output=True)
+    (_, second) = multitrack.open_journal().runs()
+    assert repr(second.get_params()) == repr(first.get_params())
+    subprocess.run(["bash", "-ec", shell + params], check=True, capture_output=True)
+    assert repr(recorded_params("best.json")) == repr(first.get_params())
 
 
-def test_the_command_s_arguments_are_given_where_they_are_those_of_the_params() -> None:
-    parsed = {"lr": 0.3, "model_units": 3, "data": "a.csv", "cache": False, "n": 2}
-    sources = dict.fromkeys(parsed, "command line")
-    pairs = ["--lr=0.3", "--model_units=3", "--data=a.csv", "--n=2"]
-    for command, program, expected in (
-        (["python", "train.py", "--lr", "0.3"], "/w/train.py", ["--lr", "0.3"]),
-        (["python", "-W", "error", "../w/train.py", "--model-un=3"], "/w/train.py", ["--model-un=3"]),
-        (["python", "-m", "package.train", "--lr=0.3"], "/w/package/train.py", ["--lr=0.3"]),
-        (["python", "/bin/train", "fit", "a.csv"], "/bin/train", ["fit", "a.csv"]),
-        (["python", "train.py", "-l", "3e-1"], "/w/train.py", ["-l", "3e-1"]),
-        (["python", "train.py", "--no-cache"], "/w/train.py", ["--no-cache"]),
-        (["python", "train.py"], "/w/train.py", []),
-        (["python", "pytest", "-n", "2", "tests"], "/bin/pytest", pairs),  # a Namespace made by hand
-        (["python", "train.py", "--", "x"], "/w/train.py", pairs),
-        (["python", "-c", "import train", "--lr", "0.3"], None, pairs),
-    ):
-        rerun = Rerun("r", parsed, context(*command, program=program), sources)
-        assert rerun.arguments() == expected, command
-    mixed = Rerun("r", parsed | {"code": 1}, context("python", "train.py", "--n"), sources | {"code": "code"})
-    assert (mixed.arguments(), mixed.omitted("args")) == (
-        ["--n"],
-        {
-            "not named here": "lr=0.3, model_units=3, data=a.csv, cache=False, code=1 "
-            "(defaults, short options, positions, or set by the script)"
-        },
-    )
-    assert Rerun("r", parsed, None, sources).arguments() == pairs
+def test_the_command_is_quoted_for_a_shell_and_its_terminal() -> None:
+    words = ["python", "train.py", "it's\n\\n\ta $HOME `x`\x07é", "*", "", "\u202e\x9b1", "--x=[redacted]"]
+    rerun = Rerun("r", {}, context(*words))
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", rerun.command())
+    script = f"printf '%s\\0' {rerun.command()}"
+    shell = subprocess.run(["bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert shell.stdout.decode().split("\0")[:-1] == words
+    assert list(rerun.notes()) == ["redacted"]
+    assert Rerun("r", {}, None).command() == ""
 
 
-def test_params_from_code_are_arguments_as_python_reads_them() -> None:
-    params = {
-        "nan": math.nan, "inf": -math.inf, "none": None, "yes": True, "no": False, "list": [1, "a b", [2.5, None]],
-        "empty": [], "dict": {}, "tiny": 1e-05, "big": 2**80,
-    }  # fmt: skip
-    rerun = Rerun("r", params, None)
-    assert rerun.shell() == (
-        f"--nan=nan --inf=-inf --yes --list 1 'a b' '[2.5, null]' --empty '--dict={{}}' --tiny=1e-05 --big={2**80}"
-    )
-    assert rerun.omitted("args") == {"false, so not given": "no", "none, so not given": "none"}
-    assert rerun.omitted("yaml") == {}
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_params_are_read_back_from_the_printed_file_with_their_types(form: str) -> None:
+    odd = [
+        PARAMS,
+        {"a": 1, "a/b": 2},
+        {"a/b": 2, "a": 1},
+        {"a": {}, "a/b": {"c": []}},
+        {"a/": 1, "/b": 2, "c//d": 3},
+        {},
+    ]
+    for params in odd:
+        with multitrack.start_run("p", params=params, config={"delivery": "off"}) as run:
+            pass
+        before = multitrack.open_journal().run(run.id).get_params()
+        result = invoke(run.id, "--rerun", form)
+        Path(f"again.{form}").write_bytes(result.stdout_bytes)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", result.stdout)
+        assert repr(recorded_params(f"again.{form}")) == repr(before)
+        rerun = Rerun.of(multitrack.open_journal().run(run.id))
+        assert result.stdout.endswith({"json": rerun.to_json, "yaml": rerun.to_yaml}[form]())
+        assert repr(rerun.params) == repr(before)
+    assert "# command: " in (result.stdout if form == "yaml" else result.stderr)
 
 
-@pytest.mark.parametrize(
-    ("given", "value", "says"),
-    [
-        ("--lr 9", 0.05, False),
-        ("--lr=0.1 --lr 5e-2", 0.05, True),
-        ("--l nan", math.nan, True),
-        ("--lr 1e3", 1000, True),
-        ("--lr", 3, True),  # a counter, or a constant
-        ("--lr 10k", 10_000, False),
-        (f"--lr {2**80}", 2**80, True),
-        ("--lr -0.5", -0.5, True),
-        ("--lr 1 2 3", [1, 2, 3], True),
-        ("--lr 1 2 3", [1, 2], False),
-        ("--lr 1 --lr 2", [1, 2], True),
-        ("--lr 1 2 --lr 3 4", [3, 4], True),
-        ("--lr=1,2", [1, 2], True),
-        ("--lr", [], True),
-        ("--lr ./data/", "data", True),
-        ("--lr=adam", "sgd", False),
-        ("--lr", True, True),
-        ("--lr", False, False),
-        ("--no-lr", False, True),
-        ("--no-lr", True, False),
-        ("--lr false", False, True),
-        ("--lr x", None, False),
-    ],
+json_values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(), st.lists, max_leaves=4
 )
-def test_the_command_s_arguments_are_given_where_they_read_as_what_was_recorded(
-    given: str, value: Any, says: bool
-) -> None:
-    for source in ("command line", "code"):
-        rerun = Rerun("r", {"lr": value, "other": 1}, context("python", "train.py", *given.split()), {"lr": source})
-        assert rerun.own == says
-        if says:
-            assert rerun.arguments() == given.split()
-        else:
-            assert rerun.arguments()[-1] == "--other=1"
-            assert rerun.omitted("args")["changed by the script"].startswith(f"lr was {value}, the command says ")
 
 
-def test_params_that_the_script_changed_are_told(tmp_path: Path) -> None:
-    Path("sweep.py").write_text(
-        "import argparse, multitrack\n"
-        "parser = argparse.ArgumentParser()\n"
-        "parser.add_argument('--lr', type=float, default=0.1)\n"
-        "parser.add_argument('--batch-size', type=int, default=3)\n"
-        "parser.add_argument('--ckpt')\n"
-        "args = parser.parse_args()\n"
-        "for lr in (args.lr, 0.05):\n"
-        "    args.lr = lr\n"
-        "    for source, params in (('args', args), ('vars', vars(args))):\n"
-        "        name = f'{lr} {source}'\n"
-        "        with multitrack.start_run('p', name, params=params, config={'delivery': 'off'}) as run:\n"
-        "            run.log_metric('loss', lr)\n"
-    )
-    subprocess.run([sys.executable, "sweep.py", "--lr", "9", "--batch-size=5"], check=True, capture_output=True)
-    for source in ("args", "vars"):
-        result = invoke(f"9.0 {source}", "--rerun", "args")
-        assert result.stdout == "--lr 9 --batch-size=5\n"
-        assert "# not named here: ckpt=None (defaults, short" in result.stderr
-        result = invoke(f"0.05 {source}", "--rerun", "args")
-        assert result.stdout == "--lr=0.05 --batch_size=5\n"
-        assert result.stderr.endswith(
-            "# none, so not given: ckpt\n# params as arguments: the command itself took others\n"
-            "# changed by the script: lr was 0.05, the command says 9\n"
-        )
-    subprocess.run([sys.executable, "sweep.py"], check=True, capture_output=True)
-    told = invoke("--where", "params.batch_size = 3", "--best", "metrics.loss").stdout
-    assert "\nnot named here  lr=0.05, batch_size=3, ckpt=None (defaults, short " in re.sub(r"  +", "  ", told)
-    told = invoke("--where", "params.batch_size = 5 and name = '0.05 vars'", "--best", "metrics.loss").stdout
-    assert "\nparams as arguments  --lr=0.05 --batch_size=5\n" in re.sub(r"  +", "  ", told)
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5), json_values, max_size=5)
+)
+def test_any_params_are_the_same_as_json_and_as_yaml(params: dict[str, Any]) -> None:
+    rerun = Rerun("r", params, None)
+    assert repr(flat(json.loads(rerun.to_json()))) == repr(flat(yaml.safe_load(rerun.to_yaml())))
+    assert {name: repr(value) for name, value in flat(json.loads(rerun.to_json())).items()} == {
+        name: repr(value) for name, value in params.items()
+    }
 
 
-def test_what_a_tuner_chose_no_command_says() -> None:
-    told = context("python", "train.py", "--lr", "0.1")
-    rerun = Rerun("r", {"lr": 0.1, "units": 3}, told, {"lr": "code", "units": "keras tuner"})
-    assert rerun.arguments() == ["--lr=0.1", "--units=3"]
-    assert rerun.omitted("args") == {"params as arguments": "the command itself took others"}
-    grid = Rerun("r", {"rate": 0.1}, context("python", "train.py", "--fraction", "0.1"), {"rate": "code"})
-    assert (grid.own, grid.arguments()) == (False, ["--rate=0.1"])  # the number may be any other
+def flat(nested: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in nested.items():
+        inner = {f"{name}/{key}": item for key, item in flat(value).items()} if isinstance(value, dict) else {}
+        found.update(inner or {name: value})
+    return found
 
 
-def test_what_keras_said_is_left_out_and_counted_and_a_secret_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "import train"])  # not the tests' own
+def test_yaml_without_pyyaml_is_an_error_that_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    multitrack.start_run("p", "a", params={"x": 1}, config={"delivery": "off"}).end()
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    result = invoke("a", "--rerun", "yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'multitrack[yaml]'" in result.stderr
+    assert "--rerun json" in result.stderr
+    assert json.loads(invoke("a", "--rerun", "json").stdout) == {"x": 1}
+
+
+def test_params_of_keras_are_left_out_and_a_secret_and_a_trial_are_noted() -> None:
     with multitrack.start_run("p", "a", params={"units": 64}, config={"delivery": "off"}) as run:
         run.log_params({"model": {"params": 2410}, "fit": {"epochs": 3}}, source="keras")
         run.log_params({"rate": 0.1}, source="keras tuner")
         run.log_params({"db": {"password": "hunter2!"}})
-    result = invoke("a", "--rerun", "args")
-    assert result.stdout == "--units=64 --rate=0.1 '--db/password=[redacted]'\n"
-    left_out = "# left out: 2 params that follow from the rest: what Keras said of the fit or search\n"
+    trial = "# trial: the command is that of its search; its hyperparameters are the params (--rerun json)\n"
+    left_out = "# left out: 2 params that Keras derived from the others\n"
     redacted = "# redacted: a secret was not recorded: put it in for [redacted]\n"
-    assert result.stderr.endswith(left_out + redacted)
+    assert invoke("a", "--rerun", "command").stderr.endswith(trial + redacted)
+    result = invoke("a", "--rerun", "json")
+    assert result.stderr.endswith(trial + left_out + redacted)
     text = invoke("a", "--rerun", "yaml").stdout
-    assert left_out + redacted in text
+    assert trial + left_out + redacted in text
+    assert yaml.safe_load(text) == json.loads(result.stdout)
     assert yaml.safe_load(text) == {"units": 64, "rate": 0.1, "db": {"password": "[redacted]"}}
 
 

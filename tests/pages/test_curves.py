@@ -50,7 +50,7 @@ def test_what_is_kept_shows_what_the_journal_holds(run: RecordedRun, monkeypatch
         read = page_of(run)
     assert "s3://bucket/2.keras" in read
     assert "s3://bucket/1.keras" not in read
-    assert not (run.directory / curves.FILE).exists()
+    assert not (run.directory / curves.CACHE.name).exists()
     assert page_of(run) == read
     monkeypatch.setattr(curves, "read_curves", no_journal)
     monkeypatch.setattr(Cursor, "read", no_journal)
@@ -59,12 +59,12 @@ def test_what_is_kept_shows_what_the_journal_holds(run: RecordedRun, monkeypatch
 
 def test_other_points_or_a_damaged_file_are_read_anew(run: RecordedRun) -> None:
     whole = curves.curves_of(run.directory)
-    kept = (run.directory / curves.FILE).read_bytes()
+    kept = (run.directory / curves.CACHE.name).read_bytes()
     assert len(curves.curves_of(run.directory, 100).series["loss"].curve.values) <= 100
     assert repr(curves.curves_of(run.directory)) == repr(whole)
-    assert (run.directory / curves.FILE).read_bytes() == kept
+    assert (run.directory / curves.CACHE.name).read_bytes() == kept
     for damage in (b"", kept[:-3], msgspec.msgpack.encode([1, [], 1200, [{}, {}]])):
-        (run.directory / curves.FILE).write_bytes(damage)
+        (run.directory / curves.CACHE.name).write_bytes(damage)
         assert repr(curves.curves_of(run.directory)) == repr(whole)
 
 
@@ -89,4 +89,4 @@ def test_short_runs_keep_nothing_more(tmp_path: Path) -> None:
         run.log_metric("loss", 1.0, step=0)
     assert run.directory is not None
     assert curves.curves_of(run.directory).series["loss"].curve.values == [1.0]
-    assert not (run.directory / curves.FILE).exists()
+    assert not (run.directory / curves.CACHE.name).exists()

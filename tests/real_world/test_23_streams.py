@@ -18,7 +18,8 @@ NAME = "трайл-ü-中文 🚀"
 COMMANDS = (
     "backends", "config", "runs", "runs --json", "show plain", "show plain --json", "logs plain", "logs plain --json",
     "compare", "compare --json", "compare --csv", "compare --markdown", "compare --best metrics.loss:min",
-    "compare plain --rerun args", "compare plain --rerun yaml", "compare plain --rerun requirements",
+    "compare plain --rerun command", "compare plain --rerun json", "compare plain --rerun yaml",
+    "compare plain --rerun requirements",
     "report --no-charts", "plot -m loss", "sync", "runs --help", "--version",
 )  # fmt: skip
 #: Those that read runs, with an output in the current directory.

@@ -224,12 +224,12 @@ def test_sums_that_leave_the_doubles_on_the_way(tmp_path: Path) -> None:
 
 
 def test_summaries_of_an_older_meaning_are_made_again(reader: JournalReader) -> None:
-    from multitrack.summaries import cache
+    from multitrack.summaries import cached_runs
 
     run = reader.run("one")
     assert run.summary().series["loss"].max == 1
-    assert (run.directory / cache.FILE).exists()
-    assert (cache._VERSION, curves._VERSION) >= (2, 5)
+    assert (run.directory / cached_runs.CACHE.name).exists()
+    assert (cached_runs.CACHE.version, curves.CACHE.version) >= (2, 5)
 
 
 @pytest.mark.slow

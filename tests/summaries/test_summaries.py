@@ -1,4 +1,4 @@
-"""What a run comes down to, and where that is kept."""
+"""Summaries of runs, and their cache."""
 
 import math
 import os
@@ -17,8 +17,11 @@ import multitrack
 from multitrack.journal.segments import segment_path
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
-from multitrack.summaries import cache, curves, keep, summary
-from multitrack.summaries.summary import REDUCTIONS, Statistics, Tally
+from multitrack.summaries import cached_runs, curves
+from multitrack.summaries.cache import CacheFile, stamp_of
+from multitrack.summaries.cached_runs import cached_run
+from multitrack.summaries.statistics import REDUCTIONS, RunningStatistics, Statistics
+from multitrack.summaries.summary import Summary
 
 
 def start(run_id: str | None = None, **more: Any) -> Run:
@@ -35,11 +38,11 @@ def files(run: Run) -> set[str]:
 
 
 def counted(numbers: list[int | float], stretch: int = 7) -> Statistics:
-    tally = Tally()
+    running = RunningStatistics()
     for i in range(0, len(numbers), stretch):
-        tally.waiting += numbers[i : i + stretch]
-        tally.count()
-    return tally.result()
+        running.waiting += numbers[i : i + stretch]
+        running.count()
+    return running.result()
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +62,7 @@ def test_statistics_are_of_all_numbers_and_of_the_finite_ones(numbers: list[int 
 
 
 def test_the_median_of_a_long_series_is_of_an_even_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summary, "KEPT", 100)
+    monkeypatch.setattr("multitrack.summaries.statistics.SAMPLE", 100)
     found = counted([float(i) for i in range(10_000)], 33)
     assert (found.count, found.min, found.max, found.mean) == (10_000, 0, 9999, 4999.5)
     assert found.median == pytest.approx(5000, abs=200)
@@ -77,7 +80,7 @@ def test_every_reduction_by_its_name() -> None:
         found.reduce("sum")
 
 
-def test_a_summary_is_kept_once_the_run_has_ended_and_holds_what_was_recorded() -> None:
+def test_a_summary_is_cached_once_the_run_has_ended_and_holds_what_was_recorded() -> None:
     run = start(params={"lr": 0.1, "nan": math.nan, "l": [1, "a"], "n": None, "b": True}, tags={"a": "ä"}, name="näme")
     run.log_metrics({"loss": 2, "acc": math.inf}, step=0)
     run.log_metrics({"loss": 1.5, "acc": 0.5}, step=1)
@@ -88,12 +91,12 @@ def test_a_summary_is_kept_once_the_run_has_ended_and_holds_what_was_recorded() 
     reader = recorded(run)
     live = reader.summary()
     assert live.status == "running"
-    assert cache.FILE not in files(run)
+    assert cached_runs.CACHE.name not in files(run)
     run.end()
     assert recorded(run).summary().status == "finished"
-    assert cache.FILE in files(run)
+    assert cached_runs.CACHE.name in files(run)
     assert run.directory is not None
-    assert stat.S_IMODE((run.directory / cache.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((run.directory / cached_runs.CACHE.name).stat().st_mode) == 0o600
     segment_path(run.directory, 1).chmod(0)  # even root's reading is shown by what follows
     again = recorded(run)
     found = again.summary()
@@ -106,7 +109,7 @@ def test_a_summary_is_kept_once_the_run_has_ended_and_holds_what_was_recorded() 
     assert (again.facts.name, again.facts.project, again.facts.created) == ("näme", "digits", again.manifest.created)
     assert again.origin is not None
     assert again.origin.command == (again.manifest.context and again.manifest.context.command)
-    assert repr(cache.Summary.of(run.directory)) == repr(found)
+    assert repr(Summary.of(run.directory)) == repr(found)
     assert repr(live.params) == repr(found.params)
 
 
@@ -114,7 +117,7 @@ def no_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         raise AssertionError("a journal was read")
 
-    monkeypatch.setattr(cache.Summary, "with_rest", read)
+    monkeypatch.setattr(Summary, "with_rest", read)
 
 
 def test_listing_again_reads_no_journal_and_no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +133,7 @@ def test_listing_again_reads_no_journal_and_no_manifest(monkeypatch: pytest.Monk
     assert found[1].get("python") == found[0].get("python") is not None  # a child's is its parent's
 
 
-def test_a_resumed_run_makes_what_was_kept_void() -> None:
+def test_a_resumed_run_invalidates_the_cache() -> None:
     run = start(params={"lr": 0.1})
     run.log_metric("loss", 1.0, step=0)
     run.end()
@@ -144,7 +147,7 @@ def test_a_resumed_run_makes_what_was_kept_void() -> None:
         assert (one.summary().series["loss"].count, one.summary().status) == (2, "failed")
 
 
-def test_a_changed_manifest_or_segment_makes_it_void() -> None:
+def test_a_changed_manifest_or_segment_invalidates_it() -> None:
     run = start(name="first")
     run.log_metric("loss", 0.5, step=0)
     run.end()
@@ -166,7 +169,7 @@ def test_a_damaged_file_is_made_again(content: bytes | None) -> None:
     run.end()
     whole = recorded(run).summary()
     assert run.directory is not None
-    path = run.directory / cache.FILE
+    path = run.directory / cached_runs.CACHE.name
     before = path.read_bytes()
     path.write_bytes(before[:-3] if content is None else content)
     assert recorded(run).summary() == whole
@@ -180,16 +183,18 @@ def test_one_of_another_version_or_run_is_not_believed(monkeypatch: pytest.Monke
         recorded(one).summary()
     assert run.directory is not None
     assert other.directory is not None
-    (run.directory / cache.FILE).write_bytes((other.directory / cache.FILE).read_bytes())
-    stamp = cache.stamp_of(other.directory)
+    (run.directory / cached_runs.CACHE.name).write_bytes((other.directory / cached_runs.CACHE.name).read_bytes())
+    stamp = stamp_of(other.directory)
     with monkeypatch.context() as patched:
         patched.setattr(
             "multitrack.summaries.cache.stamp_of", lambda directory: stamp
         )  # were they the same size and age
         assert recorded(run).id == run.id
     assert recorded(run).get("params.lr") == 0.1
-    monkeypatch.setattr(cache, "_VERSION", cache._VERSION + 1)
-    assert cache.recall(run.directory, cache.stamp_of(run.directory)) is None
+    newer = CacheFile(cached_runs.CACHE.name, cached_runs.CACHE.version + 1, cached_runs.CachedRun)
+    assert cached_run(run.directory, stamp_of(run.directory)) is not None
+    monkeypatch.setattr(cached_runs, "CACHE", newer)
+    assert cached_run(run.directory, stamp_of(run.directory)) is None
 
 
 def test_a_journal_that_cannot_be_written_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +210,7 @@ def test_a_journal_that_cannot_be_written_is_read_all_the_same(monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", refuse)
         assert recorded(run).summary().params == {"lr": 0.1}
-    assert cache.FILE not in files(run)
+    assert cached_runs.CACHE.name not in files(run)
     assert not [name for name in files(run) if name.startswith(".")]
 
 
@@ -216,7 +221,7 @@ def test_a_run_of_somebody_else_is_not_written_through_a_link(tmp_path: Path) ->
     run.directory.rename(tmp_path / "victim")
     run.directory.symlink_to(tmp_path / "victim")
     assert recorded(run).summary().status == "finished"
-    assert cache.FILE not in {path.name for path in (tmp_path / "victim").iterdir()}
+    assert cached_runs.CACHE.name not in {path.name for path in (tmp_path / "victim").iterdir()}
 
 
 def test_an_integer_beyond_64_bits_is_read_each_time() -> None:
@@ -224,7 +229,7 @@ def test_an_integer_beyond_64_bits_is_read_each_time() -> None:
     run.log_metric("big", 2**70)
     run.end()
     assert recorded(run).summary().params == recorded(run).summary().simple == {"big": 2**70}
-    assert cache.FILE not in files(run)
+    assert cached_runs.CACHE.name not in files(run)
 
 
 def test_a_run_without_a_segment_is_running() -> None:
@@ -251,11 +256,11 @@ def test_readers_at_once_leave_one_whole_file() -> None:
         thread.join()
     assert found == [300] * 6
     assert run.directory is not None
-    assert cache.recall(run.directory, cache.stamp_of(run.directory)) is not None
+    assert cached_run(run.directory, stamp_of(run.directory)) is not None
     assert not [name for name in files(run) if name.startswith(".")]
 
 
-def test_the_courier_keeps_it_as_it_goes(trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_courier_caches_before_it_exits(trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     run = multitrack.start_run("digits", backends=["recording_backends:file"], params={"lr": 0.1})
     run.log_metric("loss", 0.5, step=0)
     run.log_list_metric("noise", range(200_000))
@@ -263,23 +268,25 @@ def test_the_courier_keeps_it_as_it_goes(trusted: None, monkeypatch: pytest.Monk
     multitrack.recording.lifecycle.stop_couriers()
     assert run.directory is not None
     deadline = time.monotonic() + 60
-    while not (run.directory / curves.FILE).exists():
+    while not (run.directory / curves.CACHE.name).exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    found = cache.recall(run.directory, cache.stamp_of(run.directory))
+    found = cached_run(run.directory, stamp_of(run.directory))
     assert found is not None
     assert (found.summary.status, found.summary.series["loss"].count) == ("finished", 1)
     monkeypatch.setattr(curves, "read_curves", None)  # the journal is not read for them
     assert curves.curves_of(run.directory).lists["noise"].count == 200_000
 
 
-def test_only_runs_that_are_over_and_short_are_kept_beforehand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_courier_caches_only_runs_that_have_ended_and_are_short(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     over, live, long = (start(params={"n": i, "text": "x" * 5000 * i}) for i in range(3))
     over.end()
     long.end()
     directories = [run.directory for run in (over, live, long) if run.directory is not None]
-    monkeypatch.setattr(keep, "_SMALL", 9000)
-    keep.keep_all([tmp_path / "gone", *directories], -1)
-    assert not any((directory / cache.FILE).exists() for directory in directories)
-    keep.keep_all([tmp_path / "gone", *directories], 60)
-    assert [(directory / cache.FILE).exists() for directory in directories] == [True, False, False]
+    monkeypatch.setattr(cached_runs, "_SMALL", 9000)
+    cached_runs.cache_ended_runs([tmp_path / "gone", *directories], -1)
+    assert not any((directory / cached_runs.CACHE.name).exists() for directory in directories)
+    cached_runs.cache_ended_runs([tmp_path / "gone", *directories], 60)
+    assert [(directory / cached_runs.CACHE.name).exists() for directory in directories] == [True, False, False]

@@ -71,7 +71,7 @@ def reading() -> None:
     comparison = compare(journal.runs(), ["params", "metrics.loss:min"], sort=["-metrics.loss"], best="metrics.loss")
     assert_type(comparison, Comparison)
     assert_type(comparison.rows[0].statistics, dict[str, Statistics])
-    assert_type(comparison.rerun().yaml(), str)
+    assert_type(comparison.rerun().to_json(), str)
     assert_type(multitrack.sync(), dict[str, DeliveryReport])
 
 

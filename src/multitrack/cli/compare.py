@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from msgspec import structs
@@ -46,7 +47,7 @@ EXAMPLES:
   multitrack compare --since 7d --best metrics.val_loss:min
   multitrack compare --columns name,params,metrics.loss:min,metrics.loss:last --csv > runs.csv
   multitrack compare --columns started,tags.deployment,metrics.accuracy --sort tags.deployment,started
-  multitrack compare --best metrics.val_accuracy:max --rerun yaml > best.yaml
+  multitrack compare --best metrics.val_accuracy:max --rerun json > best.json
 """
 
 
@@ -78,11 +79,11 @@ EXAMPLES:
     help="Only columns in which the runs differ, or have nothing where others of the same parent do.",
 )
 @click.option(
-    "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and say what it takes to run it again."
+    "--best", metavar="METRIC:min|max", help="Mark the best run (but in CSV), and show its command and commit."
 )
-@click.option("--rerun", type=click.Choice(["args", "yaml", "requirements"]),
-              help="Print only what it takes to run the best (or only) run again: arguments for its command, or params "
-                   "as YAML, with command and commit as comments; or the packages' versions.")  # fmt: skip
+@click.option("--rerun", type=click.Choice(["command", "json", "yaml", "requirements"]),
+              help="Print only the recorded command of the best (or only) run, its params as a file for start_run and "
+                   "log_params, or its packages' versions for pip; directory, commit etc. as comments.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON document, a run on a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
@@ -136,20 +137,30 @@ def compare(
 
 
 def print_rerun(rerun: Rerun, form: str) -> None:
-    """What it takes to run a run again: for a shell, as a file for ``log_params``, or for pip.
+    """Print the command, the params or the packages of a run, and nothing else on stdout.
 
-    What is said of the arguments goes to stderr, so that ``$(…)`` is the arguments alone.
+    Everything else that is known goes to stderr as comments; YAML has them in the document.
     """
     if form == "requirements":
         if rerun.context is None or not rerun.context.packages:
-            output.say(f"the packages of run {rerun.run} were not recorded: it ended too soon")
-            sys.exit(1)
+            _say_not_recorded("packages", rerun)
         output.document([safe(rerun.requirements(), lines=True)])
         return
-    told = {"run": rerun.run, **rerun.facts(), **rerun.omitted(form)}
-    facts = [f"# {label}: {safe(text)}" for label, text in told.items()]
-    if form == "args":
-        output.line("\n".join(facts), err=True)
-        output.document([f"{rerun.shell()}\n"])
-    else:
-        output.document([*(f"{fact}\n" for fact in facts), rerun.yaml()])
+    if form == "command" and not rerun.command():
+        _say_not_recorded("command", rerun)
+    facts = {"run": rerun.run, **rerun.facts(), **rerun.notes()}
+    if form == "command":  # which is on stdout, and holds no params
+        facts = {label: text for label, text in facts.items() if label not in ("command", "left out")}
+    comments = [f"# {label}: {safe(text)}\n" for label, text in facts.items()]
+    if form == "yaml":
+        output.document([*comments, rerun.to_yaml()])
+        return
+    text = f"{rerun.command()}\n" if form == "command" else rerun.to_json()
+    output.line("".join(comments).rstrip("\n"), err=True)
+    output.document([text])
+
+
+def _say_not_recorded(name: str, rerun: Rerun) -> NoReturn:
+    was = "were" if name == "packages" else "was"
+    output.say(f"the {name} of run {rerun.run} {was} not recorded: it ended too soon")
+    sys.exit(1)

@@ -123,9 +123,9 @@ def _print_best(screen: Screen, comparison: Comparison) -> None:
     told = {"best": f"{called}, {best.column} = {value}", **rerun.facts()}
     if rerun.context is not None and rerun.context.packages:
         told["Python"] += f", {len(rerun.context.packages)} packages (--rerun requirements)"
-    if arguments := rerun.shell():
-        told["arguments" if rerun.own else "params as arguments"] = arguments
-    told = {**told, **{label: text for label, text in rerun.omitted("args").items() if label not in told}}
+    if rerun.params:
+        told["params"] = f"{len(rerun.params)} (--rerun json)"
+    told |= rerun.notes()
     screen.line()
     width = max(map(len, told))
     for label, text in told.items():

@@ -16,7 +16,7 @@ from multitrack.query.columns import Column, listed, parse_column
 from multitrack.query.selection import Known, chosen
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.summary import REDUCTIONS
+from multitrack.summaries.statistics import REDUCTIONS
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
@@ -94,7 +94,7 @@ class Comparison:
         return exports.arrow_of(self)
 
     def rerun(self) -> Rerun:
-        """What it takes to run the best run again, or the only one.
+        """The recorded command, params and versions of the best run, or of the only one.
 
         Raises:
             QueryError: There is none, none is the best by what was asked, or there are several and nothing was.

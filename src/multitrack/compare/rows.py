@@ -9,7 +9,8 @@ import msgspec
 
 from multitrack.query.columns import Column
 from multitrack.reading.recorded_run import RecordedRun
-from multitrack.summaries.summary import Statistics, Summary
+from multitrack.summaries.statistics import Statistics
+from multitrack.summaries.summary import Summary
 
 
 class Row:

@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
-    from multitrack.summaries.keep import keep_all  # noqa: PLC0415 - in its own time
+    from multitrack.summaries.cached_runs import cache_ended_runs  # noqa: PLC0415 - in its own time
 
-    keep_all(ending.runs, KEEP_LIMIT)  # nobody waits for us any more
+    cache_ended_runs(ending.runs, CACHE_LIMIT)  # nobody waits for us any more
     # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
     guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
     guard.daemon = True
@@ -69,8 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
 LOWERED: Final = 19
 #: Seconds that the SDKs' exit hooks have.
 EXIT_LIMIT: Final = 10.0
-#: Seconds for the summaries and curves of the runs that are over.
-KEEP_LIMIT: Final = 30.0
+#: Seconds for caching the summaries and curves of ended runs.
+CACHE_LIMIT: Final = 30.0
 #: Seconds for reading what a dead training process has said, where the end of it is not seen.
 LISTEN_LIMIT: Final = 2.0
 #: Seconds that a courier goes on after its training process died.

@@ -12,7 +12,7 @@ import msgspec
 
 from multitrack.records import number_to_json
 from multitrack.summaries.downsample import Curve, Means, Thinned
-from multitrack.summaries.summary import Statistics
+from multitrack.summaries.statistics import Statistics
 
 _SPECIAL = {"NaN", "Infinity", "-Infinity"}
 #: What an HTML parser or a JavaScript engine could take for more than text.

@@ -11,7 +11,8 @@ from multitrack.errors import QueryError
 from multitrack.journal.manifest import Context, Manifest
 from multitrack.query.columns import METADATA, Column, better
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.summary import Statistics, Summary
+from multitrack.summaries.statistics import Statistics
+from multitrack.summaries.summary import Summary
 
 #: What stands for nothing: ``None`` is a value, which a param may have.
 ABSENT: Final = msgspec.UNSET

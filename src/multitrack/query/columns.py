@@ -23,7 +23,7 @@ import msgspec
 from multitrack._hints import did_you_mean
 from multitrack.errors import QueryError
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.summary import REDUCTIONS
+from multitrack.summaries.statistics import REDUCTIONS
 
 Kind = Literal["text", "number", "time", "seconds", "value"]
 

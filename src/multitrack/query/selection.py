@@ -13,7 +13,8 @@ from multitrack.errors import QueryError
 from multitrack.query.cells import names_of
 from multitrack.query.columns import GROUPS, REDUCED, Column, better, parse_column
 from multitrack.security.terminal import excerpt
-from multitrack.summaries.summary import REDUCTIONS, Summary
+from multitrack.summaries.statistics import REDUCTIONS
+from multitrack.summaries.summary import Summary
 
 
 def chosen(

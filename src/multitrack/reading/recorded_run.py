@@ -44,14 +44,15 @@ class RecordedRun:
     """
 
     def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
-        from multitrack.summaries.cache import recall, stamp_of  # noqa: PLC0415 - see above
+        from multitrack.summaries.cache import stamp_of  # noqa: PLC0415 - see above
+        from multitrack.summaries.cached_runs import cached_run  # noqa: PLC0415 - see above
 
         self.directory = directory
         self._known = relatives
-        stamp = stamp_of(directory)
-        self._kept = recall(directory, stamp)
+        self._stamp = stamp = stamp_of(directory)
+        self._cached = cached_run(directory, stamp)
         self._manifest: Manifest | None = None
-        if self._kept is None:
+        if self._cached is None:
             self._manifest = read_manifest(directory)
             check_readable(directory, len(stamp) - 1)
 
@@ -71,8 +72,8 @@ class RecordedRun:
 
     @property
     def facts(self) -> Manifest:
-        """The manifest without backends and packages, which takes no reading where the run's summary is kept."""
-        return self.manifest if self._kept is None else self._kept.facts
+        """The manifest without backends and packages, which are not read again if the run's summary is cached."""
+        return self.manifest if self._cached is None else self._cached.facts
 
     @property
     def id(self) -> str:
@@ -117,18 +118,19 @@ class RecordedRun:
     def summary(self) -> Summary:
         """Everything but the series' points and the lines.
 
-        Of a run that has ended it is kept beside the journal; else it takes a pass over it.
+        It is cached for a run that has ended; otherwise the journal is read.
         """
-        from multitrack.summaries.cache import read, stamp_of  # noqa: PLC0415 - see above
+        from multitrack.summaries.cache import stamp_of  # noqa: PLC0415 - see above
+        from multitrack.summaries.cached_runs import read_run  # noqa: PLC0415 - see above
 
         stamp = stamp_of(self.directory)
-        if self._kept is not None and self._kept.stamp == stamp:
-            return self._kept.summary
-        found = read(self.directory, stamp, self.manifest)
+        if self._cached is not None and self._stamp == stamp:
+            return self._cached.summary
+        found = read_run(self.directory, stamp, self.manifest)
         if found.summary.status == "running":
-            self._kept = None
+            self._cached = None
         else:
-            self._kept, self._manifest = found, None  # whose packages take most of the room
+            self._cached, self._stamp, self._manifest = found, stamp, None  # packages take most of the room
         return found.summary
 
     def ended(self, summary: Summary | None = None) -> int | None:

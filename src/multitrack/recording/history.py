@@ -1,4 +1,4 @@
-"""What is known of a run's records so far: its params, kinds of metrics, count and last time."""
+"""The state of a run that its recorder checks new calls against: params, kinds of metrics, counts, last time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from msgspec.json import encode
 from multitrack._text import check_name
 from multitrack.errors import MetricKindError, ParamChangedError
 from multitrack.inputs.prepare import PreparedParams
-from multitrack.journal.cursor import Cursor
-from multitrack.records import DATA, ListMetric, Lost, Metric, Params, Trained
 
 
 class Past:
@@ -19,14 +17,14 @@ class Past:
 
     Attributes:
         params: Type and JSON value of each param, by key.
-        objects: The object's type of each param that an earlier process recorded as the text of one, by key.
-        kinds: Which metrics are series and which are lists; the names of others that were found good.
-        count: Data records so far.
-        lost: How many more the machine did not take.
-        redacted: Values that were redacted in them.
-        trainings: How many trainings of Keras models.
-        skipped_epochs: Epochs that were not recorded a second time.
-        skipped_batches: The same of points of batches.
+        objects: The object's type of each param that an earlier process recorded as the object's text, by key.
+        kinds: The kind of each metric; names of simple metrics are added once they are checked.
+        count: Number of data records.
+        lost: Number of records that the machine did not take.
+        redacted: Number of redacted values.
+        trainings: Number of trainings of Keras models.
+        skipped_epochs: Number of epochs that were trained a second time and not recorded again.
+        skipped_batches: Number of points of batches that were skipped likewise.
         last_time: Time of the last record (ms).
     """
 
@@ -43,15 +41,15 @@ class Past:
         self.last_time = 0
 
     def check_params(self, run_id: str, prepared: PreparedParams) -> list[str]:
-        """Check that no param becomes another one; compared as they stand in the journal, where 1 is not ``True``.
+        """Check that no param changes. Values are compared as they stand in the journal, where 1 is not ``True``.
 
-        The text of an object may be another one in each process, by the seed of hashes, an id or a thread's number.
+        The text of an object may differ between processes: it may hold an id, or depend on the hash seed.
 
         Returns:
-            Those that are texts of objects of the recorded type, and other texts than an earlier process recorded.
+            The params that are texts of objects of the recorded type, and differ from an earlier process's text.
 
         Raises:
-            ParamChangedError: One would become another one.
+            ParamChangedError: A param would change.
         """
         differing = []
         for key, value in prepared.values.items():
@@ -86,39 +84,28 @@ class Past:
 
     @classmethod
     def of(cls, directory: Path) -> Past:
-        """What the run in ``directory`` holds; reads its whole journal."""
+        """Read the whole journal of the run in ``directory``."""
+        from multitrack.summaries.builder import MetricKinds, SummaryBuilder  # noqa: PLC0415 - new runs have no past
+
+        metrics = MetricKinds()
+        builder = SummaryBuilder(directory, metrics)
+        builder.read_on()
         past = cls()
-        cursor = Cursor(directory, resolved=False)
-        lost: dict[int, int] = {}
-        while stretch := cursor.read():
-            for record in stretch:
-                past.count += isinstance(record, DATA)
-                if isinstance(record, Metric):  # nearly all are
-                    if record.step is not None:
-                        for name in record.values:
-                            past.kinds[name] = "series"
-                    continue
-                past.redacted += getattr(record, "redacted", 0)
-                if isinstance(record, Params):
-                    past.params.update(
-                        {key: (record.types[key], value) for key, value in record.values.items() if key in record.types}
-                    )
-                    past.objects.update({key: kept.type for key, kept in record.objects.items()})
-                elif isinstance(record, ListMetric):
-                    past.kinds[record.name] = "list"
-                elif isinstance(record, Trained):
-                    past.trainings = max(past.trainings, record.training)
-                    past.skipped_epochs += record.skipped_epochs
-                    past.skipped_batches += record.skipped_batches
-                elif isinstance(record, Lost):
-                    lost[cursor.segment] = record.total
-        past.lost = sum(lost.values())
-        past.last_time = cursor.last_time
+        past.params = {name: (kind, value) for name, (kind, value) in builder.params.items() if kind is not None}
+        past.objects = builder.objects
+        past.kinds = metrics.kinds
+        past.count = builder.records
+        past.lost = builder.lost
+        past.redacted = builder.redacted
+        past.trainings = builder.trainings
+        past.skipped_epochs = builder.skipped_epochs
+        past.skipped_batches = builder.skipped_batches
+        past.last_time = builder.cursor.last_time
         return past
 
 
 def _alike(known: Any, value: Any) -> bool:
-    """Whether two params differ in texts alone, as lists that hold texts of objects do."""
+    """Whether two params differ only in texts, as lists of objects' texts may."""
     if isinstance(known, list) and isinstance(value, list):
         return len(known) == len(value) and all(map(_alike, known, value))
     if isinstance(known, dict) and isinstance(value, dict):

@@ -1,31 +1,25 @@
-"""What graphs show of a run, each series and list thinned; kept beside a long run that has ended.
+"""The curves that graphs draw of a run: each series and list thinned, and cached for a long run that has ended.
 
-So that fifty runs of a hundred thousand points are laid over each other at once. The courier keeps it as it goes, else
-whoever draws the run first. As with a summary, it holds for as long as the journal's files look as they did, and the
-file can be deleted at any time.
+With the cache, fifty runs of a hundred thousand points are overlaid without reading their journals. It is written by
+the courier before it exits, or by the first reader that draws the run.
 """
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from multitrack.journal.atomic import write_whole
 from multitrack.journal.segments import is_live
-from multitrack.summaries.cache import Stamp, stamp_of
+from multitrack.summaries.cache import CacheFile, stamp_of
 from multitrack.summaries.downsample import Thinned, Thinner
 from multitrack.summaries.series import read_pieces
 
-#: Its name in the run's directory.
-FILE: Final = "curves.msgpack"
-#: Points of a curve, unless something else is asked for.
+#: Default number of points of a curve.
 POINTS: Final = 1200
-#: Bytes of a journal from which on it is kept: a shorter one is read as fast, and takes no more room than this would.
+#: Bytes of a journal whose curves are cached: a shorter one is read as fast, and is no larger than the cache would be.
 LONG: Final = 1 << 20
-_VERSION: Final = 5
 
 
 class Curves(msgspec.Struct, frozen=True, array_like=True):
@@ -35,18 +29,18 @@ class Curves(msgspec.Struct, frozen=True, array_like=True):
     lists: dict[str, Thinned]
 
 
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    version: int
-    stamp: Stamp
+class CachedCurves(msgspec.Struct, frozen=True, array_like=True):
+    """Curves, and the limit of points that they were thinned to."""
+
     points: int
     curves: Curves
 
 
-_decoder: Final = msgspec.msgpack.Decoder(_Kept)
+CACHE: Final = CacheFile("curves.msgpack", 6, CachedCurves)
 
 
 def curves_of(directory: Path, points: int = POINTS) -> Curves:
-    """The curves of the run in ``directory``, from what is kept, where that holds.
+    """Return the curves of the run in ``directory``, from the cache if that is valid.
 
     Args:
         directory: The run's directory.
@@ -55,20 +49,18 @@ def curves_of(directory: Path, points: int = POINTS) -> Curves:
     stamp = stamp_of(directory)
     if sum(size for size, _ in stamp[1:]) < LONG:
         return read_curves(directory, points)
-    with contextlib.suppress(OSError, ValueError):  # not there, of another version, damaged
-        kept = _decoder.decode((directory / FILE).read_bytes())
-        if (kept.version, kept.stamp, kept.points) == (_VERSION, stamp, points):
-            return kept.curves
+    cached = CACHE.read(directory, stamp)
+    if cached is not None and cached.points == points:
+        return cached.curves
     live = is_live(directory)  # asked before reading
     found = read_curves(directory, points)
-    if not live and not directory.is_symlink():
-        with contextlib.suppress(OSError, OverflowError):  # a journal that is only read; an integer beyond 64 bits
-            write_whole(directory / FILE, msgspec.msgpack.encode(_Kept(_VERSION, stamp, points, found)))
+    if not live:
+        CACHE.write(directory, stamp, CachedCurves(points, found))
     return found
 
 
 def read_curves(directory: Path, points: int = POINTS) -> Curves:
-    """Read a run's journal once, in the memory of what is kept of it."""
+    """Read a run's journal once, in memory that does not grow with its length."""
     series: dict[str, Thinner] = {}
     lists: dict[str, Thinner] = {}
     for pieces, calls in read_pieces(directory):

@@ -1,0 +1,176 @@
+"""Fold a run's records, in their order, into everything that a summary holds.
+
+The one place that decides how records add up: summaries, the page of runs, and a run that is resumed all use it.
+They differ in the numbers and lines they need, and give the builder a collector for those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from multitrack.journal.cursor import Cursor
+from multitrack.records import (
+    DATA,
+    ArtifactRef,
+    Lines,
+    ListMetric,
+    Lost,
+    Metric,
+    Mistake,
+    Params,
+    ParamType,
+    Record,
+    Status,
+    Tags,
+    Trained,
+)
+
+
+class Collector(Protocol):
+    """Takes the numbers of series and lists, and the log lines."""
+
+    def add_points(self, records: Sequence[Metric]) -> None:
+        """Take metric records with a step."""
+
+    def add_list(self, record: ListMetric) -> None:
+        """Take numbers of a list metric."""
+
+    def add_lines(self, record: Lines) -> None:
+        """Take log lines."""
+
+
+class MetricKinds:
+    """A collector of names alone: which metrics are series, and which are lists."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
+
+    def add_points(self, records: Sequence[Metric]) -> None:
+        """Note the names of series."""
+        kinds = self.kinds
+        for record in records:
+            for name in record.values:
+                kinds[name] = "series"
+
+    def add_list(self, record: ListMetric) -> None:
+        """Note the name of a list."""
+        self.kinds[record.name] = "list"
+
+    def add_lines(self, record: Lines) -> None:
+        """Drop log lines."""
+
+
+class SummaryBuilder:
+    """Reads a run's journal, as far as it goes and on from there, and adds its records up.
+
+    It imports no more than a journal does and leaves statistics to its collector, because a run that is resumed reads
+    its past by it.
+
+    Args:
+        directory: The run's directory.
+        collector: Takes numbers and lines.
+
+    Attributes:
+        cursor: Where it is in the journal.
+        params: Type and JSON value of each param; the type is ``None`` where a damaged record has none.
+        trainings: Keras models trained so far.
+
+    The other attributes are those of :class:`~multitrack.summaries.summary.Summary`.
+    """
+
+    def __init__(self, directory: Path, collector: Collector) -> None:
+        self.cursor = Cursor(directory, resolved=False)
+        self.collector = collector
+        self.params: dict[str, tuple[ParamType | None, Any]] = {}
+        self.sources: dict[str, str] = {}
+        self.objects: dict[str, str] = {}
+        self.simple: dict[str, int | float] = {}
+        self.tags: dict[str, str] = {}
+        self.artifacts: dict[str, ArtifactRef] = {}
+        self.lines = self.records = self.mistakes = self.redacted = 0
+        self.trainings = self.skipped_epochs = self.skipped_batches = 0
+        self._lost: dict[int, int] = {}  # the latest total of each segment
+
+    def read_on(self) -> bool:
+        """Add all records since the last call; returns whether the journal had any more lines."""
+        cursor = self.cursor
+        before = cursor.position
+        while records := cursor.read():
+            self.add(records)
+        return cursor.position > before
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Add some records of one segment.
+
+        Many at once, because nearly all are points: a call for each would make reading a long run 15 % slower.
+        """
+        points = []
+        for record in records:
+            if type(record) is Metric and record.step is not None:
+                points.append(record)
+            else:
+                self._add(record)
+        if points:
+            self.records += len(points)
+            self.collector.add_points(points)
+
+    def _add(self, record: Record) -> None:
+        self.records += isinstance(record, DATA)
+        match record:
+            case Metric():
+                self.simple.update(record.numbers)
+            case Params():
+                self.redacted += record.redacted
+                types: dict[str, Any] = record.types
+                self.params.update({name: (types.get(name), value) for name, value in record.values.items()})
+                self.sources.update(dict.fromkeys(record.values, record.source))
+                self.objects.update({name: text.type for name, text in record.objects.items()})
+            case ListMetric():
+                self.collector.add_list(record)
+            case Tags():
+                self.redacted += record.redacted
+                self.tags.update(record.values)
+            case ArtifactRef():
+                self.redacted += record.redacted
+                self.artifacts[record.name] = record
+            case Lines():
+                self.redacted += record.redacted
+                self.lines += len(record.lines)
+                self.collector.add_lines(record)
+            case Mistake():
+                self.redacted += record.redacted
+                self.mistakes += 1
+            case Trained():
+                self.trainings = max(self.trainings, record.training)
+                self.skipped_epochs += record.skipped_epochs
+                self.skipped_batches += record.skipped_batches
+            case Lost():
+                self._lost[self.cursor.segment] = record.total
+
+    @property
+    def lost(self) -> int:
+        """Records that the machine did not take (a full disk)."""
+        return sum(self._lost.values())
+
+    def at_end(self) -> bool:
+        """Whether no process writes the run and everything was read."""
+        try:
+            return self.cursor.at_end()
+        except FileNotFoundError:  # no segment yet
+            return False
+
+    def status(self, at_end: bool) -> Status:
+        """The run's status; a run that is closed without an end was killed.
+
+        Args:
+            at_end: The answer of :meth:`at_end`, given once so that all that depends on it agrees.
+        """
+        if self.cursor.ended is not None:
+            return self.cursor.ended.status
+        return "killed" if at_end else "running"
+
+    def ended(self) -> int:
+        """When the run ended (ms), or when its last record was written."""
+        return self.cursor.last_time if self.cursor.ended is None else self.cursor.ended.time
