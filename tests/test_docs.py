@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -243,12 +244,17 @@ def test_tests_that_the_page_on_keras_names_exist() -> None:
         assert not row or f"def {row}(" in sources or f'"{row}": {{' in sources, row
 
 
-def test_the_design_names_every_module() -> None:
+def test_the_design_names_every_folder_and_top_module() -> None:
     text = (ROOT / "docs" / "design.md").read_text()
-    modules = {path.stem for path in (ROOT / "src" / "multitrack").glob("*.py")} | {"testing"}
-    assert len(modules) > 60
-    missing = {module for module in modules if not module.startswith("_") and f"`{module}`" not in text}
-    assert missing == set()
+    layers = text[text.index("## Layers") : text.index("## Decisions")]
+    package = ROOT / "src" / "multitrack"
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    modules = {path.stem for path in package.glob("*.py") if not path.stem.startswith("__")}
+    assert len(folders) > 15
+    assert {name for name in folders | modules if f"`{name}`" not in layers} == set()
+    (contract, *_) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rows = [set(re.findall(r"`(\w+)/?`", row)) for row in re.findall(r"^\| (`.*?) \| ", layers, re.MULTILINE)]
+    assert rows == [set(layer.split(" | ")) for layer in contract["layers"]]
 
 
 def test_public_names_are_listed_once_and_sorted() -> None:
