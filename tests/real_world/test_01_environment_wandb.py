@@ -16,7 +16,6 @@ import multitrack
 from multitrack.delivery.lane_state import LaneState, read_state
 from multitrack.environment.allowed import allowed
 from multitrack_wandb import options
-from multitrack_wandb.internals import lookup
 from multitrack_wandb.options import ENVIRONMENT
 
 pytestmark = pytest.mark.case(1)
@@ -273,9 +272,3 @@ def test_the_hook_names_no_variable_of_runs() -> None:
     assert not [
         name for name in taken if name.startswith(("run_", "sweep", "launch", "resume", "fork", "mode", "project"))
     ]
-
-
-def test_the_private_names_are_those_of_the_installed_sdk() -> None:
-    import wandb  # noqa: F401
-
-    assert lookup.missing() == []

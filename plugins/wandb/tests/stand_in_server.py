@@ -221,7 +221,10 @@ def _run_files(server: StandInServer, variables: dict[str, Any]) -> dict[str, An
 
 
 def _artifact(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    server.artifacts.append(variables.get("input") or variables)
+    given = dict(variables.get("input") or variables)
+    if names := given.get("artifactCollectionNames"):  # of `wandb sync` before 0.26
+        given["artifactCollectionName"] = names[0]
+    server.artifacts.append(given)
     sequence = {"id": _id("Sequence"), "name": "sequence", "latestArtifact": None}
     return {"createArtifact": {"artifact": {"id": _id("Artifact"), "state": "PENDING", "artifactSequence": sequence}}}
 

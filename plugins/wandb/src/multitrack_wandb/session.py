@@ -24,11 +24,11 @@ from multitrack_wandb.names import (
     display_name,
     exact_key,
     moment,
-    project_name,
     rule_name,
     run_tag,
 )
 from multitrack_wandb.resume import Resumed, check_taken, sweep_sentences, where_to_go_on
+from multitrack_wandb.settings import CREATED, facts
 from multitrack_wandb.translate import Write, artifact_facts
 from multitrack_wandb.upload_monitor import Uploads
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 #: W&B shows a run as finished or failed by its exit code; 255 is what the SDK itself gives after Ctrl-C.
 EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 255}
-_CREATED: Final = "multitrack/created"
 #: Rows on their way to the helper process at once: they are in memory.
 UNAWAITED: Final = 100
 
@@ -79,7 +78,7 @@ class OpenRun:
         self._summary: dict[str, Any] = {}
         self._exact: set[str] = set()  # columns that have had an exact text beside them
         self._tags: dict[str, str] = {}
-        self._config = _facts(run)
+        self._config = facts(run)
         if not self._held:
             self._start()  # at once, so that the URL is known and a refusal shows
 
@@ -189,7 +188,7 @@ class OpenRun:
         session_files.write_sessions(run.directory, session_files.Sessions([*noted.sessions, session], noted.taken))
         group = display_name(run.group or run.parent or "") or None
         # Without the time when it began, so that another run of this id, which W&B may have, shows its own.
-        config = {key: value for key, value in self._config.items() if key != _CREATED}
+        config = {key: value for key, value in self._config.items() if key != CREATED}
         started, self._core, no_sweep = sdk.start(
             run, config=config, tags=self._shown_tags(), group=group, acknowledged=noted.acknowledged()
         )
@@ -201,7 +200,7 @@ class OpenRun:
             taken = noted.taken
             if session.mode == "online":
                 session.url = without_credentials(started.url or "") or None
-                is_ours = dict(started.config).get(_CREATED, self._config[_CREATED]) == self._config[_CREATED]
+                is_ours = dict(started.config).get(CREATED, self._config[CREATED]) == self._config[CREATED]
                 self._resumed = where_to_go_on(started, taken, is_ours=is_ours)
                 self._said += [*self._resumed.said, *sweep_sentences(started, run.options.sweep, no_sweep)]
             else:
@@ -209,7 +208,7 @@ class OpenRun:
             session.rows, session.lines = self._resumed.rows, self._resumed.lines
             noted.sessions.append(session)
             session_files.write_sessions(run.directory, noted)
-            self._put_config(started, {_CREATED: self._config[_CREATED]})
+            self._put_config(started, {CREATED: self._config[CREATED]})
             started.define_metric(STEP, hidden=True, summary="none")
             self._define(self._series)
             started.summary.update(self._summary)
@@ -290,19 +289,3 @@ class OpenRun:
         tags = {"sweep": self._info.options.sweep} if self._info.options.sweep else {}
         shown = [run_tag(key, value) for key, value in (*tags.items(), *self._tags.items())]
         return tuple(tag for tag in shown if tag is not None)
-
-
-def _facts(run: RunInfo) -> dict[str, Any]:
-    """What W&B has no field for, or would cut or overwrite: config keys under ``multitrack/``."""
-    facts: dict[str, Any] = {"multitrack/run": run.id, _CREATED: moment(run.created)}
-    if run.parent is not None:
-        facts["multitrack/parent"] = run.parent
-    if display_name(run.name) != run.name:
-        facts["multitrack/name"] = run.name
-    if run.group is not None and display_name(run.group) != run.group:
-        facts["multitrack/group"] = run.group
-    if project_name(run.project) != run.project:
-        facts["multitrack/project"] = run.project
-    if run.options.sweep:
-        facts["multitrack/sweep"] = run.options.sweep
-    return facts

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import Context
 from multitrack_wandb.internals.helper import known_settings
+from multitrack_wandb.names import display_name, moment, project_name
 from multitrack_wandb.options import WandbOptions
 
+#: The config key of the time when the run began.
+CREATED: Final = "multitrack/created"
 _INIT_TIMEOUT: Final = 60.0
 _FINISH_TIMEOUT: Final = 300.0
 
@@ -91,3 +95,19 @@ def arguments_of(context: Context) -> list[str] | None:
 
 def _ignore_stop() -> None:
     """W&B's stop button would interrupt the courier, not the training."""
+
+
+def facts(run: RunInfo) -> dict[str, Any]:
+    """What W&B has no field for, or would cut or overwrite: config keys under ``multitrack/``."""
+    facts: dict[str, Any] = {"multitrack/run": run.id, CREATED: moment(run.created)}
+    if run.parent is not None:
+        facts["multitrack/parent"] = run.parent
+    if display_name(run.name) != run.name:
+        facts["multitrack/name"] = run.name
+    if run.group is not None and display_name(run.group) != run.group:
+        facts["multitrack/group"] = run.group
+    if project_name(run.project) != run.project:
+        facts["multitrack/project"] = run.project
+    if run.options.sweep:
+        facts["multitrack/sweep"] = run.options.sweep
+    return facts
