@@ -55,7 +55,7 @@ def test_runs_fit_a_terminal(run: multitrack.Run, monkeypatch: pytest.MonkeyPatc
     lines = re.sub(r"\x1b\[[\d;]*m", "", invoke("runs").output).splitlines()
     assert lines[0].split() == ["run", "name", "project", "status", "took", "delivery"]
     assert lines[1].split()[:4] == [run.id, "baseline", "digits", "finished"]
-    assert lines[-1] == "no room for started, records; --json has all"
+    assert lines[-1] == "columns that do not fit: started, records (--json has all)"
     assert max(map(len, lines)) <= 80
 
 
@@ -112,7 +112,7 @@ def test_a_report_of_no_run_leaves_the_one_that_is_there(run: multitrack.Run) ->
     for arguments, status, said in (
         (("--where", "params.lr > 1"), 1, "no runs match (1 in "),
         (("--where", "params.lrr < 1"), 1, "no run has params.lrr (did you mean params.lr?)"),
-        (("--port", "80"), 2, "--port goes with --watch"), (("--every", "80"), 2, "--every goes with --watch"),
+        (("--port", "80"), 2, "--port needs --watch"), (("--every", "80"), 2, "--every needs --watch"),
     ):  # fmt: skip
         result = invoke("report", "-o", "there.html", *arguments)
         assert (result.exit_code, there.read_text()) == (status, "there")

@@ -1,6 +1,6 @@
 """The ``multitrack`` command.
 
-Exit status: 0 done, 1 something is left undelivered or failed, 2 wrong usage or config, 130 interrupted.
+Exit status: 0 done, 1 failed or not all delivered, 2 wrong usage or config, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from multitrack.errors import ConfigError, MultitrackError, QueryError
 from multitrack.reading.reader import LEFT_OUT
 from multitrack.security.terminal import excerpt, safe
 
-#: The module of each command; imported as it is called, so that a listing does not wait for tables of another's.
+#: The module of each command; imported when it is called, so that no command waits for the imports of another.
 _COMMANDS: Final[Mapping[str, str]] = {
     "backends": "multitrack.cli.setup",
     "config": "multitrack.cli.setup",
@@ -36,7 +36,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
 
 
 class _Messages(logging.Filter):
-    """Passes each message on once, and remembers the runs that a command had to leave out.
+    """Passes each message on once, and notes the runs that a command left out.
 
     Attributes:
         left_out: The ids of the runs that the current command could not read.
@@ -59,7 +59,7 @@ class _Messages(logging.Filter):
 
 
 class _Command(click.Group):
-    """Ends every command with an exit status, and what stood in its way with one message."""
+    """Ends every command with an exit status, and every error with one message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """The names of all commands."""
@@ -123,10 +123,10 @@ class _Command(click.Group):
 )
 @click.version_option(__version__, message="multitrack %(version)s")
 def main() -> None:
-    """Look at what was recorded, and deliver it to trackers.
+    """Look at recorded runs, and deliver them to trackers.
 
-    Runs are recorded in a journal (.multitrack), and delivered from there to MLflow, W&B, Neptune and others. Nothing
-    here needs a tracker but `sync`.
+    Runs are recorded in a journal (the directory .multitrack) and delivered from there to MLflow, W&B, Neptune and
+    others. Only `sync` needs a tracker.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Messages())

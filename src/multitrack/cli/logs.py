@@ -28,15 +28,15 @@ _encoder: Final = msgspec.json.Encoder()
 @click.argument("run")
 @JOURNAL
 @click.option(
-    "--from", "from_", metavar="TIME", help="Lines from this time on: ISO 8601 (local), or 7d, 12h, 30min ago."
+    "--from", "from_", metavar="TIME", help="Only lines from this time on: ISO 8601 (local), or 7d, 12h, 30min ago."
 )
-@click.option("--to", metavar="TIME", help="Lines up to this time.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most N lines.")
+@click.option("--to", metavar="TIME", help="Only lines up to this time.")
+@click.option("--limit", type=click.IntRange(min=1), help="Print at most N lines.")
 @JSON
 def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
     """Print a run's log lines, with time and stream.
 
-    With --json one document: a list with a line on each line, [] where there is none.
+    With --json: one list, with an entry on each line; [] if there are no lines.
     """
     found = open_journal(journal).run(run)
     lines = found.get_lines(from_, to, limit)
@@ -47,7 +47,7 @@ def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limi
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Log lines for people: local time, stream, text."""
+    """Print log lines for people: local time, stream, text."""
     remaining, heads = iter(lines), _Heads()
     while some := [*itertools.islice(remaining, _AT_ONCE)]:
         texts = _safe_texts([line.text for line in some])
@@ -57,7 +57,7 @@ def print_lines(lines: Iterable[Line]) -> None:
 
 
 class _Heads(dict[tuple[int, str], str]):
-    """Time and stream as they stand before a line, which are most of what it costs; each is made once."""
+    """Cache of the text in front of lines, time and stream, which costs more than the rest of a line."""
 
     def __missing__(self, key: tuple[int, str]) -> str:
         if len(self) > _AT_ONCE:
@@ -78,14 +78,14 @@ def _label(stream: str) -> str:
 
 
 def _safe_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Many texts made safe, at once where none of them has more than one line."""
+    """Escape many texts; in one call if each has a single line."""
     whole = safe("\n".join(texts).expandtabs(), lines=True)
     split = whole.split("\n")
     return split if len(split) == len(texts) else [safe(text.expandtabs()) for text in texts]
 
 
 def print_lines_json(lines: Iterable[Line]) -> None:
-    """One JSON document, a line on a line, as they are read."""
+    """Print lines as one JSON list, an entry on each line, while they are read."""
     output.document(_document_of(lines), json=True)
 
 

@@ -22,12 +22,12 @@ JOURNAL = click.option(
     "--journal",
     type=click.Path(path_type=Path, readable=False),
     metavar="DIR",
-    help="The journal's directory. Default: the config's.",
+    help="Directory of the journal. Default: the one in the config.",
 )
-JSON: Final = click.option("--json", "as_json", is_flag=True, help="For machines: JSON on standard output.")
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 Source = Callable[[], Iterator[RecordedRun]]
-"""Reads the runs that are chosen, anew each time."""
+"""Reads the selected runs, anew at each call."""
 
 
 def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -36,13 +36,13 @@ def tags_of(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign:
-            raise click.BadParameter(f"{excerpt(pair)!r} is no NAME=VALUE", param_hint="--tag")
+            raise click.BadParameter(f"{excerpt(pair)!r} is not of the form NAME=VALUE", param_hint="--tag")
         tags[name] = value
     return tags
 
 
 def say_none_chosen(reader: JournalReader, where: str | None) -> None:
-    """Say on stderr that the filters took no run, and of how many: a typo in one looks the same."""
+    """Say on stderr that no run matches and how many there are; name columns that no run has, which may be typos."""
     count = sum(1 for _ in run_directories(reader.directory))
     output.say(f"no runs match ({count} in {reader.directory})" if count else f"no runs in {reader.directory}")
     if where is not None:
@@ -55,7 +55,7 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
 
 
 def choosing(command: Callable[..., None]) -> Callable[..., None]:
-    """The arguments that choose runs, as one: ``source``, which reads them, each time anew."""
+    """Decorate a command with the options that select runs, passed on as one argument: a :data:`Source`."""
 
     @functools.wraps(command)
     def with_source(
@@ -77,17 +77,17 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
         command(source=source, **rest)
 
     for decorate in (
-        click.option("--where", metavar="FILTER", help="Only runs that a filter takes: 'params.lr < 0.01 and "
-                     "metrics.val_accuracy > 0.9'; `multitrack compare --help` has all of it."),
-        click.option("--until", metavar="TIME", help="Only runs started until then."),
+        click.option("--where", metavar="FILTER", help="Only runs that match a filter: 'params.lr < 0.01 and "
+                     "metrics.val_accuracy > 0.9'. For the language see `multitrack compare --help`."),
+        click.option("--until", metavar="TIME", help="Only runs started at this time or before."),
         click.option("--since", metavar="TIME",
-                     help="Only runs started since: ISO 8601 (local), or 7d, 12h, 30min ago."),
+                     help="Only runs started at this time or later: ISO 8601 (local), or 7d, 12h, 30min ago."),
         click.option("--parent", metavar="RUN", help="Only children of this run."),
-        click.option("--group", help="Only runs of this group."),
+        click.option("--group", help="Only runs in this group."),
         click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE",
-                     help="Only runs with this tag; can be repeated."),
+                     help="Only runs with this tag. Can be given several times."),
         click.option("--status", type=click.Choice(["running", "finished", "failed", "killed"]),
-                     help="Only runs that ended so."),
+                     help="Only runs with this status."),
         click.option("--project", help="Only runs of this project."),
         JOURNAL,
         click.argument("run", nargs=-1),

@@ -1,9 +1,9 @@
-"""Standard output and standard error of the command, and how its troubles end: the one place that knows both.
+"""Standard output and standard error of the command, and its messages on errors of the machine.
 
-What people read is written in the stream's own encoding, with an escape for each character that it lacks. A document
-(``--json``, ``--csv``, ``--markdown``, ``--rerun``) is UTF-8, the same bytes in a file and in a pipe; on a terminal,
-nothing in it acts. What cannot be written to standard output is an :class:`OutputError`; what cannot be written to
-standard error is dropped, as there is nowhere left to say it.
+Text for people is written in the stream's own encoding, with an escape for each character that it lacks. A document
+(``--json``, ``--csv``, ``--markdown``, ``--rerun``) is UTF-8, the same bytes in a file and in a pipe. On a terminal it
+holds no active characters. A failed write to standard output raises :class:`OutputError`. A failed write to standard
+error is dropped, because there is nowhere left to report it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _LONGEST: Final = 4000
 
 
 class OutputError(Exception):
-    """Standard output does not take what is written: it is closed, its reader is gone, the disk is full.
+    """A write to standard output failed: it is closed, its reader is gone, or the disk is full.
 
-    No ``OSError``, as click has a way of its own with one of them.
+    Not an ``OSError``, because click handles one of these in its own way.
     """
 
     def __init__(self, cause: OSError) -> None:
@@ -38,7 +38,7 @@ class OutputError(Exception):
         self._errno = cause.errno
 
     def drop(self) -> int:
-        """Send what is still buffered nowhere, and say so, unless the reader has seen enough; the exit status."""
+        """Discard the buffer, print the error unless the reader has closed the pipe, and return the exit status."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
@@ -66,9 +66,9 @@ class _Errors(io.FileIO):
 
 @contextlib.contextmanager
 def streams() -> Iterator[None]:
-    """Standard streams that are there, take every character, and fail as this module says.
+    """Replace standard streams by ones that exist, take every character, and fail as described in this module.
 
-    Those that are no files, such as a test's, are left alone.
+    Streams that are not files, such as a test's, are left alone.
     """
     _occupy(0, os.O_RDONLY)
     _occupy(1, os.O_RDONLY)  # which takes nothing: to write to a closed stream is an error
@@ -84,7 +84,7 @@ def streams() -> Iterator[None]:
 
 
 def _occupy(fd: int, flags: int) -> None:
-    """Open a descriptor that is closed, so that no file of ours gets it and is then written to as a stream."""
+    """Open a closed descriptor, so that no other file gets its number and is written to as a stream."""
     try:
         os.fstat(fd)
     except OSError:
@@ -110,7 +110,7 @@ def _opened(stream: TextIO | None, fd: int, raw: type[io.FileIO]) -> TextIO:
 
 
 def line(text: str = "", *, err: bool = False) -> None:
-    """Print a line for people; nothing in it is active any more."""
+    """Print a line for people; its text is escaped already."""
     stream = sys.stderr if err else sys.stdout
     stream.write(f"{text}\n")
     if err:

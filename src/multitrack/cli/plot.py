@@ -1,4 +1,4 @@
-"""``multitrack plot``."""
+"""``multitrack plot``: draw runs into a picture."""
 
 from __future__ import annotations
 
@@ -20,37 +20,41 @@ from multitrack.security.terminal import safe
 @click.command()
 @choosing
 @click.option("-m", "--metric", "metrics", multiple=True, required=True, metavar="NAME",
-              help="A series or list metric; given again, a further panel. With --parallel: the objective, "
+              help="A series or list metric; each one given adds a panel. With --parallel: the objective, "
                    "such as val_accuracy:max.")  # fmt: skip
 @click.option(
     "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default="plot.png", show_default=True,
-    metavar="FILE", help="Where to write it; .png, .svg or .pdf.",
+    metavar="FILE", help="The file to write: .png, .svg or .pdf.",
 )  # fmt: skip
-@click.option("--parallel", is_flag=True, help="Parallel coordinates: the params to the metric, which colours them.")
 @click.option(
-    "--params", metavar="LIST", help="With --parallel: these params, names or patterns; default: all that differ."
+    "--parallel", is_flag=True, help="Draw parallel coordinates: from params to the metric, which gives the colour."
+)
+@click.option(
+    "--params", metavar="LIST", help="With --parallel: names or patterns of params. Default: all that differ."
 )
 @click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
-@click.option("--log", is_flag=True, help="A logarithmic axis of values.")
+@click.option("--log", is_flag=True, help="Use a logarithmic axis of values.")
 @click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
-              help="An exponential mean, 0 to below 1; the points stand faintly behind.")  # fmt: skip
-@click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: what panels and legend need.")
-@click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels an inch, of a PNG.")
+              help="Smooth with an exponential mean of this weight, 0 to below 1; the points are drawn faintly behind.")  # fmt: skip
+@click.option(
+    "--size", type=(float, float), metavar="W H", help="Width and height in inches. Default: as panels and legend need."
+)
+@click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels per inch of a PNG.")
 def plot(
     source: Source, metrics: tuple[str, ...], path: Path, parallel: bool, params: str | None, x: str, log: bool,
     smooth: float, size: tuple[float, float] | None, dpi: int,
 ) -> None:  # fmt: skip
-    """Draw runs into a PNG, SVG or PDF: a metric of all runs over each other, or parallel coordinates.
+    """Draw runs into a PNG, SVG or PDF: curves of a metric, or parallel coordinates.
 
-    RUN is an id, the beginning of one, or a name; it comes with its children. Without any, all runs of the journal, or
-    those that the filters take.
+    RUN is an id, the prefix of one, or a name; its children are drawn as well. Without RUN, all runs of the journal
+    that match the filters are drawn.
     """
     if parallel and len(metrics) > 1:
-        raise click.UsageError("--parallel has one objective")
+        raise click.UsageError("--parallel takes one metric, the objective")
     if params is not None and not parallel:
-        raise click.UsageError("--params goes with --parallel")
+        raise click.UsageError("--params needs --parallel")
     if params is not None and not listed(params):
-        raise click.UsageError("--params names no param, and without any there is no axis")
+        raise click.UsageError("--params is empty: name at least one param")
     with _blaming("--output"):
         pictures.check_format(path)
     check_place(path)
@@ -78,7 +82,7 @@ def _is_given(option: str) -> bool:
 
 @contextmanager
 def _blaming(*options: str) -> Iterator[None]:
-    """Turns what cannot be drawn into an error of the options that asked for it, where any was given."""
+    """Turn a ``ValueError`` into a usage error of these options, or of none in particular if none was given."""
     try:
         yield
     except ValueError as error:

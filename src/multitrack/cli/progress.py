@@ -1,4 +1,4 @@
-"""Progress on standard error while a command reads runs, and the check of the place that it writes to."""
+"""Progress on standard error while a command reads runs, and a check of its output path."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from multitrack.reading.recorded_run import RecordedRun
 
 
 def check_place(path: Path) -> None:
-    """Check that a file can be written there, before runs are read for it.
+    """Check that a file can be written, before runs are read for it.
 
     Raises:
-        ConfigError: It cannot.
+        ConfigError: The file cannot be written.
     """
     try:
         folder = path.absolute().parent
@@ -34,7 +34,7 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def counting() -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal's stderr how many runs were read."""
+    """Show on a terminal's stderr how many runs were read."""
     console = Console(stderr=True, highlight=False, emoji=False)
     if not console.is_terminal or os.environ.get("TERM") == "dumb":
         yield lambda _: None
@@ -45,7 +45,7 @@ def counting() -> Iterator[Callable[[int], None]]:
 
 
 def counted(runs: Iterable[RecordedRun], progress: Callable[[int], None]) -> Iterator[RecordedRun]:
-    """The runs, each told as it is asked for."""
+    """Yield the runs, reporting the count of each."""
     for count, run in enumerate(runs, 1):
         progress(count)
         yield run

@@ -1,4 +1,4 @@
-"""``multitrack report``."""
+"""``multitrack report``: write or serve an HTML page of runs."""
 
 from __future__ import annotations
 
@@ -22,30 +22,32 @@ from multitrack.security.terminal import safe
 @click.command()
 @choosing
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default="report.html",
-              show_default=True, metavar="FILE", help="Where to write it.")  # fmt: skip
-@click.option("--title", help="What it is called. Default: the runs' project.")
-@click.option("--no-charts", is_flag=True, help="Leave out the graphs; needs no Plotly, and is some 5 MB smaller.")
+              show_default=True, metavar="FILE", help="The file to write.")  # fmt: skip
+@click.option("--title", help="Title of the page. Default: the runs' project.")
+@click.option(
+    "--no-charts", is_flag=True, help="Leave out the graphs. The page then needs no Plotly and is some 5 MB smaller."
+)
 @click.option("--points", type=click.IntRange(min=10), default=1200, show_default=True,
-              help="Points of each series at most; longer ones are thinned without losing extremes.")  # fmt: skip
+              help="At most N points of each series; longer ones are thinned without losing extremes.")  # fmt: skip
 @click.option("--lines", type=click.IntRange(min=0), default=2000, show_default=True,
-              help="Log lines of each run at most: the first and the last.")  # fmt: skip
-@click.option("--open", "open_", is_flag=True, help="Open it in the browser.")
+              help="At most N log lines of each run: the first and the last.")  # fmt: skip
+@click.option("--open", "open_", is_flag=True, help="Open the page in the browser.")
 @click.option("--watch", is_flag=True,
-              help="Serve it on 127.0.0.1 instead, up to date while training runs, until Ctrl-C.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), help="With --watch: default: any that is free.")
+              help="Serve the page on 127.0.0.1 instead, updated while training runs, until Ctrl-C.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), help="With --watch: the port. Default: any free one.")
 @click.option("--every", type=click.FloatRange(min=0.1),
-              help="With --watch: seconds between looks at the journal; default: 2.")  # fmt: skip
+              help="With --watch: seconds between reads of the journal. Default: 2.")  # fmt: skip
 def report(
     source: Source, path: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
     port: int | None, every: float | None,
 ) -> None:  # fmt: skip
-    """Write an HTML page of the runs: table, graphs, parallel coordinates, and each run on a page of its own.
+    """Write an HTML page of runs: a table, graphs, parallel coordinates, and a page for each run.
 
-    One file that needs no network. RUN is an id, the beginning of one, or a name; it comes with its children. Without
-    any, all runs of the journal, or those that the filters take.
+    The page is one file that needs no network. RUN is an id, the prefix of one, or a name; its children are included.
+    Without RUN, all runs of the journal that match the filters are included.
     """
     if not watch and (port is not None or every is not None):
-        raise click.UsageError(f"{'--port' if port is not None else '--every'} goes with --watch")
+        raise click.UsageError(f"{'--port' if port is not None else '--every'} needs --watch")
     if watch:
         options = Options(title, not no_charts, points, lines)
         _watch(source, options, port or 0, 2.0 if every is None else every, open_)
@@ -53,10 +55,10 @@ def report(
     check_place(path)
     runs = source()
     first = next(runs, None)
-    if first is None:  # whatever was written before stays
+    if first is None:  # an earlier page stays
         given = click.get_current_context().params
         say_none_chosen(open_journal(given["journal"]), given["where"])
-        output.say(f"{path} is not written")
+        output.say(f"{path} was not written")
         sys.exit(1)
     with counting() as progress:
         count = write_page(
@@ -80,7 +82,7 @@ def _watch(source: Source, options: Options, port: int, every: float, open_: boo
         server = PageServer(watched, port)
     except OSError as error:
         raise ConfigError(output.told(error)) from None
-    output.line(f"{server.url}\nserved to this machine alone; Ctrl-C ends it")
+    output.line(f"{server.url}\nserved on this machine only; Ctrl-C stops it")
     sys.stdout.flush()  # into a pipe, too: it is what one waits for
     if open_:
         webbrowser.open(server.url)

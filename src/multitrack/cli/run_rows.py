@@ -1,4 +1,4 @@
-"""How a run's status and delivery are shown, in tables and as JSON."""
+"""Status and delivery of a run, in tables and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS: Final = {"finished": "green", "failed": "red", "killed": "yellow", "ru
 
 
 def colour_of(status: str) -> str:
-    """How a status is coloured."""
+    """Return the colour of a status."""
     return _COLOURS.get(status, "")
 
 
@@ -27,7 +27,7 @@ def status_cell(status: str) -> list[Piece]:
 
 
 def lane_pieces(lane: LaneReport) -> Iterator[Piece]:
-    """How far a lane is, coloured."""
+    """Describe the progress of a lane, coloured."""
     if lane.complete:
         yield "delivered", "green"
     else:
@@ -37,7 +37,7 @@ def lane_pieces(lane: LaneReport) -> Iterator[Piece]:
 
 
 def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
-    """A run for machines; with params, metrics, references and context where ``full``."""
+    """Return a run as JSON values; with params, metrics, references and context if ``full``."""
     summary, manifest = run.summary(), run.manifest
     told: dict[str, Any] = {
         "id": run.id, "name": manifest.name, "project": manifest.project, "status": summary.status,
@@ -64,12 +64,12 @@ def run_as_json(run: RecordedRun, *, full: bool = False) -> dict[str, Any]:
 
 
 def report_as_json(report: DeliveryReport) -> dict[str, Any]:
-    """A delivery report for machines."""
+    """Return a delivery report as JSON values."""
     return {name: msgspec.structs.asdict(lane) for name, lane in report.items()}
 
 
 def options_of(manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """Where each backend delivers to, as `multitrack sync` will go by."""
+    """Return the options of each backend that `multitrack sync` will use, without empty ones."""
     return {
         entry.name: {key: value for key, value in entry.options.items() if value not in (None, "", [], {})}
         for entry in manifest.backends

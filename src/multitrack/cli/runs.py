@@ -1,4 +1,4 @@
-"""``multitrack runs``: the runs of a journal, and how far each backend is."""
+"""``multitrack runs``: list the runs of a journal and their delivery."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _NAME: Final = 60
 @JOURNAL
 @click.option("--project", help="Only runs of this project.")
 @click.option(
-    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
+    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs with this status."
 )
-@click.option("--where", metavar="FILTER", help="Only runs that a filter takes; `multitrack compare --help` has it.")
+@click.option("--where", metavar="FILTER", help="Only runs that match a filter; see `multitrack compare --help`.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N runs.")
 @JSON
 def runs(
     journal: Path | None, project: str | None, status: str | None, where: str | None, limit: int | None, as_json: bool
 ) -> None:
-    """List the runs of a journal, oldest first, and how far each backend is."""
+    """List the runs of a journal, oldest first, with the delivery to each backend."""
     reader = open_journal(journal)
     found: deque[RecordedRun] = deque(reader.runs(project, status=status, where=where), limit)
     if not found:
@@ -49,7 +49,7 @@ def runs(
 
 
 def print_runs(runs: Iterable[RecordedRun]) -> None:
-    """The table of ``multitrack runs``."""
+    """Print the table of ``multitrack runs``."""
     screen = Screen()
     table = Table([
         Heading("run"), Heading("name", fold=True), Heading("project", fold=True, spare=2), Heading("status"),
@@ -64,11 +64,11 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
             took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     if left_out := table.print(screen):
-        screen.note(f"no room for {', '.join(left_out)}; --json has all", "dim")
+        screen.note(f"columns that do not fit: {', '.join(left_out)} (--json has all)", "dim")
 
 
 def _cut(name: str) -> str:
-    """A name in a listing of one line a run; ``show`` has all of it."""
+    """Cut a name to fit a listing; ``show`` has all of it."""
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""``multitrack backends`` and ``multitrack config``: the set-up that holds here."""
+"""``multitrack backends`` and ``multitrack config``: show the setup of this directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from multitrack.security.terminal import safe
 @click.command()
 @JSON
 def backends(as_json: bool) -> None:
-    """List the backends: installed, and known but not installed."""
+    """List the backends, installed or not."""
     installed = plugins.installed()
     selected = load_config().settings.backends
     rows = []
@@ -46,7 +46,7 @@ def backends(as_json: bool) -> None:
 @click.command()
 @JSON
 def config(as_json: bool) -> None:
-    """Show the config that holds here, and where each value came from."""
+    """Show the config of this directory, and where each value came from."""
     loaded = load_config()
     rows: list[tuple[str, str, Any, str]] = [
         ("", field.name, getattr(loaded.settings, field.name), loaded.origins[field.name])
@@ -72,7 +72,7 @@ def config(as_json: bool) -> None:
 
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The table of ``multitrack backends``."""
+    """Print the table of ``multitrack backends``."""
     table = text_table("backend", "distribution", "selected", "")
     for row in rows:
         hint = row["problem"] or ("" if row["distribution"] else to_install(row["name"], f"./plugins/{row['name']}"))
@@ -81,9 +81,9 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
-    """The table of ``multitrack config``."""
+    """Print the table of ``multitrack config``."""
     screen = Screen()
-    screen.note(f"config file: {safe(place)}" if place else "no config file found: defaults")
+    screen.note(f"config file: {safe(place)}" if place else "no config file found, using defaults")
     table = text_table("key", "value", "from")
     for section, key, value, origin in rows:
         add_row(table, f"[{section}] {key}" if section else key, value_text(value), origin)
@@ -91,7 +91,7 @@ def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -
 
 
 def without_secret(name: str, value: Any) -> Any:
-    """An option's value without credentials."""
+    """Return an option's value without credentials."""
     if not isinstance(value, str) or not value:
         return value
     return REDACTED if is_secret_name(name) else without_credentials(value)

@@ -1,4 +1,4 @@
-"""``multitrack show``: all of one run."""
+"""``multitrack show``: show one run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from multitrack.records import ArtifactRef
 from multitrack.security.terminal import safe
 from multitrack.summaries.summary import Summary
 
-#: Kinds of wrong calls that are named.
+#: How many kinds of wrong calls are named.
 _WRONG: Final = 20
 
 
@@ -29,9 +29,9 @@ _WRONG: Final = 20
 @JOURNAL
 @JSON
 def show(run: str, journal: Path | None, as_json: bool) -> None:
-    """Show one run: params, metrics, references, where it came from, and its delivery.
+    """Show one run: params, metrics, references, origin and delivery.
 
-    RUN is a run's id, the beginning of one, or a name that only one run has.
+    RUN is a run's id, the prefix of one, or a name that only one run has.
     """
     found = open_journal(journal).run(run)
     if as_json:
@@ -41,7 +41,7 @@ def show(run: str, journal: Path | None, as_json: bool) -> None:
 
 
 def print_run(run: RecordedRun) -> None:
-    """All of ``multitrack show``."""
+    """Print everything that ``multitrack show`` shows."""
     screen, summary, manifest = Screen(), run.summary(), run.manifest
     facts = Table([Heading("", style="dim"), Heading("", fold=True)], header=False)
     told: tuple[tuple[str, Cell | None], ...] = (
@@ -51,7 +51,7 @@ def print_run(run: RecordedRun) -> None:
         ("started", moment(manifest.created)),
         ("took", took(run.took(summary))), ("log lines", str(summary.lines) if summary.lines else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
-        ("lost", f"{summary.lost} records: the disk did not take them" if summary.lost else None),
+        ("lost", f"{summary.lost} records that could not be written to disk" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
         ("trained again", _trained_again(summary)),
         ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
@@ -66,7 +66,7 @@ def print_run(run: RecordedRun) -> None:
         screen, "wrong call", ("times", "reason"), [(call, (str(n), why)) for (call, why), n in wrong[:_WRONG]]
     )
     if len(wrong) > _WRONG:
-        screen.note(f"{len(wrong) - _WRONG} other kinds of wrong calls: --json has all", "dim")
+        screen.note(f"{len(wrong) - _WRONG} other kinds of wrong calls (--json has all)", "dim")
     print_section(
         screen,
         "param",
@@ -95,7 +95,7 @@ def print_run(run: RecordedRun) -> None:
 
 
 def _digest(ref: ArtifactRef) -> str:
-    return ref.digest[:19] if ref.digest else "not known yet" if ref.pending else ""
+    return ref.digest[:19] if ref.digest else "being computed" if ref.pending else ""
 
 
 def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
@@ -114,7 +114,7 @@ def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
 
 
 def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:
-    """The last value of each series and list with how many they have, then simple metrics, be they of the same name."""
+    """List the last value and length of each series and list, then the simple metrics, also those of the same name."""
     series = {**summary.lists, **summary.series}
     rows = [(name, (value_text(found.last), str(found.count))) for name, found in series.items()]
     for name, value in summary.simple.items():
@@ -125,4 +125,4 @@ def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:
 def _trained_again(summary: Summary) -> str | None:
     epochs, batches = summary.skipped_epochs, summary.skipped_batches
     both = " and ".join(f"{count} {what}" for count, what in ((epochs, "epochs"), (batches, "batches")) if count)
-    return f"{both} that the run held, not recorded a second time" if both else None
+    return f"{both}, not recorded a second time" if both else None

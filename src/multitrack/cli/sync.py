@@ -34,16 +34,18 @@ _LINE_EVERY: Final = 10.0
     "--trust",
     multiple=True,
     metavar="PATH",
-    help="A backend's import path that may be loaded, though only the journal names it.",
+    help="Import path of a backend that may be loaded although only the journal names it. Can be given several times.",
 )
-@click.option("--no-wait", is_flag=True, help="Do not wait for what another process is delivering.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for runs that another process is delivering.")
 @JSON
 def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
-    """Deliver what is pending, of all runs or of each RUN, and wait until everything has arrived.
+    """Deliver the pending records of all runs, or of each RUN, and wait until they have arrived.
 
-    Goes on as long as records move. What another process is delivering is left to it, and waited for; of a run that is
-    still being written, as far as it goes now. A run whose process died is ended as killed. Secrets come from the
-    environment, as each tracker wants them. Exit status: 0 everything has arrived, 1 something has not.
+    The wait lasts as long as records move. Runs that another process is delivering are left to it and waited for. Of a
+    run that is still being written, the records written so far are delivered. A run whose process died is ended as
+    killed. Credentials come from the environment, as each tracker's SDK expects them.
+
+    Exit status: 0 everything has arrived, 1 something has not.
     """
     with SyncProgress() as progress:
         reports = deliver(
@@ -58,11 +60,11 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_
 
 
 class SyncProgress:
-    """Shown while it works: a line that changes on a terminal, one now and then elsewhere."""
+    """Progress on stderr: a line that changes on a terminal, a new line now and then elsewhere."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, emoji=False)
-        self._status = self._console.status("looking for what is pending") if self._console.is_terminal else None
+        self._status = self._console.status("looking for pending records") if self._console.is_terminal else None
         self._next = 0.0 if self._status is not None else time.monotonic() + _LINE_EVERY
 
     def __enter__(self) -> Self:
@@ -77,32 +79,32 @@ class SyncProgress:
             self._status.stop()
 
     def show(self, settling: Settling) -> None:
-        """Called again and again with what is waited for."""
+        """Show how far delivery is; called often."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + (0.2 if self._status is not None else _LINE_EVERY)
         runs = [*_counted(settling.waiting, ""), *_counted(settling.stalled, " stalled")]
         delivered = sum(state.delivered for state in settling.states.values())
-        text = f"delivering {', '.join(runs) or 'the rest'} · {delivered} records there"
+        text = f"delivering {', '.join(runs) or 'the rest'} · {delivered} records delivered"
         if self._status is not None:
             self._status.update(Text(safe(text)))
         else:
             self.notice(text)
 
     def notice(self, text: str) -> None:
-        """A sentence for the user."""
+        """Print a sentence for the user."""
         self._console.print(f"multitrack: {safe(text)}", markup=False, soft_wrap=True)
 
 
 def _counted(lanes: Iterable[tuple[Path, str]], suffix: str) -> list[str]:
-    """How many runs of each backend."""
+    """Count the runs of each backend, in words."""
     counts = Counter(backend for _, backend in lanes)
     return [f"{backend}: {count} {'run' if count == 1 else 'runs'}{suffix}" for backend, count in counts.items()]
 
 
 def print_reports(reports: Mapping[str, DeliveryReport]) -> None:
-    """What ``multitrack sync`` did."""
+    """Print the result of ``multitrack sync``."""
     if not reports:
         output.line("nothing is pending")
     for run_id, report in reports.items():

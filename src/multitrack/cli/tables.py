@@ -32,7 +32,7 @@ _WORDS: Final = re.compile(r"\n|[^ \n]+ *| +")
 
 
 class Heading(NamedTuple):
-    """How the cells of a column stand.
+    """Title and layout of a column.
 
     Attributes:
         title: What stands above them.
