@@ -37,7 +37,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def trusted(isolated: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A config that names the backends of ``recording_backends``, which ``multitrack sync`` then may import."""
-    names = ("file", "raising", "closed", "picky", "flaky", "losing", "hung")
+    names = ("file", "raising", "closed", "picky", "flaky", "losing", "hung", "waiting")
     monkeypatch.setenv("MULTITRACK_BACKENDS", ",".join(f"recording_backends:{name}" for name in names))
 
 

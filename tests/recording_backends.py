@@ -157,6 +157,17 @@ class HungBackend(FileBackend):
         time.sleep(10_000)
 
 
+class WaitingBackend(FileBackend):
+    """Delivers nothing before there is a file ``go`` in the current directory."""
+
+    name = "waiting"
+
+    def write_all(self, run: RunInfo, what: str, records: Sequence[Record]) -> None:
+        while not Path("go").exists():
+            time.sleep(0.02)
+        super().write_all(run, what, records)
+
+
 class CountingBackend(FileBackend):
     """Only counts."""
 
@@ -174,6 +185,7 @@ picky = PickyBackend()
 flaky = FlakyBackend()
 losing = LosingBackend()
 hung = HungBackend()
+waiting = WaitingBackend()
 
 
 def delivered(path: Path, what: str | None = None) -> list[dict[str, Any]]:

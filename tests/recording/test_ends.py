@@ -61,19 +61,19 @@ def test_what_leaves_the_block_decides_how_it_ended(error: BaseException, status
     ("body", "status", "code"),
     [
         ("pass", "finished", 0), ("sys.exit(0)", "finished", 0), ("raise ValueError('x')", "failed", 1),
-        ("raise KeyboardInterrupt", "killed", None), ("os.kill(os.getpid(), signal.SIGTERM)", "killed", -15),
+        ("raise KeyboardInterrupt", "killed", -2), ("os.kill(os.getpid(), signal.SIGTERM)", "killed", -15),
         ("os.kill(os.getpid(), signal.SIGKILL)", "killed", -9), ("os._exit(0)", "killed", 0),
         ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); os.kill(os.getpid(), signal.SIGTERM)", "finished", 143),
     ],
 )  # fmt: skip
-def test_how_a_process_goes_with_a_run_open(tmp_path: Path, body: str, status: str, code: int | None) -> None:
+def test_how_a_process_goes_with_a_run_open(tmp_path: Path, body: str, status: str, code: int) -> None:
     script = (
         "import multitrack, os, signal, sys\n"
         "run = multitrack.start_run(config={'delivery': 'off', 'journal': 'j'})\n"
         f"run.log_metric('x', 1.0, step=0)\n{body}\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=False)
-    assert code is None or done.returncode == code, done.stderr.decode()
+    assert done.returncode == code, done.stderr.decode()
     (run,) = multitrack.open_journal(tmp_path / "j").runs()
     deadline = time.monotonic() + 5
     while run.summary().status == "running" and time.monotonic() < deadline:
