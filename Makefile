@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
-KERAS_TESTS := tests/keras
+KERAS_TESTS := tests/keras tests/keras_tuner
 
 .PHONY: demo test keras bench lint types clean
 

@@ -9,8 +9,8 @@ import keras
 import pytest
 
 import multitrack
-from multitrack.keras import BatchTrackingCallback, TrackingCallback
-from multitrack.keras.async_batches import InOrder
+from multitrack.keras import TrackingCallback
+from multitrack.keras.batches import InOrder
 
 BACKEND = keras.config.backend()
 asynchronous = pytest.mark.backends("jax", "torch")  # TensorFlow always calls the hooks on the training thread
@@ -34,13 +34,13 @@ class SetsRates(keras.callbacks.Callback):
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each call of the batch hook, whether it came on another thread than the test's."""
     found: list[bool] = []
-    hook, here = BatchTrackingCallback.on_train_batch_end, threading.get_ident()
+    hook, here = TrackingCallback.on_train_batch_end, threading.get_ident()
 
     def noted(self: Any, batch: int, logs: Any = None) -> None:
         found.append(threading.get_ident() != here)
         hook(self, batch, logs)
 
-    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", noted)
+    monkeypatch.setattr(TrackingCallback, "on_train_batch_end", noted)
     return found
 
 
@@ -98,7 +98,7 @@ def test_keras_calls_at_once_what_could_not_be_told_elsewhere(compiled, data, th
         def train_step(self, *args: Any) -> Any:
             return super().train_step(*args)
 
-    class Mine(BatchTrackingCallback):
+    class Mine(TrackingCallback):
         pass
 
     own = Own([keras.Input((4,)), keras.layers.Dense(1)])
@@ -115,7 +115,7 @@ def test_keras_calls_at_once_what_could_not_be_told_elsewhere(compiled, data, th
     if BACKEND == "jax":
         assert len(trained(compiled(steps_per_execution=2), data, epochs=1)) == 3
     assert set(threads) == {False}
-    assert not BatchTrackingCallback().async_safe  # asked by somebody else
+    assert not TrackingCallback().async_safe  # asked by somebody else
 
 
 @asynchronous
@@ -138,7 +138,7 @@ def test_a_callback_without_a_list_records_what_it_can_tell(compiled, data, thre
 @asynchronous
 @pytest.mark.parametrize(("error", "status"), [(ZeroDivisionError, "failed"), (KeyboardInterrupt, "killed")])
 def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded, monkeypatch, error, status):
-    gate, hook = threading.Event(), BatchTrackingCallback.on_train_batch_end
+    gate, hook = threading.Event(), TrackingCallback.on_train_batch_end
 
     def held_up(self: Any, batch: int, logs: Any = None) -> None:
         if batch == 0:
@@ -151,7 +151,7 @@ def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded
         threading.Timer(0.2, gate.set).start()  # by then the run is about to end
         raise error
 
-    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", held_up)
+    monkeypatch.setattr(TrackingCallback, "on_train_batch_end", held_up)
     with pytest.raises(error), multitrack.start_run() as run:
         compiled().fit(batches(), steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[TrackingCallback(run, 1)])
     held = recorded(run)

@@ -231,13 +231,13 @@ def test_the_model_is_left_alone_between_points(data, compiled, monkeypatch):
     """On JAX every look at ``callback.model`` costs a synchronisation."""
     callback = TrackingCallback(log_freq=4)
     looks: list[str] = []
-    monkeypatch.setattr("multitrack.keras.model.learning_rates", lambda model: looks.append("rate") or {})
+    monkeypatch.setattr("multitrack.keras.fit.learning_rates", lambda model: looks.append("rate") or {})
     with multitrack.start_run():
         callback.set_model(compiled())
         callback.set_params({"epochs": 1, "steps": 9})
         callback.on_train_begin()
         callback.on_epoch_begin(0)
-        monkeypatch.setattr(BatchTrackingCallback, "model", property(lambda self: looks.append("model")))
+        monkeypatch.setattr(TrackingCallback, "model", property(lambda self: looks.append("model")))
         for batch in range(9):
             callback.on_train_batch_end(batch, {"loss": 1.0})
     assert looks == ["model", "rate"] * 2

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import multitrack
-from multitrack.keras import TrackingCallback, throughput
+from multitrack.keras import TrackingCallback, fit
 from multitrack.keras import model as models
-from multitrack.keras.throughput import Throughput
+from multitrack.keras.fit import Throughput
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning"),  # as it is meant to
@@ -24,7 +24,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(throughput.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(fit.time, "perf_counter", lambda: self.now)
 
 
 class Passes(keras.callbacks.Callback):
