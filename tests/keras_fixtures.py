@@ -23,6 +23,7 @@ from multitrack.reading.recorded_run import RecordedRun
 
 BACKEND = keras.config.backend()
 BACKENDS = {"jax", "tensorflow", "torch"}
+KERAS = tuple(int(part) for part in keras.version().split(".")[:2])
 #: ``test_ranks_torch.py`` and the like are of one backend, and run in the environment that has it.
 collect_ignore_glob = [f"*_{other}.py" for other in BACKENDS if other != BACKEND]
 if BACKEND != "tensorflow":  # what is delivered is the same on all; one environment has the trackers' SDKs
@@ -36,6 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wrong = {name for mark in marks.values() if mark is not None for name in mark.args} - BACKENDS
     assert not wrong, f"tests of {wrong} would run nowhere"
     others = [item for item, mark in marks.items() if mark is not None and BACKEND not in mark.args]
+    versions = {item: item.get_closest_marker("keras_from") for item in items}
+    others += [item for item, mark in versions.items() if mark is not None and mark.args > KERAS and item not in others]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
 

@@ -216,17 +216,6 @@ def test_gradient_accumulation_counts_batches(data, compiled, recorded):
     assert [step for step, _ in points(recorded(run), "batch/loss")] == [5, 10]
 
 
-def test_only_batch_logging_overrides_batch_hooks():
-    """Otherwise Keras would give up asynchronous dispatch on JAX and torch (``callback_list.py``)."""
-    hooks = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")
-    epochs, batches = TrackingCallback(), TrackingCallback(log_freq=3)
-    assert isinstance(batches, TrackingCallback)
-    assert type(epochs) is TrackingCallback
-    assert all(hasattr(getattr(epochs, hook), "_is_default") for hook in hooks)
-    assert [hook for hook in hooks if not hasattr(getattr(batches, hook), "_is_default")] == ["on_train_batch_end"]
-    assert not getattr(epochs, "async_safe", False)
-
-
 def test_the_model_is_left_alone_between_points(data, compiled, monkeypatch):
     """On JAX every look at ``callback.model`` costs a synchronisation."""
     callback = TrackingCallback(log_freq=4)
@@ -458,9 +447,11 @@ def test_wrong_runs_and_subclasses_are_said():
 
     with pytest.raises(TypeError, match=r"must be a multitrack\.Run, got int"):
         TrackingCallback(5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="Mine must derive from BatchTrackingCallback"):
-        Mine(log_freq=5)
+    assert isinstance(Mine(log_freq=5), BatchTrackingCallback)
+    assert not isinstance(Mine(), BatchTrackingCallback)
+    assert not isinstance(Mine(log_freq=5), MineWithBatches)
     assert type(MineWithBatches(log_freq=5)) is MineWithBatches
+    assert MineWithBatches().log_freq == 1
     with pytest.raises(ValueError, match="log_freq"):
         BatchTrackingCallback(log_freq="epoch")  # type: ignore[arg-type]
 
