@@ -6,6 +6,8 @@ particular to some.
 
 import gc
 import os
+import threading
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -126,3 +128,22 @@ def journal(project: Path) -> Callable[[], dict[str, Any]]:
         return named
 
     return read
+
+
+class Clock:
+    """Seconds that pass where a test says so, on each thread by itself; far from zero, as a machine's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here = threading.local()
+        monkeypatch.setattr(time, "perf_counter", self.now)
+
+    def now(self) -> float:
+        return getattr(self.here, "now", 1e9)
+
+    def go_on(self, seconds: float) -> None:
+        self.here.now = self.now() + seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
