@@ -41,6 +41,7 @@ def several(*case: Any) -> Any:
         several(10, 4, [5, 10, 15]),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # Keras before 3.11, in an execution
 def test_batches_are_counted_as_the_optimizer_counts(data, compiled, recorded, per_execution, every, steps):
     model, seen = compiled(steps_per_execution=per_execution), Seen()
     with multitrack.start_run() as run:

@@ -175,6 +175,7 @@ def test_a_train_step_with_nested_logs(data, recorded):
     assert held.summary().mistakes == 0
 
 
+@pytest.mark.keras_from(3, 15)
 def test_several_optimizers(compiled, data, recorded):
     chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.5), {"bias": keras.optimizers.SGD(0.25)})
     with multitrack.start_run() as run:

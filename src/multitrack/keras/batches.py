@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import keras
 
 from multitrack.inputs.prepare import to_step
+from multitrack.keras import internals
 from multitrack.keras import model as models
 from multitrack.keras.fit import Fit
 from multitrack.keras.guard import guarded
@@ -110,6 +111,8 @@ class Batches:
             self._end_elsewhere(done, logs)
             return
         fit, every = self._fit, self._every
+        if fit.begun and not internals.REPORTS_LAST_BATCH:
+            done += self._at_once - 1
         steps = fit.params.get("steps")
         self._execution = done - self._at_once
         if steps is not None and done > steps:

@@ -13,6 +13,10 @@ from typing import Any, Final
 import keras
 
 _ON_JAX: Final = keras.config.backend() == "jax"
+_RELEASE: Final = tuple(int(part) for part in keras.version().split(".")[:2])
+
+#: Whether batches that are trained at once are reported by the number of the last of them; before, by the first.
+REPORTS_LAST_BATCH: Final = _RELEASE >= (3, 11)
 
 #: By the class that has them.
 NAMES: Final = {
@@ -83,7 +87,12 @@ def rate_source(optimizer: Any) -> Any:
     if source is not None:
         return source
     rate = optimizer.learning_rate
-    return rate if isinstance(rate, keras.Variable) else None
+    return rate if is_variable(rate) else None
+
+
+def is_variable(value: Any) -> bool:
+    """Whether it is one of Keras' variables; in Keras 3.5 the optimizers' are no ``keras.Variable``."""
+    return isinstance(value, keras.Variable) or (hasattr(value, "assign") and hasattr(value, "value"))
 
 
 def variables_on_jax(model: Any) -> Sequence[Any] | None:

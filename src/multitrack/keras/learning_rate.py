@@ -54,7 +54,7 @@ class Rates:
         found = []
         for name, optimizer in zip(rates, optimizers, strict=True):
             variable = optimizer.learning_rate
-            if not isinstance(variable, keras.Variable) or id(variable) not in places:
+            if not internals.is_variable(variable) or id(variable) not in places:
                 return
             found.append((name, optimizer, variable, places[id(variable)], internals.variable_reader(variable)))
         self._found = found
@@ -94,7 +94,7 @@ def foreseen(model: Any) -> Callable[[int], dict[str, float]] | None:
         if type(inner).learning_rate is not keras.optimizers.Optimizer.learning_rate:
             return None
         source = internals.rate_source(inner)
-        if isinstance(source, keras.Variable):
+        if internals.is_variable(source):
             rates.append(lambda _, rate=float(source): rate)  # type: ignore[misc]
         elif isinstance(source, keras.optimizers.schedules.LearningRateSchedule) and (
             inner is optimizer and internals.counts_exactly(optimizer)
