@@ -31,6 +31,11 @@ collect_ignore_glob = [f"*_{other}.py" for other in BACKENDS if other != BACKEND
 if BACKEND != "tensorflow":  # what is delivered is the same on all; one environment has the trackers' SDKs
     collect_ignore_glob += ["test_distributed.py", "test_figure_delivery.py"]
 
+#: Before Keras 3.11, TensorFlow calls no hook for an execution of several steps in which the data end.
+REPORTS_CUT_EXECUTIONS = BACKEND != "tensorflow" or KERAS >= (3, 11)
+#: What models are compiled with, beside what a test says.
+HOW: dict[str, Any] = {}
+
 Data = tuple[np.ndarray, np.ndarray]
 
 
@@ -77,8 +82,16 @@ def model() -> Any:
 def make_model(**compile_args: Any) -> Any:
     """A model of one layer, compiled with SGD unless told otherwise."""
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
-    net.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", "metrics": ["accuracy"], **compile_args})
+    net.compile(
+        **{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", "metrics": ["accuracy"], **HOW, **compile_args}
+    )
     return net
+
+
+@pytest.fixture
+def eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models run as they are: for tests of many models, whose compilation would take most of their time."""
+    monkeypatch.setitem(HOW, "run_eagerly", True)
 
 
 @pytest.fixture

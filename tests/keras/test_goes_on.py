@@ -12,7 +12,7 @@ import multitrack.keras_tuner
 from multitrack.keras import TrackingCallback
 from searches import WARNINGS
 
-pytestmark = [pytest.mark.case(25), *WARNINGS]
+pytestmark = [pytest.mark.case(25), pytest.mark.usefixtures("eagerly"), *WARNINGS]
 
 
 def steps(held: Any, name: str = "loss") -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import multitrack
+from keras_fixtures import REPORTS_CUT_EXECUTIONS
 from multitrack.keras import BatchTrackingCallback, TrackingCallback
 
 BACKEND = keras.config.backend()
@@ -116,7 +117,8 @@ def test_a_generator_that_ends_within_an_execution(compiled, data, recorded):
     with multitrack.start_run() as run:
         model.fit(batches(), steps_per_epoch=8, shuffle=False, verbose=0, callbacks=[TrackingCallback(run, 1)])
         model.fit(*data, batch_size=10, verbose=0, callbacks=[TrackingCallback(run, 1)])
-    assert [step for step, _ in points(recorded(run), "batch/loss")] == [4, 5, 9, 10]
+    steps = [step for step, _ in points(recorded(run), "batch/loss")]
+    assert steps == ([4, 5, 9, 10] if REPORTS_CUT_EXECUTIONS else [4, 9])
 
 
 def test_sample_weights(model, data):

@@ -11,7 +11,7 @@ from multitrack.keras import TrackingCallback
 from multitrack.keras.resume import Mark
 from repeated_training import Stop, backup, everything_is_there, fit, loaded, said, steps
 
-pytestmark = pytest.mark.case(2)
+pytestmark = [pytest.mark.case(2), pytest.mark.usefixtures("eagerly")]
 
 
 # -- not repeated -------------------------------------------------------------------------------------------------

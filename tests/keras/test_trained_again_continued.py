@@ -9,7 +9,7 @@ import multitrack
 from multitrack.keras import TrackingCallback
 from repeated_training import Stop, backup, everything_is_there, fit, loaded, said, steps
 
-pytestmark = pytest.mark.case(2)
+pytestmark = [pytest.mark.case(2), pytest.mark.usefixtures("eagerly")]
 
 
 def test_a_loop_of_fits_that_is_continued_repeats_what_the_run_holds(compiled, data, recorded, caplog):

@@ -15,7 +15,7 @@ from multitrack.cli import main
 from multitrack.testing import MemoryBackend
 from repeated_training import Stop, fit, loaded, steps
 
-pytestmark = pytest.mark.case(2)
+pytestmark = [pytest.mark.case(2), pytest.mark.usefixtures("eagerly")]
 
 
 JOB = """

@@ -66,8 +66,8 @@ def test_directions_of_several_objectives_by_public_names():
 
 def test_without_its_name_for_a_checkpoint_none_is_referred_to(data, project, journal, monkeypatch):
     """KerasTuner finds its own file all the same."""
-    monkeypatch.setattr(internals, "checkpoint_path", lambda tuner, trial_id: without(object(), trial_id))
-    without = internals.checkpoint_path
+    whole = internals.checkpoint_path
+    monkeypatch.setattr(internals, "checkpoint_path", lambda tuner, trial_id: whole(object(), trial_id))
     search(make("RandomSearch", build, project, max_trials=1), data)
     summary = journal()["trial-0"].summary()
     assert not summary.artifacts
