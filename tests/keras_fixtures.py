@@ -31,7 +31,7 @@ collect_ignore_glob = [f"*_{other}.py" for other in BACKENDS if other != BACKEND
 if BACKEND != "tensorflow":  # what is delivered is the same on all; one environment has the trackers' SDKs
     collect_ignore_glob += ["test_distributed.py", "test_figure_delivery.py"]
 
-#: Before Keras 3.11, TensorFlow calls no hook for an execution of several steps in which the data end.
+#: Before Keras 3.11, TensorFlow has no logs of an execution of several steps in which the data end, and counts it whole.
 REPORTS_CUT_EXECUTIONS = BACKEND != "tensorflow" or KERAS >= (3, 11)
 #: What models are compiled with, beside what a test says.
 HOW: dict[str, Any] = {}
@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     assert not wrong, f"tests of {wrong} would run nowhere"
     others = [item for item, mark in marks.items() if mark is not None and BACKEND not in mark.args]
     versions = {item: item.get_closest_marker("keras_from") for item in items}
+    if not REPORTS_CUT_EXECUTIONS:
+        others += [item for item in items if item.get_closest_marker("cut_execution") and item not in others]
     others += [item for item, mark in versions.items() if mark is not None and mark.args > KERAS and item not in others]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]

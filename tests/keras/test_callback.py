@@ -42,7 +42,7 @@ def test_steps_follow_initial_epoch(model, data, recorded):
     assert recorded(run).get_params()["fit/initial_epoch"] == 4
 
 
-@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # Keras before 3.11, in an execution
+@pytest.mark.cut_execution
 def test_params_summary_and_model_are_recorded(data, compiled, recorded):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=5, decay_rate=0.5)
     model = compiled(

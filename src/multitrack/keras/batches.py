@@ -165,7 +165,6 @@ class Batches:
             self._count = self._in_order.last
         self._in_order = None
         self._correct(model)
-        self._count_unreported(model)
         self._before = self._count
         # In a loop that Keras has not begun, and that does not train the model, later ones begin at 0 again.
         if self._fit.begun or models.batches_trained(model):
@@ -183,12 +182,6 @@ class Batches:
             trained = models.batches_trained(model) - self._counted
             if self._execution < trained:
                 self._count = min(self._count, self._before + trained)
-
-    def _count_unreported(self, model: Any) -> None:
-        """Before Keras 3.11, TensorFlow reports no execution in which the data ended; the optimizer has counted it."""
-        if self._at_once > 1 and not internals.REPORTS_LAST_BATCH and models.counts_each_batch(model):
-            missing = self._before + models.batches_trained(model) - self._counted - self._count
-            self._count += missing if 0 < missing < self._at_once else 0
 
     @guarded
     def _record(self, step: int, seen: Mapping[str, Any]) -> None:
