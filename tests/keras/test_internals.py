@@ -28,8 +28,9 @@ class Without:
         return getattr(self._whole, name)
 
 
-def test_the_names_that_the_installed_release_has(compiled):
+def test_the_names_that_the_installed_release_has(compiled, data):
     model = compiled()
+    model.fit(*data, verbose=0)
     having = {
         "Model": model,
         "Optimizer": model.optimizer,
