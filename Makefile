@@ -11,10 +11,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
-KERAS_TESTS := tests/keras
+KERAS_TESTS := tests/keras tests/keras_tuner
 DATA := .coverage-data
 OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests tests/test_main_job.py \
-	tests/keras/test_callback.py tests/keras/test_tuners.py tests/pages/test_report.py
+	tests/keras/test_callback.py tests/keras_tuner/test_tuners.py tests/pages/test_report.py
 
 .PHONY: demo test keras oldest bench coverage docs rehearsal lint types clean
 

@@ -91,7 +91,7 @@ def _plainly(value: Any) -> Any:
 
 def without_our_frames(text: str) -> str:
     """A traceback as it would be without tracking."""
-    return re.sub(r'  File "[^"]*/multitrack/keras_tuner/tuners\.py", .*\n(?:    .*\n)+', "", text)
+    return re.sub(r'  File "[^"]*/multitrack/keras_tuner/(?:internals|tuners)\.py", .*\n(?:    .*\n)+', "", text)
 
 
 def without_times(text: str) -> str:

@@ -16,32 +16,10 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 __all__ = [
-    "COMMAND_LINE",
-    "DATA",
-    "FORMAT",
-    "KERAS",
-    "KERAS_TUNER",
-    "STATUSES",
-    "AnyRecord",
-    "ArtifactRef",
-    "End",
-    "Lines",
-    "ListMetric",
-    "Lost",
-    "Metric",
-    "Mistake",
-    "ObjectText",
-    "ParamType",
-    "Params",
-    "Record",
-    "Segment",
-    "Status",
-    "Tags",
-    "Trained",
-    "number_from_text",
-    "number_to_json",
-    "typed_params",
-]
+    "COMMAND_LINE", "DATA", "FORMAT", "KERAS", "KERAS_TUNER", "STATUSES", "AnyRecord", "ArtifactRef", "End", "Lines",
+    "ListMetric", "Lost", "Metric", "Mistake", "ObjectText", "ParamType", "Params", "Record", "Segment", "Status",
+    "Tags", "Trained", "number_from_text", "number_to_json", "typed_params",
+]  # fmt: skip
 
 FORMAT: Final = 1
 """Version of the journal's format; written into every segment's first record."""

@@ -43,7 +43,10 @@ def ours(
     run = multitrack.start_run("bench", config=options, backends=backends)
     run.wait_open()
     try:
-        yield {"epoch": lambda: TrackingCallback(run), "batch": lambda: TrackingCallback(run, 1)}, run.flush
+        yield (
+            {"epoch": lambda: TrackingCallback(run), "batch": lambda: TrackingCallback(run, 1, async_batches=True)},
+            run.flush,
+        )
     finally:
         before_end()
         run.end()

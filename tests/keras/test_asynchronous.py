@@ -9,11 +9,18 @@ import keras
 import pytest
 
 import multitrack
-from multitrack.keras import BatchTrackingCallback, TrackingCallback
-from multitrack.keras.async_batches import InOrder
+from multitrack.keras import TrackingCallback
+from multitrack.keras.batches import InOrder
 
 BACKEND = keras.config.backend()
-asynchronous = pytest.mark.backends("jax", "torch")  # TensorFlow always calls the hooks on the training thread
+#: TensorFlow, and Keras before 3.6, always call the hooks on the training thread.
+ASYNCHRONOUS = [pytest.mark.backends("jax", "torch"), pytest.mark.keras_from(3, 6)]
+
+
+def asynchronous(test: Any) -> Any:
+    for mark in ASYNCHRONOUS:
+        test = mark(test)
+    return test
 
 
 class Beside(keras.callbacks.Callback):
@@ -34,20 +41,22 @@ class SetsRates(keras.callbacks.Callback):
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each call of the batch hook, whether it came on another thread than the test's."""
     found: list[bool] = []
-    hook, here = BatchTrackingCallback.on_train_batch_end, threading.get_ident()
+    hook, here = TrackingCallback.on_train_batch_end, threading.get_ident()
 
     def noted(self: Any, batch: int, logs: Any = None) -> None:
         found.append(threading.get_ident() != here)
         hook(self, batch, logs)
 
-    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", noted)
+    monkeypatch.setattr(TrackingCallback, "on_train_batch_end", noted)
     return found
 
 
-def trained(model: Any, data: Any, *others: Any, every: int = 1, **how: Any) -> list[tuple[int, dict[str, float]]]:
+def trained(
+    model: Any, data: Any, *others: Any, every: int = 1, async_batches: bool = True, **how: Any
+) -> list[tuple[int, dict[str, float]]]:
     """The batch points, in the order in which they stand in the journal."""
     with multitrack.start_run() as run:
-        callbacks = [TrackingCallback(run, every), *others]
+        callbacks = [TrackingCallback(run, every, async_batches=async_batches), *others]
         model.fit(*data, **{"batch_size": 10, "epochs": 3, "verbose": 0, **how}, callbacks=callbacks)
         model.evaluate(*data, verbose=0, callbacks=callbacks)
     held = multitrack.open_journal(".multitrack").run(run.id)
@@ -92,30 +101,83 @@ def test_points_from_other_threads_are_those_of_a_synchronous_run(compiled, data
     ]
 
 
+class Own(keras.Sequential):
+    """Nobody knows what its ``train_step`` does with the optimizer."""
+
+    def train_step(self, *args: Any) -> Any:
+        return super().train_step(*args)
+
+
+def own_model() -> Any:
+    model = Own([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def scaled_schedule() -> Any:
+    """A batch that overflows does not move the schedule on."""
+    return keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1))
+    )
+
+
 @asynchronous
-def test_keras_calls_at_once_what_could_not_be_told_elsewhere(compiled, data, threads, of_unknown_length):
-    class Own(keras.Sequential):
-        def train_step(self, *args: Any) -> Any:
-            return super().train_step(*args)
+def test_batches_are_recorded_on_the_training_thread_unless_it_is_asked_for(compiled, data, threads):
+    def points(model: Any, *others: Any) -> list[dict[str, float]]:
+        return [numbers for _, numbers in trained(model, data, *others, epochs=1, async_batches=False)]
 
-    class Mine(BatchTrackingCallback):
-        pass
-
-    own = Own([keras.Input((4,)), keras.layers.Dense(1)])
-    own.compile("sgd", "mse")
-    schedule = keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1)
-    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule))
-    assert [numbers["batch/learning_rate"] for _, numbers in trained(compiled(), data, SetsRates(), epochs=1)] == [
-        pytest.approx(0.5 / n) for n in (1, 2, 3, 4, 5)
-    ]
-    assert len(trained(own, data, epochs=1)) == 5
-    assert len(trained(compiled(optimizer=scaled), data, epochs=1)) == 5
-    with multitrack.start_run() as run:
-        compiled().fit(*data, batch_size=10, verbose=0, callbacks=[Mine(run)])
+    rates = [numbers["batch/learning_rate"] for numbers in points(compiled(), SetsRates())]
+    assert rates == [pytest.approx(0.5 / n) for n in (1, 2, 3, 4, 5)]
+    assert ["batch/learning_rate" in numbers for numbers in points(own_model())] == [True] * 5
+    assert ["batch/learning_rate" in numbers for numbers in points(compiled(optimizer=scaled_schedule()))] == [True] * 5
     if BACKEND == "jax":
-        assert len(trained(compiled(steps_per_execution=2), data, epochs=1)) == 3
+        assert len(points(compiled(steps_per_execution=2))) == 3
     assert set(threads) == {False}
-    assert not BatchTrackingCallback().async_safe  # asked by somebody else
+
+
+@asynchronous
+def test_without_batch_points_keras_goes_on_dispatching_asynchronously(compiled, data, threads):
+    with multitrack.start_run() as run:
+        compiled().fit(*data, batch_size=10, verbose=0, callbacks=[TrackingCallback(run)])
+    assert threads == [True] * 5
+
+
+@asynchronous
+def test_a_rate_that_cannot_be_foreseen_is_left_out_on_other_threads(compiled, data, threads):
+    for model in (own_model(), compiled(optimizer=scaled_schedule())):
+        found = trained(model, data, epochs=1)
+        assert sorted(step for step, _ in found) == [1, 2, 3, 4, 5]
+        assert {name for _, numbers in found for name in numbers} >= {"batch/loss"}
+        assert not any("batch/learning_rate" in numbers for _, numbers in found)
+    assert set(threads) == {True}
+
+
+def test_batch_hooks_of_a_subclass_are_safe_only_if_it_says_so() -> None:
+    class Mine(TrackingCallback):
+        def on_batch_end(self, batch: int, logs: Any = None) -> None:
+            pass
+
+    assert TrackingCallback().async_safe
+    assert not TrackingCallback(log_freq=1).async_safe
+    assert TrackingCallback(log_freq=1, async_batches=True).async_safe
+    assert not Mine().async_safe
+    assert Mine(async_batches=True).async_safe
+
+
+def test_batch_hooks_of_a_subclass_are_called(compiled, data):
+    seen: list[tuple[str, int]] = []
+
+    class Mine(TrackingCallback):
+        def on_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(("begin", batch))
+
+        def on_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(("end", batch))
+
+    with multitrack.start_run() as run:
+        for log_freq in ("epoch", 1):
+            compiled().fit(*data, batch_size=25, verbose=0, callbacks=[Mine(run, log_freq)])
+    assert seen == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)] * 2
 
 
 @asynchronous
@@ -138,7 +200,7 @@ def test_a_callback_without_a_list_records_what_it_can_tell(compiled, data, thre
 @asynchronous
 @pytest.mark.parametrize(("error", "status"), [(ZeroDivisionError, "failed"), (KeyboardInterrupt, "killed")])
 def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded, monkeypatch, error, status):
-    gate, hook = threading.Event(), BatchTrackingCallback.on_train_batch_end
+    gate, hook = threading.Event(), TrackingCallback.on_train_batch_end
 
     def held_up(self: Any, batch: int, logs: Any = None) -> None:
         if batch == 0:
@@ -151,9 +213,10 @@ def test_the_end_of_a_run_waits_for_points_on_their_way(compiled, data, recorded
         threading.Timer(0.2, gate.set).start()  # by then the run is about to end
         raise error
 
-    monkeypatch.setattr(BatchTrackingCallback, "on_train_batch_end", held_up)
+    monkeypatch.setattr(TrackingCallback, "on_train_batch_end", held_up)
     with pytest.raises(error), multitrack.start_run() as run:
-        compiled().fit(batches(), steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[TrackingCallback(run, 1)])
+        callback = TrackingCallback(run, 1, async_batches=True)
+        compiled().fit(batches(), steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[callback])
     held = recorded(run)
     steps = [point.step for point in held.get_metrics()["batch/loss"]]
     assert steps == list(range(1, len(steps) + 1))
@@ -173,7 +236,9 @@ def test_a_point_that_fails_costs_no_other(compiled, data, recorded, threads, mo
 
     monkeypatch.setattr("multitrack.keras.batches.foreseen", foreseen)
     with multitrack.start_run() as run:
-        compiled().fit(*data, batch_size=10, epochs=2, verbose=0, callbacks=[TrackingCallback(run, 1)])
+        compiled().fit(
+            *data, batch_size=10, epochs=2, verbose=0, callbacks=[TrackingCallback(run, 1, async_batches=True)]
+        )
     held = recorded(run)
     assert threads == [True] * 10
     assert [point.step for point in held.get_metrics()["batch/loss"]] == [1, 3, 4, 5, 6, 8, 9, 10]

@@ -14,7 +14,7 @@ import pytest
 
 import multitrack
 from multitrack.keras import TrackingCallback
-from multitrack.keras.written_files import Files
+from multitrack.keras.checkpoints import Files
 from multitrack.keras_tuner import RandomSearch
 
 pytestmark = [

@@ -107,6 +107,7 @@ def test_a_generator_that_ends_early(model, data):
 
 @pytest.mark.backends("tensorflow", "jax")  # torch takes one step per execution only
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+@pytest.mark.cut_execution
 def test_a_generator_that_ends_within_an_execution(compiled, data, recorded):
     def batches() -> Any:
         for i in range(0, 50, 10):
@@ -175,6 +176,7 @@ def test_a_train_step_with_nested_logs(data, recorded):
     assert held.summary().mistakes == 0
 
 
+@pytest.mark.keras_from(3, 15)
 def test_several_optimizers(compiled, data, recorded):
     chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.5), {"bias": keras.optimizers.SGD(0.25)})
     with multitrack.start_run() as run:

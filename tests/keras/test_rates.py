@@ -8,8 +8,7 @@ import pytest
 
 import multitrack
 from multitrack.keras import TrackingCallback
-from multitrack.keras import model as models
-from multitrack.keras.learning_rate import Rates
+from multitrack.keras.learning_rate import Rates, learning_rates
 from multitrack.records import Metric
 
 SGD = keras.optimizers.SGD
@@ -71,13 +70,13 @@ def test_rates_after_each_batch_are_those_of_the_optimizer() -> None:
 def test_a_schedule_put_in_a_variables_place_is_asked_for(compiled: Any) -> None:
     model, rates = compiled(), Rates()
     assert rates.read(model) is None
-    rates.remember(model, models.learning_rates(model))
+    rates.remember(model, learning_rates(model))
     assert rates.read(model) == pytest.approx({"learning_rate": 0.1})
     model.optimizer.learning_rate = 0.2
     assert rates.read(model) == pytest.approx({"learning_rate": 0.2})
     model.optimizer.learning_rate = keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1)
     assert rates.read(model) is None
-    rates.remember(model, models.learning_rates(model))
+    rates.remember(model, learning_rates(model))
     assert rates.read(model) is None
     model.compile("sgd", "mse")
     rates.remember(model, {"learning_rate": 0.01})

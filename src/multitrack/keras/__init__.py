@@ -18,8 +18,7 @@ except ImportError as error:
         raise
     raise ImportError(f"multitrack.keras needs Keras: {to_install('keras')}", name="keras") from error
 
-from multitrack.keras.batches import BatchTrackingCallback
-from multitrack.keras.callback import TrackingCallback
+from multitrack.keras.callback import BatchTrackingCallback, TrackingCallback
 from multitrack.keras.figures import confusion_matrix
 
 __all__ = ["BatchTrackingCallback", "TrackingCallback", "confusion_matrix"]

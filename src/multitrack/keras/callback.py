@@ -1,33 +1,32 @@
-"""The callback that records a training's epochs; :mod:`multitrack.keras.batches` records its batches as well."""
+"""The callback: what Keras calls, and which fit, model and run each call belongs to."""
 
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import keras
 
-from multitrack.environment import ranks
 from multitrack.inputs.prepare import to_step
+from multitrack.keras.batches import Batches
 from multitrack.keras.checkpoints import Checkpoints, checkpoint_sources
 from multitrack.keras.figures import Figures, checked_figures, log_figures
-from multitrack.keras.fit import UNSET, Fit, Here
+from multitrack.keras.fit import Fit
+from multitrack.keras.fits import UNSET, Fits, run_for_fit
 from multitrack.keras.guard import guarded
 from multitrack.keras.numbers import log_numbers
 from multitrack.keras.resume import Mark
 from multitrack.keras.training import batches_before
-from multitrack.recording import lifecycle
-from multitrack.recording.active import active_run, disabled_run
+from multitrack.recording.active import active_run
 from multitrack.recording.run import Run
 
-log = logging.getLogger("multitrack")
-
 #: Shared, not copied, when KerasTuner copies a callback for each of its executions.
-_SHARED: Final = frozenset({"_given", "_run", "_model", "figures"})
+_SHARED: Final = frozenset({"_given", "_run", "_told_model", "figures"})
 #: Of this process, and of one callback.
-_OWN: Final = frozenset({"_here", "_open", "was_called"})
+_OWN: Final = frozenset({"_fits", "was_called"})
+#: Keras asks whether one of them is overridden before it dispatches batches asynchronously.
+_BATCH_HOOKS: Final = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")
 
 
 class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -40,6 +39,9 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     - **As the first epoch begins**, params under ``fit/``, ``optimizer/`` and ``model/``, and the model's summary as
       log lines. A later ``fit`` into the same run writes what differs to ``fit/2/`` and so on, and
       goes on in the same series: after the last epoch of the same model, or where ``initial_epoch`` says.
+    - **Every N batches**, with ``log_freq=N``, the metrics so far in the epoch and the learning rate, under ``batch/``.
+      The step is the number of batches trained, over all epochs and fits. With ``steps_per_execution`` a point is
+      recorded whenever a multiple of N is reached or passed.
     - **After an interruption**, a training that is repeated from a backup, in a run continued with ``run_id=`` or by
       ``BackupAndRestore``, records no epoch and no batch a second time that the run holds. How many that were is said,
       and counted in the delivery report.
@@ -48,9 +50,6 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     - Logs that are no numbers are set aside; the numbers beside them are kept.
     - **A training loop of your own** may call the hooks it likes; what follows from a hook that it does not call is
       left out, such as ``epoch_seconds`` without the begin of an epoch.
-
-    ``TrackingCallback(log_freq=N)`` gives a :class:`BatchTrackingCallback`. This class itself overrides no batch
-    hook, so that Keras keeps dispatching batches asynchronously on JAX and torch.
 
     Args:
         run: Where to; default: :func:`multitrack.active_run` when ``fit`` or ``evaluate`` begins.
@@ -63,50 +62,37 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             :func:`confusion_matrix`: references of kind ``figure``.
         samples: How many an epoch trains on, which Keras does not tell: param ``fit/samples``, and
             ``samples_per_second`` each epoch.
+        async_batches: With ``log_freq=N`` on JAX and torch, let Keras dispatch batches asynchronously, and record from
+            its threads: for a model with Keras' own ``train_step`` and one step per execution, and with a learning
+            rate that no callback changes within an epoch.
 
     Raises:
-        TypeError: ``run`` is no run, a subclass that is no :class:`BatchTrackingCallback` is given a number, or an
-            argument is of a wrong type.
+        TypeError: ``run`` is no run, or an argument is of a wrong type.
         ValueError: ``log_freq`` is neither ``"epoch"`` nor a positive number, or a checkpoint's file is not local.
     """
-
-    #: What ``log_freq=N`` makes; it derives from this class, and says so itself.
-    _for_batches: ClassVar[type[TrackingCallback]]
-
-    def __new__(  # noqa: D102
-        cls,
-        run: Run | None = None,  # noqa: ARG004
-        log_freq: Literal["epoch"] | int = "epoch",
-        **kwargs: Any,  # noqa: ARG004
-    ) -> Self:
-        wants_batches = cls is TrackingCallback and log_freq != "epoch"
-        return super().__new__(cls._for_batches if wants_batches else cls)  # type: ignore[no-any-return]
 
     def __init__(
         self, run: Run | None = None, log_freq: Literal["epoch"] | int = "epoch", *, log_summary: bool = True,
         checkpoint: Checkpoints | None = None, figures: Figures | None = None, samples: int | None = None,
+        async_batches: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if run is not None and not isinstance(run, Run):
             raise TypeError(f"run must be a multitrack.Run, got {type(run).__name__} (batches: log_freq=N)")
-        if log_freq != "epoch" or isinstance(self, self._for_batches):
-            if isinstance(log_freq, bool) or not isinstance(log_freq, int) or log_freq < 1:
-                raise ValueError(f'log_freq must be "epoch" or a positive number of batches, got {log_freq!r}')
-            if not isinstance(self, self._for_batches):
-                raise TypeError(
-                    f"{type(self).__name__} must derive from BatchTrackingCallback to take log_freq={log_freq}"
-                )
-        self.log_freq = log_freq
+        if log_freq != "epoch" and (isinstance(log_freq, bool) or not isinstance(log_freq, int) or log_freq < 1):
+            raise ValueError(f'log_freq must be "epoch" or a positive number of batches, got {log_freq!r}')
         if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
             raise ValueError(f"samples must be a positive number, got {samples!r}")
+        self.log_freq = log_freq
         self.log_summary = log_summary
         self.checkpoints = checkpoint_sources(checkpoint)
         self.figures = checked_figures(figures)
         self.samples = samples
+        self.async_batches = async_batches
         self._given = run
         self._run: Run | None = run
-        self._here = Here()
-        self._open: set[Fit] = set()  # those that Keras has begun
+        self._told_model: Any = None  # as it is: Callback.model costs a synchronisation on JAX
+        self._fits = Fits()
         self.was_called = False  # by anybody: told a model, or a hook
 
     def __getstate__(self) -> dict[str, Any]:
@@ -114,14 +100,15 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return {name: value for name, value in vars(self).items() if name not in _OWN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _here=Here(), _open=set(), was_called=False)
+        self.__dict__.update(state, _fits=Fits(), was_called=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A copy that records into the same run."""
         clone = copy.copy(self)
         memo[id(self)] = clone
         for name, value in self.__getstate__().items():
-            setattr(clone, name, value if name in _SHARED else copy.deepcopy(value, memo))
+            shared = name in _SHARED or (value is not None and value is self._told_model)  # Keras' own reference to it
+            setattr(clone, name, value if shared else copy.deepcopy(value, memo))
         return clone
 
     @property
@@ -136,62 +123,80 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     @property
     def guarding_run(self) -> Run:
         """Where a trouble is set aside."""
-        return self.run if self._here.fit is None else self._here.fit.run
-
-    # -- what Keras calls -------------------------------------------------------------------------------------
+        return self.run if self._fits.here.fit is None else self._fits.here.fit.run
 
     def set_model(self, model: Any) -> None:
         """Keras tells the model, whenever it puts the callback into a list."""
         super().set_model(model)
-        self._here.model, self.was_called = model, True
+        self._told_model = self._fits.here.model = model
+        self.was_called = True
 
     def set_params(self, params: Any) -> None:
         """Keras has put the callback into a new list: for ``fit``, or for an ``evaluate`` of its own."""
         super().set_params(params)
-        self._here.fresh, self._here.mark = True, Mark.of(self._here.model)
+        self._fits.here.fresh, self._fits.here.mark = True, Mark.of(self._fits.here.model)
 
     @guarded
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """A ``fit`` begins."""
-        here = self._here
-        self._end_fit(here.fit, raised=True)
-        model = self._model if here.model is None or here.model is UNSET else here.model
+        here = self._fits.here
+        self._fits.end(here.fit, raised=True)
+        model = self._told_model if here.model is None or here.model is UNSET else here.model
         mark = here.mark if here.mark is not None and here.fresh else Mark.of(model)
         here.fresh = False
-        here.fit = self._make_fit(self._find_run(), model, mark)
-        self._open.add(here.fit)
+        self._fits.begin(self._make_fit(model, mark))
 
     @guarded
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """An epoch begins; with the first, what the training is made of is known."""
-        self._here.fresh = False
+        self._fits.here.fresh = False
         fit = self._current()
-        fit.begin_epoch(to_step(epoch), self._model_of(fit))
+        fit.begin_epoch(to_step(epoch), self.model_of(fit))
+        if self.log_freq != "epoch":
+            self._begin_epoch_of_batches(fit)
+
+    @property
+    def async_safe(self) -> bool:
+        """Whether Keras may call the batch hooks on threads of its own; it asks before ``set_model``."""
+        ours = all(getattr(type(self), hook) is getattr(TrackingCallback, hook) for hook in _BATCH_HOOKS)
+        return self.async_batches or (self.log_freq == "epoch" and ours)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A batch begins; always on the training thread."""
+        if self.log_freq != "epoch":
+            self._begin_batch(batch)
+        super().on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Batches up to ``batch``, counted from 0 in this epoch, were trained."""
+        if self.log_freq != "epoch":
+            self._end_batch(batch, logs)
+        super().on_train_batch_end(batch, logs)
 
     @guarded
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """An ``evaluate`` begins; inside ``fit`` it is the validation, with which the epoch's training has ended."""
-        fit = self._here.fit
-        if fit is not None and not self._here.fresh:
-            fit.training_ended(self._model_of(fit))
+        fit = self._fits.here.fit
+        if fit is not None and not self._fits.here.fresh:
+            fit.training_ended(self.model_of(fit))
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """An epoch has ended, its validation included."""
         fit = self._current()
         if not fit.run.disabled:
-            model = self._model_of(fit)
+            model = self.model_of(fit)
             fit.end_epoch(to_step(epoch), logs, model, self._batches_trained(fit, model))
 
     @guarded
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """The ``fit`` has ended as it should; Keras does not call this when it raised."""
-        fit = self._here.fit or self._open_elsewhere()
+        fit = self._fits.here.fit or self._fits.begun_elsewhere()
         if fit is None:
             return
-        model = self._model_of(fit)
-        self._end_fit(fit, raised=False)
-        self._here.model = None
+        model = self.model_of(fit)
+        self._fits.end(fit, raised=False)
+        self._fits.here.model = None
         if not fit.run.disabled and model is not None:
             log_figures(fit.run, self.figures, model)
 
@@ -203,79 +208,70 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     @guarded
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """An ``evaluate`` has ended; validation inside ``fit`` comes again with ``on_epoch_end``."""
-        fit = self._here.fit
+        fit = self._fits.here.fit
         in_fit = fit is not None and (fit.begun or fit.in_epoch)
-        if in_fit and not self._here.fresh:
+        if in_fit and not self._fits.here.fresh:
             return
         self._leave_own_list()
         run = fit.run if fit is not None and in_fit and fit.run.status == "running" else self._find_run()
         named = {f"test_{name}": value for name, value in logs.items()} if isinstance(logs, Mapping) else logs
         log_numbers(run, named, step=None)
 
-    # -- inside -----------------------------------------------------------------------------------------------
-
     def _current(self) -> Fit:
-        """The fit of this thread: the one that was begun here, or the only one, or one that nobody has begun."""
-        here, self.was_called = self._here, True
-        fit = here.fit
-        if fit is not None and fit.begun:
-            return fit
-        if fit is None and here.model is UNSET and (elsewhere := self._open_elsewhere()) is not None:
-            return elsewhere
-        run = self._given or active_run()
-        model = self._model if here.model is UNSET else here.model
-        same_run = here.asked is not None and (run is here.asked or (run.disabled and here.asked.disabled))
-        if fit is None or fit.model is not model or not same_run:
-            here.asked = run
-            here.fit = fit = self._make_fit(self._find_run(), model, None)
-        return fit
+        self.was_called = True
+        return self._fits.current(self._given or active_run(), self._told_model, self._make_fit)
 
     def _leave_own_list(self) -> None:
         """An ``evaluate`` or ``predict`` of its own is over, perhaps of another model than the fit's around it."""
-        here = self._here
+        here = self._fits.here
         if here.fresh and here.fit is not None and here.fit.begun:
             self.set_model(here.fit.model)
         here.fresh = False
 
-    def _open_elsewhere(self) -> Fit | None:
-        """The fit that a hook on a thread of no fit belongs to.
+    @guarded  # by itself: its trouble must not cost the epoch
+    def _begin_epoch_of_batches(self, fit: Fit) -> None:
+        if not fit.run.disabled:
+            self._batches_of(fit).begin_epoch(self.model_of(fit))
 
-        Raises:
-            RuntimeError: Several have been begun.
-        """
-        begun = [fit for fit in list(self._open) if fit.run.status == "running"]
-        if len(begun) > 1:
-            raise RuntimeError(
-                f"one callback is in {len(begun)} fits at once, and a hook came on a thread of none of them: "
-                "give each fit a callback of its own"
-            )
-        return begun[0] if begun else None
+    @guarded
+    def _begin_batch(self, batch: int) -> None:
+        fit = self._fits.here.fit
+        if fit is not None and fit.batches is not None:
+            fit.batches.begin(batch)
+
+    @guarded
+    def _end_batch(self, batch: int, logs: Mapping[str, Any] | None) -> None:
+        fit = self._fits.here.fit
+        if fit is None or not fit.begun:
+            fit = self._current()
+        if not fit.run.disabled:
+            self._batches_of(fit).end(batch, logs, elsewhere=fit is not self._fits.here.fit)
+
+    def _batches_of(self, fit: Fit) -> Any:
+        fit.batches = fit.batches or Batches(fit, int(self.log_freq), self)
+        return fit.batches
 
     @guarded  # by itself: an optimizer that cannot be asked must not cost the epoch's metrics
     def _batches_trained(self, fit: Fit, model: Any) -> int | None:
         if fit.batches is not None:
-            count: int = fit.batches.end_epoch(model, begun=fit.begun)
-            return count
+            return int(fit.batches.end_epoch(model))
         return None if model is None else batches_before(model)
 
-    def _make_fit(self, run: Run, model: Any, mark: Mark | None) -> Fit:
+    def _make_fit(self, model: Any, mark: Mark | None = None) -> Fit:
         params = self.params if isinstance(self.params, Mapping) else {}
         # Copied, because an evaluate() inside the fit would bring params of its own.
         return Fit(
-            run, model, dict(params), self.checkpoints, mark=mark, log_summary=self.log_summary, samples=self.samples,
-            batches=self.log_freq != "epoch",
+            self._find_run(), model, dict(params), self.checkpoints, mark=mark, log_summary=self.log_summary,
+            samples=self.samples, batches=self.log_freq != "epoch",
         )  # fmt: skip
 
-    def _end_fit(self, fit: Fit | None, *, raised: bool) -> None:
-        if fit is not None:
-            self._open.discard(fit)
-            if self._here.fit is fit:
-                self._here.fit = None
-            fit.end(raised=raised)
+    def has_model_of(self, fit: Fit) -> bool:
+        """Whether no other model has been set since, so that it is sure which is meant."""
+        return fit.model is self._told_model
 
-    def _model_of(self, fit: Fit) -> Any:
-        """The model of a fit; ``None`` where another has been set since, so that it is not sure which is meant."""
-        if fit.model is not self._model:
+    def model_of(self, fit: Fit) -> Any:
+        """The model of a fit, brought up to date; ``None`` where another has been set since."""
+        if not self.has_model_of(fit):
             return None
         try:
             return self.model
@@ -283,18 +279,22 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             return None
 
     def _find_run(self) -> Run:
-        run = self._given or active_run()
-        place = ranks.this_process()
-        if place.passed_over(run.settings.ranks) and not run.disabled:
-            log.warning(
-                "multitrack: TrackingCallback: %s: records nothing, though run %s is open: it was started "
-                "before this process joined the others; call multitrack.start_run() after", place, run.id
-            )  # fmt: skip
-            run = disabled_run()
-        self._run = run
-        if run.disabled and self._given is None and lifecycle.last_open() is None:
-            log.warning(
-                "multitrack: TrackingCallback: no run is open, nothing is recorded; "
-                "call multitrack.start_run() before, or pass run="
-            )
+        run = self._run = run_for_fit(self._given)
         return run
+
+
+class _LogsBatches(type(keras.callbacks.Callback)):  # type: ignore[misc]  # Keras ships no types
+    """Makes every callback that records batches an instance of :class:`BatchTrackingCallback`."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        logs_batches = isinstance(instance, TrackingCallback) and instance.log_freq != "epoch"
+        return super().__instancecheck__(instance) or (cls is BatchTrackingCallback and logs_batches)
+
+
+class BatchTrackingCallback(TrackingCallback, metaclass=_LogsBatches):
+    """A :class:`TrackingCallback` that records batches, by default each; the same arguments."""
+
+    def __init__(self, run: Run | None = None, log_freq: Literal["epoch"] | int = 1, **options: Any) -> None:
+        if log_freq == "epoch":
+            raise ValueError('BatchTrackingCallback: log_freq must be a number of batches, got "epoch"')
+        super().__init__(run, log_freq, **options)

@@ -11,18 +11,22 @@ training would have to wait for it after each epoch, for a fifth to four fifths 
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import logging
 import math
 import os
 import re
+import stat
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import keras
 
+from multitrack.keras import internals
 from multitrack.keras.guard import guarded, put_aside
-from multitrack.keras.written_files import Files, Stamp, Written, stamp_of
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 
@@ -31,11 +35,8 @@ log = logging.getLogger("multitrack")
 #: The last file written, and the best by what is monitored. Letters that every tracker has in names.
 LAST: Final = "checkpoint-last"
 BEST: Final = "checkpoint-best"
-#: KerasTuner's own file of a trial, and in a search's run the one of the best trial.
-OF_TRIAL: Final = "checkpoint-keras_tuner"
-OF_BEST_TRIAL: Final = "checkpoint-best_trial"
-
-_KIND: Final = "model"
+#: Of a reference to a model's file.
+KIND: Final = "model"
 _REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 #: A ``ModelCheckpoint``, or the path or pattern that one would take.
@@ -79,16 +80,16 @@ class Watch:
         self.guarding_run = run
         self._logs: Mapping[str, Any] = {}
         self._epochs = 0
-        self._watched: list[_Watched] = []
+        self._watched: list[CheckpointFiles] = []
         saves_best = [getattr(source, "save_best_only", False) for source in sources]
         names = [BEST if best else LAST for best in saves_best]
         for i, source in enumerate(sources):
             before = names[:i].count(names[i])
             name = names[i] if before == 0 else f"{names[i]}-{before + 1}"
-            watched = _Watched(source, name, judged=not before and not any(saves_best))
+            watched = CheckpointFiles(source, name, judged=not before and not any(saves_best))
             self._watched.append(watched)
             if watched.judged_by is not None:
-                watched.best_value = _best_so_far(run, watched.judged_by)
+                watched.best_before = _least_and_most(run, watched.judged_by.monitor)
         if self._watched:
             run.at_end.add(self.end)
 
@@ -103,7 +104,7 @@ class Watch:
         logs, self._logs = self._logs, {}
         for watched in self._watched:
             for name, path in watched.look(logs):
-                self.guarding_run.log_artifact_ref(name, path, _KIND, digest=False)
+                self.guarding_run.log_artifact_ref(name, path, KIND, digest=False)
 
     @guarded
     def end(self) -> None:
@@ -119,12 +120,12 @@ class Watch:
                 )  # fmt: skip
             for name, path in watched.left():
                 try:
-                    self.guarding_run.log_artifact_ref(name, path, _KIND)
+                    self.guarding_run.log_artifact_ref(name, path, KIND)
                 except OSError as error:  # the others' must not go with it
                     put_aside(self.guarding_run, name, error)
 
 
-class _Watched:
+class CheckpointFiles:
     """The files of one checkpoint.
 
     Args:
@@ -135,7 +136,7 @@ class _Watched:
     Attributes:
         source: As given.
         judged_by: The checkpoint whose monitor tells the best; ``None`` where nobody can.
-        best_value: The best so far; ``None`` before any.
+        best_before: The least and the most of earlier fits into the run, where there are any.
     """
 
     def __init__(self, source: Source, name: str, *, judged: bool) -> None:
@@ -144,7 +145,8 @@ class _Watched:
         self._name = name
         keeps_all = getattr(source, "save_freq", None) == "epoch" and "{epoch" in _path_of(source)
         self.judged_by = source if judged and keeps_all else None
-        self.best_value: Any = None
+        self.best_before: tuple[float | None, float | None] = None, None
+        self._best_value: float | None = None
         self._seen: Written | None = None
         self._best: Path | None = None
 
@@ -176,53 +178,23 @@ class _Watched:
         value = None if judge is None else logs.get(judge.monitor)
         if judge is None or not isinstance(value, (int, float)) or math.isnan(value):
             return False
-        if self.best_value is not None and not judge.monitor_op(value, self.best_value):
+        if self._best_value is None:  # only now does Keras say which way is better
+            self._best_value = self.best_before[0 if internals.is_better(judge, 0, 1) else 1]
+        if self._best_value is not None and not internals.is_better(judge, value, self._best_value):
             return False
-        self.best_value = value
+        self._best_value = value
         return True
 
 
-def _best_so_far(run: Run, judge: Any) -> float | None:
-    """The best value of a run that refers to a best checkpoint already: of an earlier fit, or an earlier process."""
+def _least_and_most(run: Run, monitor: str) -> tuple[float | None, float | None]:
+    """The values of a run that refers to a best checkpoint already: of an earlier fit, or an earlier process."""
     if run.directory is None:
-        return None
+        return None, None
     summary = RecordedRun(run.directory).summary()
-    series = summary.series.get(judge.monitor)
+    series = summary.series.get(monitor)
     if series is None or not any(reference.name == BEST for reference in summary.artifacts):
-        return None
-    return series.min if judge.monitor_op(0, 1) else series.max
-
-
-class TunerCheckpoint:
-    """The file in which KerasTuner keeps the weights of a trial's best epoch, over all its executions.
-
-    Args:
-        tuner: The tuner; one that keeps no such file is fine.
-        trial_id: The trial.
-    """
-
-    def __init__(self, tuner: Any, trial_id: str) -> None:
-        name_of = getattr(tuner, "_get_checkpoint_fname", None)  # it has no public name
-        self._path = None if name_of is None else Path(name_of(trial_id))
-        self._before = self._stamp()
-
-    def is_new(self) -> bool:
-        """Whether it was written since this object was made, and not by an earlier attempt."""
-        return self._stamp() != self._before
-
-    def log(self, run: Run, name: str) -> None:
-        """Refer to it, if it is there; a trouble is set aside in ``run``."""
-        try:
-            if self._path is not None and self._stamp() is not None:
-                run.log_artifact_ref(name, self._path, _KIND)
-        except Exception as error:  # noqa: BLE001 - what else is recorded must not go with it
-            put_aside(run, name, error)
-
-    def _stamp(self) -> Stamp | None:
-        try:
-            return None if self._path is None else stamp_of(self._path)
-        except OSError:
-            return None
+        return None, None
+    return series.min, series.max
 
 
 def _is_local(source: Source) -> bool:
@@ -231,3 +203,67 @@ def _is_local(source: Source) -> bool:
 
 def _path_of(source: Source) -> str:
     return str(getattr(source, "filepath", source))
+
+
+class Stamp(NamedTuple):
+    """What changes when a file is written: the time first, so that the newest is the largest."""
+
+    modified: int
+    size: int
+    identity: int
+
+
+class Written(NamedTuple):
+    """A file or directory as it was found."""
+
+    stamp: Stamp
+    path: Path
+
+
+class Files:
+    """What is written to the places that a pattern can name, from the making of this object on.
+
+    Args:
+        pattern: A path, with fields as ``str.format`` has them: ``epoch`` and ``batch`` stand for digits, any other for
+            whatever lies between two separators. Relative to the directory that is the current one now.
+
+    Raises:
+        ValueError: Its braces do not match.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._glob, expression = "", ""
+        for literal, field, _, _ in string.Formatter().parse(os.path.abspath(pattern)):  # noqa: PTH100 - of text, no path
+            self._glob += glob.escape(literal)
+            expression += re.escape(literal)
+            if field is not None:
+                self._glob += "*"
+                expression += r"\d+" if field in ("epoch", "batch") else r"[^/\\]+"
+        self._expression = re.compile(expression, re.DOTALL)
+        self._before = dict(self._found())
+
+    def written(self) -> list[Written]:
+        """What is there now and was not there, or not as it is, at the beginning; the newest last."""
+        return sorted(Written(stamp, path) for path, stamp in self._found() if self._before.get(path) != stamp)
+
+    def _found(self) -> list[tuple[Path, Stamp]]:
+        found = []
+        for name in glob.glob(self._glob):  # noqa: PTH207 - Path.glob takes no pattern that is absolute
+            if self._expression.fullmatch(name):
+                with contextlib.suppress(FileNotFoundError):  # it went away meanwhile
+                    found.append((Path(name), stamp_of(Path(name))))
+        return found
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Of a file; of a directory the newest time in it, the size of all its files and their number.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    own = path.stat()
+    if not stat.S_ISDIR(own.st_mode):
+        return Stamp(own.st_mtime_ns, own.st_size, own.st_ino)
+    inside = [stamp_of(each) for each in path.iterdir()]
+    newest = max([own.st_mtime_ns, *(each.modified for each in inside)])
+    return Stamp(newest, sum(each.size for each in inside), len(inside))

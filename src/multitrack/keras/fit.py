@@ -14,10 +14,10 @@ import keras
 from multitrack.keras import model as models
 from multitrack.keras.checkpoints import Source, Watch
 from multitrack.keras.guard import guarded, put_aside
+from multitrack.keras.learning_rate import learning_rates
 from multitrack.keras.numbers import log_numbers
 from multitrack.keras.resume import Mark
 from multitrack.keras.sections import log_section
-from multitrack.keras.throughput import Throughput
 from multitrack.keras.training import Training, Trainings
 from multitrack.recording.run import Run
 
@@ -28,9 +28,6 @@ watchers: Final[weakref.WeakKeyDictionary[Run, Callable[[int, int, int, Mapping[
 )
 
 _numbers: Final = itertools.count()
-
-#: The model of a thread on which none was set.
-UNSET: Final = object()
 
 
 class Fit:
@@ -56,7 +53,7 @@ class Fit:
         params: As given.
         begun: Whether Keras has begun it, so that it ends.
         training: The model's training in the run, from the first epoch's begin on.
-        batches: What the callback that records batches keeps of them.
+        batches: Counts and records its batches, where they are recorded.
     """
 
     guarding_name = "TrackingCallback"
@@ -153,7 +150,7 @@ class Fit:
     def learning_rates(self, model: Any) -> dict[str, float]:
         """The learning rates as they are now; none where they cannot be asked for."""
         try:
-            return models.learning_rates(model)
+            return learning_rates(model)
         except Exception as error:  # noqa: BLE001 - an optimizer of the user's own must not cost the epoch's metrics
             put_aside(self.run, "TrackingCallback: learning_rate", error)
             return {}
@@ -224,19 +221,56 @@ class Fit:
         return log_section(self.run, name, params)
 
 
-class Here(threading.local):
-    """What the callback was told on one thread: a fit runs on one, and several may run at once.
+class Throughput:
+    """Measures how fast the epochs of one fit train: batches by the seconds they took, validation left out.
 
-    Attributes:
-        model: The model that was set there; ``None`` once a fit of it has ended.
-        fit: The fit there.
-        asked: The run that was the callback's own or the active one as that fit was first seen.
-        mark: The model as Keras put the callbacks of a fit together.
-        fresh: Whether Keras has put the callback into a list of its own since the fit or epoch began.
+    Keras tells callbacks neither the number of batches an epoch really had nor the data. Where it knows the length of
+    an epoch beforehand that counts, unless the optimizer has seen clearly less; where it does not, the optimizer's
+    count.
+
+    Args:
+        model: The model as the first epoch begins.
+        steps: Batches an epoch, where Keras knows them.
+        samples: How many an epoch trains on, where the user says.
     """
 
-    model: Any = UNSET
-    fit: Fit | None = None
-    asked: Run | None = None
-    mark: Mark | None = None
-    fresh = False
+    def __init__(self, model: Any, steps: int | None, samples: int | None) -> None:
+        self._steps = steps
+        self._samples = samples
+        self._accumulated = getattr(models.optimizer_of(model), "gradient_accumulation_steps", None) or 1
+        # On TensorFlow the end of the data is a batch to the optimizer, where it is found by reading beyond it.
+        self._too_many = int(
+            steps is None and models.steps_at_once(model) == 1 and keras.backend.backend() == "tensorflow"
+        )
+        self._trained = models.batches_trained(model)
+        self._began = time.perf_counter()
+        self._speeds: dict[str, float] | None = None
+
+    def begin_epoch(self) -> None:
+        """An epoch begins."""
+        self._began = time.perf_counter()
+        self._speeds = None
+
+    def training_ended(self, model: Any) -> dict[str, float]:
+        """The epoch's batches are trained: its validation begins, or the epoch ends; only the first call measures.
+
+        Reading the optimizer's count also waits for batches that JAX has only been told to compute.
+
+        Returns:
+            ``steps_per_second``, and ``samples_per_second`` where the samples are known.
+        """
+        if self._speeds is None:
+            before, self._trained = self._trained, models.batches_trained(model)
+            seconds = time.perf_counter() - self._began
+            batches = self._batches(self._trained - before) if seconds > 0 else 0
+            self._speeds = {"steps_per_second": batches / seconds} if batches else {}
+            if self._samples is not None and batches and self._steps in (None, batches):
+                self._speeds["samples_per_second"] = self._samples / seconds
+        return self._speeds
+
+    def _batches(self, counted: int) -> int:
+        if self._steps is None:
+            return max(counted - self._too_many, 0)
+        # The optimizer's count moves by whole accumulations, or not at all where the model has an update of its own.
+        cut_short = 0 < counted <= self._steps - self._accumulated
+        return counted if cut_short else self._steps

@@ -1,4 +1,4 @@
-"""The learning rate after each batch, for less than asking the model costs.
+"""The learning rate: read from the model's optimizers, after each batch, and foreseen for the batches to come.
 
 On JAX the state of a training is not in the model's variables while an epoch runs. ``Callback.model`` brings all of it
 back, and the next batch takes it out again, which costs many times what else is done at a batch. The
@@ -7,15 +7,30 @@ rate alone can be read out of the state that Keras keeps for callbacks.
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
+from multitrack.keras import internals
 from multitrack.keras import model as models
+
+
+def learning_rates(model: Any) -> dict[str, float]:
+    """The learning rate as it is now: a float, a variable, or a schedule at the optimizer's iteration.
+
+    Returns:
+        ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
+    """
+    return _named([models.number(optimizer.learning_rate) for optimizer in models.optimizers_of(model)])
+
+
+def _named(rates: list[float]) -> dict[str, float]:
+    """Learning rates under their names, in the order of the optimizers."""
+    if len(rates) == 1:
+        return {"learning_rate": rates[0]}
+    return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
 
 
 class Rates:
@@ -39,30 +54,29 @@ class Rates:
         found = []
         for name, optimizer in zip(rates, optimizers, strict=True):
             variable = optimizer.learning_rate
-            if not isinstance(variable, keras.Variable) or id(variable) not in places:
+            if not internals.is_variable(variable) or id(variable) not in places:
                 return
-            found.append((name, optimizer, variable, places[id(variable)], _reader(variable)))
+            found.append((name, optimizer, variable, places[id(variable)], internals.variable_reader(variable)))
         self._found = found
 
     def read(self, model: Any) -> dict[str, float] | None:
-        """The rates as :func:`multitrack.keras.model.learning_rates` has them.
+        """The rates as :func:`learning_rates` has them.
 
         Args:
             model: As it was handed to the callback, not as ``Callback.model`` gives it.
         """
         if not self._found or models.optimizer_of(model) is not self._optimizer:
             return None
-        state = None
-        if not getattr(model, "_jax_state_synced", True):
-            state = getattr(model, "_jax_state", None)
-            if not state:
-                return None
+        try:
+            variables = internals.variables_on_jax(model)
+        except LookupError:
+            return None
         rates = {}
         for name, optimizer, variable, place, value in self._found:
             if optimizer.learning_rate is not variable:  # replaced by a schedule
                 return None
             # float() of a JAX array takes ten times as long as numpy's way.
-            rates[name] = float(value() if state is None else np.asarray(state["optimizer_variables"][place]))
+            rates[name] = float(value() if variables is None else np.asarray(variables[place]))
         return rates
 
 
@@ -70,36 +84,45 @@ def foreseen(model: Any) -> Callable[[int], dict[str, float]] | None:
     """The learning rates after each batch from now on, for as long as nothing but their schedules changes them.
 
     Returns:
-        A function of how many batches from now, for any thread, that gives what
-        :func:`multitrack.keras.model.learning_rates` would. ``None`` where they depend on more: with loss scaling, a
-        batch that overflows does not move a schedule on, and an optimizer of the user's own may do as it likes.
+        A function of how many batches from now, for any thread, that gives what :func:`learning_rates` would. ``None``
+        where they depend on more: with loss scaling, a batch that overflows does not move a schedule on, and an
+        optimizer of the user's own may do as it likes.
     """
     rates: list[Callable[[int], Any]] = []
     for optimizer in models.optimizers_of(model):
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        inner = internals.inner_optimizer(optimizer)
         if type(inner).learning_rate is not keras.optimizers.Optimizer.learning_rate:
             return None
-        source = inner._learning_rate
-        if isinstance(source, keras.Variable):
+        source = internals.rate_source(inner)
+        if internals.is_variable(source):
             rates.append(lambda _, rate=float(source): rate)  # type: ignore[misc]
-        elif isinstance(source, keras.optimizers.schedules.LearningRateSchedule) and inner is optimizer:
+        elif isinstance(source, keras.optimizers.schedules.LearningRateSchedule) and (
+            inner is optimizer and internals.counts_exactly(optimizer)
+        ):
             rates.append(_scheduled(source, optimizer))
         else:
             return None
-    return lambda batches: models.named([float(rate(batches)) for rate in rates])
+    return lambda batches: _named([float(rate(batches)) for rate in rates])
 
 
 def _scheduled(schedule: Any, optimizer: Any) -> Callable[[int], Any]:
-    now, kind = int(optimizer._iterations), optimizer._iterations.dtype
+    counted: Any = internals.batches_counted(optimizer)
+    now, kind = int(models.number(counted)), counted.dtype
     return lambda batches: schedule(keras.ops.convert_to_tensor(now + batches, kind))
 
 
-def _reader(variable: Any) -> Callable[[], Any]:
-    """What gives a variable's value: on TensorFlow the operation alone, at half the price of all that is around it."""
-    value = variable.value
-    if not hasattr(type(value), "__float__"):  # under tf.distribute, where each replica has a variable of its own
-        return functools.partial(keras.ops.convert_to_numpy, variable)
-    if type(value).__name__ == "ResourceVariable" and "tensorflow" in sys.modules:
-        operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
-        return functools.partial(operation, resource=value.handle, dtype=value.dtype)
-    return lambda: variable.value
+def foretold(model: Any) -> bool:
+    """Whether a batch's number and learning rate follow from its place in the epoch.
+
+    Not so with several steps per execution, the last of which may be cut short by the end of the data, nor with a
+    ``train_step`` of the user's own, which may do anything.
+    """
+    return (
+        isinstance(model, keras.Model)
+        and model.steps_per_execution == 1
+        and all(
+            getattr(getattr(model, name, None), "__func__", None) is getattr(keras.Model, name)
+            for name in ("train_step", "make_train_function")
+        )
+        and foreseen(model) is not None
+    )

@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from multitrack.keras import internals
+
 
 def optimizer_of(model: Any) -> Any:
     """The optimizer that a Keras model was compiled with; ``None`` of any other model, and before it is compiled.
@@ -22,10 +24,7 @@ def optimizer_of(model: Any) -> Any:
 def optimizers_of(model: Any) -> list[Any]:
     """The optimizers a model was compiled with: none, one, or those of a ``MultiOptimizer``."""
     optimizer = optimizer_of(model)
-    if optimizer is None:
-        return []
-    several = getattr(optimizer, "optimizers", None)
-    return list(several) if several else [optimizer]
+    return [] if optimizer is None else internals.each_optimizer(optimizer)
 
 
 def steps_at_once(model: Any) -> int:
@@ -34,34 +33,15 @@ def steps_at_once(model: Any) -> int:
     return several if isinstance(several, int) and several > 0 else 1
 
 
-def learning_rates(model: Any) -> dict[str, float]:
-    """The learning rate as it is now: a float, a variable, or a schedule at the optimizer's iteration.
-
-    Returns:
-        ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
-    """
-    return named([_number(optimizer.learning_rate) for optimizer in optimizers_of(model)])
-
-
-def named(rates: list[float]) -> dict[str, float]:
-    """Learning rates under their names, in the order of the optimizers."""
-    if len(rates) == 1:
-        return {"learning_rate": rates[0]}
-    return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
-
-
 def batches_trained(model: Any) -> int:
     """How many batches the optimizer has seen, counting each of those it accumulates gradients over."""
-    optimizer = optimizer_of(model)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    # The public ``iterations`` is this one, divided by the batches it accumulates over and rounded down.
-    iterations = getattr(optimizer, "_iterations", getattr(optimizer, "iterations", None))
-    return 0 if iterations is None else int(_number(iterations))
+    counted = internals.batches_counted(internals.inner_optimizer(optimizer_of(model)))
+    return 0 if counted is None else int(number(counted))
 
 
 def counts_each_batch(model: Any) -> bool:
     """Whether the optimizer counts every batch; with loss scaling it leaves out those that overflow."""
-    return not hasattr(optimizer_of(model), "inner_optimizer")
+    return not internals.scales_loss(optimizer_of(model))
 
 
 def optimizer_params(model: Any) -> dict[str, Any]:
@@ -125,7 +105,8 @@ def loss_names(loss: Any) -> Any:
     return getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A variable's or tensor's one number."""
     try:
         return float(value)
     except TypeError:  # under tf.distribute, where each replica has a variable of its own

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from multitrack.journal.cursor import Cursor
+from multitrack.keras import internals
 from multitrack.keras import model as models
 from multitrack.records import Metric, Trained
 
@@ -34,23 +35,23 @@ class Mark(NamedTuple):
             counted = models.batches_trained(model)
         except Exception:  # noqa: BLE001 - an optimizer of the user's own; as the fit begins, it is asked again
             counted = None
-        return cls(getattr(model, "_initial_epoch", None), counted)
+        return cls(internals.initial_epoch(model), counted)
 
     def was_restored(self, model: Any) -> bool:
         """Whether a ``BackupAndRestore`` has gone back to a backup since, asked as the first epoch begins.
 
-        It leaves the epoch in ``model._initial_epoch``, which has no public name and stays for good, so that by itself
-        it may be that of an earlier ``fit``. In a release of Keras without it, a callback has restored the model if
-        the optimizer's count has moved before anything was trained.
+        It leaves the epoch in the model for good, so that by itself it may be that of an earlier ``fit``. In a release
+        of Keras that does not, a callback has restored the model if the optimizer's count has moved before anything
+        was trained.
         """
         now = Mark.of(model)
         moved = now.counted != self.counted
-        if not hasattr(model, "_initial_epoch"):
+        if not internals.has_initial_epoch(model):
             return moved
         return now.initial_epoch is not None and (moved or now.initial_epoch != self.initial_epoch)
 
 
-class Place(NamedTuple):
+class HeldPlace(NamedTuple):
     """A place in a training that the run holds.
 
     Attributes:
@@ -71,7 +72,7 @@ class Place(NamedTuple):
 def find_place(
     directory: Path, epoch: int, model: Any, *, own: int | None, restored: bool, earlier: int, taken: Collection[int],
     steps: int | None,
-) -> Place | None:  # fmt: skip
+) -> HeldPlace | None:  # fmt: skip
     """Find the place where a ``fit`` begins that repeats, or goes on with, a training of the journal in ``directory``.
 
     Args:
@@ -85,7 +86,7 @@ def find_place(
         steps: Batches of an epoch of the ``fit``, where Keras knows.
     """
     counted, name = models.batches_trained(model), models.name_of(model)
-    found: dict[tuple[bool, bool, int, bool], list[Place]] = {}
+    found: dict[tuple[bool, bool, int, bool], list[HeldPlace]] = {}
     for number, training in _read(directory).items():
         if training.ended if restored else (number > earlier or number in taken):
             continue  # the backup of a fit that has ended is gone
@@ -96,7 +97,9 @@ def find_place(
             rank, at = match
             if rank < 2 and not restored and None not in (steps, at.steps) and steps != at.steps:
                 continue  # other data, or other batches: it goes on from there, and repeats nothing
-            place = Place(number, at.step, at.batches + counted - at.counted, training.held_step, training.held_batch)
+            place = HeldPlace(
+                number, at.step, at.batches + counted - at.counted, training.held_step, training.held_batch
+            )
             found.setdefault((number != own, number in taken, rank, training.name != name), []).append(place)
     if not found:
         return None

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from keras_tuner.engine.base_tuner import BaseTuner
 
+from multitrack.keras_tuner.internals import PRIVATE_PACKAGE
 from multitrack.keras_tuner.tuners import tracked
 
 #: A tuner that stands in several modules is one class here as well.
@@ -37,8 +38,7 @@ def _counterpart(value: Any, name: str) -> Any:
 
 
 def _is_public(module: ModuleType) -> bool:
-    """``keras_tuner.src`` is where everything is; imported under a second name, it would be there twice."""
-    return module.__name__.startswith("keras_tuner.") and not module.__name__.startswith("keras_tuner.src")
+    return module.__name__.startswith("keras_tuner.") and not module.__name__.startswith(PRIVATE_PACKAGE)
 
 
 def _module(theirs: ModuleType, name: str) -> ModuleType:

@@ -16,9 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-# Neither has a public name.
-from keras_tuner.src.distribute import utils
-from keras_tuner.src.engine.trial import Trial
+from keras_tuner.engine.trial import Trial
 
 from multitrack.keras_tuner.notes import Notes, Sidecar
 from multitrack.recording.run import Run
@@ -34,12 +32,17 @@ _LOOK: Final = 0.3
 
 def is_chief() -> bool:
     """Whether this process is the chief of a distributed search."""
-    return bool(utils.is_chief_oracle())
+    return "chief" in (_tuner_id() or "")
 
 
 def worker_id() -> str | None:
     """The tuner id of this process, if it is a worker of a distributed search."""
-    return os.environ["KERASTUNER_TUNER_ID"] if utils.has_chief_oracle() and not utils.is_chief_oracle() else None
+    return None if is_chief() else _tuner_id()
+
+
+def _tuner_id() -> str | None:
+    """The name that KerasTuner's guide tells the user to give this process, if the search is a distributed one."""
+    return os.environ.get("KERASTUNER_TUNER_ID") if "KERASTUNER_ORACLE_IP" in os.environ else None
 
 
 def chiefs_notes(tuner: Any, notes: Notes) -> Sidecar | None:
@@ -81,8 +84,8 @@ def with_exact_score(tuner: Any, trial: Any) -> Any:
     return saved if math.isclose(saved.score, trial.score, rel_tol=1e-6) else trial
 
 
-class Kept:
-    """Keeps the chief's notes where they are, while it serves: each worker with ``overwrite=True`` removes them."""
+class NotesRestorer:
+    """Writes the chief's notes again while it serves: each worker with ``overwrite=True`` removes them."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
@@ -91,7 +94,7 @@ class Kept:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave them alone from now on."""
+        """Stop doing so."""
         self._stopped.set()
         self._thread.join()
 

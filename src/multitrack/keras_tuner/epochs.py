@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
-from keras_tuner.src.engine import tuner_utils  # how KerasTuner reads a result; it has no public name
 
 from multitrack.inputs.values import Number, to_number
 from multitrack.keras.numbers import numbers_in
+from multitrack.keras_tuner import internals
 
 
 class _Epoch(NamedTuple):
@@ -72,16 +72,16 @@ class Epochs:
             Exception: KerasTuner cannot read the result.
         """
         objective = self._objective
-        scored = tuner_utils.convert_to_metrics_dict([result], objective)  # averaged, as KerasTuner does it next
+        scored = internals.metrics_of([result], objective)  # averaged, as KerasTuner does it next
         if isinstance(result, keras.callbacks.History):
-            found = dict(tuner_utils.convert_to_metrics_dict(result, objective))
+            found = dict(internals.metrics_of(result, objective))
         else:
             found = {**self._numbers, **scored}
         return {**found, "score": scored[objective.name]} if objective.name in scored else found
 
     def _of_history(self, history: Any) -> list[int]:
         try:
-            index = tuner_utils.get_best_step(history, self._objective)
+            index = internals.best_index(history, self._objective)
             epochs = [int(epoch) for epoch in history.epoch]
             told = [
                 self._value({name: found[i] for name, found in history.history.items()}) for i in range(len(epochs))

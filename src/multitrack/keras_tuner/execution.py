@@ -11,7 +11,7 @@ from multitrack.keras.fit import watchers
 from multitrack.keras.guard import guarded
 from multitrack.keras.numbers import log_numbers
 from multitrack.keras_tuner.epochs import Epochs
-from multitrack.keras_tuner.trial import OpenRun, best_epoch
+from multitrack.keras_tuner.trial import ActiveRun, best_epoch
 
 
 class Execution:
@@ -30,7 +30,7 @@ class Execution:
 
     guarding_name = "KerasTuner trial"
 
-    def __init__(self, trial: OpenRun, own: OpenRun | None, objective: Any, callbacks: Iterable[Any]) -> None:
+    def __init__(self, trial: ActiveRun, own: ActiveRun | None, objective: Any, callbacks: Iterable[Any]) -> None:
         self.own = own
         self.callbacks = list(callbacks)
         self._trial = trial

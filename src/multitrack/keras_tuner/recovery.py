@@ -14,11 +14,11 @@ from multitrack.errors import RunInUseError
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import runs_directory
 from multitrack.journal.segments import last_segment, segment_path
-from multitrack.keras.checkpoints import OF_TRIAL, TunerCheckpoint
+from multitrack.keras_tuner.checkpoint import OF_TRIAL, TunerCheckpoint
 from multitrack.keras_tuner.distributed import saved_trial
 from multitrack.keras_tuner.epochs import Epochs
 from multitrack.keras_tuner.notes import Notes
-from multitrack.keras_tuner.trial import Held, OpenRun, ended_as, log_hyperparameters, log_result
+from multitrack.keras_tuner.trial import ActiveRun, AlreadyRecorded, ended_as, log_hyperparameters, log_result
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
@@ -57,7 +57,7 @@ class Interrupted:
         oracle = self._tuner.oracle
         if hasattr(oracle, "trials"):
             trial = oracle.trials.get(trial_id)
-            again = trial_id in getattr(oracle, "_retry_queue", ())
+            again = trial_id in oracle.get_state()["retry_queue"]
         else:
             # A worker has no oracle, and asks at the end of the search, when there are no retries any more.
             trial, again = saved_trial(self._tuner, trial_id), False
@@ -69,7 +69,7 @@ class Interrupted:
         # A search that goes on in another active run has trials of the run that it began in: they stay there.
         of_this = recorded.manifest.parent == self._parent.id
         run = start_run(run_id=recorded.id, parent=self._parent if of_this else None)
-        current = OpenRun(run, _held(recorded))
+        current = ActiveRun(run, _held(recorded))
         try:
             current.best_epochs += _best_epochs(recorded, trial, self._tuner.oracle.objective)
             log_hyperparameters(current, trial.hyperparameters.values)
@@ -97,7 +97,7 @@ def _has_ended(directory: Path) -> bool:
     return isinstance(last, End) and last.status in ("finished", "failed")
 
 
-def _held(recorded: RecordedRun) -> Held:
+def _held(recorded: RecordedRun) -> AlreadyRecorded:
     metrics: dict[str, float] = {}
     lines: set[str] = set()
     for record in recorded.records():
@@ -105,7 +105,7 @@ def _held(recorded: RecordedRun) -> Held:
             metrics.update(record.numbers)
         elif isinstance(record, Lines):
             lines.update(record.lines)
-    return Held(metrics, recorded.summary().tags, frozenset(lines))
+    return AlreadyRecorded(metrics, recorded.summary().tags, frozenset(lines))
 
 
 def _best_epochs(recorded: RecordedRun, trial: Any, objective: Any) -> list[int]:

@@ -14,21 +14,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from multitrack.errors import RunInUseError
 from multitrack.journal.run_ids import new_run_id
 from multitrack.keras import TrackingCallback
-from multitrack.keras.checkpoints import OF_TRIAL, TunerCheckpoint
 from multitrack.keras.guard import guarded, put_aside
 from multitrack.keras_tuner import distributed
+from multitrack.keras_tuner.checkpoint import OF_TRIAL, TunerCheckpoint
 from multitrack.keras_tuner.execution import Execution
-from multitrack.keras_tuner.notes import Notes, Sidecar
+from multitrack.keras_tuner.notes import Notes
+from multitrack.keras_tuner.parent_run import ParentRun
 from multitrack.keras_tuner.recovery import Interrupted
-from multitrack.keras_tuner.search_run import Summary
-from multitrack.keras_tuner.trial import OpenRun, ended_as, log_hyperparameters, log_result, status_of
-from multitrack.recording import lifecycle
-from multitrack.recording.active import active_run, disabled_run
+from multitrack.keras_tuner.search_run import SearchDescription
+from multitrack.keras_tuner.trial import ActiveRun, ended_as, log_hyperparameters, log_result, status_of
+from multitrack.recording.active import disabled_run
 from multitrack.recording.run import Run
-from multitrack.recording.start import journal_here, start_run
+from multitrack.recording.start import start_run
 
 log = logging.getLogger("multitrack")
 
@@ -53,16 +52,16 @@ class Search:
         self.parent = disabled_run()
         self.runs: dict[str, Run] = {}
         self._owned = False
-        self._summary: Summary | None = None  # of the parent, where that is of this process
+        self._summary: SearchDescription | None = None  # of the parent, where that is of this process
         self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
-        self._trial: OpenRun | None = None
+        self._trial: ActiveRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: Execution | None = None
         self._callback: TrackingCallback | None = None  # of a trial that is no execution
         self.in_execution = False
         self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
-        self._kept: distributed.Kept | None = None
+        self._notes_restorer: distributed.NotesRestorer | None = None
 
     @property
     def guarding_run(self) -> Run:
@@ -84,10 +83,8 @@ class Search:
         except (ValueError, OSError) as error:
             trouble = error
         chief = distributed.chiefs_notes(self._tuner, self._notes) if self._worker is not None else None
-        if chief is not None:
-            self._join(chief)
-        else:
-            trouble = self._find_parent() or trouble
+        found = ParentRun.of_chief(chief, self._notes) if chief else ParentRun.find(self._tuner, self._notes)
+        self.parent, self._owned, trouble = found.run, found.owned, found.trouble or trouble
         recording = chief is not None or not self.parent.disabled
         self._notes.journal = Path(self.parent.settings.journal) if recording else None
         if trouble is not None:
@@ -97,54 +94,11 @@ class Search:
         self._notes.own.parent, self._notes.own.owned, self._notes.own.begun = self.parent.id, self._owned, True
         self._notes.own.project = self.parent.project
         self._save_notes()
-        self._summary = Summary(self._tuner, self.parent, self._notes)
+        self._summary = SearchDescription(self._tuner, self.parent, self._notes)
         self._complete_interrupted()
         self._summary.describe()
         if distributed.is_chief():
-            self._kept = distributed.Kept(self._notes)
-
-    def _find_parent(self) -> Exception | None:
-        """The active run, or one of the search's own; what was in the way, if anything was."""
-        if lifecycle.last_open() is not None:
-            self.parent, self._owned = active_run(), False
-            earlier = self._notes.own.parent
-            if earlier not in (None, self.parent.id) and self._notes.own.begun:
-                log.warning(
-                    "multitrack: the search in %s began in run %s and goes on in run %s, which is the active one; "
-                    "start_run(run_id=%r) goes on in the former",
-                    self._tuner.project_dir, earlier, self.parent.id, earlier,
-                )  # fmt: skip
-            return None
-        self._owned = True
-        try:
-            self.parent = self._start_parent()
-        except RunInUseError as error:  # another process searches in the same directory
-            self._notes.own.parent = None
-            self.parent = self._start_parent()
-            return error
-        return None
-
-    def _start_parent(self) -> Run:
-        own, self._notes.journal = self._notes.own, journal_here()
-        if own.parent is not None and own.begun and not self._notes.is_recorded(own.parent):
-            log.warning(
-                "multitrack: run %s, of the search in %s, is not in the journal %s: the search goes on as a new run",
-                own.parent, self._tuner.project_dir, self._notes.journal,
-            )  # fmt: skip
-            own = self._notes.own = Sidecar.fresh()
-        # A run that somebody else opened, and that is continued here, keeps its name.
-        name = self._tuner.project_name if own.parent is None or own.owned else None
-        if own.parent is None:  # noted before it begins: killed in between, there would be two
-            own.parent, own.owned, own.begun = new_run_id(), True, False
-            self._save_notes()
-        return start_run(name=name, group=own.search, run_id=own.parent)
-
-    def _join(self, chief: Sidecar) -> None:
-        """As a worker: the parent is the chief's."""
-        self.parent, self._owned = distributed.join(chief), True
-        if self._notes.own.search != chief.search:
-            self._notes.own = Sidecar(search=chief.search)
-        self._notes.own.parent = chief.parent
+            self._notes_restorer = distributed.NotesRestorer(self._notes)
 
     @guarded
     def _complete_interrupted(self) -> None:
@@ -153,8 +107,8 @@ class Search:
 
     def end(self, error: BaseException | None = None) -> None:
         """End what is open; the search's run too, unless it was there before."""
-        if self._kept is not None:
-            self._kept.stop()
+        if self._notes_restorer is not None:
+            self._notes_restorer.stop()
         if error is None:
             self._end_left_open()
         else:
@@ -170,10 +124,10 @@ class Search:
         else:  # the chief, told that this worker is done, may be gone
             self._complete_interrupted()
         if self._owned:
-            self._close(OpenRun(self.parent), error)
+            self._close(ActiveRun(self.parent), error)
 
     @guarded
-    def _close(self, unfinished: OpenRun, error: BaseException | None) -> None:
+    def _close(self, unfinished: ActiveRun, error: BaseException | None) -> None:
         unfinished.close(error)
 
     # -- a trial ----------------------------------------------------------------------------------------------
@@ -192,7 +146,7 @@ class Search:
             tags["keras_tuner/tuner_id"] = self._worker
         run = self._start(name, self.parent, run_id, tags)
         self.runs[trial.trial_id] = run
-        self._trial, self._checkpoint, self._callback = OpenRun(run), None, None
+        self._trial, self._checkpoint, self._callback = ActiveRun(run), None, None
         steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
         earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
         if earlier:  # Hyperband goes on with a trial as a new one
@@ -283,7 +237,7 @@ class Search:
         if getattr(self._tuner, "executions_per_trial", 1) > 1:
             tags = {"keras_tuner/execution": current.executions}
             name = f"{current.run.name}-e{current.executions}"
-            own = OpenRun(self._start(name, current.run, new_run_id(), tags))
+            own = ActiveRun(self._start(name, current.run, new_run_id(), tags))
         self._execution = Execution(current, own, self._tuner.oracle.objective, callbacks)
         return self._execution.callbacks
 

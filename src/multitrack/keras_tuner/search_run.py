@@ -6,9 +6,10 @@ import json
 from typing import Any, Final
 
 from multitrack.journal.segments import last_segment
-from multitrack.keras.checkpoints import OF_BEST_TRIAL, TunerCheckpoint
 from multitrack.keras.guard import guarded
 from multitrack.keras.sections import log_section
+from multitrack.keras_tuner import internals
+from multitrack.keras_tuner.checkpoint import OF_BEST_TRIAL, TunerCheckpoint
 from multitrack.keras_tuner.notes import Notes
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
@@ -20,7 +21,7 @@ _SETTINGS: Final = (
 )  # fmt: skip
 
 
-class Summary:
+class SearchDescription:
     """Keeps the search's run up to date; what it holds already is not recorded again.
 
     Args:
@@ -57,7 +58,7 @@ class Summary:
             "direction": getattr(objective, "direction", None),
             "executions_per_trial": getattr(tuner, "executions_per_trial", 1),
         }
-        for name, direction in getattr(objective, "name_to_direction", {}).items():
+        for name, direction in internals.directions(objective).items():
             params[f"objectives/{name}"] = direction
         params.update({name: getattr(oracle, name, None) for name in _SETTINGS})
         self._log({name: value for name, value in params.items() if value is not None})

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from multitrack.keras.guard import put_aside
 from multitrack.keras.numbers import log_numbers, numbers_in
 from multitrack.recording.run import Run
@@ -16,7 +18,7 @@ from multitrack.records import KERAS_TUNER, Status
 _ENDED_AS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
 
 
-class Held(NamedTuple):
+class AlreadyRecorded(NamedTuple):
     """What a run has already: simple metrics, tags, lines."""
 
     metrics: Mapping[str, float] = MappingProxyType({})
@@ -24,7 +26,7 @@ class Held(NamedTuple):
     lines: frozenset[str] = frozenset()
 
 
-class OpenRun:
+class ActiveRun:
     """A run that is the active one until it is closed.
 
     Args:
@@ -39,7 +41,7 @@ class OpenRun:
         executions: How many have begun in it.
     """
 
-    def __init__(self, run: Run, held: Held = Held()) -> None:  # noqa: B008 - immutable
+    def __init__(self, run: Run, held: AlreadyRecorded = AlreadyRecorded()) -> None:  # noqa: B008 - immutable
         self.run = run
         self.held = held
         self.best_epochs: list[int] = []
@@ -58,7 +60,7 @@ class OpenRun:
         self.run.end(status)
 
 
-def log_hyperparameters(current: OpenRun, values: dict[str, Any]) -> dict[str, str]:
+def log_hyperparameters(current: ActiveRun, values: dict[str, Any]) -> dict[str, str]:
     """Hyperparameters as params; what the tuner steers itself by (``tuner/…``) as tags, given back.
 
     Called at the begin and again at the end, for conditional and fit-time ones appear in between.
@@ -94,7 +96,7 @@ def ended_as(status: str) -> Status:
     return _ENDED_AS.get(status, "killed")
 
 
-def log_result(current: OpenRun, trial: Any, status: str) -> None:
+def log_result(current: ActiveRun, trial: Any, status: str) -> None:
     """Status, and of a completed trial its score, best epoch and every metric's value at the best epoch."""
     run = current.run
     if current.held.tags.get("keras_tuner/status") != status:
@@ -102,11 +104,10 @@ def log_result(current: OpenRun, trial: Any, status: str) -> None:
     if status != "COMPLETED":  # a retried trial may still hold the metrics of an earlier attempt
         return
     numbers: dict[str, Any] = dict(current.at_best)
-    for name, history in trial.metrics.metrics.items():
-        observed = {seen.step: seen.mean() for seen in history.get_history()}
-        value = observed.get(trial.best_step, history.get_last_value())
-        if value is not None:
-            numbers[name] = value
+    for name, metric in trial.get_state()["metrics"]["metrics"].items():
+        observed = {seen["step"]: np.mean(seen["value"]) for seen in metric["observations"]}
+        if observed:
+            numbers[name] = observed.get(trial.best_step, observed[max(observed)])
             # Of several numbers KerasTuner has the mean; each of them stands beside it.
             numbers.update({f"{name}/{key}": each for key, each in several(current.at_best.get(name)).items()})
     numbers.pop("score", None)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+import keras
 import keras_tuner
 from keras_tuner.engine import base_tuner
-from keras_tuner.src import backend as keras_tuner_backend  # it has no public name
 
 from multitrack._hints import to_install
+from multitrack.keras import TrackingCallback
+from multitrack.keras_tuner import internals
 from multitrack.keras_tuner.search import Search
 from multitrack.recording.run import Run
 
@@ -27,7 +29,7 @@ __all__ = [
 _Tuner = TypeVar("_Tuner")
 
 
-class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships no types
+class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships no types
     """KerasTuner's ``BaseTuner``, tracked; every method calls the tuner's own.
 
     ``run_trial`` is left alone: ``Tuner.__init__`` looks at who defines it, and users give it signatures of their own.
@@ -60,6 +62,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships
         _check_tensorboard(self)
         tracking = self._tracking = self._tracking or Search(self)
         tracking.begin()
+        if _trains_with_keras_tuner(self) and not internals.trains_once(keras_tuner.Tuner):
+            fit_kwargs["callbacks"] = _with_tracking(fit_kwargs.get("callbacks") or ())
         try:
             result = super().search(*fit_args, **fit_kwargs)
         except BaseException as error:
@@ -69,16 +73,14 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships
         return result
 
     def on_trial_begin(self, trial: Any) -> None:
-        """The trial's run begins, and is the active one from here on."""
-        if self._tracking is not None:
-            self._tracking.begin_trial(trial)
+        """A trial begins; a subclass may have one that calls no other, for KerasTuner's own does nothing."""
+        self.begin_tracking(trial)
         super().on_trial_begin(trial)
 
-    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
-        """A subclass of ours may have an ``on_trial_begin`` that calls no other, for KerasTuner's own does nothing."""
+    def begin_tracking(self, trial: Any) -> None:
+        """The trial's run begins, unless it has, and is the active one from here on."""
         if self._tracking is not None:
             self._tracking.begin_trial(trial)
-        super()._try_run_and_update_trial(trial, *args, **kwargs)
 
     def on_trial_end(self, trial: Any) -> None:
         """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
@@ -92,38 +94,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships
                 self._tracking.end_trial(trial, raised=raised)
 
 
-def _tracked_execution(train: Callable[..., Any]) -> Callable[..., Any]:
-    """One training of a trial; by now KerasTuner has copied the callbacks, so that the one added is never copied."""
-
-    @functools.wraps(train)
-    def call(self: Tuner, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        tracking = self._tracking
-        if tracking is None or tracking.in_execution:
-            return train(self, trial, *args, **kwargs)
-        try:
-            callbacks = tracking.begin_execution(kwargs.get("callbacks") or ())
-            if callbacks is not None:
-                kwargs["callbacks"] = callbacks
-            results = train(self, trial, *args, **kwargs)
-        except BaseException as error:
-            tracking.end_execution(None, error=error)
-            raise
-        tracking.end_execution(results)
-        return results
-
-    vars(call)["multitrack"] = True
-    return call
-
-
-class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner ships no types
+class Tuner(internals.TrainsModels, BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner ships no types
     """:class:`keras_tuner.Tuner`, tracked; the same arguments."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A subclass may train in its own way without calling this class's, as AutoKeras does."""
-        super().__init_subclass__(**kwargs)
-        train = cls._build_and_fit_model
-        if not hasattr(train, "multitrack"):
-            cls._build_and_fit_model = _tracked_execution(train)  # type: ignore[method-assign]
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
         """Called by KerasTuner within ``fit``, and by a ``run_trial`` that has a training loop of its own."""
@@ -131,9 +103,21 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner s
             self._tracking.log_epoch(model, epoch, logs)
         super().on_epoch_end(trial, model, epoch, logs=logs)
 
-    @_tracked_execution
-    def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._build_and_fit_model(trial, *args, **kwargs)
+    def track_training(self, train: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+        """One training of a trial; KerasTuner has copied the callbacks, so that the one added is never copied."""
+        tracking = self._tracking
+        if tracking is None or tracking.in_execution:
+            return train(**kwargs)
+        try:
+            callbacks = tracking.begin_execution(kwargs.get("callbacks") or ())
+            if callbacks is not None:
+                kwargs["callbacks"] = callbacks
+            results = train(**kwargs)
+        except BaseException as error:
+            tracking.end_execution(None, error=error)
+            raise
+        tracking.end_execution(results)
+        return results
 
 
 class RandomSearch(Tuner, keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner ships no types
@@ -206,8 +190,7 @@ def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
 
 def _check_tensorboard(tuner: Any) -> None:
     """KerasTuner imports it in every trial on TensorFlow, without declaring it; the trials then just fail."""
-    keras_trains = getattr(type(tuner).run_trial, "__module__", "").startswith("keras_tuner.")
-    if not (isinstance(tuner, keras_tuner.Tuner) and keras_trains and _keras_backend() == "tensorflow"):
+    if not (_trains_with_keras_tuner(tuner) and keras.config.backend() == "tensorflow"):
         return
     if importlib.util.find_spec("tensorboard") is None:
         raise ImportError(
@@ -216,6 +199,13 @@ def _check_tensorboard(tuner: Any) -> None:
         )  # fmt: skip
 
 
-def _keras_backend() -> str:
-    """As KerasTuner sees it where it decides on importing tensorboard."""
-    return str(keras_tuner_backend.config.backend())
+def _trains_with_keras_tuner(tuner: Any) -> bool:
+    """Whether KerasTuner's own ``run_trial`` trains the models, and not one of the user's."""
+    own = getattr(type(tuner).run_trial, "__module__", "").startswith("keras_tuner.")
+    return isinstance(tuner, keras_tuner.Tuner) and own
+
+
+def _with_tracking(callbacks: Iterable[Any]) -> list[Any]:
+    """The callbacks of a search with one that records into the active run, which in a trial is the trial's."""
+    given = list(callbacks)
+    return given if any(isinstance(each, TrackingCallback) for each in given) else [*given, TrackingCallback()]
