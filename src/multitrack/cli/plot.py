@@ -35,7 +35,7 @@ from multitrack.security.terminal import safe
 @click.option("--x", type=click.Choice(["step", "time"]), default="step", show_default=True, help="The x axis.")
 @click.option("--log", is_flag=True, help="Use a logarithmic axis of values.")
 @click.option("--smooth", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="WEIGHT",
-              help="Smooth with an exponential mean of this weight, 0 to below 1; points stand faintly behind.")  # fmt: skip
+              help="Weight of an exponential mean, 0 to below 1; the points stand faintly behind.")  # fmt: skip
 @click.option("--size", type=(float, float), metavar="W H", help="Inches. Default: as panels and legend need.")
 @click.option("--dpi", type=click.IntRange(10, 1200), default=150, show_default=True, help="Pixels per inch (PNG).")
 def plot(
