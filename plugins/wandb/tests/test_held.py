@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from multitrack_wandb.held import Sent, sent
+from multitrack_wandb.held import SentRows, sent
 from multitrack_wandb.session_files import Session, Sessions, Taken
 
 
@@ -33,30 +33,30 @@ def written(directory: Path, entries: list[dict[str, Any]], tail: str = "") -> P
 @pytest.mark.parametrize(
     ("entries", "found"),
     [
-        ([request()], Sent()),
-        ([request((0, 5), (0, 3)), GOOD], Sent(5, 3, 5, 3)),
-        ([request((0, 5)), GOOD, request((5, 2), (0, 1))], Sent(5, 0, 7, 1)),
-        ([request((90, 5), (40, 3)), GOOD, request((95, 2), (43, 1)), GOOD], Sent(7, 4, 7, 4)),  # of a resumed run
-        ([request((0, 5)), GOOD, request(complete=True), GOOD], Sent(5, 0, 5, 0, complete=True)),
-        ([request((0, 5)), GOOD, request((5, 2)), GOOD, NONSENSE], Sent(5, 0, 7, 0, refused=NONSENSE["msg"])),
+        ([request()], SentRows()),
+        ([request((0, 5), (0, 3)), GOOD], SentRows(5, 3, 5, 3)),
+        ([request((0, 5)), GOOD, request((5, 2), (0, 1))], SentRows(5, 0, 7, 1)),
+        ([request((90, 5), (40, 3)), GOOD, request((95, 2), (43, 1)), GOOD], SentRows(7, 4, 7, 4)),  # of a resumed run
+        ([request((0, 5)), GOOD, request(complete=True), GOOD], SentRows(5, 0, 5, 0, complete=True)),
+        ([request((0, 5)), GOOD, request((5, 2)), GOOD, NONSENSE], SentRows(5, 0, 7, 0, refused=NONSENSE["msg"])),
         (
             [request((0, 5)), GOOD, NONSENSE, request((5, 2), complete=True), GOOD],
-            Sent(0, 0, 7, 0, refused=NONSENSE["msg"]),
+            SentRows(0, 0, 7, 0, refused=NONSENSE["msg"]),
         ),
-        ([request((0, 5)), GOOD, request((5, 2)), FATAL], Sent(5, 0, 7, 0, refused=FATAL["msg"], is_final=True)),
-        ([request((0, 5)), GOOD | {"status": "302 Found"}], Sent(0, 0, 5, 0)),
-        ([request(("0", 5))], Sent()),
+        ([request((0, 5)), GOOD, request((5, 2)), FATAL], SentRows(5, 0, 7, 0, refused=FATAL["msg"], is_final=True)),
+        ([request((0, 5)), GOOD | {"status": "302 Found"}], SentRows(0, 0, 5, 0)),
+        ([request(("0", 5))], SentRows()),
     ],
 )
 def test_what_was_acknowledged_and_what_was_on_its_way(
-    tmp_path: Path, entries: list[dict[str, Any]], found: Sent
+    tmp_path: Path, entries: list[dict[str, Any]], found: SentRows
 ) -> None:
     assert sent(written(tmp_path, entries)) == found
 
 
 def test_a_log_that_is_cut_off_or_not_there_or_another_releases(tmp_path: Path) -> None:
     cut_off = written(tmp_path / "a", [request((0, 5)), GOOD], '{"level": "INFO", "msg": "filestream: request s')
-    assert sent(cut_off) == Sent(5, 0, 5, 0)
+    assert sent(cut_off) == SentRows(5, 0, 5, 0)
     assert sent(tmp_path / "nowhere") is None
     assert sent(written(tmp_path / "b", [{"level": "INFO", "msg": "sent 5 rows"}])) is None
 

@@ -237,6 +237,6 @@ def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict
         elif variable.startswith(prefix) and variable not in variables.OTHERS and (
             not settings or variables.closest_to(variable, known)
         ):  # fmt: skip
-            message = f"environment variable {variable} is no {what}; {closest_of(variable, known)}"
+            message = f"environment variable {variable} does not name a {what}; {closest_of(variable, known)}"
             raise ConfigError(message, key=variable, source=f"environment variable {variable}")
     return found

@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.fsync is True:
-            raise ValueError("fsync = true does not say how often; false, or seconds such as 1.0")
+            raise ValueError("fsync = true does not say how often: set seconds, such as 1.0, or false")
 
 
 def role_of(kind: Any) -> str | None:

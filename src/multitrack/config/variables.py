@@ -41,6 +41,6 @@ def warn_of(variables: Iterable[str], settings: Iterable[str]) -> None:
     _warned.update(said_nothing)
     known = sorted([*map(variable_of, settings), "MULTITRACK_CONFIG", "MULTITRACK_DISABLED"])
     log.warning(
-        "multitrack: nothing reads the environment variable%s %s; there are %s, and MULTITRACK_<BACKEND>_<OPTION>",
+        "multitrack: unknown environment variable%s %s; known: %s and MULTITRACK_<BACKEND>_<OPTION>",
         "s" if len(said_nothing) > 1 else "", ", ".join(said_nothing), ", ".join(known),
     )  # fmt: skip

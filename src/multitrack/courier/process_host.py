@@ -103,7 +103,7 @@ class ProcessHost:
                 process.kill()
                 process.wait()
         self._let_go()
-        log.info("multitrack: other processes keep the courier waiting: it goes on at normal priority")
+        log.info("multitrack: other processes keep the courier waiting; it continues at normal priority")
         return self._begin(lowered=False)
 
     def _lower(self) -> None:
@@ -147,7 +147,7 @@ class ProcessHost:
         self._process = self._starvation = None
 
     def _alive(self) -> bool:
-        """Whether there is a courier to talk to, or on its way; starts one where it is due."""
+        """Return whether a courier runs or is being started; start one if needed."""
         if self._pid != os.getpid() or self._failed:
             return False
         if self._pipe >= 0:
@@ -157,7 +157,7 @@ class ProcessHost:
             status = self._process.returncode
             self._let_go()
             if status in (NO_COURIER, WRONG_USAGE):  # another start would go as this one
-                self._fail(f"what {sys.executable!r} started is none, and has said why")
+                self._fail(f"{sys.executable!r} did not start a courier; its own message says why")
                 return False
             again = self._starts <= RESTARTS
             log.warning(
@@ -170,12 +170,12 @@ class ProcessHost:
         return self._begin()
 
     def _begin(self, *, lowered: bool = True) -> bool:
-        """Open the pipe, and have a thread start the process, where and with the variables that hold now."""
+        """Open the pipe, and start the process on a thread, with the current directory and variables of now."""
         executable = interpreter()
         if executable is None:
             self._fail(
-                f"{sys.executable!r} is no Python interpreter, but a program that holds one: runs are recorded, and "
-                'not delivered; with delivery = "thread" they would be'
+                f"{sys.executable!r} is a program and not a Python interpreter: runs are recorded but not delivered; "
+                'set delivery = "thread" to deliver them'
             )
             return False
         self._lowered = lowered

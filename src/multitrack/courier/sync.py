@@ -111,7 +111,7 @@ def sync(
         courier.close()
     for lane in lanes:
         if lane.holder is not None and not settling.has_reached((lane.directory, lane.name)):
-            stands = f", and has moved nothing for {STALL:.0f} s" if wait else ""
+            stands = f"; nothing has moved for {STALL:.0f} s" if wait else ""
             notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it{stands}")
     reports = {}
     for run in map(RecordedRun, pending):
@@ -134,7 +134,7 @@ def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
 def _tell_other_options(
     config: Config, run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]
 ) -> None:
-    """Where something is pending, and the config here differs from what the run was started with, say so."""
+    """Say so if records are pending and the config here has other options than the run was started with."""
     for entry in run.manifest.backends:
         if report[entry.name].complete or ":" in entry.load:
             continue
@@ -144,6 +144,6 @@ def _tell_other_options(
                 now = without_credentials(str(here.get(key, value)))
                 if now != str(value):
                     notice(
-                        f"{entry.name}: run {run.id} goes by what it was started with, {key} = {value!r}; here it is "
-                        f"{now!r}, which multitrack.start_run(run_id={run.id!r}).end() takes over"
+                        f"{entry.name}: run {run.id} uses the {key} that it was started with, {value!r}; the config here "
+                        f"has {now!r}; to use that, call multitrack.start_run(run_id={run.id!r}).end()"
                     )

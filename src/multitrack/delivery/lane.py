@@ -145,12 +145,12 @@ class Lane:
             self._stop(self._notices.worded(error))
 
     def give_up(self, error: BaseException) -> bool:
-        """Stop for a reason that is no tracker's trouble; always false, as there is nothing more to do."""
+        """Stop for a reason other than the tracker; always returns False, because no step is left."""
         try:
             self._stop(self._notices.worded(error))
         except Exception as trouble:  # noqa: BLE001 - as a last resort it is said
             self.state.stopped = True
-            self._notices.say(f"{error_text(error)}; and that could not be written down: {error_text(trouble)}")
+            self._notices.say(f"{error_text(error)}; this could not be saved: {error_text(trouble)}")
         return False
 
     def abandon(self) -> None:
@@ -278,13 +278,13 @@ class Lane:
     def _pause(self, problem: str, after: float | None) -> None:
         self.pace.failed(after)
         self._handover.refused.clear()
-        self.state.problem = self._notices.trouble(problem, "training goes on, delivery is tried again")
+        self.state.problem = self._notices.trouble(problem, "training goes on, delivery will be retried")
         self._save()
 
     def _stop(self, problem: str) -> None:
         self.state.stopped = True
         self._notices.begin_anew()  # what was said of another try does not hold any more
-        what_next = "its records stay in the journal; mend the cause, then run `multitrack sync`"
+        what_next = "its records stay in the journal; fix the cause, then run `multitrack sync`"
         self.state.problem = self._notices.trouble(problem, what_next)
         self._save()
         self.release()

@@ -60,7 +60,7 @@ def wait(
     except KeyboardInterrupt:
         if quiet:
             raise
-        log.warning("multitrack: the wait was ended by Ctrl-C")
+        log.warning("multitrack: Ctrl-C ended the wait")
     finally:
         progress.close()
 
@@ -119,7 +119,7 @@ def _told(doing: set[str], done: int, total: int) -> str:
 
 
 def pending_statement(run: str, journal: str, report: DeliveryReport, *, detached: bool) -> str | None:
-    """What is pending after the wait and how to send it, or ``None`` where nothing is to be said.
+    """Say what is pending after the wait and how to send it; ``None`` if nothing is to be said.
 
     Args:
         run: The run's id.
@@ -132,7 +132,7 @@ def pending_statement(run: str, journal: str, report: DeliveryReport, *, detache
         return None
     if report.complete:
         return f"run {run}: {report}"
-    how = "the courier goes on; `multitrack runs` shows how far it is" if detached else (
+    how = "the courier goes on; `multitrack runs` shows its progress" if detached else (
         f"{'the rest is kept' if report.lost else 'nothing is lost'}; send the rest with: multitrack sync "
         f"--journal {journal}"
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a courier believes a journal, beyond what it records.
+"""Which journal contents a courier trusts: backends to import, files to upload.
 
 A journal may have been sent by somebody else. Nothing in it is executed, and no file is sent away, unless the training
 process itself, or the config of whoever runs ``multitrack sync``, says the same (docs/security.md).
@@ -18,7 +18,7 @@ from multitrack.plugins import Backend
 
 
 class Trust:
-    """By default nothing is believed.
+    """What a courier may do on behalf of a journal; by default nothing.
 
     Args:
         loads: Import paths of backends that may be loaded.
@@ -39,7 +39,7 @@ class Trust:
             return
         if self._config is None or load not in self._config().settings.backends:
             raise PluginError(
-                f"backend {load!r} is code that only the journal names, so it was not imported: name it in the "
+                f"backend {load!r} was not imported, because only the journal names this code: name it in the "
                 f"config's backends, or run `multitrack sync --trust {load}`"
             )
 
@@ -59,7 +59,7 @@ class Trust:
                 refused = [item for item in wanted if item not in here]
                 if refused:
                     sentences.append(
-                        f"{field.encode_name} = {refused} was not followed: only the journal asks for it, and not the "
-                        "config here"
+                        f"{field.encode_name} = {refused} was ignored: the journal asks for it, but the config here does "
+                        "not"
                     )
         return msgspec.convert(values, kind), sentences

@@ -29,7 +29,7 @@ try:
 except ImportError as error:
     print(
         f'multitrack: the courier cannot import {{error.name}}; sys.executable is {{sys.executable}}, '
-        'another Python than the training has its packages from: set sys.executable to that one, '
+        'which lacks the packages of the training: set sys.executable to the training\\'s Python, '
         'install multitrack there, or set delivery = "thread"', file=sys.stderr,
     )
     sys.exit({NO_COURIER})

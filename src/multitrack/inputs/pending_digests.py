@@ -79,7 +79,7 @@ class PendingDigests:
                         said = True
                         log.warning("multitrack: computing the digests of %s", ", ".join(map(str, self._paths())))
         except KeyboardInterrupt:
-            log.warning("multitrack: the wait for digests was ended by Ctrl-C")
+            log.warning("multitrack: Ctrl-C ended the wait for digests")
         with self._changed:
             given_up = [*([self._current] if self._current is not None else []), *self._waiting]
             self._current = None
@@ -110,10 +110,10 @@ class PendingDigests:
 def _computed(job: _Job) -> tuple[str | None, int | None, Exception | None]:
     try:
         if _stamp(job.path) != job.stamp:
-            raise OSError(f"{job.path} was written again before the digest of what was there could be computed")
+            raise OSError(f"{job.path} was written again before its digest could be computed")
         digest, size = digest_of(job.path)
         if _stamp(job.path) != job.stamp:
-            raise OSError(f"{job.path} was written while its digest was computed")
+            raise OSError(f"{job.path} was written while its digest was being computed")
     except Exception as error:  # noqa: BLE001 - gone, unreadable, of a file system with errors of its own
         return None, None, error
     return digest, size, None

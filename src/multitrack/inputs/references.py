@@ -78,12 +78,12 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{path} does not exist; digest=False records the reference all the same") from None
+        raise FileNotFoundError(f"{path} does not exist; pass digest=False to record the reference anyway") from None
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise FileNotFoundError(
-            f"{path} is a symbolic link that leads to itself; digest=False records the reference all the same"
+            f"{path} is a symbolic link that leads to itself; pass digest=False to record the reference anyway"
         ) from None
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         return Described(path.as_uri(), None, size, odd=_kind_of(mode))
@@ -92,7 +92,7 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
             return Described(path.as_uri(), None, size, unread=path)
         return Described(path.as_uri(), *digest_of(path))
     except _EndlessError:
-        return Described(path.as_uri(), None, size, odd="a file without an end")
+        return Described(path.as_uri(), None, size, odd="an endless file")
 
 
 def _is_uri(text: str) -> bool:
@@ -130,7 +130,7 @@ def _unquoted(path: Path) -> str:
 
 def _kind_of(mode: int) -> str:
     named = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-    return named.get(stat.S_IFMT(mode), "no regular file")
+    return named.get(stat.S_IFMT(mode), "not a regular file")
 
 
 def _is_large(path: Path) -> bool:
@@ -156,7 +156,7 @@ def digest_of(path: Path) -> tuple[str, int]:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
             found = os.fstat(opened.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(f"{path} is {_kind_of(found.st_mode)} by now")
+                raise OSError(f"{path} is {_kind_of(found.st_mode)} now")
             if _has_no_size(found):
                 content = _unsized(opened.fileno(), path)
                 return f"sha256:{hashlib.sha256(content).hexdigest()}", len(content)
@@ -196,7 +196,7 @@ def _unsized(file: int, path: Path) -> bytes:
         while len(content) <= _UNSIZED and (read := os.read(file, _UNSIZED)):
             content += read
     except BlockingIOError:
-        raise _EndlessError(f"{path} has nothing to read now") from None
+        raise _EndlessError(f"{path} has no content at the moment") from None
     if len(content) > _UNSIZED:
         raise _EndlessError(f"{path} does not end")
     return content

@@ -93,7 +93,7 @@ class Cursor:
             if not line.endswith(b"\n"):
                 if not closed:
                     break
-                self._damage("torn: its writer died, or the disk was full, while it was written")
+                self._damage("torn: its writer died or the disk was full during the write")
             elif line != b"\n":
                 try:
                     record = encoding.decode(line)
@@ -104,7 +104,7 @@ class Cursor:
                     if complete is None:
                         break
                     if not complete:
-                        self._damage("part of a list whose last part was never written")
+                        self._damage("part of a list without its last part")
                         record = None
             self._offset += len(line)
             if record is not None:

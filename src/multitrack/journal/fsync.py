@@ -51,7 +51,7 @@ def put_on_medium(path: Path) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        log.warning("multitrack: %s could not be put on the medium: %s", path, error)
+        log.warning("multitrack: %s could not be synced to disk: %s", path, error)
 
 
 def _work() -> None:

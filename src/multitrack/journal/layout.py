@@ -40,7 +40,7 @@ def check_links(directory: Path) -> None:
         raise cannot_read(directory, error) from error
     for path in paths:
         if path.is_symlink():
-            raise JournalError(f"{path} is a symbolic link, which multitrack never makes: the run is left alone")
+            raise JournalError(f"{path} is a symbolic link, which multitrack never makes; the run was skipped")
 
 
 def run_directories(journal: Path) -> Iterator[Path]:

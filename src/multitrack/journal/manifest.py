@@ -157,10 +157,10 @@ def read_manifest(directory: Path) -> Manifest:
         kept = _kept_in_journal(directory)
         if kept is None:
             raise JournalError(f"cannot read {path}: {error}") from error
-        log.warning("multitrack: %s is damaged (%s); what it said is taken from the run's journal", path, error)
+        log.warning("multitrack: %s is damaged (%s); using the copy in the run's journal", path, error)
         manifest = kept
     if manifest.id != directory.name:
-        raise JournalError(f"{path} calls itself {manifest.id!r}: it is another run's")
+        raise JournalError(f"{path} belongs to another run, {manifest.id!r}")
     return manifest
 
 

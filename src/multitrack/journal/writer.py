@@ -174,8 +174,8 @@ class Writer:
         if not self._losing:
             self._losing_since = self.last_time
             log.warning(
-                "multitrack: run %s: the journal in %s cannot be written (%s); what is logged from now on is lost "
-                "until it can, everything before is kept",
+                "multitrack: run %s: the journal in %s cannot be written (%s); records are lost from now on "
+                "until it can be written again, earlier ones are kept",
                 self.directory.name, self.directory,
                 (trouble and trouble.strerror) or trouble or os.strerror(errno.ENOSPC),
             )  # fmt: skip

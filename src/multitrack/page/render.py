@@ -95,7 +95,7 @@ def write_page(
     places: dict[str, Path] = {}
     for run in runs:
         if (other := places.setdefault(run.id, run.directory)) != run.directory:
-            raise ValueError(f"two runs are called {run.id}, in {other} and {run.directory}: write a page for each")
+            raise ValueError(f"two runs have the id {run.id}, in {other} and {run.directory}: write a page for each")
         collected = Collected(run, points, lines)
         collected.read_on()
         found = collected.page_run(tables)

@@ -47,7 +47,7 @@ class Backend:
         self.finds = "find_run" in names
         if "open_run" not in names:
             raise PluginError(
-                f"{origin} is no backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
+                f"{origin} is not a backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
             )
 
     def options_type(self) -> type[msgspec.Struct]:
@@ -146,7 +146,7 @@ def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
             raise
         left = f"{origin} left {hook.name} with {type(error).__name__}: {error}".rstrip(": ")
         if (file := file_beside_program(error)) is not None:
-            left += f", raised by {file}: where that hides a package of its name, give the file another name"
+            left += f", raised by {file}; if it hides a package of its name, rename the file"
         raise PluginError(left) from error
 
 

@@ -121,5 +121,5 @@ def _missing(name: str) -> Exception:
     close = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
     return UnknownBackendError(
-        f"unknown backend {name!r}; {hint} A plugin of your own is named by its import path, 'package.module:attribute'"
+        f"unknown backend {name!r}; {hint} Name a plugin of your own by its import path, 'package.module:attribute'"
     )

@@ -40,7 +40,7 @@ def require_sdk(backend: str, module: str) -> None:
     """
     spec, shadow = _find(module)
     if spec is None:
-        beside = f"; {shadow} is not that package: give the file another name" if shadow else ""
+        beside = f"; {shadow} is not that package: rename the file" if shadow else ""
         raise BackendNotInstalledError(
             f"backend {backend!r} needs the package {module!r}, which is not installed{beside}: "
             + to_install(backend, f"./plugins/{backend}")
@@ -48,8 +48,8 @@ def require_sdk(backend: str, module: str) -> None:
     if shadow is not None and shadow not in _warned:
         _warned.add(shadow)
         log.warning(
-            "multitrack: %s hides the package %s from whatever is started beside it; the installed one, %s, is taken "
-            "for delivery; give the file another name", shadow, module, spec.origin,
+            "multitrack: %s hides the package %s from programs started beside it; delivery uses the installed one, "
+            "%s; rename the file", shadow, module, spec.origin,
         )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def import_sdk(module: str) -> ModuleType:
             return loaded or importlib.import_module(module)
         if loaded is not None:
             if _origin(loaded) == shadow:
-                raise PluginError(f"{shadow} is imported as {module!r} in this process: give the file another name")
+                raise PluginError(f"{shadow} is imported as {module!r} in this process: rename the file")
             return loaded
         finder: Any = _Finder(module, spec)
         sys.meta_path.insert(0, finder)

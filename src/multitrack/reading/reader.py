@@ -247,7 +247,7 @@ class JournalReader:
             return found[0]
         known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
         raise RunError(
-            f"{'several runs are' if found else 'no run is'} called {excerpt(run_id)!r} in {self.directory}: {known}"
+            f"{'several runs match' if found else 'no run matches'} {excerpt(run_id)!r} in {self.directory}: {known}"
         )
 
 
@@ -285,5 +285,5 @@ def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
 
 def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
     if tags is not None and not isinstance(tags, Mapping):
-        raise TypeError(f'tags are names with values, such as {{"stage": "prod"}}, not {tags!r}')
+        raise TypeError(f'tags must be a mapping, such as {{"stage": "prod"}}, got {tags!r}')
     return {name: str(value) for name, value in (tags or {}).items()}

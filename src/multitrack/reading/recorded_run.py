@@ -233,7 +233,7 @@ class RecordedRun:
         from multitrack.summaries.series import read_lines  # noqa: PLC0415 - see above
 
         if limit is not None and limit < 0:
-            raise ValueError(f"limit is {limit}; at most how many lines?")
+            raise ValueError(f"limit must not be negative, got {limit}")
         return lines_in(read_lines(self.directory), milliseconds(from_time), milliseconds(to_time), limit)
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:

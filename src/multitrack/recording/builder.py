@@ -158,13 +158,13 @@ def _add_context(plan: Plan, run: Run) -> None:
             run.set_tags(added.get("tags", {}))
             run.log_params(added.get("params", {}), source=extension.origin)
         except Exception as error:  # noqa: BLE001 - a plugin must not keep a run from starting
-            log.warning("multitrack: %s raised in run_context: %s; left out", extension.origin, error)
+            log.warning("multitrack: %s raised in run_context and was left out: %s", extension.origin, error)
 
 
 def _refuse_change(run_id: str, what: str, was: str | None, wanted: str | None) -> None:
     raise RunError(
-        f"run {run_id} has the {what} {was!r}, which a continued run keeps: start_run("
-        f"{what}={wanted!r}, run_id=…) asks for another"
+        f"run {run_id} has the {what} {was!r} and cannot be continued with another one: start_run("
+        f"{what}={wanted!r}, run_id=…)"
     )
 
 

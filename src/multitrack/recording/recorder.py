@@ -91,13 +91,13 @@ class Recorder:
         if new.objects and "objects" not in journal.warned:
             journal.warned.add("objects")
             log.warning(
-                "multitrack: run %s: params kept as text, as they are objects: %s", self.id, new.described(new.objects)
+                "multitrack: run %s: objects among the params are kept as text: %s", self.id, new.described(new.objects)
             )
         if differing and "differing" not in journal.warned:
             journal.warned.add("differing")
             log.warning(
-                "multitrack: run %s: params whose text is another one than was recorded, and stays what it was, as "
-                "they are objects: %s", self.id, prepared.described(differing),
+                "multitrack: run %s: objects among the params have another text than was recorded; the recorded "
+                "text stays: %s", self.id, prepared.described(differing),
             )  # fmt: skip
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:

@@ -165,7 +165,7 @@ class RunJournal:
             self.past.lost += 1
             if "journal" not in self.warned:
                 self.warned.add("journal")
-                log.warning("multitrack: run %s: %s; what this process logs is lost", self.id, error)
+                log.warning("multitrack: run %s: %s; records of this process are lost", self.id, error)
             return
         if self.settings.mistakes != "warn":
             raise error
@@ -191,7 +191,7 @@ class RunJournal:
             writer = self.ready()
             written = writer.append(End(time=writer.now(), status=status))
             if not written:
-                log.warning("multitrack: run %s: its end could not be written; it will count as killed", self.id)
+                log.warning("multitrack: run %s: its end could not be written, so it will count as killed", self.id)
             self.past.lost += writer.lost
             if self.settings.fsync:
                 writer.put_on_medium()

@@ -146,8 +146,8 @@ def _say_once(place: ranks.Place) -> None:
     """Rank 1 speaks for all, so that a thousand ranks say it once where people look."""
     log.log(
         logging.WARNING if place.rank == 1 else logging.INFO,
-        'multitrack: %s: records nothing, as one training is one run; ranks = "all" makes each rank a child run, '
-        '"off" is for processes that have nothing to do with each other',
+        'multitrack: %s records nothing, because one training is one run; with ranks = "all" each rank is a child run, '
+        'with ranks = "off" each process is a run of its own',
         place,
     )
 
@@ -182,7 +182,7 @@ def _switched_off() -> bool:
     if said in _NO:
         return False
     raise ConfigError(
-        f"environment variable MULTITRACK_DISABLED = {text!r} says neither yes nor no: 1 records nothing, 0 does"
+        f"environment variable MULTITRACK_DISABLED = {text!r} is neither yes nor no: 1 turns recording off, 0 leaves it on"
     )
 
 

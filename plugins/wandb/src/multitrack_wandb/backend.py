@@ -16,7 +16,7 @@ from multitrack_wandb.options import ENVIRONMENT, WandbOptions
 
 # The rest is imported where a run is delivered: a training process only asks for the options, and has 10 ms.
 if TYPE_CHECKING:
-    from multitrack_wandb.session import OpenRun
+    from multitrack_wandb.session import OpenSession
     from multitrack_wandb.translate import DataRecord
 
 
@@ -31,7 +31,7 @@ class WandbBackend:
     name = "wandb"
 
     def __init__(self) -> None:
-        self._open: dict[Path, OpenRun] = {}
+        self._open: dict[Path, OpenSession] = {}
 
     @hookimpl
     def backend_options(self) -> type[WandbOptions]:
@@ -49,11 +49,11 @@ class WandbBackend:
         """Start the run in W&B, resume it, or go on with the one that this process has open."""
         from multitrack_wandb import session_files  # noqa: PLC0415 - see above
         from multitrack_wandb.names import moment  # noqa: PLC0415 - see above
-        from multitrack_wandb.session import OpenRun  # noqa: PLC0415 - see above
+        from multitrack_wandb.session import OpenSession  # noqa: PLC0415 - see above
 
         opened = self._open.get(run.directory)
         if opened is None:
-            opened = OpenRun(
+            opened = OpenSession(
                 run, session_files.clear_unfinished(run.directory, run.options.dir, run.id, moment(run.created))
             )
             self._open[run.directory] = opened
@@ -127,7 +127,7 @@ class WandbBackend:
             stand_ins += write.stand_ins
         return stand_ins + opened.say()
 
-    def _opened(self, run: RunInfo) -> OpenRun:
+    def _opened(self, run: RunInfo) -> OpenSession:
         try:
             return self._open[run.directory]
         except KeyError:

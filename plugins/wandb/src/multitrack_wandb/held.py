@@ -109,7 +109,7 @@ def ask_until(asked: Callable[[], Answer], enough: Callable[[Answer], bool]) -> 
     return answer
 
 
-class Sent(NamedTuple):
+class SentRows(NamedTuple):
     """What became of the rows and lines of one session.
 
     Attributes:
@@ -132,13 +132,13 @@ class Sent(NamedTuple):
     is_final: bool = False
 
 
-def sent(directory: Path) -> Sent | None:
+def sent(directory: Path) -> SentRows | None:
     """What the helper process wrote down of a session; ``None`` where it did not, or its directory is gone."""
     try:
         text = (directory / "logs" / "debug-internal.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    found = before = Sent()
+    found = before = SentRows()
     first: dict[str, int] = {}  # the session's first offset, of rows and of lines
     is_last = False
     for line in text.splitlines():

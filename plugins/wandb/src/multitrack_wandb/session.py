@@ -41,7 +41,7 @@ EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 25
 UNAWAITED: Final = 100
 
 
-class OpenRun:
+class OpenSession:
     """One run, from the journal's start on.
 
     What records become is kept until :meth:`write`, which writes it in the journal's order: a row's number is then the
