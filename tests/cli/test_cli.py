@@ -128,10 +128,10 @@ def test_show_of_what_is_not_there() -> None:
     multitrack.start_run(config={"delivery": "off"}, name="a").end()
     result = invoke("show", "x")
     assert result.exit_code == 1
-    assert "no run is called 'x'" in result.output
+    assert "no run matches 'x'" in result.output
     multitrack.start_run(config={"delivery": "off"}, name="a").end()
-    assert "several runs are called 'a'" in invoke("show", "a").output
-    assert "several runs are called '2'" in invoke("show", "2").output  # all ids begin so
+    assert "several runs match 'a'" in invoke("show", "a").output
+    assert "several runs match '2'" in invoke("show", "2").output  # all ids begin so
     multitrack.start_run(config={"delivery": "off"}, name="2").end()
     assert multitrack.open_journal().run("2").facts.name == "2"
 

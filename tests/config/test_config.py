@@ -105,7 +105,7 @@ def test_a_bad_option_is_refused_at_start(table: dict[str, Any], match: str) -> 
     [
         ("MULTITRACK_DELIVRY", "did you mean 'MULTITRACK_DELIVERY'"),
         ("MULTITRACK_FILE_PTH", "did you mean 'MULTITRACK_FILE_PATH'"),
-        ("MULTITRACK_FILE_NONSENSE", "MULTITRACK_FILE_NONSENSE is no option of backend file"),
+        ("MULTITRACK_FILE_NONSENSE", "MULTITRACK_FILE_NONSENSE is not an option of backend file"),
     ],
 )
 def test_a_mistyped_variable_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, match: str) -> None:

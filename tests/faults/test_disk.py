@@ -82,7 +82,7 @@ def test_training_goes_on_and_what_was_before_and_after_is_kept(left: int, caplo
     report = run.end()
     assert report.lost == lost
     said = [record.getMessage() for record in caplog.records]
-    assert len([text for text in said if "cannot be written" in text and "everything before is kept" in text]) == 1
+    assert len([text for text in said if "cannot be written" in text and "earlier ones are kept" in text]) == 1
     assert len([text for text in said if f"can be written again; {lost} records were lost" in text]) == 1
     assert [p.step for p in recorded(run).get_metrics()["loss"]] == [*in_time, 10]
     assert recorded(run).get_params() == {"lr": 0.1}
@@ -256,7 +256,7 @@ def test_a_directory_that_becomes_read_only_keeps_the_open_run(theirs: Path) -> 
     )
     done = as_nobody(body, theirs)
     assert done.stdout == "7 0\n", done.stderr
-    assert done.stderr.count("what this process logs is lost") == 1
+    assert done.stderr.count("records of this process are lost") == 1
     (path,) = (theirs / ".multitrack" / "runs" / "r").glob("*.jsonl")
     assert [json.loads(line)["record"] for line in path.read_text().splitlines()] == ["segment", "metric", "end"]
 

@@ -130,7 +130,7 @@ def told_once(said: list[str], backend: str, words: str) -> list[str]:
 
     On a busy machine the courier is replaced by one of the training's priority, which says its own trouble.
     """
-    replaced = [line for line in said if line.endswith("it goes on at normal priority")]
+    replaced = [line for line in said if line.endswith("it continues at normal priority")]
     troubles = [line for line in said if "multitrack sync --journal" not in line and line not in replaced]
     (statement,) = [line for line in said if "multitrack sync --journal" in line]
     assert 1 <= len(troubles) <= 1 + len(replaced), said
@@ -160,7 +160,7 @@ class Faults:
         job = Job(site, tmp_path)
         site.proxy.fail(proxy.denied)
         said = job.finish()
-        assert all("mend the cause" in trouble for trouble in told_once(said, site.name, site.credential))
+        assert all("fix the cause" in trouble for trouble in told_once(said, site.name, site.credential))
         wait_until(job.is_gone)
         seen = len(site.proxy.seen)
         assert job.run().lanes()[site.name].stopped

@@ -52,7 +52,7 @@ BROKEN = {
                              "cannot be imported: ModuleNotFoundError.*nonexistent_sdk.*reinstall or remove"),
     "no such attribute": ("x = 1\n", "cannot be imported: AttributeError"),
     "no backend": ("class B:\n    @hookimpl\n    def redact(self, text, name): ...\nbackend = B()\n",
-                   "is no backend: it has no open_run hook"),
+                   "is not a backend: it has no open_run hook"),
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_a_parent_is_a_run_or_what_one_is_called(reader: JournalReader) -> None:
     for where in ("parent != 'parent'", f"parent != {parent.id}", "parent = a", f"parent = {parent.id[:-1]}"):
         assert list(reader.runs(where=where)) == [], where
     assert [run.facts.name for run in reader.runs(where="parent = none")] == ["a", "b", "c", "parent"]
-    with pytest.raises(RunError, match="no run is called 'nobody'"):
+    with pytest.raises(RunError, match="no run matches 'nobody'"):
         reader.runs(parent="nobody")
     shutil.rmtree(str(parent.directory))
     assert len(list(reader.runs(parent=parent.id))) == 2  # children outlive it

@@ -133,6 +133,6 @@ def test_each_has_its_own_line_in_a_picture_and_no_page_mixes_them(tmp_path: Pat
     runs = [run for i in range(2) for run in multitrack.open_journal(tmp_path / f"journal-{i}").runs()]
     (panel,) = overlay(runs, "loss").axes
     assert [list(line.get_ydata()) for line in panel.lines] == [[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]]
-    with pytest.raises(ValueError, match=r"two runs are called nightly, in .*journal-0.*journal-1"):
+    with pytest.raises(ValueError, match=r"two runs have the id nightly, in .*journal-0.*journal-1"):
         write_page(tmp_path / "both.html", runs, charts=False)
     assert not (tmp_path / "both.html").exists()

@@ -50,7 +50,7 @@ def test_no_interpreter_no_courier(tmp_path: Path, lines: str) -> None:
     done = programs.run(cwd, script, limit=60)
     assert (done.returncode, done.stdout) == (0, "end 5\n"), done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.count("is no Python interpreter") == 1
+    assert done.stderr.count("is a program and not a Python interpreter") == 1
     assert 'delivery = "thread"' in done.stderr
     assert "multitrack sync" in done.stderr
     assert starts(cwd) == 1
@@ -143,5 +143,5 @@ def test_only_a_file_by_that_name_and_nothing_installed(tmp_path: Path) -> None:
     script = programs.write(cwd / "mlflow.py", hidden + text)
     done = programs.run(cwd, script, limit=60)
     assert done.returncode == 1
-    assert f"{script} is not that package: give the file another name" in done.stderr
+    assert f"{script} is not that package: rename the file" in done.stderr
     assert starts(cwd) == 1

@@ -80,7 +80,7 @@ def test_its_text_and_type(value: Any, expected: Any, caplog: pytest.LogCaptureF
         pass
     assert recorded().get_params() == {"x": expected}
     (record,) = [record for record in recorded().records() if isinstance(record, Params)]
-    said = "kept as text, as they are objects: x" in caplog.text
+    said = "objects among the params are kept as text: x" in caplog.text
     plain = isinstance(value, (Path, PurePosixPath, datetime.date, Decimal)) or value is Kind.SMALL
     assert said == (set(record.objects) == {"x"}) == (not plain)
     assert run.mistakes == 0
@@ -92,7 +92,7 @@ def test_said_once_a_run(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), multitrack.start_run(config={"delivery": "off"}) as run:
         for n in range(20):
             run.log_params({f"f{n}/{m}": loss for m in range(20)})
-    assert caplog.text.count("params kept as text") == 1
+    assert caplog.text.count("objects among the params are kept as text") == 1
     assert "f0/0 (builtins.function)" in caplog.text
     assert "more" in caplog.text
     assert len(recorded().get_params()) == 400

@@ -117,7 +117,7 @@ def test_one_that_moves_nothing_is_left_after_the_stall(
         holder.communicate()
     assert (report["hung"].pending, report.complete) == (1, False)
     assert f"hung: run {run.id} is left to process {holder.pid}" in caplog.text
-    assert "has moved nothing for 2 s" in caplog.text
+    assert "nothing has moved for 2 s" in caplog.text
 
 
 @pytest.mark.parametrize("delivery", ["process", "thread"])

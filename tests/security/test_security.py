@@ -119,7 +119,7 @@ def test_a_manifest_that_claims_to_be_another_run_is_left_alone(
     run.end()
     rewrite(run, id="victim")
     assert multitrack.sync() == {}
-    assert "calls itself 'victim': it is another run's" in caplog.text
+    assert "belongs to another run, 'victim'" in caplog.text
 
 
 def test_a_directory_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:

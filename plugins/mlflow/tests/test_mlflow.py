@@ -339,8 +339,8 @@ def test_a_config_that_was_mended_since_is_told_how_to_count(tmp_path: Path, mon
     said: list[str] = []
     assert not multitrack.sync(tmp_path / "journal", notice=said.append)[run.id].complete
     assert said[-1] == (
-        f"mlflow: run {run.id} goes by what it was started with, tracking_uri = 'http://127.0.0.1:9'; here it is "
-        f"'sqlite:///{tmp_path}/mlflow.db', which multitrack.start_run(run_id='{run.id}').end() takes over"
+        f"mlflow: run {run.id} uses the tracking_uri that it was started with, 'http://127.0.0.1:9'; the config here has "
+        f"'sqlite:///{tmp_path}/mlflow.db'; to use that, call multitrack.start_run(run_id='{run.id}').end()"
     )
     config = {
         "journal": str(tmp_path / "journal"),

@@ -69,7 +69,7 @@ class Config:
         fields = {field.encode_name: field for field in _fields(kind)}
         given = dict(self.tables.get(backend.name, {}))
         given.update(
-            _from_environment(f"{variables.variable_of(backend.name)}_", fields, f"option of backend {backend.name}")
+            _from_environment(f"{variables.variable_of(backend.name)}_", fields, f"an option of backend {backend.name}")
         )
         values: dict[str, Any] = dict(inherited or {})
         origins = dict.fromkeys(fields, DEFAULT)
@@ -160,7 +160,7 @@ def load_config(
             message = f"{origin.place}: unknown setting {key!r}; {closest_of(key, fields)}{hint}"
             raise ConfigError(message, key=key, source=origin.place)
     in_table = frozenset(given)
-    given.update(_from_environment(variables.PREFIX, fields, "setting"))
+    given.update(_from_environment(variables.PREFIX, fields, "a setting"))
     here = Origin("argument", start)
     given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
     values = {key: converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
@@ -237,6 +237,6 @@ def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict
         elif variable.startswith(prefix) and variable not in variables.OTHERS and (
             not settings or variables.closest_to(variable, known)
         ):  # fmt: skip
-            message = f"environment variable {variable} does not name a {what}; {closest_of(variable, known)}"
+            message = f"environment variable {variable} is not {what}; {closest_of(variable, known)}"
             raise ConfigError(message, key=variable, source=f"environment variable {variable}")
     return found

@@ -144,6 +144,6 @@ def _tell_other_options(
                 now = without_credentials(str(here.get(key, value)))
                 if now != str(value):
                     notice(
-                        f"{entry.name}: run {run.id} uses the {key} that it was started with, {value!r}; the config here "
-                        f"has {now!r}; to use that, call multitrack.start_run(run_id={run.id!r}).end()"
+                        f"{entry.name}: run {run.id} uses the {key} that it was started with, {value!r}; the config "
+                        f"here has {now!r}; to use that, call multitrack.start_run(run_id={run.id!r}).end()"
                     )

@@ -117,7 +117,8 @@ class DeliveryReport(Mapping[str, LaneReport]):
             if lane.problem:
                 text += f" ({lane.problem})"
             parts.append(text)
-        for count, what in ((self.lost, "lost, they could not be written to disk"), (self.mistakes, "wrong calls set aside"),
+        for count, what in ((self.lost, "lost, they could not be written to disk"),
+                            (self.mistakes, "wrong calls set aside"),
                             (self.damaged, "damaged journal lines skipped"),
                             (self.redacted, "values redacted"),
                             (self.skipped_epochs, "epochs trained again, not recorded a second time"),

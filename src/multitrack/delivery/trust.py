@@ -59,7 +59,7 @@ class Trust:
                 refused = [item for item in wanted if item not in here]
                 if refused:
                     sentences.append(
-                        f"{field.encode_name} = {refused} was ignored: the journal asks for it, but the config here does "
-                        "not"
+                        f"{field.encode_name} = {refused} was ignored: the journal asks for it, but the config here "
+                        "does not"
                     )
         return msgspec.convert(values, kind), sentences

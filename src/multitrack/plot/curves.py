@@ -41,14 +41,16 @@ class Picked:
             QueryError: No run has any.
         """
         if not self._runs:
-            raise QueryError(f"no runs to draw {excerpt(name)!r} of")
+            raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
         meant = self.meant(name)
         found = {run: curves[meant] for run, curves in self._held.items() if meant in curves}
         if not found:
             raise QueryError(f"no run has a series or list called {excerpt(meant)!r}{self._why(meant)}")
         column = _column(name)
         if meant != name and column is not None and column.reduction is not None:
-            raise QueryError(f"{excerpt(name)!r}: a curve is not reduced; write {excerpt(meant)!r}")
+            raise QueryError(
+                f"{excerpt(name)!r}: a curve has all its points, nothing is reduced; say {excerpt(meant)!r}"
+            )
         return found
 
     def counted(self, name: str) -> Literal["step", "index"]:
@@ -66,7 +68,7 @@ class Picked:
         """Why there is no such curve."""
         summaries = [run.summary() for run in self._runs]
         if any(name in summary.simple for summary in summaries):
-            return "; it is a simple metric, which has no curve: use compare or --parallel"
+            return "; it is a simple metric, which has no curve: compare shows it, and --parallel"
         return closest(name, list(dict.fromkeys(one for s in summaries for one in (*s.series, *s.lists))))
 
 

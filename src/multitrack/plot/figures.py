@@ -116,7 +116,7 @@ def check_size(size: tuple[float, float]) -> None:
         ValueError: Nothing could be drawn of this size.
     """
     if not all(1 <= side <= LARGEST for side in size):
-        raise ValueError(f"width and height must be 1 to {LARGEST} inches, got {size[0]:g} and {size[1]:g}")
+        raise ValueError(f"a picture is 1 to {LARGEST} inches wide and high, not {size[0]:g} and {size[1]:g}")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

@@ -92,7 +92,7 @@ def overlay(
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     if size is None and (most := int((LARGEST - 0.6) / 3)) < len(names):
         raise QueryError(
-            f"{len(names):,} metrics do not fit one picture, which has room for {most}: draw several pictures"
+            f"{len(names):,} metrics are too many for one picture, which has room for {most}: draw several"
         )
     figure = new_figure(size or (7, 0.6 + 3 * len(names)))
     panels = figure.subplots(len(names), squeeze=False)[:, 0]

@@ -60,7 +60,9 @@ def parallel(
     if size is not None:
         check_size(size)
     if params is not None and not params:
-        raise QueryError("params is empty: name at least one param, or leave params out")
+        raise QueryError(
+            "no params are named, and parallel coordinates have an axis for each: name some, or leave it out"
+        )
     column = parse_column(qualified(objective))
     known = list(runs)
     values = [run.get(column) for run in known]
@@ -71,13 +73,13 @@ def parallel(
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(
-            f"parallel coordinates need at least two runs with {excerpt(objective)!r}, got {len(scored)}{why}"
+            f"parallel coordinates need two runs with {excerpt(objective)!r} or more, there are {len(scored)}{why}"
         )
     names = (
         _differing([run for run, _ in drawn]) if params is None else _chosen(params, [values for values, _ in scored])
     )
     if len(names) > _AXES:
-        raise _too_many(names, "differ between these runs" if params is None else "are selected")
+        raise _too_many(names, "differ between these runs" if params is None else "are chosen")
     scores = [score for _, score in scored]
     axes = [Axis(name, [values.get(name) for values, _ in scored]) for name in names]
     within = f" within {RANGE}" if any(value is not None and is_beyond(value) for value in values) else ""
@@ -165,6 +167,6 @@ def _chosen(wanted: Sequence[str], params: Sequence[dict[str, Any]]) -> list[str
 def _too_many(names: Sequence[str], how: str) -> QueryError:
     some = ", ".join(excerpt(name, 24) for name in names[:3])
     return QueryError(
-        f"{len(names):,} params {how}, but a picture has room for {_AXES}: select some with --params (params=), by "
+        f"{len(names):,} params {how}, and a picture has room for {_AXES}: choose some with --params (params=), by "
         f"name or pattern; there are {some}, …"
     )

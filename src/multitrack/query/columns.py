@@ -106,7 +106,7 @@ def parse_column(text: str) -> Column:
     if match is None:
         wrong = misread(text)
         why = wrong[1] if wrong else 'quote odd names: params."a b"'
-        raise QueryError(f"{shown} is not a column, such as params.lr or metrics.loss:min; {why}")
+        raise QueryError(f"{shown} is no column, such as params.lr or metrics.loss:min; {why}")
     group, reduction = match["group"] or "metadata", match["reduction"]
     name = unquoted(match["quoted"]) if match["quoted"] else match["plain"]
     if group not in GROUPS:
@@ -120,7 +120,7 @@ def parse_column(text: str) -> Column:
         )
     if reduction is not None:
         if group not in REDUCED:
-            raise QueryError(f"{shown}: only metrics and lists can be reduced")
+            raise QueryError(f"{shown}: only metrics and lists are reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(
                 f"{shown}: no reduction {excerpt(reduction)!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
@@ -149,10 +149,7 @@ def misread(word: str) -> tuple[int, str] | None:
                 continue  # a dash in a name
             return place, f"{character} is not {meant}: write {meant}, or the whole text between {_QUOTE}"
         if character in _INVISIBLE:
-            return (
-                place,
-                f"an invisible character, U+{ord(character):04X}: remove it, or write the whole text between {_QUOTE}",
-            )
+            return place, f"an invisible character, U+{ord(character):04X}: take it out, or write all between {_QUOTE}"
     return None
 
 

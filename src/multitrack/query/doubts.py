@@ -38,8 +38,8 @@ class Doubt(NamedTuple):
     def reason(self, kinds: set[str]) -> str:
         """What is wrong where the runs have values of these kinds alone; empty: nothing."""
         if "list" in kinds:
-            return "lists have no order: compare them with = or !="
-        what = "not a number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
+            return "lists have no order; = and != compare them"
+        what = "no number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
         return what and f"{excerpt(self.text)!r} is {what}"
 
 

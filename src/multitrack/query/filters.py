@@ -130,7 +130,7 @@ class _Parser:
             match = _TOKEN.match(self._text, place)
             if match is None:
                 place += len(self._text[place:]) - len(self._text[place:].lstrip())
-                what = "unclosed quote" if self._text[place] in "\"'" else "not part of a filter"
+                what = "a quote without its end" if self._text[place] in "\"'" else "this is no part of a filter"
                 raise self._error(what, place)
             kind = match.lastgroup or ""
             if kind == "word" and (wrong := misread(match[kind].partition('"')[0])):
@@ -181,7 +181,7 @@ class _Parser:
     def _not(self) -> Predicate:
         self._depth += 1
         if self._depth > _DEPTH:
-            self._fail(f"more than {_DEPTH} nested brackets")
+            self._fail(f"more than {_DEPTH} brackets within each other")
         try:
             if self._took("not"):
                 found = self._not()
@@ -220,7 +220,7 @@ class _Parser:
             return lambda lookup: holds(lookup(column), needle)
         value = self._value(column, sign)
         if value is None and sign not in ("=", "!="):
-            self._fail("none can only be compared with = and !=", self._tokens[self._next - 1])
+            self._fail("none is compared with = and != only", self._tokens[self._next - 1])
         return lambda lookup: compares(sign, found_in(column, lookup), value)
 
     def _values(self, column: Column) -> list[Any]:
@@ -261,7 +261,7 @@ class _Parser:
             except ValueError as error:
                 self._fail(str(error), token)
         if column.kind == "number":
-            self._fail(f"{excerpt(text)!r} is not a number", token)
+            self._fail(f"{excerpt(text)!r} is no number", token)
         if column.group in _OF_ANY_TYPE or column == Column.of("metadata", "dirty"):
             ordered = sign not in ("=", "!=")
             self.doubts.append(Doubt(column, text, ordered, lambda reason: self._error(reason, token.place)))
@@ -273,9 +273,7 @@ class _Parser:
         if token.text.startswith(_GROUPED) or (beside and token.text in METADATA):
             word = excerpt(token.text)
             quoted = json.dumps(word, ensure_ascii=False)
-            self._fail(
-                f"{word} is a column, and two columns cannot be compared; quote it if it is a text: {quoted}", token
-            )
+            self._fail(f"{word} is a column, and two columns cannot be compared; a text is quoted: {quoted}", token)
 
 
 def _text_of(token: _Token) -> str:

@@ -14,7 +14,7 @@ from multitrack.query.cells import ABSENT
 #: Digits of the largest integer that a run may have; a number in a filter has no more.
 DIGITS: Final = 4300
 #: Why a number beyond the doubles is none that a run could have. The page's, too.
-BEYOND: Final = f"numbers beyond 1.8e308 must be integers of at most {DIGITS:,} digits"
+BEYOND: Final = f"numbers beyond 1.8e308 are integers of {DIGITS:,} digits at most"
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,

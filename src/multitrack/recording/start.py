@@ -182,7 +182,8 @@ def _switched_off() -> bool:
     if said in _NO:
         return False
     raise ConfigError(
-        f"environment variable MULTITRACK_DISABLED = {text!r} is neither yes nor no: 1 turns recording off, 0 leaves it on"
+        f"environment variable MULTITRACK_DISABLED = {text!r} is neither yes nor no: 1 turns recording off, "
+        "0 leaves it on"
     )
 
 
