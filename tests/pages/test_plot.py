@@ -287,6 +287,6 @@ def test_without_matplotlib_it_says_what_to_install(journal: Path) -> None:
 
 
 def test_the_colours_are_the_page_s() -> None:
-    style = (Path(plot.__file__).parent / "page" / "assets" / "page.css").read_text()
+    style = (Path(plot.__file__).parents[1] / "page" / "assets" / "page.css").read_text()
     light = style[: style.index("}")]
     assert tuple(re.findall(r"--run-\d: (#\w+)", light)) == COLOURS
