@@ -24,8 +24,11 @@ __all__ = [
 FORMAT: Final = 1
 """Version of the journal's format; written into every segment's first record."""
 
+#: How a run is, or ended.
 Status = Literal["running", "finished", "failed", "killed"]
+#: Every status.
 STATUSES: Final = get_args(Status)
+#: The type that a param had in Python.
 ParamType = Literal["float", "int", "bool", "str", "none", "list"]
 
 _EXACT: Final = 2**53
