@@ -189,7 +189,7 @@ def test_detach_returns_at_once_and_the_courier_goes_on(tmp_path: Path) -> None:
     assert training.returncode == 0
     (run,) = multitrack.open_journal().runs()
     assert but_progress(errors) == [
-        f"run {run.id}: waiting: 0 delivered, 50 pending; the courier goes on; `multitrack runs` shows its progress"
+        f"multitrack: run {run.id}: waiting: 0 delivered, 50 pending; the courier goes on; `multitrack runs` shows its progress"
     ]
     assert len(couriers()) == 1
     assert steps(tmp_path / "delivered.jsonl") == []
