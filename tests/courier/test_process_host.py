@@ -185,15 +185,15 @@ def test_detach_returns_at_once_and_the_courier_goes_on(tmp_path: Path) -> None:
         "with multitrack.start_run(backends=['recording_backends:waiting'], config={'exit': 'detach'}) as run:\n"
         "    for i in range(50): run.log_metric('x', 1.0, step=i)\n",
     )
-    _, errors = training.communicate(timeout=60)
-    assert training.returncode == 0
-    (run,) = multitrack.open_journal().runs()
-    assert but_progress(errors) == [
-        f"run {run.id}: waiting: 0 delivered, 50 pending; the courier goes on; `multitrack runs` shows its progress"
-    ]
+    assert training.wait(timeout=20) == 0
     assert len(couriers()) == 1
     assert steps(tmp_path / "delivered.jsonl") == []
     (tmp_path / "go").touch()
+    _, errors = training.communicate(timeout=60)  # the courier holds stderr, too
+    (run,) = multitrack.open_journal().runs()
+    assert but_progress(errors) == [
+        f"multitrack: run {run.id}: waiting: 0 delivered, 50 pending; the courier goes on; `multitrack runs` shows its progress"
+    ]
     wait_until(lambda: delivered(tmp_path / "delivered.jsonl", "close"))
     assert steps(tmp_path / "delivered.jsonl") == list(range(50))
     wait_until(lambda: couriers() == [])
