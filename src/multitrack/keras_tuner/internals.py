@@ -32,21 +32,22 @@ class RunsTrials:
     doing that.
     """
 
-    def begin_tracking(self, trial: Any) -> None:
-        """A trial begins; called again where KerasTuner says so in several ways."""
-        raise NotImplementedError
+    _tracking: Any = None  # the search
 
     def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
-        self.begin_tracking(trial)
+        if self._tracking is not None:
+            self._tracking.begin_trial(trial)
         super()._try_run_and_update_trial(trial, *args, **kwargs)  # type: ignore[misc]  # KerasTuner's
 
 
 class TrainsModels:
-    """A tuner that trains each model through ``track_training``, also where a subclass trains in its own way.
+    """A tuner that records each training of a trial, also where a subclass trains in its own way.
 
     In a release without this method :func:`trains_once` says so, and the callback that records a training is handed to
     ``search``, whose callbacks KerasTuner copies for each training.
     """
+
+    _tracking: Any = None  # the search
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A subclass may train without calling this class's method, as AutoKeras does."""
@@ -55,18 +56,28 @@ class TrainsModels:
         if not hasattr(train, "multitrack"):
             cls._build_and_fit_model = _tracked(train)  # type: ignore[method-assign]
 
-    def track_training(self, train: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
-        """Call ``train`` with ``kwargs``, among them the callbacks, as KerasTuner has copied them."""
-        raise NotImplementedError
-
     def _build_and_fit_model(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         return super()._build_and_fit_model(trial, *args, **kwargs)  # type: ignore[misc]  # KerasTuner's
 
 
 def _tracked(train: Callable[..., Any]) -> Callable[..., Any]:
+    """One training of a trial; by now KerasTuner has copied the callbacks, so that the one added is never copied."""
+
     @functools.wraps(train)
     def call(self: TrainsModels, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.track_training(functools.partial(train, self, trial, *args), kwargs)
+        tracking = self._tracking
+        if tracking is None or tracking.in_execution:
+            return train(self, trial, *args, **kwargs)
+        try:
+            callbacks = tracking.begin_execution(kwargs.get("callbacks") or ())
+            if callbacks is not None:
+                kwargs["callbacks"] = callbacks
+            results = train(self, trial, *args, **kwargs)
+        except BaseException as error:
+            tracking.end_execution(None, error=error)
+            raise
+        tracking.end_execution(results)
+        return results
 
     vars(call)["multitrack"] = True
     return call

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import keras
@@ -73,14 +73,10 @@ class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[mis
         return result
 
     def on_trial_begin(self, trial: Any) -> None:
-        """A trial begins; a subclass may have one that calls no other, for KerasTuner's own does nothing."""
-        self.begin_tracking(trial)
-        super().on_trial_begin(trial)
-
-    def begin_tracking(self, trial: Any) -> None:
         """The trial's run begins, unless it has, and is the active one from here on."""
         if self._tracking is not None:
             self._tracking.begin_trial(trial)
+        super().on_trial_begin(trial)
 
     def on_trial_end(self, trial: Any) -> None:
         """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
@@ -102,22 +98,6 @@ class Tuner(internals.TrainsModels, BaseTuner, keras_tuner.Tuner):  # type: igno
         if self._tracking is not None:
             self._tracking.log_epoch(model, epoch, logs)
         super().on_epoch_end(trial, model, epoch, logs=logs)
-
-    def track_training(self, train: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
-        """One training of a trial; KerasTuner has copied the callbacks, so that the one added is never copied."""
-        tracking = self._tracking
-        if tracking is None or tracking.in_execution:
-            return train(**kwargs)
-        try:
-            callbacks = tracking.begin_execution(kwargs.get("callbacks") or ())
-            if callbacks is not None:
-                kwargs["callbacks"] = callbacks
-            results = train(**kwargs)
-        except BaseException as error:
-            tracking.end_execution(None, error=error)
-            raise
-        tracking.end_execution(results)
-        return results
 
 
 class RandomSearch(Tuner, keras_tuner.RandomSearch):  # type: ignore[misc]  # KerasTuner ships no types
