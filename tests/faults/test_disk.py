@@ -178,8 +178,9 @@ def test_a_lane_waits_for_space(tmp_path: Path) -> None:
     report = multitrack.sync()[run.id]
     assert report.complete, report
     assert (report["file"].set_aside, report["picky"].set_aside) == (0, 1)
-    steps = {line["record"]["step"] for line in whole(tmp_path / "delivered.jsonl")}
-    assert steps == set(range(20))
+    for name, steps in (("delivered", [*range(20)]), ("picky", [step for step in range(20) if step != 4])):
+        # a backend that remembers nothing: what it wrote before the disk was full comes again
+        assert [*dict.fromkeys(line["record"]["step"] for line in whole(tmp_path / f"{name}.jsonl"))] == steps
 
 
 def test_a_full_disk_does_not_stop_a_lane() -> None:
