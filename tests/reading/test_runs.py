@@ -83,7 +83,7 @@ def test_what_is_asked_of_the_journal_by_run(reader: JournalReader) -> None:
     assert reader.get_metrics(run) == reader.get_metrics("a") == run.get_metrics("loss")
     assert reader.get_list_metrics(run) == {"latency": [3, 1, 2, 10]}
     assert reader.run(run) is run
-    with pytest.raises(TypeError, match=r'such as \{"stage": "prod"\}, not \[\'t\'\]'):
+    with pytest.raises(TypeError, match=r'such as \{"stage": "prod"\}, got \[\'t\'\]'):
         reader.runs(tags=["t"])  # type: ignore[arg-type]
     assert (run.get("params.lr"), run.get("metrics.loss"), run.get("metrics.loss", "min")) == (0.1, 2, 0)
     assert run.get("lists.latency:median") == 2.5
