@@ -51,13 +51,18 @@ TRIALS = 4
 TORN = 42
 #: Where each search dies first, in turn: file, function, at its call or return, and at the how manieth.
 SITES = (
-    ("_search.py", "end_trial", "call", 1),  # KerasTuner has ended the first trial, and will not run it again
-    ("_search.py", "end_trial", "call", 3),
-    ("_trial.py", "log_result", "return", 2),  # the score is there, the end is not
-    ("_sidecar.py", "begin", "return", 2),  # an attempt is noted, its run has not begun
-    ("_search.py", "_save_notes", "return", 1),  # and the same of the search's run
+    (
+        "multitrack/keras_tuner/search.py",
+        "end_trial",
+        "call",
+        1,
+    ),  # KerasTuner has ended the first trial, and will not run it again
+    ("multitrack/keras_tuner/search.py", "end_trial", "call", 3),
+    ("multitrack/keras_tuner/trial.py", "log_result", "return", 2),  # the score is there, the end is not
+    ("multitrack/keras_tuner/notes.py", "begin", "return", 2),  # an attempt is noted, its run has not begun
+    ("multitrack/keras_tuner/search.py", "_save_notes", "return", 1),  # and the same of the search's run
     ("oracle.py", "end_trial", "return", 2),  # it has, but would run the trial again
-    ("_summary.py", "refer_to_best", "return", 1),  # all is done but the end
+    ("multitrack/keras_tuner/search_run.py", "refer_to_best", "return", 1),  # all is done but the end
 )
 #: Functions around which it is most likely to die.
 AROUND = ("begin", "on_trial_begin", "on_trial_end", "end")

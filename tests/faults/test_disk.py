@@ -326,7 +326,7 @@ def test_what_a_power_cut_took_after_its_delivery_does_not_hide_what_follows(tmp
     multitrack.sync()
     assert run.directory is not None
     assert read_state(run.directory, "file").position == 7
-    run._writer.close()  # type: ignore[union-attr]
+    run._journal.writer.close()  # type: ignore[union-attr]
     multitrack.recording.lifecycle.forget(run)
     path = segment_path(run.directory, 1)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))

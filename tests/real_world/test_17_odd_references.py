@@ -164,7 +164,11 @@ def test_a_digest_that_takes_too_long_is_given_up_at_the_end(
         file.truncate(references.LARGE + 1)
     go = threading.Event()
     monkeypatch.setattr(pending_digests, "digest_of", lambda path: (go.wait(60), references.digest_of(path))[1])
-    monkeypatch.setattr(run._digests, "wait", lambda seconds: pending_digests.PendingDigests.wait(run._digests, 0.2))
+    monkeypatch.setattr(
+        run._references.digests,
+        "wait",
+        lambda seconds: pending_digests.PendingDigests.wait(run._references.digests, 0.2),
+    )
     run.log_artifact_ref("large", tmp_path / "large")
     run.end()
     go.set()
@@ -293,7 +297,7 @@ def test_files_of_the_kernel_that_never_end(
     run: multitrack.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run.log_artifact_ref("endless", "/proc/self/pagemap")
-    assert "is a file without an end, recorded without digest" in caplog.text
+    assert "is an endless file, recorded without digest" in caplog.text
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "file").write_bytes(b"abc")

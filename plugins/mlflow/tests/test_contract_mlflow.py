@@ -11,7 +11,7 @@ import pytest
 from mlflow_reader import read_run
 from mlflow_server import mlflow_server
 
-from multitrack.journal.writer import derived
+from multitrack.journal import derived
 from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
 
 # A history that fails is made small before it is shown, which takes minutes here.

@@ -36,7 +36,7 @@ _encoder: Final = msgspec.json.Encoder()
 def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
     """Print a run's log lines, with time and stream.
 
-    With --json: one list, with an entry on each line; [] if there are no lines.
+    With --json: one document, a list with an entry on each line; [] if there are no lines.
     """
     found = open_journal(journal).run(run)
     lines = found.get_lines(from_, to, limit)
