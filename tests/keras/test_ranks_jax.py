@@ -54,5 +54,5 @@ def test_the_callback_records_on_process_0_also_where_the_run_was_started_too_ea
     assert runs["early-1"].get_metrics() == {}
     early = f"TrackingCallback: rank 1 of 2 (jax.distributed): records nothing, though run {runs['early-1'].id} is open"
     assert said[1].count(early) == 1
-    assert said[1].count("rank 1 of 2 (jax.distributed) records nothing, because one training is one run") == 1
+    assert said[1].count("rank 1 of 2 (jax.distributed): records nothing, because one training is one run") == 1
     assert "multitrack" not in said[0]

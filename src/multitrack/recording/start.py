@@ -146,8 +146,8 @@ def _say_once(place: ranks.Place) -> None:
     """Rank 1 speaks for all, so that a thousand ranks say it once where people look."""
     log.log(
         logging.WARNING if place.rank == 1 else logging.INFO,
-        'multitrack: %s records nothing, because one training is one run; with ranks = "all" each rank is a child run, '
-        'with ranks = "off" each process is a run of its own',
+        'multitrack: %s: records nothing, because one training is one run; with ranks = "all" each rank is a child '
+        'run, with ranks = "off" each process is a run of its own',
         place,
     )
 
