@@ -192,7 +192,7 @@ def test_autologging_beside_ours(tmp_path: Path) -> None:
     assert {"opt_name", "opt_learning_rate", "batch_size"} <= set(native.params)  # autologging's
     assert {key: native.params[key] for key in told.params} == {key: str(value) for key, value in told.params.items()}
     series = run.get_metrics()
-    assert {"loss", "val_loss"} <= set(series)
+    assert {"loss", "accuracy"} <= set(series)
     for name, points in series.items():
         ours = {(point.step, point.value) for point in points}
         assert ours <= {(point.step, point.value) for point in native.series[name]}
