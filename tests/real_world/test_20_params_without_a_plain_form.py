@@ -295,3 +295,19 @@ def test_where_users_see_it() -> None:
         "loss": "builtins.function"
     }
     assert [one.type for one in inputs_of(recorded().summary()).values()] == ["builtins.function", "float"]
+
+
+def test_keys_of_any_kind() -> None:
+    params = {
+        Scaler: 1, None: 2, ("a", 1): 3, Kind.SMALL: 4, Kind.FUNCTION: 5, loss: 6, frozenset("ba"): 7, (Scaler, None): 8,
+        "list": [{None: 1, Scaler: 2}], ("one",): {"b": 9},
+    }  # fmt: skip
+    with multitrack.start_run(params=params, config={"delivery": "off"}) as run:
+        for same in ({None: 1, "None": 2}, {"x": {("a", 1): 1, "('a', 1)": 2}}, {"x": [{None: 1, "None": 2}]}):
+            with pytest.raises(ValueError, match="the same name"):
+                run.log_params(same)
+    assert recorded().get_params() == {
+        f"{HERE}.Scaler": 1, "None": 2, "('a', 1)": 3, "small": 4, "Kind.FUNCTION": 5, f"{HERE}.loss": 6,
+        "frozenset({'a', 'b'})": 7, f"({HERE}.Scaler, None)": 8, "list": [{"None": 1, f"{HERE}.Scaler": 2}],
+        "('one',)/b": 9,
+    }  # fmt: skip
