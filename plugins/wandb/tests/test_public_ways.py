@@ -81,6 +81,17 @@ def test_variables_that_are_about_runs_are_hidden_while_one_starts(
     assert {name: os.environ[name] for name in theirs} == theirs
 
 
+def test_a_reference_keeps_its_query_and_any_character(tmp_path: Path) -> None:
+    uris = ["s3://bucket/a?versionId=3", "s3://bucket/a\tb"]
+    run = start(tmp_path)
+    for number, uri in enumerate(uris):
+        run.log_artifact_ref(f"data {number}", uri)
+    run.end()
+    multitrack.sync(tmp_path / "journal")
+    artifacts = read_wandb(tmp_path, run.id).artifacts.values()
+    assert [[entry.ref for entry in artifact.manifest.contents] for artifact in artifacts] == [[uri] for uri in uris]
+
+
 OFFLINE = (
     test_offline_faults.test_an_unfinished_directory_is_written_anew,
     test_offline_faults.test_when_wandb_core_dies_every_open_run_is_delivered_whole,

@@ -168,4 +168,5 @@ def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, si
         return
     # It raises where a local file is gone or a cloud's SDK is not there: the artifact's metadata has the reference.
     with contextlib.suppress(ValueError, OSError, ImportError, importlib.import_module("wandb").Error):
-        artifact.add_reference(uri, name=name, checksum=False)
+        for entry in artifact.add_reference(uri, name=name, checksum=False):
+            entry.ref = uri  # S3's loses its query, and any tab
