@@ -229,16 +229,24 @@ class Text:
         (Text("Conn(password=Secret('hunter2'), n=1)"), "Conn(password=[redacted], n=1)", 1),
         ([Text("password=hunter2"), Text("secret='hunter2'")], ["password=[redacted]", "secret=[redacted]"], 2),
         (Text("Conn(max_tokens=3, password_length: 4)"), "Conn(max_tokens=3, password_length: 4)", 0),
-        (Text("x" * 100_000 + ":='" * 10_000 + "\\" * 100_000), ..., 0),
     ],
 )  # fmt: skip
 def test_secrets_in_every_form_that_reprs_have_are_left_out_and_counted(value: Any, expected: Any, count: int) -> None:
     with multitrack.start_run(params={"x": value}, config={"delivery": "off"}) as run:
         pass
-    assert expected is ... or recorded().get_params() == {"x": expected}
+    assert recorded().get_params() == {"x": expected}
     assert run.end().redacted == count
     assert run.directory is not None
     assert b"hunter" not in b"".join(path.read_bytes() for path in run.directory.iterdir() if path.is_file())
+
+
+def test_a_long_text_of_separators_is_looked_through_in_linear_time() -> None:
+    """With a pattern that goes back it would take hours."""
+    text = "x" * 100_000 + ":='" * 10_000 + "\\" * 100_000
+    with multitrack.start_run(params={"x": Text(text)}, config={"delivery": "off"}) as run:
+        pass
+    assert recorded().get_params()["x"].endswith(f"x… ({len(text)} characters)")
+    assert run.end().redacted == 0
 
 
 def test_the_params_of_a_pipeline() -> None:
