@@ -170,7 +170,7 @@ def test_beside_autologging_nothing_collides(tmp_path: Path) -> None:
     assert any("param shared" in text for text in run.flush()["mlflow"].stand_ins)
 
 
-def test_names_are_what_mlflow_accepts() -> None:
+def test_names_are_what_mlflow_accepts(tmp_path: Path) -> None:
     for name in ("loss", "val/loss", "läss 1", "a.b-c:d_e", "pos_x", "pos_x/2"):
         assert native_name(name) == name
     odd = [
@@ -192,10 +192,11 @@ def test_names_are_what_mlflow_accepts() -> None:
     ]
     natives = [native_name(name) for name in odd]
     assert len(set(natives)) == len(odd)
-    from mlflow.utils.validation import _validate_metric_name
-
+    run = start(tmp_path)
+    client = deliver(tmp_path, run)
     for native in natives:
-        _validate_metric_name(native)
+        client.log_metric(run.backend_ids["mlflow"], native, 1.0)
+    assert client.get_run(run.backend_ids["mlflow"]).data.metrics.keys() == set(natives)
 
 
 def _open_fresh(path: str) -> int:
