@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from multitrack.hookspecs import RunInfo
 from multitrack.plugins import import_sdk
-from multitrack_mlflow import sqlite, transport, uris
+from multitrack_mlflow import internals, sqlite, transport, uris
 from multitrack_mlflow.identity import RUN_TAG
 from multitrack_mlflow.names import native_name
 
@@ -44,6 +44,7 @@ class Clients:
                 if path is not None:
                     sqlite.prepare(path, mlflow.__version__, native)
                 client = MlflowClient(tracking_uri=native, registry_uri=native)
+                internals.silence(client)
                 client.search_experiments(max_results=1)  # opens the store once, under the lock
                 self._clients[uri] = client
             return self._clients[uri]

@@ -7,6 +7,8 @@ name                                            without it
                                                 (:func:`multitrack_mlflow.transport.limit_by_variables`)
 ``mlflow_artifacts_repo.get_tracking_uri``      the client's own URI counts, as in 3.17; 2.20 sends a server's
                                                 artifacts to the process's tracking URI
+``TrackingServiceClient._log_url``              before 3.x, the page of each run that ends is printed to stdout
+                                                (:mod:`multitrack_mlflow.clients` sets the variable of later ones)
 ``experiments.artifact_location``, a column     MLflow makes the store in its place, which takes seconds
                                                 (:func:`multitrack_mlflow.sqlite.prepare`)
 ==============================================  ========================================================================
@@ -15,15 +17,22 @@ name                                            without it
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 #: Module and name of the function by which MLflow's client sends every request to a server.
 SEND: Final = ("mlflow.utils.rest_utils", "_get_http_response_with_retries")
 #: The function that tells an artifact store behind a server where the server is.
 ARTIFACTS: Final = ("mlflow.store.artifact.mlflow_artifacts_repo", "get_tracking_uri")
+
+#: The method that prints the page of a run that ends.
+PRINT: Final = ("mlflow.tracking._tracking_service.client", "TrackingServiceClient._log_url")
 
 
 def replace(place: tuple[str, str], wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
@@ -65,9 +74,20 @@ def place_artifacts(store: Path, location: str) -> bool:
     return True
 
 
+def silence(client: MlflowClient) -> None:
+    """Keep one client from printing the pages of runs to stdout, which is the training's or a command's."""
+    inner: Any = getattr(client, "_tracking_client", None)
+    if hasattr(inner, "_log_url"):
+        inner._log_url = lambda run_id: None
+
+
 def missing() -> list[str]:
     """The Python names that the installed release lacks."""
-    return [".".join(place) for place in (SEND, ARTIFACTS) if not hasattr(_module(place[0]), place[1])]
+    return [".".join(place) for place in (SEND, ARTIFACTS, PRINT) if _find(*place) is None]
+
+
+def _find(module: str, path: str) -> Any:
+    return functools.reduce(lambda found, name: getattr(found, name, None), path.split("."), _module(module))
 
 
 def _module(name: str) -> Any:
