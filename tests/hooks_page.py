@@ -10,13 +10,13 @@ from multitrack import hookspecs
 HEAD = """\
 # Hooks
 
-A hook is a method of a plugin that multitrack calls. Read this page if you write a backend for a tracker, or a plugin that adds tags or takes
-secrets out: it lists every hook with its arguments, and when it is called.
+A hook is a method of a plugin that multitrack calls. Read this page if you write a backend for a tracker, or a plugin
+that adds tags or redacts secrets. It lists every hook with its arguments and the time of its call.
 
-Why pluggy, although the fan-out is by lane: plugins of other distributions are found by entry point, their signatures are checked
-when they are loaded, and a hook can grow an argument without breaking the plugins that do not take it. Its own fan-out is not used,
-because one plugin that raises would stop the others. Each plugin has a manager of its own, and only the typed façade in
-`multitrack/plugins/facade.py` calls hooks.
+Hooks use pluggy for three reasons: it finds plugins of other distributions by entry point, it checks their signatures
+when they are loaded, and a hook can get a new argument without breaking plugins that do not take it. pluggy's own
+fan-out is not used, because one plugin that raises would stop the others. Instead, each plugin has its own manager,
+and only the typed façade in `multitrack/plugins/facade.py` calls hooks.
 """
 
 

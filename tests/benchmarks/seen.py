@@ -111,7 +111,7 @@ def seen_page(results: Results) -> str:
         rows.append(f"| {shown} | {' | '.join(figures)} |")
     rows += [
         "",
-        "At most `interval`, 1 s by default, and what the tracker takes by itself is aimed at. W&B offline and Neptune offline have nothing that could be read before a run's end.",
+        "The target is at most `interval`, 1 s by default, plus the tracker's own time. W&B offline and Neptune offline have nothing to read before a run's end.",
         "",
         "| courier, with the SDK and its helper process | CPU µs a point | MB half way | most after that | training process, MB |",
         "|---|---|---|---|---|",

@@ -105,7 +105,7 @@ def page(results: Results) -> str:
         )
     bare = results.median("`import multitrack`", "bare") * 1000
     rows += [
-        "", f"Bare Python itself takes {bare:.0f} ms. PSS counts what is shared with other processes in part.",
+        "", f"Bare Python itself takes {bare:.0f} ms. PSS counts memory shared with other processes in part.",
         "", "| start | `start_run` holds the training thread, ms | to the first record, ms | target |", "|---|---|---|---|",
     ]  # fmt: skip
     for name in FIRST:
