@@ -34,6 +34,8 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get("about:blank")
         self.driver.get(url)
+        # Chromium 150 may still be at it.
+        self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
     def view(self, fragment: str) -> None:
         """Another view of the page that is open."""
@@ -88,7 +90,8 @@ class Page:
             message = entry["message"]
             if '"Network.requestWillBeSent"' in message:
                 asked.append(self.js("JSON.parse(arguments[0]).message.params.request.url", message))
-        return [url for url in asked if not url.startswith(("file:", "data:", "about:", "chrome:"))]
+        own = ("file:", "data:", "about:", "chrome:", "chrome-untrusted:")  # the browser's own among them
+        return [url for url in asked if not url.startswith(own)]
 
     def shot(self, path: Path) -> None:
         self.driver.save_screenshot(str(path))

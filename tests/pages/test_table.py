@@ -114,6 +114,7 @@ def test_keys_alone_sort_hide_and_open_a_run(page: Page) -> None:
             assert page.js("document.activeElement.getAttribute('aria-pressed')") == "false"
         elif key.startswith("open"):
             page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+            page.wait("document.querySelector('#single h1')")
             break
     assert page.texts("#single h1") == [NAMES[6]]
     assert {"theme", "filter", "sort metadata.name"} <= set(seen)
