@@ -43,7 +43,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         pid: Process id of the training process.
         cwd: Its working directory.
         program: Absolute path of the script, or ``None`` in a notebook or shell.
-        command: ``sys.argv``.
+        command: The command line of the interpreter, ``sys.orig_argv``, redacted.
         executable: Path of the Python interpreter.
         python: Its version.
         platform: The operating system.

@@ -126,8 +126,8 @@ def opening(directory: Path) -> Iterator[None]:
             raise cannot_write(directory, error) from error
         if writer == "":
             raise RunInUseError(
-                f"run {directory.name} is open in this process already ({directory}): go on with it "
-                "(multitrack.active_run(), or what start_run gave back), or end() it first"
+                f"run {directory.name} is open in this process already ({directory}): use that run "
+                "(multitrack.active_run(), or the one that start_run returned), or end() it first"
             )
         if writer:
             raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")
