@@ -135,16 +135,16 @@ class Hooks:
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str] | None:
         """Write flattened params: ``record.values`` has ``/``-separated keys.
 
-        :func:`~multitrack.records.typed_params` converts the values to Python types. Called at most once a batch, with
-        all its params. A key never changes its value, but may be delivered again. Truncate nothing: write a value that
-        does not fit as a stand-in.
+        :func:`~multitrack.records.typed_params` converts the values to Python types. Called at most once per batch. A
+        key never changes its value, but may be delivered again. Truncate nothing: write a value that does not fit as a
+        stand-in.
         """
 
     @hookspec(firstresult=True)
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str] | None:
         """Write points of series, ``record.numbers`` at ``record.step``, and simple metrics, which have ``step=None``.
 
-        Called at most once a batch, with up to a few thousand records. Each record is one ``log_metric`` or
+        Called at most once per batch, with up to a few thousand records. Each record is one ``log_metric`` or
         ``log_metrics`` call, and must produce the same rows however it is batched. Steps may repeat and go back;
         numbers may be NaN, ±inf, or integers beyond 2⁵³. For simple metrics the last record wins;
         ``record.earlier`` has the number of earlier writes of each key. A simple metric with the name of a series
@@ -156,27 +156,27 @@ class Hooks:
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str] | None:
         """Append to list metrics: ``record.numbers[i]`` has step ``record.index + i``.
 
-        Called at most once a batch. One record holds at most about 1 MiB of JSON, some 50,000 numbers.
+        Called at most once per batch. One record holds at most about 1 MiB of JSON, some 50,000 numbers.
         """
 
     @hookspec(firstresult=True)
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> Sequence[str] | None:
         """Write references: name, URI, kind, role, and if known digest (``sha256:<hex>``) and size in bytes.
 
-        Called at most once a batch. Nothing is copied or uploaded, and the file may no longer exist.
+        Called at most once per batch. Nothing is copied or uploaded, and the file may no longer exist.
         """
 
     @hookspec(firstresult=True)
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str] | None:
         """Write lines of text, in order, of any length, without line ends.
 
-        ``record.index`` is the 0-based number of the record's first line. Called at most once a batch. The text may
+        ``record.index`` is the 0-based number of the record's first line. Called at most once per batch. The text may
         contain terminal escapes and any other character.
         """
 
     @hookspec(firstresult=True)
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> Sequence[str] | None:
-        """Write tags; a later value of a key replaces an earlier one. Called at most once a batch."""
+        """Write tags; a later value of a key replaces an earlier one. Called at most once per batch."""
 
     @hookspec(firstresult=True)
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
