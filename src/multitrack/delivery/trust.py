@@ -1,4 +1,4 @@
-"""Which journal contents a courier trusts: backends to import, files to upload.
+"""Decide which journal contents a courier trusts: backends to import, files to upload.
 
 A journal may come from somebody else. No code that it names is executed, and no file that it names is uploaded, unless
 the training process itself or the config of the user of ``multitrack sync`` names the same (docs/security.md).

@@ -202,10 +202,7 @@ class Run(Recorder):
         return self._report()
 
     def _settle(self, *, patient: bool) -> None:
-        """After the end, wait for the trackers if ``patient``, and log what is pending.
-
-        Not patient if the end could not be written: on a full disk no lane can move.
-        """
+        """Wait for the trackers, unless the end could not be written (no lane moves on a full disk); log the rest."""
         parent_open = self.parent is not None and self.parent.status == "running"
         if self._host is None or parent_open:
             return
