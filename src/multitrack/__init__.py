@@ -42,7 +42,7 @@ from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
 
-if TYPE_CHECKING:  # imported as they are asked for: training code reads no journal
+if TYPE_CHECKING:  # imported on first access: training code reads no journal
     from multitrack.summaries.series import Series
     from multitrack.summaries.statistics import Statistics
     from multitrack.summaries.summary import Summary
@@ -92,7 +92,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what reads a journal as it is asked for."""
+    """Import the classes that read a journal on first access."""
     if name == "Series":
         from multitrack.summaries import series  # noqa: PLC0415 - see above
 

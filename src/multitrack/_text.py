@@ -1,4 +1,4 @@
-"""Names and texts as every journal and tracker can hold them."""
+"""Check and clean names and texts so that every journal and tracker can store them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MAX_NAME: Final = 2000
 
 
 def check_name(name: object, what: str) -> str:
-    """A name that every journal and listing can hold, as a plain ``str``.
+    """Check a name and return it as a plain ``str``.
 
-    Any Unicode will do, ``/``, ``..`` and emoji included: names never become paths.
+    Any Unicode is allowed, including ``/``, ``..`` and emoji: names never become paths.
 
     Raises:
-        TypeError: It is not a string.
-        ValueError: It is empty, too long, or holds a NUL or a lone surrogate.
+        TypeError: If the name is not a string.
+        ValueError: If the name is empty, blank, too long, or contains a NUL or a lone surrogate.
     """
     if not isinstance(name, str):
         raise TypeError(f"a {what} name must be a string, got {shown(name)}")
@@ -39,12 +39,12 @@ def check_name(name: object, what: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """The characters of a ``str`` or of a subclass, such as numpy's, whatever its ``__str__`` gives."""
+    """Convert a ``str`` subclass, such as numpy's, to a plain ``str``, ignoring its ``__str__``."""
     return text if type(text) is str else str.__str__(text)
 
 
 def clean_text(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of names that are none (PEP 383), and lone surrogates, become visible escapes."""
+    """Make text encodable as UTF-8: undecodable bytes (PEP 383) and lone surrogates become visible escapes."""
     text = plain_text(text)
     try:
         text.encode()
@@ -59,22 +59,22 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shown(value: Any, name: str = "") -> str:
-    """A wrong value in a message: its type and what it looks like, unless its name says that it is a secret."""
+    """An invalid value for a message: its type and short repr, or only the type if the name is a secret's."""
     kind = type_name(value)
     return kind if is_secret_name(name) else f"{kind} {short_repr(value)}"
 
 
 def short_repr(value: Any) -> str:
-    """A value as Python shows it, or its beginning; never raises."""
+    """The repr of a value, cut to 60 characters; never raises."""
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001 - an object of the user's may raise anything
+    except Exception as error:  # noqa: BLE001 - a user's object may raise anything
         return f"(its repr raises {type(error).__name__})"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def error_text(error: BaseException) -> str:
-    """An error's type and message, on which its class may have code of its own."""
+    """An error's type and message; never raises, although its class may define its own ``__str__``."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - as shown()
@@ -83,6 +83,6 @@ def error_text(error: BaseException) -> str:
 
 
 def type_name(value: object) -> str:
-    """The type of a value, with its module."""
+    """The qualified type name of a value, with its module."""
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -7,21 +7,21 @@
     │   └── UnknownBackendError            a backend that is neither installed nor known
     ├── BackendNotInstalledError (ImportError)
     │                                      a known backend whose distribution or SDK is missing
-    ├── QueryError (ValueError)            a column or filter that says nothing
-    ├── PluginError (TypeError)            a plugin that is not one: wrong shape, wrong hooks
+    ├── QueryError (ValueError)            an invalid column name or filter
+    ├── PluginError (TypeError)            an invalid plugin: wrong shape, wrong hooks
     ├── RunError
     │   ├── RunClosedError (ValueError)    a record after the end
     │   ├── RunInUseError                  another live process writes this run
-    │   └── ParamChangedError (ValueError) a param stated again with another value
+    │   └── ParamChangedError (ValueError) a param logged again with another value
     ├── MetricKindError (ValueError)       one name used both as a series and as a list metric
     ├── JournalError (OSError)             the journal's directory cannot be written or read
-    └── BackendError                       what a backend raises from its hooks
+    └── BackendError                       base class of errors that backends raise from their hooks
         ├── RetryableError                 the same call may succeed later
-        ├── DeniedError                    the tracker refuses us altogether: the lane stops
-        └── PermanentError                 it never will: these records are set aside
+        ├── DeniedError                    the tracker denies access: the lane stops
+        └── PermanentError                 the call can never succeed: these records are set aside
 
-A wrong type is a plain ``TypeError`` and an impossible value a plain ``ValueError``, raised at the call.
-Nothing here is ever raised into training because of a tracker.
+A wrong type raises a plain ``TypeError`` and an invalid value a plain ``ValueError``, at the call.
+A tracker's error is never raised into training code.
 """
 
 __all__ = [
@@ -45,15 +45,15 @@ __all__ = [
 
 
 class MultitrackError(Exception):
-    """The root of the tree above."""
+    """Base class of all exceptions of multitrack."""
 
 
 class ConfigError(MultitrackError, ValueError):
     """A value of the config is invalid; the message names the place, the key and the expected value.
 
     Attributes:
-        key: The setting (``interval``) or the backend's option (``mlflow.tracking_uri``), where it is about one.
-        source: Where the value came from: a file's path, ``environment variable …``, ``argument`` or
+        key: The setting (``interval``) or backend option (``mlflow.tracking_uri``) concerned, if any.
+        source: The origin of the value: a file's path, ``environment variable …``, ``argument`` or
             ``argument config``.
     """
 
@@ -64,7 +64,7 @@ class ConfigError(MultitrackError, ValueError):
 
 
 class UnknownBackendError(ConfigError):
-    """No installed plugin has this name, and multitrack knows none that would."""
+    """No installed plugin has this name, and multitrack knows no plugin that provides it."""
 
 
 class BackendNotInstalledError(MultitrackError, ImportError):
@@ -72,10 +72,10 @@ class BackendNotInstalledError(MultitrackError, ImportError):
 
 
 class QueryError(MultitrackError, ValueError):
-    """A column's name or a filter cannot be understood; the message shows the place in the text.
+    """A column name or a filter is invalid; the message shows the place in the text.
 
     Attributes:
-        position: Of a filter: where in its text the trouble begins, in characters.
+        position: The 0-based character offset of the error in a filter's text.
     """
 
     def __init__(self, message: str, *, position: int | None = None) -> None:
@@ -84,11 +84,11 @@ class QueryError(MultitrackError, ValueError):
 
 
 class PluginError(MultitrackError, TypeError):
-    """An object offered as a plugin does not implement the hooks as they are specified."""
+    """An object given as a plugin does not implement the hooks as specified."""
 
 
 class RunError(MultitrackError):
-    """Something about the run itself."""
+    """A problem with the run itself."""
 
 
 class RunClosedError(RunError, ValueError):
@@ -100,10 +100,10 @@ class RunInUseError(RunError):
 
 
 class ParamChangedError(RunError, ValueError):
-    """A param was stated again with another value; nothing of the call was recorded.
+    """A param was logged again with another value; nothing of the call was recorded.
 
     Attributes:
-        param: Its name, flattened.
+        param: The flattened name of the param.
     """
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -112,31 +112,31 @@ class ParamChangedError(RunError, ValueError):
 
 
 class MetricKindError(MultitrackError, ValueError):
-    """The name is already used for the other kind of series in this run."""
+    """The name is already used for the other kind of metric (series or list) in this run."""
 
 
 class JournalError(MultitrackError, OSError):
     """The journal's directory cannot be created, written or read."""
 
     def __str__(self) -> str:
-        return self.strerror or super().__str__()  # without the number, which says nothing that the text does not
+        return self.strerror or super().__str__()  # without the errno, which adds nothing to the text
 
 
 class BackendError(MultitrackError):
-    """Raised by a backend's hooks; never reaches training code."""
+    """Base class of errors raised by a backend's hooks; never reaches training code."""
 
 
 class RetryableError(BackendError):
-    """The tracker may take the same records later: the lane waits and hands them over again."""
+    """The tracker may accept the same records later: the lane waits and retries."""
 
     def __init__(self, message: str, *, after: float | None = None, reopen: bool = False) -> None:
-        """Say what went wrong and, where the tracker said so, when to come back.
+        """Store the message and the retry conditions.
 
         Args:
-            message: What the tracker answered.
-            after: Seconds the tracker asked to be left alone (an HTTP ``Retry-After``).
-            reopen: What the backend had open is lost: the lane calls ``open_run`` again, and goes on from the
-                position that it gives.
+            message: The tracker's answer.
+            after: Seconds that the tracker asked to wait before a retry (an HTTP ``Retry-After``).
+            reopen: True if the backend lost its open run. The lane then calls ``open_run`` again and continues from
+                the position that it returns.
         """
         super().__init__(message)
         self.after = after
@@ -144,11 +144,11 @@ class RetryableError(BackendError):
 
 
 class DeniedError(BackendError):
-    """The tracker refuses our credentials, or cannot be used before somebody mends it, such as a store without rights.
+    """The tracker denies access, or needs a manual fix first, such as permissions on its store.
 
     The lane stops, and everything stays pending until ``multitrack sync``.
     """
 
 
 class PermanentError(BackendError):
-    """The tracker will never take these records: they are set aside with this reason."""
+    """The tracker will never accept these records: they are set aside with this reason."""

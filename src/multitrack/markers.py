@@ -2,7 +2,7 @@
 
     from multitrack.markers import hookimpl
 
-Kept alone in a module so that a plugin pays for pluggy and these lines only.
+A separate module, so that a plugin imports only pluggy and these lines.
 """
 
 from typing import Final
@@ -16,5 +16,5 @@ PROJECT: Final = "multitrack"
 
 #: Marks a method as the specification of a hook.
 hookspec: Final = pluggy.HookspecMarker(PROJECT)
-#: Marks a plugin's function or method as its implementation of the hook that has the same name.
+#: Marks a plugin's function or method as its implementation of the hook of the same name.
 hookimpl: Final = pluggy.HookimplMarker(PROJECT)

@@ -1,11 +1,11 @@
 """The records of a journal: typed, immutable, one JSON line each.
 
-What stands in the journal is exactly these structs, tagged by ``"record"``. A few fields never stand there,
-because they follow from the records before and are filled in by whoever reads the journal from its start:
+The journal holds exactly these structs, tagged by ``"record"``. A few fields are never written to disk. They are
+derived from the earlier records when the journal is read from its start:
 ``ordinal`` (every record), ``index`` (list metrics, lines), ``earlier`` and ``beside`` (simple metrics).
 
-Times are integer milliseconds since the epoch. Metric values are ``int`` or ``float``; on disk NaN, ±inf and
-integers beyond 2⁵³ are JSON strings, because jq and JavaScript would turn them into null and a neighbour.
+Times are integer milliseconds since the epoch. Metric values are ``int`` or ``float``. On disk NaN, ±inf and
+integers beyond 2⁵³ are JSON strings, because jq and JavaScript would read them as null or round them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 FORMAT: Final = 1
 """Version of the journal's format; written into every segment's first record."""
 
-#: How a run is, or ended.
+#: The status of a run.
 Status = Literal["running", "finished", "failed", "killed"]
 #: Every status.
 STATUSES: Final = get_args(Status)
@@ -36,11 +36,11 @@ _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record", gc=False):
-    """What all records share.
+    """Base class of all records.
 
     Attributes:
-        time: Milliseconds since the epoch at the call; never goes back within a segment.
-        ordinal: The record's place in the run, counted from 0 over all its segments. Not on disk.
+        time: Milliseconds since the epoch at the call; never decreases within a segment.
+        ordinal: The 0-based position of the record in the run, over all its segments. Not on disk.
     """
 
     time: int
@@ -48,15 +48,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
 
 class Segment(Record, frozen=True, kw_only=True, tag="segment"):
-    """The first record of each segment: who writes it.
+    """The first record of each segment; identifies its writer.
 
     Attributes:
-        segment: Its number, from 1.
-        pid: The process that writes it.
-        host: Where that process runs.
-        fork: Whether it is a forked child of the run's writer: its end is not the run's end.
+        segment: The segment's number, from 1.
+        pid: The writing process.
+        host: The host of that process.
+        fork: True if the writer is a forked child of the run's writer: its end is not the run's end.
         format: Version of the journal's format.
-        manifest: What the run is, as ``manifest.json`` says it, should that file be damaged one day.
+        manifest: A copy of ``manifest.json``, used if that file is damaged.
     """
 
     segment: int
@@ -67,20 +67,20 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     manifest: dict[str, Any] | None = None
 
 
-#: Source of params that an ``argparse.Namespace`` held.
+#: Source of params from an ``argparse.Namespace``.
 COMMAND_LINE: Final = "command line"
-#: Source of params that the Keras callback and the tuners read off a fit or a search: they follow from the code.
+#: Source of params that the Keras callback and the tuners read from a fit or a search; the code determines them.
 KERAS: Final = "keras"
 #: Source of a trial's hyperparameters.
 KERAS_TUNER: Final = "keras tuner"
 
 
 class ObjectText(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of a param that was an object without a plain form, beside its text.
+    """Details of a param that was logged as an object without a plain form, and stored as text.
 
     Attributes:
-        type: Its type, with the module.
-        whole: The whole text, where the param's value is the beginning of it.
+        type: The object's type, with the module.
+        whole: The whole text, if the param's value is only the beginning of it.
     """
 
     type: str
@@ -91,13 +91,13 @@ class Params(Record, frozen=True, kw_only=True, tag="params"):
     """Flattened params, ``/`` between levels.
 
     Attributes:
-        values: Plain JSON values; read them typed with :func:`typed_params`.
-        types: The Python type of each, by key.
-        source: Where they came from: ``code``, a file's path, :data:`COMMAND_LINE`, :data:`KERAS`, or
+        values: Plain JSON values, by key; :func:`typed_params` converts them to Python types.
+        types: The Python type of each value, by key.
+        source: The origin of the params: ``code``, a file's path, :data:`COMMAND_LINE`, :data:`KERAS`, or
             :data:`KERAS_TUNER`.
-        redacted: How many values were redacted; backends need not care, here and in the other kinds.
-        objects: Which of them were objects without a plain form (functions, estimators), or lists that hold some:
-            ``values`` has their texts.
+        redacted: Number of redacted values; backends can ignore it, here and in the other kinds.
+        objects: Details of the values that were objects without a plain form (functions, estimators), or lists that
+            contain some, by key. ``values`` has their texts.
     """
 
     values: dict[str, Any]
@@ -111,10 +111,10 @@ class Metric(Record, frozen=True, kw_only=True, tag="metric"):
     """One ``log_metric`` or ``log_metrics`` call.
 
     Attributes:
-        values: One number a key.
-        step: The step all of them stand at, or ``None`` for simple metrics.
-        earlier: For simple metrics, how often each key was written before in this run. Not on disk.
-        beside: For simple metrics, those keys that are series or list metrics by now. Not on disk.
+        values: One number per key.
+        step: The step of all values, or ``None`` for simple metrics.
+        earlier: For simple metrics, the number of earlier writes of each key in this run. Not on disk.
+        beside: For simple metrics, the keys that are also series or list metrics so far. Not on disk.
     """
 
     values: dict[str, int | float | str]
@@ -129,13 +129,13 @@ class Metric(Record, frozen=True, kw_only=True, tag="metric"):
 
 
 class ListMetric(Record, frozen=True, kw_only=True, tag="list"):
-    """One stretch of a list metric.
+    """Numbers appended to a list metric by one call, or one part of a long call.
 
     Attributes:
         name: The metric.
         values: The numbers appended, in order.
-        part: Number of this part, from 1, where one call was too long for a line.
-        parts: How many parts that call has.
+        part: The 1-based number of this part, if one call was too long for a line.
+        parts: Number of parts of that call.
         index: The step of ``values[0]`` in the whole list. Not on disk.
     """
 
@@ -155,15 +155,15 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
     """A reference to something kept elsewhere; nothing is copied.
 
     Attributes:
-        name: What it is called in the run.
-        uri: Where it is, without credentials. A local path is an absolute ``file://`` URI.
-        kind: What it is: ``model``, ``dataset``, ``figure``, ``text`` or any word.
-        role: Whether the run read it or wrote it.
-        digest: ``sha256:<hex>`` of a local file's bytes, where it was computed or given.
-        size: Bytes, where known.
-        redacted: How many of its texts were redacted.
-        pending: Its digest is being computed: another record of this name follows, with the digest or, where there came
-            to be none, without. What a tracker cannot change later waits for that one.
+        name: Name of the artifact in the run.
+        uri: Location, without credentials. A local path is an absolute ``file://`` URI.
+        kind: ``model``, ``dataset``, ``figure``, ``text`` or any word.
+        role: ``input`` if the run read it, ``output`` if the run wrote it.
+        digest: ``sha256:<hex>`` of a local file's bytes, if computed or given.
+        size: Size in bytes, if known.
+        redacted: Number of redacted texts.
+        pending: True while the digest is being computed. Another record of this name follows, with the digest, or
+            without one if that failed. Backends whose tracker cannot change a reference later wait for that record.
     """
 
     name: str
@@ -180,10 +180,10 @@ class Lines(Record, frozen=True, kw_only=True, tag="lines"):
     """Lines of text of one call, without their line ends.
 
     Attributes:
-        lines: In order; any Unicode, any length.
-        stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
-        index: How many lines the run had before. Not on disk.
-        redacted: How many lines were redacted.
+        lines: The lines in order; any Unicode, any length.
+        stream: The origin of the lines: ``stdout``, ``stderr`` or ``log``.
+        index: Number of lines that the run had before. Not on disk.
+        redacted: Number of redacted lines.
     """
 
     lines: list[str]
@@ -200,7 +200,7 @@ class Tags(Record, frozen=True, kw_only=True, tag="tags"):
 
 
 class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
-    """A call that could not be recorded, kept where ``mistakes = "warn"``."""
+    """An invalid call, kept instead of raised with ``mistakes = "warn"``."""
 
     call: str
     reason: str
@@ -208,21 +208,21 @@ class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
 
 
 class Trained(Record, frozen=True, kw_only=True, tag="trained"):
-    """Where a Keras model's training stands, as a ``fit`` begins, as each epoch ends, and as the ``fit`` ends.
+    """Progress of a Keras model's training; written when a ``fit`` begins, at each epoch's end, and when it ends.
 
-    A continued run finds in it which of its epochs and batches are trained a second time.
+    A resumed run uses it to find the epochs and batches that are trained a second time.
 
     Attributes:
-        training: Which of the run's trainings, from 1; each model has its own.
-        epoch: The next epoch as Keras counts.
-        step: The step that this epoch is recorded at.
-        batches: Batches trained so far: the last step under ``batch/``.
-        counted: The same as the model's optimizer counts it.
-        model: The model's name, as a ``fit`` begins.
-        steps: Batches of an epoch of this ``fit``, where Keras knows.
-        ended: Whether the ``fit`` has ended as it should.
-        skipped_epochs: Epochs since the record before that were not recorded, because the run held them.
-        skipped_batches: The same of points under ``batch/``.
+        training: The 1-based number of the training in the run; each model has its own.
+        epoch: The next epoch, as Keras counts.
+        step: The step under which that epoch is recorded.
+        batches: Number of batches trained so far; the last step under ``batch/``.
+        counted: The same number, as counted by the model's optimizer.
+        model: The model's name; only when a ``fit`` begins.
+        steps: Batches per epoch of this ``fit``, if Keras knows.
+        ended: True if the ``fit`` ended normally.
+        skipped_epochs: Epochs since the previous record that were skipped, because the run already had them.
+        skipped_batches: Points under ``batch/`` that were skipped likewise.
     """
 
     training: int
@@ -238,11 +238,11 @@ class Trained(Record, frozen=True, kw_only=True, tag="trained"):
 
 
 class Lost(Record, frozen=True, kw_only=True, tag="lost"):
-    """What the machine did not take (a full disk), written as soon as it takes records again.
+    """Records lost because the journal could not be written (a full disk); written once writing works again.
 
     Attributes:
-        total: How many records of this segment, so far.
-        since: Time of the first of the latest ones (ms).
+        total: Number of records lost in this segment so far.
+        since: Time of the first loss of the latest outage (ms).
     """
 
     total: int
@@ -250,20 +250,20 @@ class Lost(Record, frozen=True, kw_only=True, tag="lost"):
 
 
 class End(Record, frozen=True, kw_only=True, tag="end"):
-    """How the run ended, and when. A later segment that is no fork's is a resumed run."""
+    """The end of the run, with its status. A later segment without ``fork`` means that the run was resumed."""
 
     status: Status
 
 
 AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Trained | Lost | End
-"""Everything that can stand in a journal."""
+"""Every kind of record that a journal can contain."""
 
 DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)
 """The kinds that are delivered to backends; the others frame them."""
 
 
 def number_to_json(value: float) -> int | float | str:
-    """A number as the journal holds it: itself, or a string where JSON readers would alter it."""
+    """Convert a number to its form in the journal: unchanged, or a string if JSON readers would alter it."""
     if type(value) is float:
         if math.isfinite(value):
             return value
@@ -272,26 +272,26 @@ def number_to_json(value: float) -> int | float | str:
 
 
 def number_from_text(text: str) -> int | float:
-    """The number behind one of the journal's strings.
+    """Convert a number string of the journal back to a number.
 
     Raises:
-        ValueError: It is none of NaN, Infinity, -Infinity or an integer.
+        ValueError: If the text is not NaN, Infinity, -Infinity or an integer.
     """
     special = _SPECIAL.get(text)
     return int(text) if special is None else special
 
 
 def typed_params(record: Params) -> dict[str, Any]:
-    """The params of a record as Python values of the types they were logged with."""
+    """The params of a record as Python values, with the types they were logged with."""
     return {name: typed_param(value, record.types.get(name)) for name, value in record.values.items()}
 
 
 def typed_param(value: Any, kind: ParamType | None) -> Any:
-    """A param's JSON value as a Python value of the type that it was logged with.
+    """Convert a param's JSON value to the Python type it was logged with.
 
     Args:
-        value: The value as it stands in the journal.
-        kind: Its recorded type; ``None`` where there is none.
+        value: The value in the journal.
+        kind: The recorded type, or ``None`` if none was recorded.
     """
     if isinstance(value, str) and kind in {"float", "int"}:
         return number_from_text(value)

@@ -1,4 +1,4 @@
-"""The config: what holds for a run, where each value came from, and the types of backends' options."""
+"""The config: the settings of a run, the origin of each value, and the types of backend options."""
 
 from multitrack.config.conversion import absolute_uri, current_directory
 from multitrack.config.loading import Config, load_config

@@ -19,11 +19,11 @@ from multitrack.security.secrets import is_secret_name
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a value came from.
+    """The origin of a config value.
 
     Attributes:
-        place: Words for a message.
-        base: The directory that its relative paths start from; ``None``: the current one, which was deleted.
+        place: Description for messages: a file's path, ``environment variable …``, ``argument`` or the like.
+        base: The base directory of its relative paths; ``None`` for the current directory if that was deleted.
     """
 
     place: str
@@ -31,10 +31,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 def current_directory() -> Path:
-    """The current directory, for defaults of options that lie there.
+    """The current directory, for default paths of options.
 
     Raises:
-        ConfigError: It was deleted.
+        ConfigError: If the current directory was deleted.
     """
     here = working_directory()
     if here is None:
@@ -43,7 +43,7 @@ def current_directory() -> Path:
 
 
 def working_directory() -> Path | None:
-    """The current directory; ``None`` where it was deleted."""
+    """The current directory; None if it was deleted."""
     try:
         return Path.cwd()
     except OSError:
@@ -51,7 +51,11 @@ def working_directory() -> Path | None:
 
 
 def converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
-    """A value as its field's type, paths made absolute."""
+    """Convert a value to its field's type, and make its paths absolute.
+
+    Raises:
+        ConfigError: If the value is invalid, or a relative path cannot be resolved.
+    """
     if isinstance(value, str) and origin.place.startswith("environment"):
         if msgspec.json.schema(kind).get("type") == "array":
             value = [item.strip() for item in value.split(",") if item.strip()]
@@ -79,7 +83,7 @@ def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -
 
 
 def _dotted(key: str) -> str:
-    """``[mlflow] tracking_uri`` as ``mlflow.tracking_uri``."""
+    """Convert ``[mlflow] tracking_uri`` to ``mlflow.tracking_uri``."""
     return key.removeprefix("[").replace("] ", ".")
 
 
@@ -89,7 +93,7 @@ def _choices(kind: Any) -> str:
 
 
 def absolute_path(path: str, base: Path | None) -> str:
-    """A path, relative ones from ``base``, else from the current directory; ``~`` is the home."""
+    """Make a path absolute, relative to ``base`` or else the current directory; ``~`` is expanded."""
     expanded = Path(path).expanduser()
     if not expanded.is_absolute():
         expanded = (base or current_directory()) / expanded
@@ -97,17 +101,17 @@ def absolute_path(path: str, base: Path | None) -> str:
 
 
 def absolute_uri(uri: str, base: Path | None = None) -> str:
-    """A URI that does not depend on the current directory: ``sqlite:///x.db``, ``file:x`` and bare paths made absolute.
+    """Make the path in a URI absolute: of ``sqlite:///x.db``, ``file:x`` and bare paths.
 
-    In a SQLite URI the path is percent-encoded where it holds ``%``, ``?``, ``#`` or bytes that are no UTF-8, so that a
-    directory called ``q?m=1`` is no query.
+    In the path of a SQLite URI, ``%``, ``?``, ``#`` and bytes that are not valid UTF-8 are percent-encoded, so that a
+    directory called ``q?m=1`` is not read as a query.
 
     Args:
-        uri: A URI or path; absolute ones and those of other schemes stay as they are.
-        base: Where relative ones start; default: the current directory.
+        uri: A URI or path; absolute ones and those of other schemes are returned unchanged.
+        base: The base directory of relative paths; default: the current directory.
 
     Raises:
-        ConfigError: It is relative, and the current directory was deleted.
+        ConfigError: If the path is relative, and the current directory was deleted.
     """
     sqlite = re.fullmatch(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(\?.*)?", uri)
     if sqlite:
@@ -125,7 +129,7 @@ def _escaped(path: str) -> str:
 
 
 def closest_of(name: str, choices: Iterable[str]) -> str:
-    """The end of a message on an unknown key: the nearest known one, or all of them."""
+    """A message suffix for an unknown key: the closest known key, or all of them."""
     known = sorted(set(choices))
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."

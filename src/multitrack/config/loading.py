@@ -1,7 +1,7 @@
-"""What holds: arguments over environment over file over defaults, and where each value came from.
+"""Load the config: arguments override the environment, then the file, then defaults; each value keeps its origin.
 
 The file is ``multitrack.toml``, or ``[tool.multitrack]`` in ``pyproject.toml``, searched upwards from the current
-directory; ``MULTITRACK_CONFIG`` names one. Top-level keys are :class:`Settings`; each backend has a table.
+directory, or the file that ``MULTITRACK_CONFIG`` names. Top-level keys are :class:`Settings`; each backend has a table.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _fields: Final = functools.cache(msgspec.structs.fields)
 
 
 class Config:
-    """What holds for a run.
+    """The loaded config of a run.
 
     Attributes:
-        settings: The top-level settings, checked.
-        origins: Where each setting came from, by name.
+        settings: The checked top-level settings.
+        origins: The origin of each setting, by name.
         file: The config file, if one was found.
-        given: The settings that the file, or the mapping, has.
-        tables: The tables of backends that it has.
+        given: Names of the settings in the file or mapping.
+        tables: The backend tables in the file or mapping.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Config:
     def options(
         self, backend: plugins.Backend, inherited: Mapping[str, Any] | None = None
     ) -> tuple[msgspec.Struct, dict[str, str]]:
-        """A backend's options, checked and with absolute paths, and where each came from.
+        """Check a backend's options and make their paths absolute; return them with the origin of each.
 
         Args:
             backend: The backend.
-            inherited: Options that hold where this config has none.
+            inherited: Options to use where this config has none.
 
         Raises:
-            ConfigError: An unknown option, or a value that cannot hold; names the place and the key.
+            ConfigError: If an option is unknown or a value is invalid; the message names the place and the key.
         """
         kind = backend.options_type()
         fields = {field.encode_name: field for field in _fields(kind)}
@@ -94,13 +94,13 @@ class Config:
         return options, origins
 
     def check_tables(self, loaded: Iterable[str]) -> None:
-        """Check that every table belongs to a backend: one of ``loaded``, or one that is known or installed.
+        """Check that every table belongs to a backend: one of ``loaded``, or a known or installed one.
 
         Raises:
-            ConfigError: One does not.
+            ConfigError: If a table does not.
         """
         unknown = [name for name in self.tables if name not in {*loaded, *plugins.KNOWN}]
-        # what is installed is looked up last, as that takes a scan of all distributions
+        # installed plugins are looked up last, because that scans all distributions
         if unknown and (rest := [name for name in unknown if name not in plugins.available()]):
             origin = next((where for _, where in self.tables[rest[0]].values()), None)
             hint = "" if self.file else " For hyperparameters, did you mean params=?"
@@ -112,10 +112,10 @@ class Config:
             )
 
     def check_variables(self, loaded: Iterable[str]) -> None:
-        """Warn of variables that begin like ours and that nothing reads.
+        """Warn about unknown environment variables with our prefix.
 
         Args:
-            loaded: Names of the backends in use; options of others that are known or installed are let be.
+            loaded: Names of the backends in use; variables of other known or installed backends are ignored too.
         """
         if unknown := variables.unknown_variables(self.origins):
 
@@ -123,27 +123,27 @@ class Config:
                 begins = tuple(f"{variables.variable_of(name)}_" for name in names)
                 return [variable for variable in unknown if not variable.startswith(begins)]
 
-            # as for tables, what is installed is looked up last
+            # as for tables, installed plugins are looked up last
             if unknown := of_none([*loaded, *self.tables, *plugins.KNOWN]):
                 variables.warn_of(of_none(plugins.available()), self.origins)
 
     def place(self) -> str:
-        """Where one would write a setting: the file in use, or the one to create."""
+        """The place to write a setting: the file in use, or the one to create."""
         return str(self.file) if self.file else FILE
 
 
 def load_config(
     config: object = None, *, arguments: Mapping[str, Any] | None = None, start: Path | None = None
 ) -> Config:
-    """Read the config that holds here and now.
+    """Load the current config of this process.
 
     Args:
         config: The path of a TOML file, a mapping of the same shape, or ``None`` to search upwards.
-        arguments: Settings given as arguments; they override everything. ``None`` values are not given.
-        start: Where the search starts; default: the current directory.
+        arguments: Settings given as arguments, which override everything; ``None`` values are ignored.
+        start: The directory where the search starts; default: the current directory.
 
     Raises:
-        ConfigError: Unreadable, an unknown key, or a value that cannot hold.
+        ConfigError: If the config cannot be read, a key is unknown, or a value is invalid.
     """
     start = start or working_directory()
     table, origin, file = _read(config, start)
@@ -175,7 +175,7 @@ def load_config(
 
 
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:
-    """The table that was given or found, its origin, and its file."""
+    """Read the given or found config; return its table, its origin and its file."""
     if isinstance(config, Mapping):
         return _of_call(plain_tree, config), Origin("argument config", start), None
     if config is None:
@@ -203,7 +203,7 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
 
 
 def _of_call(read: Callable[[Any], Any], config: object) -> Any:
-    """What ``config=`` holds; its objects are the caller's, and may raise anything."""
+    """Read the ``config=`` argument; objects in it are the caller's and may raise anything."""
     try:
         return read(config)
     except Exception as error:
@@ -221,14 +221,18 @@ def _search(start: Path | None) -> Path | None:
                 if "multitrack" in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}):
                     return pyproject
             except (OSError, ValueError):
-                continue  # somebody else's file; theirs to mend
+                continue  # another tool's file: not our error to report
     return None
 
 
 def _from_environment(prefix: str, fields: Mapping[str, Any], what: str) -> dict[str, tuple[Any, Origin]]:
-    """What the environment sets of ``fields``; a variable that almost names one is an error."""
+    """Read the values of ``fields`` from the environment.
+
+    Raises:
+        ConfigError: If a variable is nearly the name of a setting, or names an unknown option of the backend.
+    """
     names = {prefix + name.upper(): name for name in fields}
-    settings = prefix == variables.PREFIX  # else a backend's options, all of whose variables are known
+    settings = prefix == variables.PREFIX  # else a backend's options, of which every variable is known
     known = {*names, *variables.OTHERS} if settings else set(names)
     found: dict[str, tuple[Any, Origin]] = {}
     for variable, text in os.environ.items():

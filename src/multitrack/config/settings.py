@@ -6,14 +6,14 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-#: A backend option that is a path: made absolute from the file it stands in.
+#: A backend option that is a path; a relative one is resolved against the folder of the config file.
 PathOption = Annotated[str, msgspec.Meta(extra={"multitrack": "path"})]
 #: A backend option that is a URI or a path; SQLite and file URIs, and bare paths, are made absolute.
 UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
-#: A backend option that has local files sent away: `multitrack sync` follows it only where the config there says the
-#: same, as a journal may have been sent by somebody else.
+#: A backend option that lists local files to upload. `multitrack sync` uploads only those that the config there names
+#: as well, because a journal may come from somebody else.
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
-#: In seconds; what is to come again cannot come again after infinity.
+#: Maximum of an interval, in seconds; an infinite one could not be scheduled.
 _A_YEAR: Final = 366 * 86400
 
 
@@ -21,20 +21,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The top-level keys of the config.
 
     Attributes:
-        project: Project of runs that name none; default: the current directory's name.
-        backends: Where runs are delivered.
-        journal: Where journals live.
-        delivery: ``process``: a courier process of its own; ``thread``: a thread of the training process;
-            ``off``: journal only, ``multitrack sync`` later.
+        project: Project of runs without one; default: the current directory's name.
+        backends: Backends to deliver runs to.
+        journal: Directory of the journal.
+        delivery: ``process``: a separate courier process; ``thread``: a thread of the training process;
+            ``off``: journal only, to be delivered later by ``multitrack sync``.
         exit: ``wait``: the end of a run waits as long as records move; ``detach``: it returns at once, and the courier
             goes on alone for at most ``detach_limit`` seconds.
-        detach_limit: Seconds that a courier goes on after the training process, at most.
-        ranks: Of a training in several processes: ``zero``: only rank 0 records; ``all``: each rank is a child run;
-            ``off``: nobody asks for the rank, each process records runs of its own.
-        mistakes: What a wrong call does: ``raise``, or ``warn`` and set the record aside, counted.
-        plugins: Plugins that are no backends, by entry point or import path.
+        detach_limit: Maximum seconds that a courier goes on after the training process.
+        ranks: For training in several processes. ``zero``: only rank 0 records; ``all``: each rank is a child run;
+            ``off``: ranks are ignored, and each process records its own runs.
+        mistakes: Handling of invalid calls. ``raise``: raise the error; ``warn``: log a warning, and count and keep the
+            call as a mistake.
+        plugins: Plugins that are not backends, by entry point or import path.
         interval: Seconds between deliveries while training runs.
-        fsync: Seconds after which a record is on the medium and outlives a power cut; ``false``: as the kernel likes.
+        fsync: Seconds after which a record is synced to disk and survives a power cut; ``false`` to leave it to the
+            kernel.
     """
 
     project: str | None = None
@@ -55,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def role_of(kind: Any) -> str | None:
-    """``path``, ``uri`` or ``files`` for options annotated as such, also where they may be ``None``."""
+    """The role of an annotated option, optional or not: ``path``, ``uri`` or ``files``; None for any other type."""
     for part in (kind, *getattr(kind, "__args__", ())):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta) and meta.extra and "multitrack" in meta.extra:

@@ -1,4 +1,4 @@
-"""The environment variables whose names begin as ours do: which of them say something, and which are mistyped."""
+"""Find unknown and mistyped environment variables with the prefix ``MULTITRACK_``."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Final
 log = logging.getLogger("multitrack")
 
 PREFIX: Final = "MULTITRACK_"
-#: What is read beside the settings, each of which has a variable.
+#: Variables that are read besides those of the settings.
 OTHERS: Final = ("MULTITRACK_CONFIG", "MULTITRACK_DISABLED", "MULTITRACK_STARTED_BY")
 _warned: Final[set[str]] = set()
 
 
 def variable_of(name: str) -> str:
-    """The variable of a setting, or what the variables of a backend begin with."""
+    """The variable of a setting, or the prefix of a backend's variables without the last ``_``."""
     return PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 def closest_to(variable: str, names: Iterable[str], cutoff: float = 0.85) -> str | None:
-    """The name that a variable was probably meant to be, if there is one."""
+    """The known name that a variable was probably meant to be; None if there is none."""
     return next(iter(difflib.get_close_matches(variable, names, n=1, cutoff=cutoff)), None)
 
 
 def unknown_variables(settings: Iterable[str]) -> list[str]:
-    """Variables with our prefix that are neither a setting's nor another one that is read."""
+    """Names of set variables with our prefix that are neither a setting's nor one of :data:`OTHERS`."""
     known = {*map(variable_of, settings), *OTHERS}
     return sorted(variable for variable in os.environ if variable.startswith(PREFIX) and variable not in known)
 
 
 def warn_of(variables: Iterable[str], settings: Iterable[str]) -> None:
-    """Name those that say nothing, once a process; other programs may use the prefix, so that it is no error."""
+    """Warn about unknown variables, once per process; not an error, because other programs may use the prefix."""
     said_nothing = [variable for variable in variables if variable not in _warned]
     if not said_nothing:
         return

@@ -1,4 +1,4 @@
-"""The courier as a process, told of runs through its standard input: ``python -m multitrack.courier``."""
+"""The courier as a process: ``python -m multitrack.courier``; receives its orders on standard input."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from multitrack.security.terminal import safe
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The courier as a process: serve the runs named on standard input until it closes, then finish and go.
+    """Deliver the runs named on standard input until it closes, then finish and exit.
 
-    Its arguments are the journal's directory, for the log, and whether to lower its priority (0 or 1).
+    The arguments are the journal's directory, for the log, and 1 to lower the process's priority or 0 not to.
 
     Each line of standard input is a JSON object: ``{"add": directory, "options": {...}, "environment": {...},
-    "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (training goes on), ``{"path": [...]}`` (the
-    training process's module path, for backends named by import path) or ``{"stop": seconds}``: when the input closes,
-    go on for at most so long; with 0, end as soon as no lane is in the middle of a step. Without a stop, a closed
-    input means that the training process died: what it left is delivered within ``DEAD_LIMIT``.
+    "interval": seconds}``, ``{"nudge": true}``, ``{"lower": true}`` (lower the priority, as training goes on),
+    ``{"path": [...]}`` (the training process's module path, for backends named by import path) or ``{"stop": seconds}``
+    (the time limit for going on after the input closes; with 0, exit as soon as no lane is in the middle of a step). If
+    the input closes without a stop, the training process died: deliver the rest within ``DEAD_LIMIT``.
     """
     journal, lowered = (arguments or sys.argv[1:])[:2]
     redactor = Redactor()
@@ -38,26 +38,26 @@ def main(arguments: list[str] | None = None) -> None:
         _lower()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then tells us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then sends a stop
     courier = Courier(notice)
     ending = _Ending()
     signal.signal(signal.SIGTERM, lambda *_: ending.stop(10.0))
     threading.Thread(target=_listen, args=(courier, ending, redactor), name="multitrack-listen", daemon=True).start()
-    # Or by another parent: a process forked by training's C code may hold the pipe open after its death.
+    # Also watch the parent: a process forked by the training's C code may keep the pipe open after the training died.
     parent = os.getppid()
     courier.run(lambda: ending.closed.is_set() or os.getppid() != parent)
-    ending.closed.wait(LISTEN_LIMIT)  # its last words may still be unread, the runs that it told of among them
-    if ending.limit == 0:  # another courier waits for the locks, not for long
+    ending.closed.wait(LISTEN_LIMIT)  # the last orders may still be unread, new runs among them
+    if ending.limit == 0:  # another courier waits for the locks, but not for long
         courier.come_to_rest(EXIT_LIMIT)
         os._exit(0)
     courier.nudge()
     settling = Settling([(lane.directory, lane.name) for lane in courier.lanes() if not lane.done])
     deadline = time.monotonic() + ending.limit
     courier.run(lambda: settling.look() or time.monotonic() > deadline)
-    from multitrack.summaries.cached_runs import cache_ended_runs  # noqa: PLC0415 - in its own time
+    from multitrack.summaries.cached_runs import cache_ended_runs  # noqa: PLC0415 - not needed before
 
-    cache_ended_runs(ending.runs, CACHE_LIMIT)  # nobody waits for us any more
-    # SDKs clean up behind them as the interpreter exits; one that hangs there must not keep the process
+    cache_ended_runs(ending.runs, CACHE_LIMIT)  # no process waits for this one any more
+    # SDKs clean up when the interpreter exits; one that hangs there must not keep the process alive
     guard = threading.Timer(EXIT_LIMIT, os._exit, (0,))
     guard.daemon = True
     guard.start()
@@ -65,20 +65,20 @@ def main(arguments: list[str] | None = None) -> None:
         os._exit(0)
 
 
-#: Niceness of a courier while training runs. Once training has ended and waits, it is the training's own.
+#: Niceness of a courier while training runs. One that replaces a starved courier keeps the training's niceness.
 LOWERED: Final = 19
-#: Seconds that the SDKs' exit hooks have.
+#: Maximum seconds for the SDKs' exit hooks, and for steps in progress when another courier takes over.
 EXIT_LIMIT: Final = 10.0
-#: Seconds for caching the summaries and curves of ended runs.
+#: Maximum seconds for caching the summaries and curves of ended runs.
 CACHE_LIMIT: Final = 30.0
-#: Seconds for reading what a dead training process has said, where the end of it is not seen.
+#: Maximum seconds for reading the last orders of a dead training process, if the pipe does not close.
 LISTEN_LIMIT: Final = 2.0
-#: Seconds that a courier goes on after its training process died.
+#: Maximum seconds that a courier goes on after its training process died.
 DEAD_LIMIT: Final = 300.0
 
 
 class _Ending:
-    """When and for how long the courier finishes, and what was delivered until then."""
+    """The courier's end: the event that starts it, its time limit, and the runs added until then."""
 
     def __init__(self) -> None:
         self.runs: dict[Path, None] = {}
@@ -95,7 +95,7 @@ def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
         try:
             order = json.loads(line)
         except ValueError:
-            continue  # cut off by the training process's death: its runs are found by `multitrack sync`
+            continue  # cut off by the training process's death: `multitrack sync` finds its runs
         if "path" in order:
             sys.path.extend(part for part in order["path"] if part not in sys.path)
         if "add" in order:
@@ -115,7 +115,7 @@ def _listen(courier: Courier, ending: _Ending, redactor: Redactor) -> None:
 
 
 def _lower() -> None:
-    """Lower the priority of all threads: to Linux each has its own, and passes it on to those that it starts."""
+    """Lower the priority of all threads: on Linux each thread has its own, inherited by threads that it starts."""
     threads = Path("/proc/self/task")
     for thread in map(int, os.listdir(threads)) if threads.exists() else (0,):  # noqa: PTH208 - names alone
         with contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ def _lower() -> None:
 
 
 def _detach_output(journal: Path, redactor: Redactor) -> Notice:
-    """Send what SDKs print to a log file, without secrets; give back how to say something on the training's stderr."""
+    """Redirect the SDKs' output to a log file, redacted; return a function that writes to the training's stderr too."""
     stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     log = _open_log(journal / f"courier-{os.getpid()}.log")
     os.dup2(log, 1)
@@ -133,7 +133,7 @@ def _detach_output(journal: Path, redactor: Redactor) -> Notice:
     lock = threading.Lock()
 
     def notice(text: str) -> None:
-        for place in (sys.stderr, stream):  # the log, and the training's stderr: a full disk is no reason for silence
+        for place in (sys.stderr, stream):  # both the log and the training's stderr: the log's disk may be full
             with lock, contextlib.suppress(OSError, ValueError):
                 print(f"multitrack: {safe(text)}", file=place, flush=True)
 
@@ -141,7 +141,7 @@ def _detach_output(journal: Path, redactor: Redactor) -> Notice:
 
 
 def _open_log(path: Path) -> int:
-    """The log, of which the journal's directory may be one that others can write to; else nowhere."""
+    """Open the log file; ``/dev/null`` if that fails, or if another user planted something in its place."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     with contextlib.suppress(OSError):
         fd = os.open(path, flags, 0o600)
@@ -153,7 +153,7 @@ def _open_log(path: Path) -> int:
 
 
 class _Redacted:
-    """A stream whose texts are redacted: SDKs print the address of the server, with the password that is in it."""
+    """A stream that redacts its text: SDKs print the address of the server with the password in it."""
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self._stream = stream

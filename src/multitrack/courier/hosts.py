@@ -1,6 +1,6 @@
-"""Where this training process's courier runs: a process of its own, or a thread.
+"""The interface of courier hosts: a separate process, or a thread of the training process.
 
-A host only passes orders on; whatever became of them is read from the lanes' state files.
+A host only passes orders on; their outcome is read from the lanes' state files.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ log = logging.getLogger("multitrack")
 
 @dataclasses.dataclass
 class Delivery:
-    """Where a run is delivered.
+    """The backends of a run and everything that a courier needs for them.
 
     Attributes:
-        entries: The backends, as the manifest has them.
+        entries: The backends' entries in the manifest.
         options: Their options with secrets, by name.
-        objects: Those that are objects of this process, by name.
-        environment: The environment variables that they need, as they were at the run's start.
+        objects: Backends that are objects of this process, by name.
+        environment: The environment variables that the backends need, as set at the run's start.
         interval: Seconds between deliveries while the run goes on.
     """
 
@@ -38,19 +38,19 @@ class Delivery:
 
 
 class Host(Protocol):
-    """What a run needs of its courier; every method returns at once."""
+    """The interface of a courier for runs; the methods do not wait for delivery."""
 
     def add(self, directory: Path, delivery: Delivery) -> None:
-        """Take on a run."""
+        """Add a run to deliver."""
 
     def nudge(self) -> bool:
-        """Deliver now what is there; whether anybody will."""
+        """Deliver pending records now; return False if there is no courier."""
 
     def hurry(self) -> bool:
-        """The same where training has ended and waits: see that the courier gets its share of the processor."""
+        """Like :meth:`nudge`, when training has ended and waits: also give the courier enough processor time."""
 
     def look(self) -> None:
-        """See that the courier lives."""
+        """Check that the courier lives."""
 
     def stop(self, limit: float) -> None:
-        """Finish within ``limit`` seconds and go."""
+        """Let the courier finish within ``limit`` seconds and exit."""

@@ -1,12 +1,12 @@
-"""The courier: the loop that drives lanes. One piece of code with three hosts.
+"""The courier: the loop that drives lanes. The same code has three hosts.
 
-- A child process, the default: ``python -m multitrack.courier JOURNAL``, told of runs through its standard
+- A child process, the default: ``python -m multitrack.courier``, which gets its orders through standard
   input. It survives the training process's crash and keeps trackers' SDKs out of it.
 - A thread of the training process (``delivery = "thread"``).
 - ``multitrack sync``.
 
-What a courier knows it reads from the disk, and what it did it writes there
-(:class:`~multitrack.delivery.lane.LaneState`), so that nobody ever waits for an answer from it.
+A courier reads its input from the disk and writes its progress there
+(:class:`~multitrack.delivery.lane_state.LaneState`), so no process ever waits for an answer from it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from multitrack.errors import JournalError
 from multitrack.journal.layout import check_links
 from multitrack.journal.manifest import read_manifest
 
-#: Worker threads a backend has, so that a hung run does not hold up the same tracker's others.
+#: Worker threads per backend, so that a hung run does not delay the other runs of the same tracker.
 WORKERS: Final = 4
-#: Runs of a backend that are taken on at a time; the next is opened when one of them is done, or rests. Thousands of
-#: runs open in a tracker's SDK at once would take memory without end.
+#: Maximum number of busy lanes per backend; another run is opened only below it. Thousands of runs open in a tracker's
+#: SDK at once would take too much memory.
 AT_ONCE: Final = 100
-#: Seconds between looks at all lanes, at most.
+#: Maximum seconds between checks of all lanes.
 _LONGEST_LOOK: Final = 1.0
-#: How much longer than it took a look at all lanes leaves the workers alone.
+#: Pause after a check of all lanes, as a multiple of the processor time that it took.
 _LET_WORK: Final = 4
 
 Notice = Callable[[str], None]
@@ -42,9 +42,9 @@ class Courier:
     """Drives the lanes of any number of runs with a bounded pool of workers for each backend.
 
     Args:
-        notice: Called, from a worker, with a sentence for the user.
+        notice: Called from a worker thread, with a sentence for the user.
         after_open: Called after each step of a lane, from its worker (the thread host keeps its exit hook last).
-        trust: What journals are believed, for lanes that no training process told of.
+        trust: Trusted contents of journals, for lanes without options from a training process.
     """
 
     def __init__(
@@ -69,13 +69,16 @@ class Courier:
         objects: dict[str, object] | None = None,
         interval: float = 1.0,
     ) -> list[Lane]:
-        """Take on the lanes of a run, those that need something done.
+        """Add the lanes of a run.
 
         Args:
             directory: The run's directory.
-            options: Backends' options with their secrets, by name; default: the manifest's.
+            options: The backends' options with their secrets, by name; default: the manifest's.
             objects: Backend objects of this process, by name.
-            interval: Seconds between looks at the run's journal.
+            interval: Seconds between checks of the run's journal.
+
+        Returns:
+            The lanes of all its backends; empty if the journal cannot be read, which is reported as a notice.
         """
         try:
             check_links(directory)
@@ -103,33 +106,37 @@ class Courier:
         return lanes
 
     def nudge(self) -> None:
-        """Look at once, and let lanes that wait before another try do it now."""
+        """Check all lanes at once, and let lanes that wait for a retry try now."""
         with self._lock:
             for lane in self._lanes.values():
                 lane.pace.hurry()
         self._wake.set()
 
     def run(self, finished: Callable[[], bool]) -> None:
-        """Drive the lanes until ``finished()``, asked after each look."""
+        """Drive the lanes until ``finished()`` returns True; it is called after each check of the lanes."""
         while True:
             began = time.thread_time()
             self._tick()
             if finished():
                 return
-            # Thousands of lanes, each of which wakes us as it gets ready: most of the time is theirs all the same.
+            # Thousands of lanes may wake this loop all the time: leave most of the processor time to the workers.
             time.sleep(min(_LET_WORK * (time.thread_time() - began), _LONGEST_LOOK))
             self._wake.wait(self._pause())
             self._wake.clear()
 
     def come_to_rest(self, seconds: float) -> None:
-        """Let each lane end the step that it is at, whose position is saved then, and begin no other."""
+        """Let each lane finish its current step, which saves its position, and start no other.
+
+        Args:
+            seconds: Maximum seconds to wait.
+        """
         self._resting = True
         deadline = time.monotonic() + seconds
         while any(lane.busy for lane in self.lanes()) and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def let_go(self) -> set[Path]:
-        """Give up the lanes that have not opened their run yet; the directories of those runs."""
+        """Abandon the lanes that have not opened their run yet; return the directories of those runs."""
         with self._lock:
             waiting = [key for key, lane in self._lanes.items() if not lane.opened and not lane.done]
             for key in waiting:
@@ -137,7 +144,7 @@ class Courier:
         return {directory for directory, _ in waiting}
 
     def close(self) -> None:
-        """Give up all lanes; their SDKs are left to the process's end."""
+        """Abandon all lanes; their SDKs are cleaned up when the process exits."""
         with self._lock:
             for lane in self._lanes.values():
                 lane.abandon()
@@ -151,7 +158,7 @@ class Courier:
     def _pause(self) -> float:
         now = time.monotonic()
         paces = [lane.pace for lane in self.lanes() if not lane.busy and not lane.done]
-        # One that is due already has to wait for others to be opened, and is not asked for without a pause.
+        # A lane that is already due waits until others are done (AT_ONCE): check it after its interval, not at once.
         return min([_LONGEST_LOOK, *(pace.due - now if pace.due > now else pace.interval for pace in paces)])
 
     def _tick(self) -> None:
@@ -177,12 +184,12 @@ class Courier:
     def _work(self, lane: Lane) -> None:
         try:
             again = not self._resting and lane.step()
-        except BaseException as error:  # noqa: BLE001 - a thread that dies would hold the lane for ever
+        except BaseException as error:  # noqa: BLE001 - a thread that dies would keep the lane busy for ever
             again = lane.give_up(error)
         if self._after_open is not None:
             self._after_open()
         if again and not lane.done and not self._resting:
-            self._pool(lane.name).put(lane)  # behind the others: a long lane does not starve a short one
+            self._pool(lane.name).put(lane)  # at the end of the queue, so that a long lane does not starve a short one
         else:
             lane.pace.look_again()
             lane.busy = False
@@ -192,7 +199,7 @@ class Courier:
 class _Workers:
     """A few daemon threads with a queue.
 
-    Not a ThreadPoolExecutor: that one refuses work as soon as the interpreter begins to exit, which is
+    Not a ThreadPoolExecutor: it refuses work once the interpreter begins to exit, which is
     when the last records are delivered.
     """
 

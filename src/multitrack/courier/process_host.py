@@ -1,4 +1,4 @@
-"""The process host: the courier as a child process, told of runs through a pipe."""
+"""The process host: the courier as a child process, with orders sent through a pipe."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     import subprocess
 
 
-#: How often a courier process that died is started again.
+#: Maximum number of restarts of a courier process that died.
 RESTARTS: Final = 3
-#: Seconds that a courier has to hand over to another one.
+#: Maximum seconds for a courier to exit when another one replaces it.
 HANDOVER: Final = 3.0
-#: What a courier process imports before it is told where else modules are.
+#: Packages that a courier process imports before it receives the training's module path.
 _NEEDED: Final = ("multitrack", "msgspec", "pluggy")
 
 
 class ProcessHost:
-    """The courier as a child process, in the same session but a process group of its own.
+    """The courier as a child process, in the same session but in its own process group.
 
-    Its pipe is there before it is: orders go in at once, and a thread starts the process that will read them.
+    The pipe is opened first, so orders can be sent at once; a thread then starts the process that reads them.
 
     Args:
         journal: The journal's directory, for the courier's log.
@@ -45,27 +45,27 @@ class ProcessHost:
         self._pid = os.getpid()
         self._runs: dict[Path, Delivery] = {}
         self._lowered = True  # the courier's priority
-        self._starvation: Starvation | None = None  # of the courier, while its run's end waits
+        self._starvation: Starvation | None = None  # the courier's, while the end of a run waits
         self._starts = 0
         self._starter: threading.Thread | None = None
-        self._failed = False  # no process can be started here
-        self._process: subprocess.Popen[bytes] | None = None  # None with a pipe: it is being started
-        self._orders = self._pipe = -1  # the pipe's ends: the courier's, until it has it, and ours
+        self._failed = False  # no courier can be started here
+        self._process: subprocess.Popen[bytes] | None = None  # None with an open pipe: being started
+        self._orders = self._pipe = -1  # the pipe's read end, until the courier has it, and our write end
         self._backlog = bytearray()
 
     def add(self, directory: Path, delivery: Delivery) -> None:
-        """Take on a run; starts the process if there is none."""
+        """Add a run to deliver; starts the process if there is none."""
         with self._lock:
             self._runs[directory] = delivery
             starts = self._starts
-            if self._alive() and self._starts == starts:  # one that was just begun has been told of all runs
+            if self._alive() and self._starts == starts:  # a new process gets the orders for all runs anyway
                 self._lower()
                 self._send(_order(directory, delivery))
 
     def nudge(self) -> bool:
-        """Deliver now what is there; starts the process again if it died, and says whether there is one.
+        """Deliver pending records now; restart the process if it died. Return False if there is none.
 
-        One that is being started is waited for, some milliseconds.
+        Waits some milliseconds for a process that is being started.
         """
         with self._lock:
             alive = self._alive()
@@ -75,9 +75,9 @@ class ProcessHost:
             return alive and not self._failed
 
     def hurry(self) -> bool:
-        """Deliver now; a courier that waits for the processor, behind others, is replaced by one of normal priority.
+        """Deliver now; replace a courier that other processes starve by one with normal priority.
 
-        A process cannot raise its own priority, nor can we, without privileges.
+        Without privileges, the priority of a running process cannot be raised.
         """
         with self._lock:
             alive = self.nudge()
@@ -89,7 +89,7 @@ class ProcessHost:
             return alive
 
     def _replace(self) -> bool:
-        """Have the courier end its steps and go, or kill it, which is safe; start one that was not lowered."""
+        """Let the courier finish its steps and exit, else kill it, which is safe; start one with normal priority."""
         import subprocess  # noqa: PLC0415 - as in _start
 
         process = self._process
@@ -99,7 +99,7 @@ class ProcessHost:
             self._pipe = -1
             try:
                 process.wait(HANDOVER)
-            except subprocess.TimeoutExpired:  # it may be importing an SDK, or wait for a tracker
+            except subprocess.TimeoutExpired:  # it may be importing an SDK, or waiting for a tracker
                 process.kill()
                 process.wait()
         self._let_go()
@@ -107,19 +107,19 @@ class ProcessHost:
         return self._begin(lowered=False)
 
     def _lower(self) -> None:
-        """Training goes on: the courier steps back again."""
+        """Lower the courier's priority again, as training goes on."""
         if not self._lowered:
             self._lowered = True
             self._send({"lower": True})
 
     def look(self) -> None:
-        """Start the process again if it died. A look costs a ``waitpid``, some microseconds."""
+        """Restart the process if it died. The check costs a ``waitpid``, some microseconds."""
         with self._lock:
             if self._pipe >= 0 and self._alive():
                 self._lower()
 
     def stop(self, limit: float) -> None:
-        """Let the process finish within ``limit`` seconds and go; it is not waited for."""
+        """Let the process finish within ``limit`` seconds and exit, without waiting for it."""
         with self._lock:
             if self._pipe < 0 or self._pid != os.getpid():
                 return
@@ -133,7 +133,7 @@ class ProcessHost:
             self._let_go()
 
     def after_fork(self) -> None:
-        """In a forked child: let go of the pipe, so that the courier sees the parent's end when it comes."""
+        """In a forked child, close the pipe, so that the courier notices when the parent exits."""
         self._lock = threading.RLock()
         self._let_go()
 
@@ -143,11 +143,11 @@ class ProcessHost:
                 os.close(end)
         self._orders = self._pipe = -1
         if self._process is not None:
-            self._process.returncode = 0  # it goes on by itself; no ResourceWarning for not waiting for it
+            self._process.returncode = 0  # it goes on by itself; avoids a ResourceWarning
         self._process = self._starvation = None
 
     def _alive(self) -> bool:
-        """Return whether a courier runs or is being started; start one if needed."""
+        """Return True if a courier runs or is being started; start one if needed."""
         if self._pid != os.getpid() or self._failed:
             return False
         if self._pipe >= 0:
@@ -156,8 +156,8 @@ class ProcessHost:
             self._join()
             status = self._process.returncode
             self._let_go()
-            if status in (NO_COURIER, WRONG_USAGE):  # another start would go as this one
-                self._fail(f"{sys.executable!r} did not start a courier; its own message says why")
+            if status in (NO_COURIER, WRONG_USAGE):  # another start would fail in the same way
+                self._fail(f"{sys.executable!r} did not start a courier; see its own message")
                 return False
             again = self._starts <= RESTARTS
             log.warning(
@@ -170,7 +170,7 @@ class ProcessHost:
         return self._begin()
 
     def _begin(self, *, lowered: bool = True) -> bool:
-        """Open the pipe, and start the process on a thread, with the current directory and variables of now."""
+        """Open the pipe, and start the process on a thread, with the present directory and environment."""
         executable = interpreter()
         if executable is None:
             self._fail(
@@ -194,7 +194,7 @@ class ProcessHost:
             self._send(_order(directory, delivery))
         environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
         command = [executable, "-P", "-c", PROGRAM, "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
-        cwd = current_or_none() or str(self._journal)  # SDKs ask for it, and fail where it was deleted
+        cwd = current_or_none() or str(self._journal)  # SDKs ask for the current directory, and fail if it was deleted
         self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
         return True
 
@@ -204,7 +204,7 @@ class ProcessHost:
             self._starter = None
 
     def _start(self, command: list[str], environment: dict[str, str], cwd: str) -> None:
-        """Start the process; in a thread, which takes no lock but that against forks."""
+        """Start the process; runs in a thread and takes no lock but ``without_fork``."""
         with without_fork:
             import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
 
@@ -223,7 +223,7 @@ class ProcessHost:
         log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", reason)
 
     def _send(self, order: dict[str, Any]) -> None:
-        """Pass an order on without ever blocking: what the pipe does not take now goes with the next."""
+        """Send an order without blocking: if the pipe is full, the rest is sent with the next order."""
         self._backlog += _line(order)
         try:
             self._write()
@@ -239,10 +239,10 @@ class ProcessHost:
 
 
 def _own_path() -> str:
-    """Where the modules are that a courier needs at once, apart from where Python looks anyway.
+    """The ``PYTHONPATH`` of the modules that a courier needs at once, unless Python finds them anyway.
 
-    Not all of ``PYTHONPATH``: a module of the training's own could have the name of one that an SDK imports. The rest
-    is told to the courier, which looks there last.
+    Not the training's whole path: a module of the training could have the name of one that an SDK imports. The rest is
+    sent to the courier, which searches it last.
     """
     usual = {*site.getsitepackages(), site.getusersitepackages()}
     found = dict.fromkeys(_parent_of(module) for module in _NEEDED)
@@ -254,7 +254,7 @@ def _parent_of(module: str) -> str:
 
 
 def _order(directory: Path, delivery: Delivery) -> dict[str, Any]:
-    """What a courier is told of a run; the variables again, for one that runs already."""
+    """The order that adds a run; includes the environment variables, for a courier that already runs."""
     return {
         "add": str(directory), "options": delivery.options, "environment": delivery.environment,
         "interval": delivery.interval,

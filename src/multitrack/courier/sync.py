@@ -1,4 +1,4 @@
-"""``multitrack.sync()``: deliver what is pending, from any journal, at any time."""
+"""``multitrack.sync()``: deliver the pending records of any journal, at any time."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ def sync(
     show: Callable[[Settling], None] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> dict[str, DeliveryReport]:
-    """Deliver what is pending, as long as records move.
+    """Deliver pending records, as long as records move.
 
-    What another process is delivering is left to it, and waited for. Of a run that is still being written, what it
-    holds now is delivered. A run whose process died is ended as killed.
+    Lanes that another process delivers are left to it and waited for. A run that is still being written is delivered up
+    to its present end. A run whose process died is ended as killed.
 
     Args:
         journal: The journal's directory; default: the config's.
         runs: Ids of the runs to deliver; default: all.
-        trust: Import paths of backends that may be loaded, beside those that the config here names: a journal alone
-            has no code run.
-        wait: Whether to wait for what another process is delivering.
-        alone: Whether this process does nothing else, as the command's: then the variables that trackers do not need
-            are out of the environment meanwhile, and warnings are no errors.
-        show: Called again and again with what is waited for.
+        trust: Import paths of backends that may be loaded, besides those that the config here names; an import path
+            that only the journal names is never imported.
+        wait: True to wait for lanes that another process delivers.
+        alone: True if this process does nothing else, such as the command. Environment variables that the trackers do
+            not need are then removed during delivery, and warnings are ignored.
+        show: Called repeatedly with the lanes that are waited for.
         notice: Called with a sentence for the user; default: a warning in the log.
 
     Returns:
         The report of each run that had something to deliver, by id.
     """
-    from multitrack.courier.loop import Courier  # noqa: PLC0415 - see multitrack.courier.hosts
+    from multitrack.courier.loop import Courier  # noqa: PLC0415 - training processes do not need it
 
     reader = open_journal(journal)
     pending: dict[Path, dict[str, LaneState]] = {}
-    written: dict[Path, int] = {}  # records of those that are still being written
+    written: dict[Path, int] = {}  # number of records of runs that are still being written
     for run in map(reader.run, runs) if runs else reader.runs():
         states = run.lanes()
         if not all(state.settled for state in states.values()):
@@ -77,8 +77,8 @@ def sync(
         return {}
     notice = notice or (lambda text: log.warning("multitrack: %s", text))
     if alone and current_or_none() is None:
-        os.chdir(reader.directory)  # as for a courier: SDKs ask for it, and fail where it was deleted
-    here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default one needs a directory
+        os.chdir(reader.directory)  # as for a courier: SDKs fail if the current directory was deleted
+    here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default journal needs a directory
     believed = Trust(trust, here)
     courier = Courier(notice, trust=believed)
     lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
@@ -96,12 +96,12 @@ def sync(
         return over or all(rests(lane, waiting) for lane in lanes)
 
     def rests(lane: Lane, waiting: Collection[tuple[Path, str]]) -> bool:
-        if lane.busy or lane.done:  # busy first: what a worker that is just at it will leave as idle is not known yet
+        if lane.busy or lane.done:  # busy first: a worker will still set idle
             return not lane.busy
         if not lane.idle or (lane.directory, lane.name) not in waiting:
             return lane.idle
-        # In another's hands; or at rest: of a run that had ended, that is for a moment, in which a process that its
-        # program has just forked still holds the writer's lock.
+        # Either another process drives the lane, or there is nothing to read. The latter means done only for a run
+        # still being written: after a run's end it is brief, while a just forked process still holds the writer's lock.
         return not wait if lane.holder is not None else lane.directory in written
 
     try:
@@ -125,7 +125,7 @@ def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
     """Names of the environment variables that the backends of these runs need."""
     names = set(BASE)
     for load in {entry.load for directory in directories for entry in RecordedRun(directory).manifest.backends}:
-        with contextlib.suppress(MultitrackError):  # its lane will say so
+        with contextlib.suppress(MultitrackError):  # its lane reports the error
             trust.check(load)
             names.update(load_backend(load).environment_variables())
     return names
@@ -134,11 +134,11 @@ def _variables(directories: Iterable[Path], trust: Trust) -> set[str]:
 def _tell_other_options(
     config: Config, run: RecordedRun, report: DeliveryReport, notice: Callable[[str], None]
 ) -> None:
-    """Say so if records are pending and the config here has other options than the run was started with."""
+    """Notify if records are pending and the config here has other options than the run was started with."""
     for entry in run.manifest.backends:
         if report[entry.name].complete or ":" in entry.load:
             continue
-        with contextlib.suppress(MultitrackError):  # not installed here, or a config that another backend needs
+        with contextlib.suppress(MultitrackError):  # not installed here, or an invalid config
             here = msgspec.to_builtins(config.options(load_backend(entry.load))[0])
             for key, value in entry.options.items():
                 now = without_credentials(str(here.get(key, value)))

@@ -13,10 +13,10 @@ from multitrack.courier.hosts import Delivery, log
 
 
 class ThreadHost:
-    """The courier as a daemon thread of this process. Trackers' SDKs are imported here and cost it time."""
+    """The courier as a daemon thread of this process, which imports the trackers' SDKs and is slowed by them."""
 
     def __init__(self) -> None:
-        # Not at the top: the courier process imports this package on its way to running that module as its main one.
+        # Imported here: a training process whose courier is a process does not need it.
         from multitrack.courier.loop import Courier  # noqa: PLC0415
 
         self._stopped = threading.Event()
@@ -30,25 +30,25 @@ class ThreadHost:
         self.at_exit: Callable[[], None] | None = None
 
     def add(self, directory: Path, delivery: Delivery) -> None:
-        """Take on a run."""
+        """Add a run to deliver."""
         self._courier.add(directory, delivery.options, delivery.objects, delivery.interval)
 
     def nudge(self) -> bool:
-        """Deliver now what is there."""
+        """Deliver pending records now; always return True."""
         self._courier.nudge()
         return True
 
     def hurry(self) -> bool:
-        """The same: a thread has its process's priority."""
+        """Like :meth:`nudge`: a thread has its process's priority."""
         return self.nudge()
 
     def look(self) -> None:
-        """Nothing: a thread does not die alone."""
+        """Do nothing: a thread does not die alone."""
 
     def let_go(self) -> set[Path]:
-        """At the interpreter's exit: give up what is not open yet, and say whose runs that concerns.
+        """At interpreter exit, abandon the runs that are not opened yet; return their directories.
 
-        No SDK can be imported any more then: the standard library's thread pools refuse to be.
+        SDKs can no longer be imported then, because the standard library's thread pools refuse to be.
         """
         self._leaving = True
         return self._courier.let_go()
@@ -65,7 +65,7 @@ class ThreadHost:
         self._courier.close()
 
     def _keep_last(self) -> None:
-        # SDKs register exit hooks that end their runs. Hooks run last in, first out: ours must be the last in.
+        # SDKs register exit hooks that end their runs. Hooks run last in, first out, so ours must be registered last.
         hooks = {name for name in ("wandb", "neptune", "mlflow") if name in sys.modules}
         if self.at_exit is not None and not hooks <= self._known:
             self._known |= hooks

@@ -1,4 +1,4 @@
-"""Hand records over to a backend's data hooks, and set aside those that it refuses alone."""
+"""Pass records to a backend's data hooks, and set aside those that are refused on their own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from multitrack.hookspecs import RunInfo
 from multitrack.plugins import Backend
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
 
-#: Troubles of this machine that pass: a full disk, out of file descriptors or memory.
+#: Temporary errors of this machine: a full disk, out of file descriptors or memory.
 PASSING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 DataHook = Callable[[RunInfo, Any], Sequence[str]]
 
 
 def by_hook(backend: Backend, records: Sequence[Record]) -> Iterator[tuple[DataHook, list[Record]]]:
-    """Each data hook with its records of a stretch, in the order in which hooks are called."""
+    """Yield each data hook with its records of a batch, in the order of the calls."""
     kinds: defaultdict[type[Record], list[Record]] = defaultdict(list)
     for record in records:
         kinds[type(record)].append(record)
@@ -42,10 +42,10 @@ class Handover:
     Args:
         directory: The run's directory.
         backend: The backend's name.
-        notices: Where a refusal is said.
+        notices: Reports refused records to the user.
 
     Attributes:
-        refused: The reasons of this stretch's records that are set aside, by ordinal; not written down yet.
+        refused: The reasons of this batch's refused records, by ordinal; not saved yet.
     """
 
     def __init__(self, directory: Path, backend: str, notices: Notices) -> None:
@@ -55,20 +55,21 @@ class Handover:
         self._notices = notices
 
     def call(self, hook: DataHook, run: RunInfo, records: Sequence[Record]) -> list[str]:
-        """Call a data hook; where it refuses, once more record by record.
+        """Call a data hook; if it refuses a batch, retry record by record.
 
         Returns:
-            The stand-ins that it used.
+            The stand-ins that the hook reported.
 
         Raises:
-            RetryableError, DeniedError, PluginError: As the hook raises them.
-            OSError: The machine is short of something, which passes.
+            RetryableError, DeniedError, PluginError: As raised by the hook.
+            OSError: If the error is temporary (see :data:`PASSING`).
+            Warning: If the training's filters turned a warning into an error; the lane retries.
         """
         try:
             return list(hook(run, records))
         except (RetryableError, DeniedError, PluginError):
             raise
-        except Exception as error:  # whatever a backend raises is kept as the reason
+        except Exception as error:  # any error of a backend is kept as the reason
             if warned.by_filters(error) or (isinstance(error, OSError) and error.errno in PASSING):
                 raise
             if len(records) > 1:
@@ -77,7 +78,7 @@ class Handover:
             return []
 
     def keep(self, state: LaneState) -> None:
-        """Write down what was set aside, count it in ``state``, and say it."""
+        """Save the refused records, count them in ``state``, and notify the user."""
         if not self.refused:
             return
         keep_asides(self._directory, self._backend, self.refused)

@@ -1,7 +1,7 @@
-"""One backend's way through one run's journal: its position, its retries, what it set aside.
+"""Deliver one run's journal to one backend: position, retries, records set aside.
 
-A lane reads the journal from its start, passes over what its backend holds, hands the rest over stretch by
-stretch, lets the backend flush, and then saves its position. It shares nothing with other lanes.
+A lane reads the journal from its start, skips the records that its backend already has, and delivers the rest in
+batches. After each batch it lets the backend flush and saves its position. It shares nothing with other lanes.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from multitrack.security.redaction import Redactor, secret_values
 
 
 class Lane:
-    """Drives one backend for one run; one thread at a time.
+    """Delivers one run to one backend; used by one thread at a time.
 
     Args:
         directory: The run's directory.
-        entry: The backend, as the manifest has it.
-        options: The options with their secrets, where the training process passed them on.
+        entry: The backend's entry in the manifest.
+        options: The options with their secrets, if the training process passed them on.
         plugin: The backend object, in the training process's own thread host.
-        notice: Called with a sentence for the user, once a trouble.
-        trust: What the journal is believed, where the training process passed nothing on.
-        interval: Seconds between looks at a journal that is read to its end.
+        notice: Called with a sentence for the user, once per problem.
+        trust: Trusted contents of the journal, if the training process passed no options on.
+        interval: Seconds between checks of a journal that is read to its end.
 
     Attributes:
-        pace: How fast it goes, and when it is due again.
-        busy: Set by the courier while a worker has the lane.
-        idle: The last step found nothing to do: a live run is delivered, or another courier drives this lane.
-        opened: This courier has opened the run in the tracker.
+        pace: Batch size, backoff, and the time of the next step.
+        busy: True while a worker of the courier has the lane.
+        idle: True if the last step found nothing to do: a live run is delivered, or another courier drives this lane.
+        opened: True if this courier has opened the run in the tracker.
     """
 
-    _backend: plugins.Backend  # from when it is opened
+    _backend: plugins.Backend  # set once the run is opened
     _run: RunInfo
 
     def __init__(
@@ -71,7 +71,7 @@ class Lane:
         self.directory = directory
         self.name = entry.name
         self.state = state_of(directory, entry.name)
-        self.state.stopped = False  # whatever stopped an earlier courier, this one tries
+        self.state.stopped = False  # a new courier tries again, whatever stopped an earlier one
         self.pace = Pace(interval)
         self.busy = False
         self.idle = False
@@ -80,35 +80,35 @@ class Lane:
         self._notices = Notices(self.name, notice, Redactor(secrets=secret_values(options or {})))
         self._lock = LaneLock(directory, entry.name)
         self._start_over()
-        self._furthest = (0, 0)  # cursor and hook; what is done again is no movement
+        self._furthest = (0, 0)  # cursor position and hook number; repeated deliveries do not count as moves
         self._born = time.monotonic()
         self._parent_link = ParentLink(directory, self.name, self._notices)
 
     def _start_over(self) -> None:
-        """Forget how far the lane is: the run is opened anew, which says where to go on."""
+        """Reset the lane; the next step opens the run again, which gives the position to resume at."""
         self.opened = False
         self._cursor = Cursor(self.directory)
         self._start = 0
-        self._saved_in: int | None = None  # the segment that the position to go on at lies in
+        self._saved_in: int | None = None  # the segment of the position to resume at
         self._passed = 0  # data records below the cursor
-        self._handed = 0  # where the cursor stood after the last stretch
-        self._stretch: list[Record] = []  # read, not yet taken by the tracker
+        self._handed = 0  # position of the cursor after the last batch
+        self._stretch: list[Record] = []  # the batch that was read and is not delivered yet
         self._handover = Handover(self.directory, self.name, self._notices)
 
     @property
     def holder(self) -> str | None:
-        """The process whose courier drives this lane, in words, where that is another one."""
+        """The other process whose courier drives this lane, in words; None if there is none."""
         return self._lock.holder
 
     @property
     def done(self) -> bool:
-        """Whether this lane needs no courier any more."""
+        """True if this lane needs no courier any more."""
         return self.state.settled or self.state.stopped
 
     def wants(self, now: float) -> bool:
-        """Whether a step would do something; cheap, called each tick for every lane.
+        """Return True if a step is needed. A cheap check, called each tick for every lane.
 
-        Where it would not, the journal was looked at, and is again after the interval.
+        If the journal has nothing new, the next check is scheduled after the interval.
         """
         if self.busy or self.done or not self.pace.ready(now):
             return False
@@ -116,23 +116,23 @@ class Lane:
             if not self.opened or self._stretch or not self.state.linked or not self._cursor.at_rest():
                 return True
         except OSError:
-            return True  # the journal was taken away: the step will say so, and stop this lane alone
+            return True  # the journal was removed: the step will report it, and stop only this lane
         self.pace.look_again()
         return False
 
     def step(self) -> bool:
-        """Do the next piece of work; whether there is more to do at once. Never raises."""
+        """Do the next piece of work; return True if there is more to do at once. Never raises."""
         if self._abandoned:
             return False
         try:
             with warned.no_errors():
                 return self._step()
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything; it is kept and reported
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything; the error is saved and reported
             self._fail(error)
             return False
 
     def _fail(self, error: Exception) -> None:
-        """Go on later or stop, as the error says."""
+        """Schedule a retry or stop the lane, depending on the error."""
         if isinstance(error, RetryableError):
             if error.reopen:
                 self._start_over()
@@ -145,21 +145,21 @@ class Lane:
             self._stop(self._notices.worded(error))
 
     def give_up(self, error: BaseException) -> bool:
-        """Stop for a reason other than the tracker; always returns False, because no step is left."""
+        """Stop because of an error that is not an ``Exception``, such as ``SystemExit``; always return False."""
         try:
             self._stop(self._notices.worded(error))
-        except Exception as trouble:  # noqa: BLE001 - as a last resort it is said
+        except Exception as trouble:  # noqa: BLE001 - as a last resort, only notify the user
             self.state.stopped = True
             self._notices.say(f"{error_text(error)}; this could not be saved: {error_text(trouble)}")
         return False
 
     def abandon(self) -> None:
-        """Leave the lane to other couriers for good, whatever a worker is doing with it just now."""
+        """Leave the lane to other couriers for good, even while a worker has it."""
         self._abandoned = True
         self.release()
 
     def release(self) -> None:
-        """Give up the lock, until the next step; a lane that is done lets go of what it knew of its run as well."""
+        """Release the lock until the next step; a lane that is done frees its memory as well."""
         self._lock.release()
         if self.done:
             self._start_over()
@@ -183,14 +183,14 @@ class Lane:
         if not self.state.closed:
             if self._cursor.at_end():
                 return self._close()
-            self.idle = True  # a live run: everything it has written is delivered
+            self.idle = True  # a live run: everything written so far is delivered
         return False
 
     def _take_lock(self) -> bool:
         if not self._lock.take():
             return False
         self.state = state_of(self.directory, self.name)
-        # Settled by the lane's last owner, it would count as running if it were opened again.
+        # Settled by the lane's last holder: opening it again would mark the run as running in the tracker.
         if self._abandoned or self.state.settled:
             self.release()
             return False
@@ -210,7 +210,7 @@ class Lane:
         opened = backend.open_run(run)
         self._start = self.state.position if opened.position is None else max(0, opened.position)
         self._saved_in = self.state.segment if opened.position is None else None
-        clean = self._notices.clean  # the URL may have the user's password
+        clean = self._notices.clean  # the URL may contain a password
         backend_id, url = clean(str(opened.id)), None if opened.url is None else clean(str(opened.url))
         self._backend, self._run = backend, msgspec.structs.replace(run, backend_id=backend_id)
         self.opened = True
@@ -219,13 +219,13 @@ class Lane:
             stand_ins=self.state.stand_ins, linked=manifest.parent is None, moves=self.state.moves,
         )  # fmt: skip
         count_asides(self.directory, self.state)
-        self._save()  # no success yet: what opens and then fails must not be tried without a pause
+        self._save()  # no success yet: a lane that opens and then fails must back off
         return True
 
     def _deliver(self) -> None:
         if self._saved_in is not None and self._cursor.segment > self._saved_in and self._stretch:
-            # A power cut may take the journal's newest lines after they were delivered: what a resumed run writes
-            # must not be taken for them.
+            # A power cut may remove the journal's newest lines after they were delivered. Records of a resumed run
+            # with the same ordinals must not be skipped as delivered.
             self._start = min(self._start, self._stretch[0].ordinal)
         fresh = [record for record in self._stretch if record.ordinal >= self._start]
         began = time.monotonic()
@@ -235,7 +235,7 @@ class Lane:
                 if (self._cursor.position, i) > self._furthest:
                     self._furthest = (self._cursor.position, i)
                     self.state.moves += 1
-                    self._save()  # a slow tracker may take long for each hook: whoever waits sees that it moves
+                    self._save()  # a slow tracker may take long for each hook: show waiting processes that it moves
         if fresh:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
         self.pace.took(time.monotonic() - began)
@@ -283,7 +283,7 @@ class Lane:
 
     def _stop(self, problem: str) -> None:
         self.state.stopped = True
-        self._notices.begin_anew()  # what was said of another try does not hold any more
+        self._notices.begin_anew()  # report this problem even if an earlier one was reported
         what_next = "its records stay in the journal; fix the cause, then run `multitrack sync`"
         self.state.problem = self._notices.trouble(problem, what_next)
         self._save()
@@ -291,9 +291,9 @@ class Lane:
 
     def _save(self) -> None:
         if not self._lock.held:
-            return  # given up meanwhile: another courier may have the lane, and its state
+            return  # released meanwhile: another courier may drive the lane and own its state file
         self.state.updated = time.time_ns() // 1_000_000
         try:
             write_json(lane_file(self.directory, self.name), self.state)
-        except OSError as error:  # a full disk: the old position holds, so a restart redelivers
+        except OSError as error:  # a full disk: the old position stays, so a restart redelivers
             self._notices.once(f"cannot save its position: {error}")

@@ -1,4 +1,4 @@
-"""The lock of a lane: one courier at a time drives it. It goes with its process, however that ends."""
+"""The lock of a lane: one courier at a time drives it. It is released however its process ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LaneLock:
     """An exclusive ``flock`` on ``lanes/<backend>.lock``.
 
     Attributes:
-        holder: The process that has it, in words, where it could not be taken.
+        holder: The process that has the lock, in words, if it could not be taken.
     """
 
     def __init__(self, directory: Path, backend: str) -> None:
@@ -24,11 +24,11 @@ class LaneLock:
 
     @property
     def held(self) -> bool:
-        """Whether we have it."""
+        """True if this process has the lock."""
         return self._fd >= 0
 
     def take(self) -> bool:
-        """Take it, if nobody alive has it."""
+        """Take the lock; return False if a live process has it."""
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -39,13 +39,13 @@ class LaneLock:
             os.close(fd)
             return False
         self._fd, self.holder = fd, None
-        with contextlib.suppress(OSError):  # a full disk; it is only told to people
+        with contextlib.suppress(OSError):  # a full disk; the pid is only for messages
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         return True
 
     def release(self) -> None:
-        """Give it up; safe from any thread, and twice."""
-        fd, self._fd = self._fd, -1  # in one step: a worker and the courier's end may both come here
+        """Release the lock; safe from any thread, and idempotent."""
+        fd, self._fd = self._fd, -1  # in one step: a worker and the courier's end may both release it
         if fd >= 0:
             os.close(fd)

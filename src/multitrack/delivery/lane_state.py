@@ -1,6 +1,6 @@
-"""How far a lane is and how it fares, on disk for everybody to read.
+"""The state files of lanes: the one place where a courier reports its progress.
 
-Nobody asks a courier anything: the end of a run, ``multitrack sync`` and every listing read these files.
+No process asks a courier anything: the end of a run, ``multitrack sync`` and every listing read these files.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ import msgspec
 
 from multitrack.journal.segments import last_segment
 
-#: How many different reasons and stand-ins are spelled out.
+#: Maximum number of different reasons and stand-ins kept in a state.
 REASONS: Final = 10
 
 
 class LaneState(msgspec.Struct, omit_defaults=True):
-    """How far a lane is and how it fares; ``lanes/<backend>.json``, for everybody to read.
+    """The state of a lane, saved as ``lanes/<backend>.json``.
 
     Attributes:
         backend: The backend's name.
-        position: Where to resume if everything in memory were lost: a number of journal lines.
-        delivered: Data records the tracker has taken.
-        set_aside: Data records it never will take; each is in ``<backend>.aside.jsonl``.
-        reasons: Why, with how many each.
-        stand_ins: What the tracker could not hold as it is, and where it stands instead.
+        position: Position to resume at after a restart, as a number of journal lines.
+        delivered: Number of data records that the tracker has accepted.
+        set_aside: Number of data records that it will never accept; they are listed in ``<backend>.aside.jsonl``.
+        reasons: Number of records set aside, by reason.
+        stand_ins: Descriptions of values that the tracker could not hold, and of their stand-ins.
         id: The tracker's id for the run.
-        url: Where a browser shows it.
-        closed: The run is ended in the tracker.
-        segment: The journal's segment that was read last. When the lane is closed, a later one is a resumed run.
-        linked: Its parent is shown there, or it has none.
-        opening: A courier is about to open the run in the tracker.
-        stopped: The lane gave up until ``multitrack sync``; ``problem`` says why.
-        problem: What hinders the lane just now.
-        damaged: Journal lines that are no records.
-        moves: How many batches the tracker has taken, of any kind; whoever waits sees by it that something moves.
-        updated: When this was written (ms).
+        url: The run's web page.
+        closed: True if the run is ended in the tracker.
+        segment: Number of the last segment read. If the lane is closed, a later segment means that the run was resumed.
+        linked: True if the parent is linked in the tracker, or the run has none.
+        opening: True while a courier opens the run in the tracker.
+        stopped: True if the lane has given up until ``multitrack sync``; ``problem`` has the reason.
+        problem: The current problem of the lane.
+        damaged: Number of journal lines that are not valid records.
+        moves: Number of accepted hook calls; waiting processes see by it that the lane moves.
+        updated: Time of the last save (ms).
     """
 
     backend: str
@@ -61,23 +61,23 @@ class LaneState(msgspec.Struct, omit_defaults=True):
 
     @property
     def settled(self) -> bool:
-        """Whether there is nothing left to do for the lane."""
+        """True if there is nothing left to do for the lane."""
         return self.closed and self.linked
 
     def note_stand_ins(self, texts: Iterable[str]) -> None:
-        """Note more stand-ins, each once; of many, that there are more."""
+        """Add stand-ins without duplicates; beyond :data:`REASONS`, only "and more"."""
         for text in texts:
             if text not in self.stand_ins and len(self.stand_ins) <= REASONS:
                 self.stand_ins.append(text if len(self.stand_ins) < REASONS else "and more")
 
 
 def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
-    """A file of the lane of ``backend`` in the run at ``directory``; a name of any letters stays inside it."""
+    """The path of a lane's file; the backend's name is escaped, so that the path stays inside the run's directory."""
     return directory / "lanes" / (quote(backend, safe="").replace(".", "%2E") + suffix)
 
 
 def read_state(directory: Path, backend: str) -> LaneState:
-    """A lane's last saved state; a new one where none can be read, which redelivers and harms nothing."""
+    """Read a lane's saved state; a new one if it cannot be read, which redelivers and does no harm."""
     try:
         return msgspec.json.decode(lane_file(directory, backend).read_bytes(), type=LaneState)
     except (OSError, ValueError):
@@ -85,7 +85,7 @@ def read_state(directory: Path, backend: str) -> LaneState:
 
 
 def state_of(directory: Path, backend: str) -> LaneState:
-    """The saved state, open again where the run was resumed since it was closed."""
+    """The saved state, with ``closed`` reset if the run was resumed since then."""
     state = read_state(directory, backend)
     if state.closed and last_segment(directory) > state.segment:
         state.closed = False

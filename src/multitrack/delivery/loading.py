@@ -16,19 +16,19 @@ from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import BackendEntry, Context, Manifest, read_manifest
 from multitrack.journal.segments import is_live, last_segment
 
-#: Seconds that an opening lane waits for the manifest's slower facts.
+#: Maximum seconds that an opening lane waits until the manifest's context is complete.
 _CONTEXT_WAIT: Final = 5.0
 
 
 @dataclasses.dataclass
 class BackendSource:
-    """Where the backend of a lane and its options come from.
+    """The source of a lane's backend and its options.
 
     Attributes:
-        entry: The backend, as the manifest has it.
+        entry: The backend's entry in the manifest.
         plugin: The backend object, in the training process's own thread host.
-        given: The options with their secrets, where the training process passed them on.
-        trust: Which of the manifest's options are followed where it did not.
+        given: The options with their secrets, if the training process passed them on.
+        trust: Trusted contents of the manifest, if it did not.
     """
 
     entry: BackendEntry
@@ -37,11 +37,11 @@ class BackendSource:
     trust: Trust
 
     def load(self) -> tuple[plugins.Backend, msgspec.Struct, list[str]]:
-        """The backend, its options, and a sentence for each option that is not followed.
+        """Load the backend and its options, with a sentence for each option that is ignored.
 
         Raises:
-            MultitrackError: It cannot be loaded, or not on the journal's word alone.
-            ValidationError: The options are not the backend's.
+            MultitrackError: If the backend cannot be loaded, or only the untrusted journal names it.
+            ValidationError: If the options do not fit the backend's type.
         """
         if self.given is None:
             self.trust.check(self.entry.load)
@@ -52,12 +52,12 @@ class BackendSource:
 
 
 def is_gathering(directory: Path, context: Context | None, waited: float) -> bool:
-    """Whether the manifest's slower facts are still to come, and worth waiting for.
+    """Return True if the manifest's context is still being completed, and the lane should wait.
 
     Args:
         directory: The run's directory.
         context: The run's context so far.
-        waited: Seconds that the lane has waited.
+        waited: Seconds that the lane has waited so far.
     """
     return context is not None and not context.complete and waited < _CONTEXT_WAIT and is_live(directory)
 
@@ -65,7 +65,7 @@ def is_gathering(directory: Path, context: Context | None, waited: float) -> boo
 def run_info(
     directory: Path, backend: str, manifest: Manifest, context: Context | None, options: msgspec.Struct
 ) -> RunInfo:
-    """The run in ``directory`` as its backend gets it; the backend's directory for notes is made."""
+    """Describe the run in ``directory`` for its backend, and make the backend's directory for notes."""
     notes = lane_file(directory, backend, "")
     notes.mkdir(mode=0o700, exist_ok=True)
     return RunInfo(

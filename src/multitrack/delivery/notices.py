@@ -1,4 +1,4 @@
-"""The sentences of a lane: without secrets, and each trouble once."""
+"""Notify the user about a lane: without secrets, and once per problem."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from multitrack.security.redaction import Redactor
 
 
 class Notices:
-    """Says what becomes of one lane.
+    """The notices of one lane.
 
     Args:
-        backend: Its backend's name, which each sentence begins with.
+        backend: The backend's name, the prefix of each notice.
         notice: Called with a sentence for the user.
-        redactor: Takes secrets out: a tracker's message may quote a key.
+        redactor: Redacts secrets: a tracker's message may quote a key.
     """
 
     def __init__(self, backend: str, notice: Callable[[str], None], redactor: Redactor) -> None:
@@ -26,23 +26,23 @@ class Notices:
         self._said: str | None = None
 
     def clean(self, text: str) -> str:
-        """A text of a tracker or plugin as files and screens may have it."""
+        """Make a tracker's or plugin's text safe for files and screens: redacted and valid Unicode."""
         return self._redactor.begin().text(clean_text(text))
 
     def worded(self, error: BaseException) -> str:
-        """An error as files and messages may have it."""
+        """The redacted type and message of an error."""
         return self.clean(error_text(error))
 
     def message(self, error: BackendError) -> str:
-        """The message of a backend's own error, without its class."""
+        """The redacted message of a backend's error, without its class."""
         return self.clean(error_text(error).removeprefix(f"{type(error).__name__}: "))
 
     def say(self, text: str) -> None:
-        """Say a sentence."""
+        """Send a notice to the user."""
         self._notice(f"{self._backend}: {text}")
 
     def trouble(self, problem: str, what_next: str) -> str:
-        """Say a trouble, unless one has been said since the last success; the trouble as it is shown."""
+        """Notify about a problem, unless one was reported since the last success; return its text."""
         problem = with_reason(problem)
         if self._said is None:
             self.say(f"{problem} ({what_next})")
@@ -50,17 +50,17 @@ class Notices:
         return problem
 
     def once(self, problem: str) -> None:
-        """Say a trouble of this machine, unless one has been said."""
+        """Notify about a problem of this machine, unless a problem was reported since the last success."""
         if self._said is None:
             self.say(problem)
             self._said = problem
 
     def begin_anew(self) -> None:
-        """Forget what was said: the next trouble is said again."""
+        """Reset, so that the next problem is reported."""
         self._said = None
 
     def success(self, *, after_tries: bool) -> None:
-        """It works; said where a trouble had been."""
+        """Note a success, and notify if a problem had been reported."""
         if after_tries and self._said is not None:
             self.say("delivering again")
         self._said = None

@@ -12,17 +12,17 @@ from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import read_manifest
 from multitrack.plugins import Backend
 
-#: How often a parent is looked for that another machine delivers, twice a second; within what an end waits.
+#: Number of lookups, two per second, of a parent that another machine delivers; shorter than the wait at a run's end.
 _LOOKS: Final = 40
 
 
 class ParentLink:
-    """The link of one lane's run to its parent; only waits, never holds anything up.
+    """The link of one lane's run to its parent; it never delays the lane's records.
 
     Args:
         directory: The run's directory.
         backend: The backend's name.
-        notices: Words a refusal.
+        notices: Formats errors.
     """
 
     def __init__(self, directory: Path, backend: str, notices: Notices) -> None:
@@ -32,20 +32,20 @@ class ParentLink:
         self._looks = 0
 
     def try_to(self, backend: Backend, run: RunInfo) -> list[str] | None:
-        """Set the link if the parent is known.
+        """Set the link if the parent's id in the tracker is known.
 
         Returns:
-            What is missing of it, in sentences; ``None``: to be tried again later.
+            Sentences about a link that is missing for good, empty if the link is set. None to try again later.
 
         Raises:
-            RetryableError, DeniedError, PluginError: As the hook raises them.
+            RetryableError, DeniedError, PluginError: As raised by the hook.
         """
         parent, missing = self._runs / str(run.parent), "the link to the parent run is missing"
         told: list[str] = []
         try:
             expected = any(entry.name == self._name for entry in read_manifest(parent).backends)
             parent_id = read_state(parent, self._name).id
-        except JournalError:  # in the journal of another machine
+        except JournalError:  # the parent is in another machine's journal
             parent_id = backend.find_run(run, str(run.parent))
             self._looks += 1
             expected = backend.finds and self._looks < _LOOKS
@@ -57,6 +57,6 @@ class ParentLink:
             backend.link_parent(run, parent_id)
         except (RetryableError, DeniedError, PluginError):
             raise
-        except Exception as error:  # noqa: BLE001 - a missing link must not hold the records up
+        except Exception as error:  # noqa: BLE001 - a missing link must not delay the records
             told.append(f"{missing}: {self._notices.worded(error)}")
         return told

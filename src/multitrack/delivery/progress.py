@@ -1,4 +1,4 @@
-"""The wait at the end of a run: with progress, as long as records move, and then a plain statement."""
+"""Wait at the end of a run: show progress as long as records move, then state what is pending."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("multitrack")
 
-#: Seconds after which a wait shows that it is one.
+#: Seconds after which a wait shows progress.
 _SHOW_AFTER: Final = 0.7
-#: Seconds between lines of progress where stderr is no terminal.
+#: Seconds between lines of progress if stderr is not a terminal.
 _LINE_EVERY: Final = 10.0
 _NUDGE_EVERY: Final = 2.0
 
@@ -35,11 +35,11 @@ def wait(
     """Wait until ``settling`` is over; Ctrl-C ends the wait.
 
     Args:
-        settling: What to wait for.
-        counts: Data records of each run, to show how far delivery is.
-        timeout: Seconds to wait at most.
-        nudge: Called now and then, so that a courier that died is started again; whether there is one.
-        quiet: Show nothing.
+        settling: The lanes to wait for.
+        counts: Number of data records of each run, for the progress display.
+        timeout: Maximum seconds to wait; ``None`` for no limit.
+        nudge: Callback called regularly to restart a courier that died; the wait ends if it returns False.
+        quiet: True to show nothing; Ctrl-C then raises.
     """
     start = time.monotonic()
     progress = _Progress(counts)
@@ -66,7 +66,7 @@ def wait(
 
 
 class _Progress:
-    """One line on stderr: redrawn on a terminal, repeated now and then elsewhere."""
+    """A progress line on stderr: redrawn on a terminal, repeated every few seconds elsewhere."""
 
     def __init__(self, counts: Mapping[Path, int]) -> None:
         self._counts = counts
@@ -88,7 +88,7 @@ class _Progress:
         sys.stderr.flush()
 
     def _backends(self, settling: Settling) -> list[str]:
-        """For each backend: what it does, or how many records it has of how many."""
+        """The progress of each backend: its activity, or the numbers of delivered and of all records."""
         waiting = set(settling.waiting)
         totals: dict[str, list[int]] = {}
         doing: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ class _Progress:
 
 
 def _told(doing: set[str], done: int, total: int) -> str:
-    """What the lanes of one backend do, as one word or two numbers."""
+    """The progress of one backend's lanes, as one word or two numbers."""
     if "moving" in doing or ("opening" in doing and done):
         return f"{done}/{total}"
     if "opening" in doing:
@@ -119,13 +119,13 @@ def _told(doing: set[str], done: int, total: int) -> str:
 
 
 def pending_statement(run: str, journal: str, report: DeliveryReport, *, detached: bool) -> str | None:
-    """Say what is pending after the wait and how to send it; ``None`` if nothing is to be said.
+    """State what is pending after the wait and how to deliver it; None if there is nothing to report.
 
     Args:
         run: The run's id.
         journal: The directory of its journal.
-        report: Its delivery.
-        detached: Whether the courier goes on alone.
+        report: Its delivery report.
+        detached: True if the courier goes on after the training process.
     """
     said = report.lost or report.mistakes or report.skipped or any(lane.set_aside for lane in report.values())
     if report.complete and not said:

@@ -1,4 +1,4 @@
-"""What was delivered, what is pending, what was set aside, and why: read from the lanes' state files."""
+"""Reports of delivered, pending and set-aside records, made from the lanes' states."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from multitrack.security.terminal import safe
 
 
 class LaneReport(msgspec.Struct, frozen=True):
-    """How one backend fares with one run, or with several added up.
+    """The delivery of one run to one backend, or the sum over several runs.
 
     Attributes:
-        delivered: Records the tracker has taken.
-        pending: Records still to come, in the journal.
-        set_aside: Records the tracker will never take, kept in the journal.
-        reasons: Why records were set aside, with how many each.
-        problem: What hinders delivery, if something does.
-        complete: Nothing is pending, and an ended run is ended in the tracker too.
-        stand_ins: What the tracker could not hold as it is, and where it stands instead.
+        delivered: Number of records that the tracker has accepted.
+        pending: Number of records still to be delivered from the journal.
+        set_aside: Number of records that the tracker will never accept; they stay in the journal.
+        reasons: Number of records set aside, by reason.
+        problem: The current problem of the delivery, if any.
+        complete: True if nothing is pending, and an ended run is ended in the tracker too.
+        stand_ins: Descriptions of values that the tracker could not hold, and of their stand-ins.
         id: The tracker's id for the run.
-        url: Where a browser shows it.
+        url: The run's web page.
     """
 
     delivered: int
@@ -40,12 +40,12 @@ class DeliveryReport(Mapping[str, LaneReport]):
     """A :class:`LaneReport` for each backend, by name.
 
     Attributes:
-        lost: Records the machine could not take (a full disk); they are in no journal.
-        mistakes: Wrong calls set aside with ``mistakes = "warn"``.
-        damaged: Journal lines that are no records.
-        redacted: Values that were redacted before they reached the journal.
-        skipped_epochs: Epochs that a Keras model trained a second time, and that the run held already.
-        skipped_batches: The same of points of batches.
+        lost: Number of records that could not be written to the journal (a full disk).
+        mistakes: Number of invalid calls that were set aside (``mistakes = "warn"``, the Keras callback, the tuners).
+        damaged: Number of journal lines that are not valid records.
+        redacted: Number of values redacted before they reached the journal.
+        skipped_epochs: Number of epochs that a Keras model trained a second time, and that were already recorded.
+        skipped_batches: Number of batch points skipped likewise.
     """
 
     def __init__(
@@ -71,21 +71,21 @@ class DeliveryReport(Mapping[str, LaneReport]):
 
     @property
     def complete(self) -> bool:
-        """Whether every backend holds everything that it can hold."""
+        """True if every backend has everything that it can hold."""
         return all(lane.complete for lane in self._lanes.values())
 
     @property
     def skipped(self) -> int:
-        """Points of a repeated training that were not recorded a second time."""
+        """Number of epochs and batch points of a repeated training that were not recorded a second time."""
         return self.skipped_epochs + self.skipped_batches
 
     @property
     def pending(self) -> int:
-        """Records pending, over all backends."""
+        """Number of pending records, over all backends."""
         return sum(lane.pending for lane in self._lanes.values())
 
     def __add__(self, other: DeliveryReport) -> DeliveryReport:
-        """Both added up; ids and URLs are left out."""
+        """Add up two reports, without ids and URLs; ``damaged`` is the larger of both."""
         lanes = {}
         for name in {**self, **other}:
             both = [report[name] for report in (self, other) if name in report]
@@ -133,7 +133,7 @@ class DeliveryReport(Mapping[str, LaneReport]):
 
 
 def report_lane(state: LaneState, total: int, *, ended: bool) -> LaneReport:
-    """A lane's state against the ``total`` data records of its run."""
+    """Create the report of a lane from its state and the ``total`` data records of its run."""
     pending = max(0, total - state.delivered - state.set_aside)
     return LaneReport(
         delivered=state.delivered, pending=pending, set_aside=state.set_aside, reasons=dict(state.reasons),
@@ -143,13 +143,13 @@ def report_lane(state: LaneState, total: int, *, ended: bool) -> LaneReport:
 
 
 def report_run(states: Mapping[str, LaneState], total: int, *, ended: bool, **counts: int) -> DeliveryReport:
-    """The report of a run with ``total`` data records, from its lanes' states by backend.
+    """Create the report of a run from the states of its lanes.
 
     Args:
-        states: How far each backend is.
-        total: Data records of the run.
-        ended: Whether it has ended.
-        **counts: As :class:`DeliveryReport` takes them, but for ``damaged``, which the lanes know.
+        states: The state of each lane, by backend.
+        total: Number of data records of the run.
+        ended: True if the run has ended.
+        **counts: Arguments of :class:`DeliveryReport`, except ``damaged``, which is taken from the states.
     """
     lanes = {name: report_lane(state, total, ended=ended) for name, state in states.items()}
     damaged = max((state.damaged for state in states.values()), default=0)

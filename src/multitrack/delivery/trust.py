@@ -1,7 +1,7 @@
-"""Which journal contents a courier trusts: backends to import, files to upload.
+"""Decide which journal contents a courier trusts: backends to import, files to upload.
 
-A journal may have been sent by somebody else. Nothing in it is executed, and no file is sent away, unless the training
-process itself, or the config of whoever runs ``multitrack sync``, says the same (docs/security.md).
+A journal may come from somebody else. No code that it names is executed, and no file that it names is uploaded, unless
+the training process itself or the config of the user of ``multitrack sync`` names the same (docs/security.md).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from multitrack.plugins import Backend
 
 
 class Trust:
-    """What a courier may do on behalf of a journal; by default nothing.
+    """The permissions of a courier for a journal's contents; by default none.
 
     Args:
         loads: Import paths of backends that may be loaded.
-        config: Gives the config that holds here; asked only where a journal wants something of it.
+        config: Loads the config of this process; called only if a journal asks for something that needs permission.
     """
 
     def __init__(self, loads: Collection[str] = (), config: Callable[[], Config] | None = None) -> None:
@@ -30,10 +30,10 @@ class Trust:
         self._config = config
 
     def check(self, load: str) -> None:
-        """Refuse an import path that only the journal names; names of installed distributions are always fine.
+        """Refuse an import path that only the journal names; names of installed backends are always allowed.
 
         Raises:
-            PluginError: It is one.
+            PluginError: If the import path is not trusted.
         """
         if ":" not in load or load in self._loads:
             return
@@ -44,10 +44,10 @@ class Trust:
             )
 
     def options(self, backend: Backend, kept: Mapping[str, Any]) -> tuple[msgspec.Struct, list[str]]:
-        """The options as a manifest has them, but for local files, which only the config here may have sent.
+        """Convert the options of a manifest, without local files to upload that the config here does not name.
 
         Returns:
-            The options, and a sentence for each that was cut down.
+            The options, and a sentence for each option with removed files.
         """
         kind = backend.options_type()
         values, sentences = dict(kept), []

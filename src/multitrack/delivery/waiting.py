@@ -1,8 +1,8 @@
-"""Waiting for lanes as long as they move.
+"""Wait for lanes as long as they move.
 
-The one rule, wherever somebody waits (the end of a run, ``multitrack sync``, a courier whose training process
-is gone): a lane is waited for until it is settled, gave up, or has moved nothing for :data:`STALL` seconds,
-:data:`START` where it is opening its run and no try has failed. Everything is read from the lanes' state files.
+The end of a run, ``multitrack sync`` and a courier whose training process is gone all follow one rule. They wait for a
+lane until it is settled, gives up, or has not moved for :data:`STALL` seconds (:data:`START` seconds while it opens its
+run and no try has failed). Everything is read from the lanes' state files.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Final
 
 from multitrack.delivery.lane_state import LaneState, state_of
 
-#: Seconds that an open lane may move nothing before it is left to ``multitrack sync``.
+#: Seconds without movement after which an open lane is left to ``multitrack sync``.
 STALL: Final = 30.0
-#: Seconds that opening may take, as long as nothing fails: importing an SDK, migrating a store, a slow server.
+#: Seconds that opening may take if nothing fails: importing an SDK, migrating a store, a slow server.
 START: Final = 120.0
-#: How often a lane may begin anew and still count as moving.
+#: Number of restarts after which a lane counts as moving only if it delivers new records.
 RESTARTS: Final = 3
-#: How much longer than it took to read all states they are left alone.
+#: Pause before the states are read again, as a multiple of the time that reading them took.
 _SELDOM: Final = 9
 
 
 class Settling:
-    """Watches lanes until none is worth waiting for.
+    """Watches lanes until there is none left to wait for.
 
     Args:
-        lanes: Run directory and backend of each.
-        targets: Data records to wait for, by run directory; of other runs, until the lane is settled.
-        gave_up: Lanes that had given up before, with the time their state then bore: they are being tried again, and
-            have given up anew only when it bears another. (No clock is compared: clocks are set back.)
-        opening: Wait only until each lane has opened its run.
+        lanes: Run directory and backend of each lane.
+        targets: Number of data records to wait for, by run directory; for other runs, wait until the lane is settled.
+        gave_up: Lanes that had given up before, with the ``updated`` time of their state. They are being tried again,
+            and have given up again only if that time differs. (It is not compared by order: clocks may be set back.)
+        opening: True to wait only until each lane has opened its run.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Settling:
         self._next = 0.0  # when the states are read again
 
     def look(self) -> bool:
-        """Read the states anew; whether the wait is over.
+        """Read the states; return True if the wait is over.
 
-        A lane that has stood still is waited for again if it moves while others still do. Of thousands of lanes the
-        states are read less often than asked for: most of the time is for those who deliver.
+        A stalled lane is waited for again if it moves while others are still waited for. With thousands of lanes the
+        states are read less often than this is called, to leave most of the processor time to delivery.
         """
         now, began = time.monotonic(), time.thread_time()
         if now < self._next:
@@ -79,7 +79,7 @@ class Settling:
         return [lane for lane in self._open if lane not in self.stalled]
 
     def has_reached(self, lane: tuple[Path, str]) -> bool:
-        """Whether a lane has got as far as it was waited for, when it was last looked at."""
+        """Return True if a lane had reached its target when its state was last read."""
         return self._reached(lane, self.states[lane])
 
     def _reached(self, lane: tuple[Path, str], state: LaneState) -> bool:
@@ -90,10 +90,10 @@ class Settling:
 
 
 class _Watched:
-    """One lane's last movement.
+    """The last movement of one lane.
 
-    A lane that begins anew (a courier that was killed, a tracker that lost what it had open) moves again; one
-    that does so more than :data:`RESTARTS` times goes round in circles, and only what is new counts.
+    A restart (the courier was killed, the tracker lost its open run) counts as movement. After more than
+    :data:`RESTARTS` restarts, only new records count.
     """
 
     def __init__(self, state: LaneState, now: float) -> None:
@@ -114,5 +114,5 @@ class _Watched:
         if taken > (self._most if circling else self._taken) or (phase != self._phase and not circling):
             self._since = now
         self._taken, self._most, self._phase = taken, max(self._most, taken), phase
-        starting = (state.opening or state.id is None) and state.problem is None  # what failed once is no slow start
+        starting = (state.opening or state.id is None) and state.problem is None  # after an error it is no slow start
         return now - self._since > (START if starting else STALL)

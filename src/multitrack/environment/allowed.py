@@ -1,8 +1,8 @@
-"""Which of the training's environment variables a courier gets.
+"""Select the environment variables of the training that a courier gets.
 
 A tracker's SDK reads dozens of variables, and some of them create, name or change the run: those of a sweep, of a
-launcher, of the training's own use of the tracker. So the courier gets a list of what it needs, and no more: what
-every process needs (:data:`BASE`), and what each backend's ``environment_variables`` hook names.
+launcher, of the training's own use of the tracker. So the courier gets only the variables that
+every process needs (:data:`BASE`), and those that each backend's ``environment_variables`` hook names.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 
 from multitrack.environment.interpreter import STARTED_BY
 
-#: What every courier needs; a ``*`` at the end stands for any ending.
+#: Variables that every courier needs; a trailing ``*`` matches any suffix.
 BASE: Final = (
-    # who and where
+    # user and host
     "HOME", "USER", "LOGNAME", "USERNAME", "HOSTNAME", "PATH", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ",
     # directories for temporary files, caches and settings
     "TMPDIR", "TEMP", "TMP", "XDG_*",
@@ -28,17 +28,17 @@ BASE: Final = (
     # the interpreter and its libraries; not PYTHONWARNINGS and the like, which are the training's
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME",
     "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "SYSTEMROOT",
-    # wishes of the user's that hold everywhere, and our own
+    # the user's global preferences, and our own variables
     "DO_NOT_TRACK", "MULTITRACK_*",
 )  # fmt: skip
 
 
 def allowed(names: Iterable[str], variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that are named.
+    """Select variables by name.
 
     Args:
-        names: Names of variables, some with a ``*`` at their end.
-        variables: What there is; default: this process's environment.
+        names: Names of variables; a trailing ``*`` matches any suffix.
+        variables: Variables to select from; default: this process's environment.
     """
     exact = frozenset(names)
     prefixes = tuple(name[:-1] for name in exact if name.endswith("*"))
@@ -47,10 +47,10 @@ def allowed(names: Iterable[str], variables: Mapping[str, str] = os.environ) -> 
 
 @contextlib.contextmanager
 def nothing_else(names: Iterable[str]) -> Iterator[None]:
-    """Let this process, which is nobody's training, be a courier meanwhile: without other variables, and marked as one.
+    """Make this process a courier within the block: remove all other variables, mark it as one, and ignore warnings.
 
     Args:
-        names: Names of variables, some with a ``*`` at their end.
+        names: Names of variables to keep; a trailing ``*`` matches any suffix.
     """
     before = dict(os.environ)
     for name in before.keys() - allowed(names).keys():
@@ -58,7 +58,7 @@ def nothing_else(names: Iterable[str]) -> Iterator[None]:
     os.environ[STARTED_BY] = str(os.getpid())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PYTHONWARNINGS=error is about the user's own programs
+            warnings.simplefilter("ignore")  # PYTHONWARNINGS=error is meant for the user's own programs
             yield
     finally:
         os.environ.clear()

@@ -1,7 +1,7 @@
-"""What a run starts with: who, where, which command, which commit, which packages.
+"""Gather the context of a run: user, host, command, git commit, packages.
 
-The quick facts are there when ``start_run`` returns. Git's are asked of git itself, which may take its time in a
-large repository, so a thread gathers them and the manifest is written again once they are known.
+The quick facts are known when ``start_run`` returns. The others need git, which may be slow in a large repository, and
+a scan of the installed packages. A thread gathers them, and the manifest is written again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from multitrack.journal.segments import host_name
 from multitrack.plugins.distributions import packages, urls_of_packages
 from multitrack.security.redaction import Redaction
 
-#: Seconds that one git command may take.
+#: Timeout of one git command, in seconds.
 _GIT_TIMEOUT: Final = 5.0
 
 
 def quick_context(redaction: Redaction) -> Context:
-    """What can be told at once, marked as not complete."""
+    """The facts that are known at once, marked as not complete."""
     program = _program()
     return Context(
         user=clean_text(_user()), host=host_name(), pid=os.getpid(), cwd=clean_text(_cwd()),
@@ -39,7 +39,7 @@ def quick_context(redaction: Redaction) -> Context:
 
 
 def full_context(quick: Context, redaction: Redaction) -> Context:
-    """The same with git's state and the installed distributions; takes milliseconds to seconds."""
+    """Complete a context with the git state and the installed distributions; takes milliseconds to seconds."""
     start = Path(quick.program).parent if quick.program else Path(quick.cwd)
     git = git_state(start) or (git_state(Path(quick.cwd)) if str(start) != quick.cwd else None)
     if git is not None:
@@ -50,7 +50,7 @@ def full_context(quick: Context, redaction: Redaction) -> Context:
 
 
 def git_state(directory: Path) -> GitState | None:
-    """The repository around ``directory``, or ``None`` where there is none, no commit, or no git."""
+    """The git state around ``directory``; None if there is no repository, no commit, or no git."""
     commit = _git(directory, "rev-parse", "HEAD")
     if not commit:
         return None
@@ -66,7 +66,7 @@ def git_state(directory: Path) -> GitState | None:
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
-    """What a git command says, or ``None`` where it fails. It neither locks nor prompts."""
+    """The output of a git command, or None if it fails. It neither locks nor prompts."""
     with without_fork:
         import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
 
@@ -87,14 +87,14 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 
 def _program() -> str | None:
-    """The path of the script being run; ``None`` in a shell or notebook."""
+    """The path of the running script; None in a shell or notebook."""
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     return os.path.join(_cwd(), file) if isinstance(file, str) and file else None  # noqa: PTH118 - a string
 
 
 def _cwd() -> str:
-    """The current directory; of one that was deleted, what the system still calls it."""
+    """The current directory; if it was deleted, the name that the system still has for it."""
     try:
         return os.getcwd()  # noqa: PTH109 - a string
     except OSError:

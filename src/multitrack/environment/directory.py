@@ -6,7 +6,7 @@ import os
 
 
 def current_or_none() -> str | None:
-    """Its path; ``None`` where it was deleted."""
+    """The path of the current directory; None if it was deleted."""
     try:
         return os.getcwd()  # noqa: PTH109 - a string
     except OSError:
@@ -14,7 +14,7 @@ def current_or_none() -> str | None:
 
 
 def with_reason(problem: str) -> str:
-    """A problem, with the deleted directory named where that may be why: SDKs ask for it, and say no more than this."""
+    """Add to an SDK's "No such file" error that the current directory was deleted, if that may be the reason."""
     if "No such file or directory" in problem and current_or_none() is None:
         return f"{problem}; the current directory of this process was deleted"
     return problem

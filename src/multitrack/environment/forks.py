@@ -1,7 +1,8 @@
-"""What a run's start leaves to other threads, and what a fork must not come in the middle of.
+"""Run work of a run's start in background threads, and keep forks out of critical sections.
 
-A child forked while another thread starts a process inherits the ends of that process's pipes, and whoever waits for
-them to close would wait until that child ends. One forked while another thread imports a module can never import it.
+A child forked while another thread starts a process inherits the ends of that process's pipes, and a reader that waits
+for them to close would wait until the child ends. A child forked while another thread imports a module can never import
+that module.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-#: A fork waits for whoever holds this. To be held for some milliseconds at most.
+#: Lock that delays forks while it is held; hold it for a few milliseconds at most.
 without_fork: Final = threading.RLock()
 
-#: Seconds that the training thread is let go ahead: a thread that computes holds it up by 5 ms each time it waits.
+#: Head start of the training thread, in seconds: a computing thread delays it by 5 ms (the GIL's switch interval).
 _AHEAD: Final = 0.01
 
 
 def in_background(work: Callable[[], None], name: str) -> threading.Thread | None:
-    """Do ``work`` in a daemon thread, a little later.
+    """Run ``work`` in a daemon thread, after a short delay.
 
     Returns:
-        The thread to join; ``None`` where there can be no more threads, as at the interpreter's exit: it is done then.
+        The thread to join; None if no thread could be started, as at interpreter exit, and ``work`` was run directly.
     """
 
     def begin() -> None:

@@ -1,8 +1,8 @@
-"""Whether this process can start a Python of its own, and whether it was started by one of ours.
+"""Find the Python interpreter for a courier, and detect processes that were started as one.
 
-In a frozen application, or a program that embeds Python, ``sys.executable`` is the program: starting it again would run
-the training again, which would start it again. So only a file that is named like an interpreter is started, and
-whatever is started bears a mark, by which a second run of the program stops.
+In a frozen application, or a program that embeds Python, ``sys.executable`` is the program: starting it would run
+the training again, which would start it again, and so on. So only a file that is named like an interpreter is started.
+Every started process also gets a mark in its environment, by which a second run of the program stops.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
-#: Set in every process that we start: the process that started it.
+#: Environment variable with the pid of the starting process; set in every process that we start.
 STARTED_BY: Final = "MULTITRACK_STARTED_BY"
 
-#: With what a process ends that was started as a courier and is none: it is not started again.
+#: Exit status of a process that was started as a courier but is none; it is not restarted.
 NO_COURIER: Final = 78
-#: The same of a Python that does not know an option of ours, and of programs that take our arguments for theirs.
+#: Exit status of a Python that does not know one of our options, or of a program that rejects our arguments.
 WRONG_USAGE: Final = 2
-#: The courier's program, ``python -m multitrack.courier``: where a module is missing, a line on stderr in place of a
-#: traceback. ``-m`` and the name are among the arguments, for those who look for the process.
+#: The courier's program, ``python -m multitrack.courier``. If a module is missing it prints one line instead of a
+#: traceback. ``-m`` and the module's name are passed as arguments, to be visible in process listings.
 PROGRAM: Final = f"""
 import sys
 try:
@@ -36,14 +36,14 @@ except ImportError as error:
 main(sys.argv[3:])
 """
 
-#: ``python3.11``, ``python3.13t``, ``pypy3``, and those that distributions wrap or put aside.
+#: Names of interpreters: ``python3.11``, ``python3.13t``, ``pypy3``, and wrapped or renamed ones of distributions.
 _NAME: Final = re.compile(
     r"\.?(?:python|pypy|graalpy)w?(?:\d+(?:\.\d+)*)?[dmtu]*(?:-(?:wrapped|real|bin|intel64|arm64))?(?:\.exe)?"
 )
 
 
 class SecondRun(SystemExit):
-    """The program's second run, ended with :data:`NO_COURIER`."""
+    """Stops a second run of the program, with exit status :data:`NO_COURIER`."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class SecondRun(SystemExit):
 
 
 def interpreter() -> str | None:
-    """The path of this process's Python interpreter; ``None`` where there is none that could be started."""
+    """The path of this process's Python interpreter; None if there is none that can be started."""
     executable = sys.executable
     if getattr(sys, "frozen", False) or not isinstance(executable, str) or not executable:
         return None
@@ -60,10 +60,10 @@ def interpreter() -> str | None:
 
 
 def stop_second_run() -> None:
-    """Stop the program in a process that was to deliver its records, not to run it.
+    """Stop the program if this process was started to deliver records, not to run the program.
 
     Raises:
-        SystemExit: This is such a process, or a child of one.
+        SystemExit: If this process or a parent of it was started as a courier.
     """
     started_by = os.environ.get(STARTED_BY)
     if started_by:
@@ -72,7 +72,7 @@ def stop_second_run() -> None:
             f"{sys.executable} does not run Python modules, or a package imports the program ({_program()}). "
             'Nothing is recorded here; set delivery = "thread", or "off" and run `multitrack sync`'
         )
-        print(text, file=sys.stderr)  # noqa: T201 - the status below takes the place of the text
+        print(text, file=sys.stderr)  # noqa: T201 - the exit status below replaces the text of SystemExit
         raise SecondRun(text)
 
 

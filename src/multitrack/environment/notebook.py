@@ -1,4 +1,4 @@
-"""Which cell of a notebook runs, as IPython counts them."""
+"""Find the running cell of a notebook, as IPython counts them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def current_cell() -> int | None:
-    """The count of the cell that runs; ``None`` in a script, and in a shell that is not IPython's."""
-    ipython: Any = sys.modules.get("IPython")  # where it runs, it is imported
+    """The count of the running cell; None in a script, and in a shell other than IPython."""
+    ipython: Any = sys.modules.get("IPython")  # already imported if it runs
     shell = ipython and ipython.get_ipython()
-    # Not its execution_count: IPython 9 counts a cell before it runs it, earlier ones after.
+    # Not execution_count: IPython 9 counts a cell before running it, earlier releases after.
     cells = getattr(getattr(shell, "history_manager", None), "input_hist_parsed", None)
     return len(cells) - 1 if isinstance(cells, list) else None

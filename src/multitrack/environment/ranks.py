@@ -1,15 +1,16 @@
-"""Which process of one training this is, where several train together; the setting ``ranks`` says who records.
+"""Find the rank of this process in a distributed training; the setting ``ranks`` decides which ranks record.
 
-The first of these that has an answer is believed:
+The first of these sources that has an answer is used:
 
-1. **The framework**, where this process has joined the others: ``torch.distributed.init_process_group()``,
+1. **The framework**, if this process has joined the others: ``torch.distributed.init_process_group()``,
    ``jax.distributed.initialize()`` or ``keras.distribution.initialize()``, which calls JAX's.
-2. **KerasTuner**: a worker of a distributed search (``KERASTUNER_TUNER_ID``) trains alone, also where a platform has
-   set ``TF_CONFIG`` for all of them.
-3. **What started it**: the variables in ``LAUNCHERS``, in that order, which is from the inner to the outer.
-4. **TF_CONFIG**: the chief is rank 0, or worker 0 where there is no chief. Evaluators and parameter servers never are.
+2. **KerasTuner**: a worker of a distributed search (``KERASTUNER_TUNER_ID``) trains alone, even if a platform has
+   set ``TF_CONFIG`` for all workers.
+3. **The launcher**: the variables in ``LAUNCHERS``, in that order, which is from the innermost to the outermost.
+4. **TF_CONFIG**: the chief is rank 0, or worker 0 if there is no chief. Parameter servers and evaluators come after
+   the workers.
 
-Nothing is imported or initialised in order to ask.
+Nothing is imported or initialised for this.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from multitrack.errors import ConfigError
 
 
 class Place(NamedTuple):
-    """One process among those that train together.
+    """The place of a process among those that train together.
 
     Attributes:
         rank: Its number, from 0.
-        size: How many there are.
-        source: Who says so; empty where nobody does.
+        size: Number of processes.
+        source: The source of the rank, for messages; empty for a process that trains alone.
     """
 
     rank: int
@@ -38,7 +39,7 @@ class Place(NamedTuple):
     source: str
 
     def passed_over(self, setting: str) -> bool:
-        """Whether, as ``ranks`` in the config is set, another process records in this one's place."""
+        """Return True if, with this value of ``ranks``, rank 0 records and this process does not."""
         return setting == "zero" and self.rank > 0
 
     def __str__(self) -> str:
@@ -46,13 +47,13 @@ class Place(NamedTuple):
 
 
 class Launcher(NamedTuple):
-    """Variables by which a launcher tells each process that it starts its rank.
+    """The environment variables by which a launcher tells each process its rank.
 
     Attributes:
-        name: What one types.
-        rank: The variable of the rank.
-        size: The variable of how many there are.
-        needs: One of these must be set as well.
+        name: The launcher's command, for messages.
+        rank: The variable with the rank.
+        size: The variable with the number of processes.
+        needs: Variables of which at least one must be set as well.
     """
 
     name: str
@@ -66,15 +67,15 @@ LAUNCHERS: Final = (
     Launcher("keras.distribution", "KERAS_DISTRIBUTION_PROCESS_ID", "KERAS_DISTRIBUTION_NUM_PROCESSES"),
     Launcher("horovodrun", "HOROVOD_RANK", "HOROVOD_SIZE"),
     Launcher("mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    # MPICH and Intel MPI; srun may set the first two for anything that it starts.
+    # MPICH and Intel MPI; srun may set the first two variables for any program.
     Launcher("mpiexec", "PMI_RANK", "PMI_SIZE", needs=("MPI_LOCALNRANKS",)),
-    # srun starts independent jobs as well: it is one training where the tasks have been told where to meet. In a
-    # batch script and a shell in an allocation SLURM_NTASKS is set, but not the number of this step's tasks.
+    # srun starts independent jobs as well: it is one training only if a coordinator's address is set. Not SLURM_NTASKS:
+    # it is also set in a batch script and in a shell of an allocation, where SLURM_STEP_NUM_TASKS is not.
     Launcher("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", needs=("MASTER_ADDR", "JAX_COORDINATOR_ADDRESS")),
 )
-#: Of a SLURM step, the same in all of its tasks; together no other step has them.
+#: Variables that are the same in all tasks of a SLURM step, and together identify that step.
 _STEP: Final = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT", "SLURM_JOB_START_TIME")
-#: In the order in which ranks are counted.
+#: Task types of TF_CONFIG, in the order of their ranks.
 _TASK_TYPES: Final = ("chief", "master", "worker", "ps", "evaluator")
 _ALONE: Final = Place(0, 1, "")
 
@@ -82,12 +83,12 @@ _started = 0
 
 
 def this_process() -> Place:
-    """Where this process stands, as far as can be known now."""
+    """The place of this process, as far as it is known now."""
     return _joined() or _searching() or _launched() or _tf_config() or _ALONE
 
 
 def _joined() -> Place | None:
-    """What a framework says that this process has joined others with."""
+    """The place according to a framework with which this process has joined others."""
     try:
         torch: Any = sys.modules.get("torch.distributed")
         if torch is not None and torch.is_available() and torch.is_initialized():
@@ -96,7 +97,7 @@ def _joined() -> Place | None:
         jax: Any = sys.modules.get("jax._src.distributed")
         if jax is not None and jax.global_state.client is not None:
             return Place(jax.global_state.process_id, jax.global_state.num_processes, "jax.distributed")
-    except AttributeError:  # another thread is still importing it, so that nobody has joined
+    except AttributeError:  # another thread is still importing the framework, so this process has not joined yet
         return None
     return None
 
@@ -139,13 +140,13 @@ def _tf_config() -> Place | None:
 
 
 def shared_id(size: int) -> str:
-    """A run id that every rank of one launch arrives at by itself, another one for each run it starts.
+    """Derive a run id that is the same in every rank of one launch, and different for each run of the process.
 
     Args:
-        size: How many ranks there are.
+        size: Number of ranks.
 
     Raises:
-        ConfigError: The launcher says nothing that only this launch has.
+        ConfigError: If no variable identifies this launch.
     """
     import hashlib  # noqa: PLC0415 - see multitrack.inputs.references
 
@@ -166,5 +167,5 @@ def shared_id(size: int) -> str:
 
 
 def _start_time(pid: int) -> str:
-    """When a process started, in clock ticks since boot (field 22 of proc(5)'s stat)."""
+    """The start time of a process, in clock ticks since boot (field 22 of proc(5)'s stat)."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]

@@ -1,4 +1,4 @@
-"""Whether a process waits for a processor that others have."""
+"""Detect that a process is starved of processor time by others."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-#: Seconds of waiting that say something.
+#: Minimum seconds of waiting that count as starvation.
 _LONG: Final = 1.0
 
 
 class Starvation:
-    """Compares how long a process computed with how long it was ready to, and waited.
+    """Compares the time that a process computed with the time that it was runnable but had to wait.
 
-    From ``/proc/<pid>/task/*/schedstat`` (Linux, Documentation/scheduler/sched-stats.rst); where there is none, nothing
-    is ever found.
+    Read from ``/proc/<pid>/task/*/schedstat`` (Linux, Documentation/scheduler/sched-stats.rst). On systems without it,
+    starvation is never detected.
 
     Args:
-        pid: The process.
+        pid: The process id.
     """
 
     def __init__(self, pid: int) -> None:
@@ -25,7 +25,7 @@ class Starvation:
         self._before = self._read()
 
     def look(self) -> bool:
-        """Whether, since this object was made, it waited longer than it computed, and for a second or more."""
+        """Return True if, since this object was made, the process waited longer than it computed, and over a second."""
         ran = waited = 0.0
         for thread, (ran_now, waited_now) in self._read().items():
             ran_before, waited_before = self._before.get(thread, (0, 0))
@@ -34,10 +34,10 @@ class Starvation:
         return waited > max(_LONG, ran)
 
     def _read(self) -> dict[str, tuple[int, int]]:
-        """Nanoseconds that each thread computed and waited so far."""
+        """Nanoseconds that each thread has computed and waited so far, by thread id."""
         found = {}
         for path in Path(f"/proc/{self._pid}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError, ValueError):  # it ended just now
+            with contextlib.suppress(OSError, ValueError):  # the thread has just ended
                 ran, waited, _ = map(int, path.read_text().split())
                 found[path.parent.name] = ran, waited
         return found

@@ -1,8 +1,8 @@
-"""Keeping the training's warning filters from stopping a lane, without changing them for the training.
+"""Keep the training's warning filters from stopping a lane, without changing them for the training.
 
-``python -W error`` makes errors of warnings in the whole process, those of the trackers' SDKs on a lane's thread
-among them, and ``warnings.catch_warnings`` works on the whole process as well. So one more filter goes in front of the
-others, which asks for the thread: anywhere but in a lane's calls it matches nothing, and the filters are as they were.
+``python -W error`` turns warnings into errors in the whole process, including those of trackers' SDKs on a lane's
+thread, and ``warnings.catch_warnings`` affects the whole process as well. So another filter is put in front of the
+others. It checks the thread: outside of a lane's calls it matches nothing, and the other filters apply unchanged.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _thread: Final = threading.local()
 
 
 class _InLane:
-    """Stands where a filter has the pattern for the module that warns, of which only ``match`` is used."""
+    """Replaces a warning filter's module pattern, of which only ``match`` is called."""
 
-    def match(self, module: str) -> bool:  # noqa: ARG002 - as a pattern has it
-        """Whether this thread is in a lane's call, while a filter makes errors of warnings."""
-        # else the filters hold there as well: who wants to see the SDKs' warnings goes on seeing them
+    def match(self, module: str) -> bool:  # noqa: ARG002 - the signature of a pattern
+        """Return True if this thread is in a lane's call, and some filter turns warnings into errors."""
+        # without an "error" filter the others apply here as well, so that SDKs' warnings stay visible
         return getattr(_thread, "depth", 0) > 0 and any(one[0] == "error" for one in warnings.filters)
 
 
-# "ignore" alone leaves no trace in the modules' registries, where it would hold for the training as well.
+# Only "ignore" leaves no trace in the modules' registries, which would affect the training as well.
 _FILTER: Final[Any] = ("ignore", None, Warning, _InLane(), 0)
 
 
 @contextlib.contextmanager
 def no_errors() -> Iterator[None]:
-    """Meanwhile, warnings of this thread are no errors, whatever the process's filters say."""
+    """Within the block, warnings of this thread are never errors, whatever the process's filters are."""
     if not _in_front():
         warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
     _thread.depth = getattr(_thread, "depth", 0) + 1
@@ -42,7 +42,7 @@ def no_errors() -> Iterator[None]:
 
 
 def by_filters(error: BaseException) -> bool:
-    """Whether an error is a warning, which filters made one that the training put in front during a call."""
+    """Return True if an error is a warning turned into an error by a filter that the training added during a call."""
     return isinstance(error, Warning) and not _in_front()
 
 

@@ -1,4 +1,4 @@
-"""Which output a run is asked to capture."""
+"""Check the ``capture=`` argument of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CAPTURES: Final = ("stdout", "stderr", "logging")
 
 
 def captures_in(capture: Iterable[str] | str, checked: Callable[..., Any]) -> tuple[str, ...]:
-    """The streams that ``capture=`` names, each once.
+    """The outputs that ``capture=`` names, without duplicates.
 
     Args:
-        capture: What the call has.
-        checked: Calls a function with an argument; where that raises, it may give ``None`` in place of the error.
+        capture: The argument of the call.
+        checked: Calls a function with an argument; may return None instead of raising.
 
     Raises:
-        TypeError: It is no iterable.
+        TypeError: If ``capture`` is not iterable.
     """
     wanted = (capture,) if isinstance(capture, str) else tuple(capture)
     return tuple(dict.fromkeys(name for one in wanted if (name := checked(_capture, one))))

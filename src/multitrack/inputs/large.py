@@ -1,7 +1,7 @@
-"""Arrays and data frames of any library: which are too large for a param, and what is kept of these instead.
+"""Convert small arrays and data frames of any library to params, and large ones to a short text.
 
-As in :mod:`multitrack.inputs.values`, they are told by their type, and nothing is imported. What has its values on a
-disk is read only where it is small.
+As in :mod:`multitrack.inputs.values`, they are recognized by their type, and nothing is imported. Arrays on disk are
+read only if they are small.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from multitrack.inputs.values import as_array
 
-#: Elements of a param's array, frame, or sequence that is no list, tuple or set, at most; a longer one is told by its
-#: text.
+#: Maximum number of elements of an array, a frame, or a sequence other than list, tuple or set that becomes a param; a
+#: longer one becomes text.
 LONGEST: Final = 10_000
-#: Columns of a param's frame, at most; one with more is told by its text.
+#: Maximum number of columns of a frame that becomes a param; a wider one becomes text.
 WIDEST: Final = 100
 
-#: Whose ``shape`` is known without reading anything; first those whose values are in memory.
+#: Types whose ``shape`` is known without reading the values: first those with their values in memory.
 _IN_MEMORY: Final = (
     ("numpy", "ndarray"), ("numpy", "generic"), ("torch", "Tensor"), ("tensorflow", "Tensor"),
     ("tensorflow", "Variable"), ("jax", "Array"), ("keras", "Variable"),
@@ -29,12 +29,12 @@ _ELSEWHERE: Final = (
 )  # fmt: skip
 _FRAMES: Final = (("pandas", "DataFrame"), ("polars", "DataFrame"))
 _COLUMNS: Final = (("pandas", "Series"), ("pandas", "Index"))
-#: Rows and columns of a frame's text.
+#: Maximum number of rows and of columns in a frame's text.
 _SHOWN: Final = 20
 
 
 def is_one_of(kind: type, names: Iterable[tuple[str, str]]) -> bool:
-    """Whether a class is one of these or derives from one, by module and name; of modules that are imported."""
+    """Return True if a class is or derives from one of these (module, name) pairs; imports no module."""
     for module, name in names:
         found = getattr(sys.modules.get(module), name, None)
         if isinstance(found, type) and issubclass(kind, found):
@@ -43,10 +43,10 @@ def is_one_of(kind: type, names: Iterable[tuple[str, str]]) -> bool:
 
 
 def small_array(value: Any) -> Any:
-    """As :func:`~multitrack.inputs.values.as_array`; ``None`` also for an array that is too large, and for a frame.
+    """Like :func:`~multitrack.inputs.values.as_array`, but None also for an array that is too large, and for a frame.
 
     Raises:
-        Exception: As there.
+        Exception: As :func:`~multitrack.inputs.values.as_array`.
     """
     kind = type(value)
     if issubclass(kind, type) or is_one_of(kind, _FRAMES):
@@ -60,7 +60,7 @@ def small_array(value: Any) -> Any:
 
 
 def large_text(value: Any) -> str | None:
-    """The text of an array that is too large for a param, or of a frame; ``None`` for all else."""
+    """The text of a pandas frame or of an array that is too large for a param; None for everything else."""
     kind = type(value)
     if is_one_of(kind, _FRAMES[:1]):
         return str(value.to_string(max_rows=_SHOWN, max_cols=_SHOWN, show_dimensions=True))
@@ -74,14 +74,14 @@ def large_text(value: Any) -> str | None:
         dtype = value.dtype if is_one_of(kind, _IN_MEMORY) else array.dtype
         values = " ".join(numpy.array2string(array, threshold=LONGEST // 10).split())
         return f"{kind.__qualname__} of shape {tuple(array.shape)}, {getattr(dtype, 'name', dtype)}: {values}"
-    except Exception:  # noqa: BLE001 - whatever a library raises for a tensor without values
+    except Exception:  # noqa: BLE001 - libraries raise anything for a tensor without values
         return None
 
 
 def frame_columns(value: Any) -> dict[Any, list[Any]] | None:
-    """The columns of a small data frame, by name, with its index where that says more than a row's number.
+    """The columns of a small data frame, by name, including its index unless that is a range.
 
-    ``None`` for all else, also for a frame that is large, or of whose columns two have one name.
+    None for everything else, also for a frame that is large, or has duplicate column names.
     """
     kind = type(value)
     if not is_one_of(kind, _FRAMES):
@@ -94,7 +94,7 @@ def frame_columns(value: Any) -> dict[Any, list[Any]] | None:
     if not isinstance(value.index, sys.modules["pandas"].RangeIndex):
         try:
             value = value.reset_index()
-        except ValueError:  # a column has the index's name
+        except ValueError:  # a column already has the index's name
             return None
     if not value.columns.is_unique:
         return None
@@ -102,7 +102,7 @@ def frame_columns(value: Any) -> dict[Any, list[Any]] | None:
 
 
 def column_items(value: Any) -> list[Any] | None:
-    """The items of a small column of a data frame, or of its index; ``None`` for all else."""
+    """The items of a small column or index of a data frame; None for everything else."""
     if is_one_of(type(value), _COLUMNS) and value.size <= LONGEST:
         return list(value.tolist())
     return None

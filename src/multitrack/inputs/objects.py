@@ -1,7 +1,7 @@
-"""Params without a plain form as texts: functions, estimators, dtypes, durations.
+"""Convert params without a plain form to text: functions, estimators, dtypes, durations.
 
-MLflow and W&B take any object as a param, and so do the scripts that log to them. The text is bounded, says the same
-in each process (no memory addresses), and has the object's type beside it; the whole of a long one is kept as well.
+MLflow and W&B accept any object as a param, and scripts rely on it. The text has a maximum length and no memory
+addresses, so it is the same in each process. The object's type is kept beside it, and the whole of a long text.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from multitrack.inputs.large import is_one_of, large_text
 from multitrack.records import ObjectText
 from multitrack.security.secrets import REDACTED, is_secret_name
 
-#: Characters of a param's text, and of the whole one beside it.
+#: Maximum characters of a param's text, and of the whole text kept beside it.
 SHORT: Final = 500
 WHOLE: Final = 100_000
 
 _ADDRESS: Final = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
-#: ``name=``, ``name:`` and ``'name':``, also where a text within a text has its quotes escaped.
+#: ``name=``, ``name:`` and ``'name':``, also within a quoted string, where the quotes are escaped.
 _NAME: Final = re.compile(r"(\\{0,9}['\"]?)(?<![\w./-])([\w./-]+)\1[ \t]*[:=][ \t]*")
-#: What follows these: a text; brackets, which may hold others, or a call; a word.
+#: The value after a name: a string; brackets or a call, nested once; a word.
 _VALUE: Final = re.compile(
     r"[bBuUrRfF]{0,2}(\\{0,9}['\"])(?:(?!\1)(?:\\.|.))*\1"
     r"|[^\s,()\[\]{}'\"]*[(\[{](?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*[)\]}]"
@@ -33,7 +33,7 @@ _VALUE: Final = re.compile(
     re.DOTALL,
 )
 
-#: Whose ``str`` says all of it.
+#: Types with a complete ``str``.
 _TOLD_BY_STR: Final = (("uuid", "UUID"), ("numpy", "dtype"), ("torch", "dtype"))
 _FUNCTIONS: Final = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
@@ -42,10 +42,13 @@ _FUNCTIONS: Final = (
 
 
 def object_text(value: Any) -> tuple[str, ObjectText, int]:
-    """The text of an object that has no plain form, what is kept beside it, and how many secrets were taken out.
+    """Convert an object without a plain form to text.
+
+    Returns:
+        The text, the details kept beside it, and the number of secrets redacted in it.
 
     Raises:
-        Exception: Its ``repr`` does.
+        Exception: If the object's ``repr`` raises.
     """
     whole, redacted = _without_secrets(_text_of(value))
     whole = clean_text(whole)
@@ -59,7 +62,7 @@ def object_text(value: Any) -> tuple[str, ObjectText, int]:
 
 def _text_of(value: Any) -> str:
     kind = type(value)
-    if kind in (set, frozenset) and value:  # sorted: their order is another one in each process
+    if kind in (set, frozenset) and value:  # sorted: the order of sets differs between processes
         items = f"{{{', '.join(sorted(map(_text_of, value)))}}}"
         return items if kind is set else f"frozenset({items})"
     if kind is dict:
@@ -80,7 +83,7 @@ def _text_of(value: Any) -> str:
 
 
 def _qualified(value: type | Callable[..., Any]) -> str:
-    """``module.name`` of a class or function."""
+    """The qualified name ``module.name`` of a class or function."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(name, str):
         return _ADDRESS.sub("", repr(value))
@@ -88,7 +91,7 @@ def _qualified(value: type | Callable[..., Any]) -> str:
 
 
 def _without_secrets(text: str) -> tuple[str, int]:
-    """A text without the values of ``password='…'``, ``'api_key': '…'`` and the like, and how many these were."""
+    """Redact the values of ``password='…'``, ``'api_key': '…'`` and the like; return the text and their number."""
     kept, done = [], 0
     for name in _NAME.finditer(text):
         value = _VALUE.match(text, name.end()) if is_secret_name(name[2]) and name.start() >= done else None

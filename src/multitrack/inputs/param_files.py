@@ -1,4 +1,4 @@
-"""Params from a YAML, TOML or JSON file."""
+"""Read params from a YAML, TOML or JSON file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from multitrack._hints import to_install
 
 
 def read_params(path: Path) -> dict[str, Any]:
-    """The mapping in a file, by its suffix.
+    """Read the mapping in a file, in the format of its suffix.
 
     Raises:
-        ValueError: The suffix is unknown, or the content is no mapping.
-        OSError: The file cannot be read; where there is none, a ``FileNotFoundError``.
-        ImportError: It is YAML and PyYAML is not installed.
+        ValueError: If the suffix is unknown, or the content is invalid or not a mapping.
+        OSError: If the file cannot be read; ``FileNotFoundError`` if it does not exist.
+        ImportError: If it is YAML and PyYAML is not installed.
     """
     suffix = path.suffix.lower()
     if suffix not in {".yaml", ".yml", ".toml", ".json"}:

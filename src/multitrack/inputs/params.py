@@ -1,4 +1,4 @@
-"""Nested params of any shape as flat JSON values with their types."""
+"""Flatten nested params of any shape to JSON values with their types."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from multitrack.records import ObjectText, ParamType, number_to_json
 
 
 class Flattened:
-    """Flat params.
+    """Flattened params.
 
     Attributes:
-        values: By ``/``-separated key, as JSON holds them.
-        types: Their Python types.
-        objects: What is kept beside the texts of objects without a plain form, by the key of the param that they are,
-            or are items of.
-        redacted: How many secrets were taken out of such texts, by the same key.
+        values: JSON values by ``/``-separated key.
+        types: Their Python types, by key.
+        objects: Details of objects without a plain form, by the key of the param that is such an object or a list with
+            some.
+        redacted: Number of secrets redacted in the texts of such objects, by key.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Flattened:
         self.redacted: dict[str, int] = {}
 
     def add(self, tree: Mapping[Any, Any], prefix: str = "") -> None:
-        """Add nested params, below ``prefix``.
+        """Add nested params, with the key prefix ``prefix``.
 
         Raises:
-            ValueError: Two keys flatten to one, or a key is empty.
+            ValueError: If two keys flatten to one, or a key is invalid.
         """
         for key, value in tree.items():
             path = f"{prefix}{_key(key)}"
@@ -70,7 +70,7 @@ class Flattened:
         return text, "str"
 
     def _item(self, item: Any, name: str) -> Any:
-        """An item of a list param: plain, or a mapping of plain ones."""
+        """Convert an item of a list param; a mapping stays a nested mapping."""
         inner = mapping_of(item)
         if inner is None:
             return self._param(item, name)[0]
@@ -84,15 +84,15 @@ class Flattened:
 
 
 def flatten_params(params: Any, name: str = "params") -> Flattened:
-    """Nested params as flat JSON values and their types.
+    """Flatten nested params to JSON values and their types.
 
     Args:
         params: A mapping, a dataclass, an ``argparse.Namespace``, or a pydantic, attrs or msgspec object.
-        name: What to call it in a message.
+        name: Name of the argument in messages.
 
     Raises:
-        TypeError: It is none of these.
-        ValueError: Two keys flatten to one, a key is empty, or something contains itself.
+        TypeError: If ``params`` is none of these.
+        ValueError: If two keys flatten to one, a key is invalid, or a value contains itself.
     """
     tree = mapping_of(params)
     if tree is None:
@@ -109,9 +109,9 @@ def flatten_params(params: Any, name: str = "params") -> Flattened:
 
 
 def plain_tree(value: Any) -> Any:
-    """Settings given as a mapping, as a file would have them: plain ``dict``, ``list``, ``str``, ``int`` and ``float``.
+    """Convert settings given as a mapping to the plain types of a parsed file: dicts, lists, strings and numbers.
 
-    What has no such form stays as it is.
+    Values without such a form are returned unchanged.
     """
     kind = type(value)
     if issubclass(kind, str):
@@ -130,7 +130,7 @@ def plain_tree(value: Any) -> Any:
 
 
 def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
-    """A scalar or array as JSON holds it, and its type; ``None`` for what is neither."""
+    """Convert a scalar or array to its JSON form, and return it with its type; None for any other value."""
     kind = type(value)
     if value is None:
         return None, "none"
@@ -144,7 +144,7 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
         return number_to_json(int.__index__(value)), "int"
     if issubclass(kind, float):
         return number_to_json(float.__float__(value)), "float"
-    if issubclass(kind, PurePath):  # what else says that it is a path has code of its own for that
+    if issubclass(kind, PurePath):  # other path-like objects may run any code
         return clean_text(PurePath.__str__(value)), "str"
     if issubclass(kind, (datetime.date, datetime.time)):
         return value.isoformat(), "str"
@@ -154,7 +154,7 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
         return bytes(value).decode("utf-8", "backslashreplace"), "str"
     try:
         array = small_array(value)
-    except Exception:  # noqa: BLE001 - whatever a library raises for a tensor without values, or a closed file
+    except Exception:  # noqa: BLE001 - libraries raise anything for a tensor without values, or a closed file
         return None
     if array is not None and array.dtype.kind in "OMmVc" and not _is_extension_number(array):
         return None
@@ -175,7 +175,7 @@ def plain_param(value: Any, name: str) -> tuple[Any, ParamType] | None:
 
 
 def _nested(values: Any, name: str) -> Any:
-    """An array's nested lists with their scalars as JSON holds them."""
+    """Convert the scalars in an array's nested lists to their JSON form."""
     if isinstance(values, list):
         return [_nested(value, name) for value in values]
     found = plain_param(values, name)
@@ -183,12 +183,12 @@ def _nested(values: Any, name: str) -> Any:
 
 
 def _is_extension_number(array: Any) -> bool:
-    """Whether an array of a dtype that is none of numpy's own holds numbers, as bfloat16 does."""
+    """Return True if an array has a numeric dtype that is not numpy's own, such as bfloat16."""
     return bool(array.dtype.kind == "V" and array.dtype.type.__name__ != "void")
 
 
 def _items(value: Any) -> list[Any] | None:
-    """The items of a list, tuple, set, deque, dict view or the like; ``None`` for what is none, iterable or not."""
+    """The items of a list, tuple, set, deque, dict view or the like; None for any other object, even if iterable."""
     kind = type(value)
     if issubclass(kind, (str, bytes, bytearray, memoryview, UserString)):
         return None
@@ -198,12 +198,12 @@ def _items(value: Any) -> list[Any] | None:
     if not issubclass(kind, (AbstractSet, Sequence, ValuesView)):
         return None
     if len(value) > LONGEST and not issubclass(kind, (list, tuple, set, frozenset)):
-        return None  # a range, or a data set that is read from a disk
+        return None  # a range, or a data set on disk
     return sorted(value, key=repr) if issubclass(kind, AbstractSet) else list(value)
 
 
 def _key(key: Any) -> str:
-    """A key as a name: a string, a number of any library as its text, anything else as the text that a param has."""
+    """Convert a key to a name: strings unchanged, numbers of any library and other objects as text."""
     if isinstance(key, str):
         return plain_text(key)
     kind = type(key)

@@ -1,4 +1,4 @@
-"""Digests of large files, computed beside the training and recorded once they are known."""
+"""Compute the digests of large files on a background thread, and record them once they are known."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from multitrack.inputs.references import MANY, digest_of, files_of
 
 log = logging.getLogger("multitrack")
 
-#: Seconds that the end of a run waits for digests.
+#: Maximum seconds that the end of a run waits for digests.
 END_WAIT: Final = 60.0
-#: Seconds after which it says that it does.
+#: Seconds after which the wait is logged.
 _SAY_AFTER: Final = 1.0
 
-#: Told of a digest and its bytes, or why there is none.
+#: Called with the digest and the size in bytes, or with the error.
 Done = Callable[[str | None, int | None, Exception | None], None]
 
 
@@ -30,8 +30,8 @@ class _Job(NamedTuple):
     """A digest to compute.
 
     Attributes:
-        path: Of what.
-        stamp: What told it from others when it was asked for.
+        path: The file or directory.
+        stamp: Its stamp (see :func:`_stamp`) when the digest was requested; None if it was already gone.
         done: As for :meth:`PendingDigests.put`.
     """
 
@@ -41,7 +41,7 @@ class _Job(NamedTuple):
 
 
 class PendingDigests:
-    """One run's digests that are still to be computed, one after the other, by a thread that ends with the last."""
+    """The queue of one run's digests; a thread computes them one after the other and ends with the last."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Job] = deque()
@@ -50,16 +50,16 @@ class PendingDigests:
         self._running = False
 
     def put(self, path: Path, done: Done) -> None:
-        """Have the digest of a file or directory computed, as it is now.
+        """Queue the digest of a file or directory in its current state.
 
         Args:
-            path: The file.
-            done: Called once, on the thread, or by :meth:`wait` where the digest came too late.
+            path: The file or directory.
+            done: Called once, on the thread, or by :meth:`wait` if the digest takes too long.
         """
         try:
             stamp = _stamp(path)
         except OSError:
-            stamp = None  # gone already, which the thread tells
+            stamp = None  # already gone: the thread reports the error
         with self._changed:
             self._waiting.append(_Job(path, stamp, done))
             if self._running:
@@ -68,7 +68,11 @@ class PendingDigests:
         in_background(self._work, "multitrack-digest")
 
     def wait(self, seconds: float = END_WAIT) -> None:
-        """Wait until all are recorded; those that take longer are recorded without a digest. Ctrl-C ends the wait."""
+        """Wait until all digests are recorded; Ctrl-C ends the wait.
+
+        Args:
+            seconds: Maximum seconds to wait; digests that take longer are reported as ``TimeoutError``.
+        """
         began = time.monotonic()
         said = False
         try:
@@ -114,13 +118,13 @@ def _computed(job: _Job) -> tuple[str | None, int | None, Exception | None]:
         digest, size = digest_of(job.path)
         if _stamp(job.path) != job.stamp:
             raise OSError(f"{job.path} was written while its digest was being computed")
-    except Exception as error:  # noqa: BLE001 - gone, unreadable, of a file system with errors of its own
+    except Exception as error:  # noqa: BLE001 - gone, unreadable, or an error of a special file system
         return None, None, error
     return digest, size, None
 
 
 def _stamp(path: Path) -> Any:
-    """What is another one after a write; of a directory with those of its files, of the first :data:`MANY`."""
+    """Mtime, size and inode of a file, to detect writes; of a directory, also those of its first :data:`MANY` files."""
     places = itertools.chain([path], itertools.islice(files_of(path), MANY))
     found = [os.stat(place) for place in places]  # noqa: PTH116 - often
     return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]

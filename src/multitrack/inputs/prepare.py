@@ -1,4 +1,4 @@
-"""From a caller's arguments to what the journal will hold: read, flattened, checked and redacted."""
+"""Prepare a caller's arguments for the journal: read, flatten, check and redact them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from multitrack.inputs.values import to_number
 from multitrack.records import COMMAND_LINE, ObjectText, ParamType
 from multitrack.security.redaction import Redaction
 
-#: Params that a message names.
+#: Maximum number of params listed in a message.
 _NAMED: Final = 5
 LARGEST_STEP: Final = 2**63 - 1
-"""What every tracker's 64-bit steps hold."""
+"""The largest step, and minus the smallest, that the 64-bit steps of every tracker can hold."""
 
 
 class PreparedParams(NamedTuple):
-    """Params as the journal will hold them, and how many values of each were redacted."""
+    """Params in their journal form, and the number of redacted values of each."""
 
     values: dict[str, Any]
     types: dict[str, ParamType]
@@ -34,7 +34,7 @@ class PreparedParams(NamedTuple):
     objects: dict[str, ObjectText]
 
     def only(self, names: Collection[str]) -> PreparedParams:
-        """The same of some of the params."""
+        """Select some of the params."""
         return PreparedParams(
             {name: self.values[name] for name in names},
             {name: self.types[name] for name in names},
@@ -44,7 +44,7 @@ class PreparedParams(NamedTuple):
         )
 
     def described(self, names: Collection[str]) -> str:
-        """The first of the named params, which are objects, with their types."""
+        """Describe object params for a message: the first few names with their types."""
         shown = ", ".join(f"{name} ({self.objects[name].type})" for name in islice(names, _NAMED))
         return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
@@ -54,8 +54,11 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
 
     Args:
         params: As for :meth:`Recorder.log_params`.
-        source: Where they came from, if the caller says.
-        redaction: What keeps secrets out.
+        source: The origin of the params, if given by the caller.
+        redaction: Redacts secrets.
+
+    Raises:
+        TypeError, ValueError, OSError, ImportError: As :func:`flatten_params` and :func:`read_params`.
     """
     if isinstance(params, (str, os.PathLike)):
         path = Path(params)
@@ -65,7 +68,7 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
     flat = flatten_params(params)
     redacted = flat.redacted
     for key, value in flat.values.items():
-        if flat.types[key] in ("str", "list"):  # a number beyond JSON's is a string as well, and stays
+        if flat.types[key] in ("str", "list"):  # not the strings of numbers beyond JSON's range
             before = redaction.count
             flat.values[key] = redaction.value(value, key)
             redacted[key] = redacted.get(key, 0) + redaction.count - before
@@ -76,7 +79,12 @@ def prepare_params(params: Any, source: str | None, redaction: Redaction) -> Pre
 
 
 def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str]:
-    """Check tags and make them text; records nothing."""
+    """Check tags, and convert them to redacted text; records nothing.
+
+    Raises:
+        TypeError: If ``tags`` is not a mapping, or a value is not a string, number or bool.
+        ValueError: If a name is invalid.
+    """
     if not isinstance(tags, Mapping):
         raise TypeError(f"tags must be a mapping, got {type(tags).__qualname__}")
     plain = {}
@@ -87,20 +95,25 @@ def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str
             raise TypeError(f"tag {key!r} must be a string, number or truth value, got {shown(value, key)}")
         if found[1] == "str":
             plain[key] = redaction.text(found[0], key)
-        else:  # a number as Python has it, not as JSON must
+        else:  # a number in Python's form, not in JSON's
             plain[key] = str(found[0] if found[1] == "bool" else to_number(value, key))
     return plain
 
 
 def to_step(step: Any, what: str = "step") -> int:
-    """A step, or another whole number that fits 64 bits, of any integer type, or a whole float."""
+    """Convert a step, or another whole number, to ``int``; accepts any integer type and whole floats.
+
+    Raises:
+        TypeError: If it is not a whole number.
+        ValueError: If it does not fit into 64 bits.
+    """
     if isinstance(step, bool):
         raise TypeError(f"{what} must be a whole number, got a bool")
     try:
         number = to_number(step, what)
     except TypeError:
         raise TypeError(f"{what} must be a whole number, got {short_repr(step)}") from None
-    if isinstance(number, float) and not number.is_integer():  # nor is NaN, nor infinity
+    if isinstance(number, float) and not number.is_integer():  # also refuses NaN and infinity
         raise TypeError(f"{what} must be a whole number, got {short_repr(step)}")
     if not -LARGEST_STEP <= number <= LARGEST_STEP:
         raise ValueError(f"{what} must be from -(2**63 - 1) to 2**63 - 1, got {short_repr(step)}")
@@ -108,7 +121,11 @@ def to_step(step: Any, what: str = "step") -> int:
 
 
 def split_lines(lines: str | Iterable[str]) -> list[str]:
-    """Texts as lines without their ends."""
+    """Split strings into lines without line ends.
+
+    Raises:
+        TypeError: If ``lines`` is not a string or an iterable of strings.
+    """
     if isinstance(lines, str):
         texts = [lines]
     elif isinstance(lines, (bytes, Mapping)) or not isinstance(lines, Iterable):
@@ -120,7 +137,7 @@ def split_lines(lines: str | Iterable[str]) -> list[str]:
                 raise TypeError(f"lines must be strings, got {type(text).__qualname__}")
         if not texts:
             return []
-    # Joined, one look and one split do for all of them.
+    # Joined, so that one check and one split handle all of them.
     whole = clean_text("\n".join([text.removesuffix("\n") for text in texts]))
     split = whole.split("\n")
     return [line.removesuffix("\r") for line in split] if "\r" in whole else split

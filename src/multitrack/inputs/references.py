@@ -1,4 +1,4 @@
-"""What a reference says of the thing it points to: an absolute URI, and for local files digest and size."""
+"""Describe the target of a reference: an absolute URI, and for local files digest and size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import msgspec
 
 from multitrack._text import plain_text
 
-#: Bytes, and files of a directory, whose digest takes a moment that training does not notice. That of more is computed
-#: on a thread.
+#: Maximum bytes, and files in a directory, whose digest is computed at once, which training does not notice. Digests of
+#: larger ones are computed on a thread.
 LARGE: Final = 16 << 20
 MANY: Final = 1000
 
-#: Bytes that are read of a file that claims to have none, as those of ``/proc`` do, of which some never end.
+#: Maximum bytes read from a file that reports size 0. Files in ``/proc`` do so, and some of them never end.
 _UNSIZED: Final = 1 << 20
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -30,18 +30,18 @@ _FILE: Final = re.compile(r"(?i)file:(?://([^/]*))?(?=/)")
 
 
 class _EndlessError(OSError):
-    """A file whose end is not known, and which is none to read."""
+    """The file has no known end, so it cannot be read whole."""
 
 
 class Described(msgspec.Struct, frozen=True):
-    """A URI with what is known of its bytes.
+    """A URI with its digest and size, as far as known.
 
     Attributes:
         uri: The URI.
-        digest: Its digest, where that is known.
-        size: Its bytes, where they are known.
-        unread: The file or directory whose digest is wanted and would take long.
-        odd: What the path is, where that has no digest: a FIFO, a device, a socket, a file without an end.
+        digest: The digest, if known.
+        size: The size in bytes, if known.
+        unread: The file or directory whose digest is still to be computed on a thread.
+        odd: The kind of a path that has no digest: a FIFO, a device, a socket, an endless file.
     """
 
     uri: str
@@ -52,18 +52,19 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) -> Described:
-    """A URI or local path as a reference. Only regular files and directories are opened.
+    """Describe a URI or local path. Only regular files and directories are opened.
 
     Args:
-        uri: What has a scheme stays as it is, unless it is the path of something that is there (``lr:0.1/m.keras``) or
-            a ``file:`` URI of this host. The rest is a local path.
+        uri: A text with a scheme is a URI and stays unchanged, unless it is an existing path (``lr:0.1/m.keras``) or
+            a ``file:`` URI of this host. Anything else is a local path.
         digest: As for :meth:`multitrack.Run.log_artifact_ref`.
-        size: Bytes, where the caller knows.
+        size: Size in bytes, if the caller knows it.
 
     Raises:
-        TypeError: It is no string or path.
-        ValueError: It is empty.
-        FileNotFoundError: A digest is wanted of a local path that does not exist.
+        TypeError: If it is not a string or path.
+        ValueError: If it is empty or contains a NUL.
+        FileNotFoundError: If a digest is wanted and the local path does not exist.
+        OSError: If the file cannot be read.
     """
     if not isinstance(uri, (str, os.PathLike)):
         raise TypeError(f"uri must be a string or a path, got {type(uri).__qualname__}")
@@ -103,7 +104,7 @@ def _is_uri(text: str) -> bool:
         return False
     if "://" in text:
         return True
-    above = os.path.dirname(text)  # noqa: PTH120 - of text that may be no path
+    above = os.path.dirname(text)  # noqa: PTH120 - the text may not be a path
     return not (os.path.lexists(text) or (":" in above and os.path.isdir(above)))  # noqa: PTH112 - as above
 
 
@@ -112,7 +113,7 @@ def _local_path(text: str) -> Path:
     path = Path(text if file is None else text[file.end() :])
     if file is not None:
         unquoted = Path(_unquoted(path))
-        if os.path.lexists(unquoted) or not os.path.lexists(path):  # not f"file://{path}" of one with a % in it
+        if os.path.lexists(unquoted) or not os.path.lexists(path):  # the path of f"file://{path}" may have a literal %
             path = unquoted
     try:
         return path.absolute()
@@ -121,7 +122,7 @@ def _local_path(text: str) -> Path:
 
 
 def _unquoted(path: Path) -> str:
-    """The path of a URI's, of which any bytes may be escaped."""
+    """Decode the percent-escapes of a URI's path; they may stand for any bytes."""
     text = os.fsdecode(unquote_to_bytes(os.fsencode(path)))
     if "\0" in text:
         raise ValueError(f"uri must not hold a NUL character, got {str(path)!r}")
@@ -134,7 +135,7 @@ def _kind_of(mode: int) -> str:
 
 
 def _is_large(path: Path) -> bool:
-    """Whether computing its digest would take long; looks no further than that takes to know."""
+    """Return True if computing the digest would take long; stops at the first file that exceeds a limit."""
     size = 0
     for count, file in enumerate(files_of(path), start=1):
         found = file.stat()
@@ -145,12 +146,14 @@ def _is_large(path: Path) -> bool:
 
 
 def digest_of(path: Path) -> tuple[str, int]:
-    """``sha256:<hex>`` and bytes of a file, or of a directory: its files' names and digests in sorted order.
+    """Compute the digest ``sha256:<hex>`` and the size in bytes of a file or directory.
+
+    The digest of a directory is that of its files' names and digests, in sorted order.
 
     Raises:
-        OSError: It, or a file in it, cannot be read, or is no longer there.
+        OSError: If the path or a file in it cannot be read, or no longer exists.
     """
-    import hashlib  # noqa: PLC0415 - OpenSSL: 4 ms of every import and 3 MB, for those who keep references to files
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, 4 ms and 3 MB, which only references to files need
 
     if not path.is_dir():
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
@@ -174,13 +177,13 @@ def digest_of(path: Path) -> tuple[str, int]:
 
 
 def _has_no_size(found: os.stat_result) -> bool:
-    """Whether the size of a regular file says nothing: 0, or as the kernel's own files have it (``/proc/kcore``)."""
+    """Return True if a regular file's size is unreliable: 0, or a kernel file's such as ``/proc/kcore``."""
     return found.st_size == 0 or found.st_dev in _kernels()
 
 
 @functools.cache
 def _kernels() -> set[int]:
-    """The file systems that hold no files but the kernel's."""
+    """The device numbers of the kernel's own file systems."""
     found = set()
     for place in ("/proc", "/sys"):
         with contextlib.suppress(OSError):
@@ -190,7 +193,11 @@ def _kernels() -> set[int]:
 
 
 def _unsized(file: int, path: Path) -> bytes:
-    """What is in an open file whose size says nothing; only of one that ends soon and can be read at once."""
+    """Read an open file whose size is unreliable.
+
+    Raises:
+        _EndlessError: If it does not end within :data:`_UNSIZED` bytes, or has no content at the moment.
+    """
     content = b""
     try:
         while len(content) <= _UNSIZED and (read := os.read(file, _UNSIZED)):
@@ -203,7 +210,7 @@ def _unsized(file: int, path: Path) -> bytes:
 
 
 def files_of(path: Path) -> Iterator[Path]:
-    """The regular files of a directory, links to some included; of a file, itself."""
+    """Yield the regular files in a directory, including symbolic links to files; for a file, the file itself."""
     if not path.is_dir():
         yield path
         return

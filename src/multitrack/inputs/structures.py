@@ -1,4 +1,4 @@
-"""Structured objects as the mappings that they stand for: dataclasses, models, namespaces, small data frames."""
+"""Convert structured objects to mappings: dataclasses, models, namespaces, small data frames."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger("multitrack")
 
 
 def mapping_of(value: Any) -> Mapping[Any, Any] | None:
-    """The mapping that a structured object stands for, or ``None`` if it is none.
+    """Convert a structured object to a mapping; None for any other object.
 
     Raises:
-        ValueError: A field of it was never set.
+        ValueError: If a field of the object was never set.
     """
     kind = type(value)
     if issubclass(kind, Mapping):
@@ -44,19 +44,19 @@ def mapping_of(value: Any) -> Mapping[Any, Any] | None:
 
 
 def is_namespace(value: Any) -> bool:
-    """Whether it is the ``Namespace`` of a command line's parser."""
-    argparse: Any = sys.modules.get("argparse")  # whoever has one has imported it
+    """Return True if the value is an ``argparse.Namespace``."""
+    argparse: Any = sys.modules.get("argparse")  # imported if there is a Namespace
     return argparse is not None and issubclass(type(value), argparse.Namespace)
 
 
 def _pydantic_extra(value: Any) -> dict[str, Any] | None:
-    """Fields of a pydantic model or dataclass, computed ones and extra ones too; ``None`` for other objects."""
+    """The fields of a pydantic model or dataclass, including computed and extra fields; None for other objects."""
     kind: Any = type(value)
     pydantic: Any = sys.modules.get("pydantic")
     if pydantic is None:
         return None
     if issubclass(kind, getattr(pydantic, "BaseModel", ())):
-        if not defines(kind, "__pydantic_fields__") and not hasattr(kind, "model_fields"):  # of pydantic 1
+        if not defines(kind, "__pydantic_fields__") and not hasattr(kind, "model_fields"):  # a model of pydantic 1
             return dict(vars(value))
         return _fields(value, kind.model_fields) | (value.__pydantic_extra__ or {}) | _computed(value)
     version_1: Any = sys.modules.get("pydantic.v1")
@@ -69,12 +69,12 @@ def _pydantic_extra(value: Any) -> dict[str, Any] | None:
 
 
 def _computed(value: Any) -> dict[str, Any]:
-    """The computed fields of a pydantic object, which ``model_dump`` has as well; those that raise are left out."""
+    """The computed fields of a pydantic object, as in ``model_dump``; those that raise are left out with a warning."""
     found = {}
     for name in value.__pydantic_decorators__.computed_fields:
         try:
             found[name] = getattr(value, name)
-        except Exception as error:  # noqa: BLE001 - code of the user's
+        except Exception as error:  # noqa: BLE001 - user code
             kind = type(value).__qualname__
             log.warning("multitrack: param left out: computed field %s.%s: %s", kind, name, error_text(error))
     return found

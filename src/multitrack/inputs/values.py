@@ -1,8 +1,9 @@
-"""From scalars and arrays of any library to plain numbers, told by their type.
+"""Convert scalars and arrays of any library, recognized by their type, to plain numbers.
 
-Nothing here imports numpy, TensorFlow, JAX or torch: whoever holds one of their arrays has imported them. An object is
-asked for its values only where its class is one of numpy's or torch's, or defines one of the array protocols. No
-attribute of any other object is looked up, as what it does when asked nobody knows: ``detach`` closes a stream.
+Nothing here imports numpy, TensorFlow, JAX or torch: if there is one of their arrays, the library is imported already.
+An object is asked for its values only if its class is one of numpy's, torch's or TensorFlow's, or defines one of the
+array protocols. No attribute of any other object is accessed, because that may have side effects: a stream's ``detach``
+closes it.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from multitrack.records import number_to_json
 
 Number = int | float
 
-#: What a class defines whose objects can be read as an array (numpy, "Interoperability with NumPy"; data-apis.org).
+#: Names of the array protocols (numpy, "Interoperability with NumPy"; data-apis.org).
 _PROTOCOLS: Final = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__")
 
 
 def to_number(value: Any, name: str) -> Number:
-    """A scalar of any library and dtype as a Python ``int`` or ``float``.
+    """Convert a scalar of any library and dtype to a Python ``int`` or ``float``.
 
     Args:
         value: A Python, numpy, TF, JAX or torch scalar, or an array of exactly one element.
-        name: The metric, for the message.
+        name: The metric, for messages.
 
     Raises:
-        TypeError: It is not one real number.
+        TypeError: If it is not a single real number.
     """
     kind = type(value)
     if kind is float or kind is int:
@@ -46,7 +47,7 @@ def to_number(value: Any, name: str) -> Number:
         if array is not None:
             shape = array.shape
             plain = _only_element(array)
-    except Exception as error:  # whatever a library raises for a tensor without a value
+    except Exception as error:  # libraries raise anything for a tensor without a value
         raise TypeError(f"metric {name!r} has no value yet: {shown(value)} ({error_text(error)})") from error
     if plain is None:
         hint = " (log_list_metric takes several)" if shape or issubclass(kind, (list, tuple)) else ""
@@ -55,9 +56,9 @@ def to_number(value: Any, name: str) -> Number:
 
 
 def plain_number(value: Any) -> Number | None:
-    """A number of Python's own kinds, subclasses included, or of a class that calls itself a real number."""
+    """Convert a Python number, of a subclass, ``Decimal`` or ``numbers.Real`` too; None for any other object."""
     kind = type(value)
-    if issubclass(kind, int):  # bool, too
+    if issubclass(kind, int):  # including bool
         return int.__index__(value)
     if issubclass(kind, float):
         return float.__float__(value)
@@ -78,18 +79,18 @@ def _only_element(array: Any) -> Number | None:
     if kind == "O":
         return plain_number(element)
     try:
-        return None if kind in "cmMSU" else float(element)  # of extension types such as bfloat16, too
+        return None if kind in "cmMSU" else float(element)  # including extension types such as bfloat16
     except (TypeError, ValueError):
         return None
 
 
 def to_numbers(values: Any, name: str) -> list[int | float | str]:
-    """A list metric's values as the journal holds them.
+    """Convert a list metric's values to their journal form.
 
-    Arrays and floats take the way without a Python loop; a scalar counts as a list of one.
+    Arrays and lists of floats are converted without a Python loop; a scalar counts as a list of one.
 
     Raises:
-        TypeError: Something in it is no real number, or it has more than one dimension.
+        TypeError: If an item is not a real number, or there is more than one dimension.
     """
     kind = type(values)
     if issubclass(kind, (str, bytes, bytearray)):
@@ -102,11 +103,11 @@ def to_numbers(values: Any, name: str) -> list[int | float | str]:
         if array.ndim > 1:
             raise TypeError(f"list metric {name!r} must have one dimension, got shape {tuple(array.shape)}")
         return _from_array(array, name)
-    if issubclass(kind, (Mapping, io.IOBase)):  # a file would be read
+    if issubclass(kind, (Mapping, io.IOBase)):  # iterating a file would read it
         raise TypeError(f"list metric {name!r} must be numbers, got {shown(values)}")
     if issubclass(kind, Iterable):
         found = list(values)
-        if set(map(type, found)) == {float} and _all_finite(found):  # as losses are, ten times as quick
+        if set(map(type, found)) == {float} and _all_finite(found):  # the usual case, ten times as fast
             return found
         return [number_to_json(to_number(value, name)) for value in found]
     return [number_to_json(to_number(values, name))]
@@ -127,23 +128,23 @@ def _from_array(array: Any, name: str) -> list[int | float | str]:
 
 
 def _all_finite(values: list[float]) -> bool:
-    """Whether no value is NaN or infinite: a sum of finite doubles may overflow, so only a finite sum counts."""
+    """Return True if the sum is finite, and so every value; False also if a sum of finite values overflows."""
     total = sum(values)
     return total - total == 0.0
 
 
 def as_array(value: Any) -> Any:
-    """The numpy array behind an object whose class says that it is an array; ``None`` for every other.
+    """Convert an object whose class is an array type to a numpy array; None for any other object.
 
     Raises:
-        Exception: Its library cannot give its values, such as those of a tensor that is being traced.
+        Exception: If the library cannot provide the values, such as those of a tensor that is being traced.
     """
     kind = type(value)
     numpy: Any = sys.modules.get("numpy")
     if numpy is None:
         return None
     if _is_numpy(kind):
-        if issubclass(kind, numpy.ma.MaskedArray):  # what it hides is no number
+        if issubclass(kind, numpy.ma.MaskedArray):  # masked elements become NaN
             return value.astype(float).filled(math.nan)
         return numpy.asarray(value)
     torch: Any = sys.modules.get("torch")
@@ -154,32 +155,32 @@ def as_array(value: Any) -> Any:
         return found.numpy()
     tensorflow: Any = sys.modules.get("tensorflow")
     if tensorflow is not None and issubclass(kind, getattr(tensorflow, "Variable", ())):
-        return numpy.asarray(value.numpy())  # a distributed one has none of the protocols
+        return numpy.asarray(value.numpy())  # a distributed variable has none of the protocols
     protocol = next((name for name in _PROTOCOLS if defines(kind, name)), None)
     if protocol is None:
         return None
     if protocol == "__array__":
-        return numpy.asarray(kind.__array__(value))  # numpy itself would pass arguments that many do not take
+        return numpy.asarray(kind.__array__(value))  # numpy would pass arguments that many classes do not accept
     return numpy.from_dlpack(value) if protocol == "__dlpack__" else numpy.asarray(value)
 
 
 def _is_numpy(kind: type) -> bool:
-    """Whether this is one of numpy's arrays or scalars, or derived from one."""
+    """Return True if a type is numpy's array or scalar type, or derives from one."""
     numpy: Any = sys.modules.get("numpy")
     classes = tuple(filter(None, (getattr(numpy, "ndarray", None), getattr(numpy, "generic", None))))
     return issubclass(kind, classes)
 
 
 def defines(kind: type, name: str) -> bool:
-    """Whether a class or one that it derives from defines a name; runs no code of theirs."""
+    """Return True if a class or one of its bases defines a name; runs none of their code."""
     return any(name in vars(cls) for cls in kind.__mro__)
 
 
 def to_seconds(value: Any, name: str) -> float:
-    """A time to wait.
+    """Convert a number of seconds to ``float``.
 
     Raises:
-        TypeError: It is no number.
+        TypeError: If it is not a number.
     """
     try:
         return float(to_number(value, name))

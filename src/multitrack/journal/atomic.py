@@ -1,4 +1,4 @@
-"""Write files so that a reader sees the old one or the new one, whole."""
+"""Write files atomically: a reader sees the whole old file or the whole new one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import msgspec
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:
-    """Write ``value`` as a file, whole."""
+    """Write ``value`` as indented JSON, atomically."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole."""
+    """Write a file atomically: a reader sees the whole old file or the whole new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -28,12 +28,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write a file that somebody asked for, whole, with the permissions of their umask.
+    """Write a file that the user asked for, atomically, with the permissions of the umask.
 
-    Into what is there and no file, such as ``/dev/stdout``, it is written as it is.
+    An existing path that is no regular file, such as ``/dev/stdout``, is written directly.
 
     Raises:
-        OSError: It cannot be written; names the file.
+        OSError: If the file cannot be written; the error names ``path``.
     """
     try:
         if path.exists() and not path.is_file():
@@ -41,5 +41,5 @@ def write_output(path: Path, content: bytes) -> None:
         else:
             write_whole(path, content, 0o666)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # what was asked for, not the draft
+        error.filename, error.filename2 = str(path), None  # the requested path, not the draft's
         raise

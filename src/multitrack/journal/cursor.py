@@ -1,4 +1,4 @@
-"""Reading one run's journal, as far as it goes and on from there: what is damaged is passed over, and counted."""
+"""Read one run's journal, and continue as it grows; damaged lines are skipped and counted."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ log = logging.getLogger("multitrack")
 
 
 class Cursor:
-    """Reads one run's journal from its start, as far as it goes, and on from there as it grows.
+    """A reader of one run's journal, from its start to its current end, and on from there as it grows.
 
-    What is read comes resolved: ordinals, list indexes and repeats follow from the records before, so a
-    cursor always starts at the beginning, and whoever resumes at a position passes over what lies before.
+    Records are returned with their derived fields. Ordinals, list indexes and repeats depend on the earlier records,
+    so a cursor always starts at the beginning. A caller that resumes at a position skips the records before it.
 
     Args:
         directory: The run's directory.
-        resolved: Without it, what is read comes as it stands on disk, for whoever needs nothing that follows from the
-            records before; that costs half.
+        resolved: False to return records as they are on disk, without derived fields; takes half the time.
 
     Attributes:
-        position: How many lines of the run were read.
-        damaged: Ordinal and reason of each line that is no record.
-        ended: How the run ended, as far as was read.
-        segment: The segment being read, from 1.
+        position: Number of lines of the run read so far.
+        damaged: Ordinal and reason of each line that is not a valid record.
+        ended: The run's end, as far as it was read; ``None`` if the run has not ended or was resumed.
+        segment: The 1-based number of the segment being read.
         last_time: The latest time of any record read (ms).
     """
 
@@ -43,10 +42,10 @@ class Cursor:
         self._resolver = Resolver() if resolved else None
         self.segment = 1
         self._offset = 0
-        self._promised = 0  # further parts of a list that are known to be complete
+        self._promised = 0  # remaining parts of a list that is known to be complete
 
     def read(self, max_records: int = 2000, max_bytes: int = 1 << 20) -> list[Record]:
-        """The next records, at most about that many and that many bytes; empty at the end for now.
+        """Read the next records, up to about the given number and bytes; empty at the current end.
 
         Damaged lines are left out and noted in ``damaged``; they keep their ordinal.
         """
@@ -55,7 +54,7 @@ class Cursor:
             path = segment_path(self.directory, self.segment)
             try:
                 with path.open("rb") as file:
-                    closed = not is_held(path)  # asked before reading, so that nothing is missed after it
+                    closed = not is_held(path)  # checked before reading, so that no later line is missed
                     file.seek(self._offset)
                     advanced = self._read_from(file, closed, found, max_records, max_bytes)
             except FileNotFoundError:
@@ -65,15 +64,15 @@ class Cursor:
         return found
 
     def at_end(self) -> bool:
-        """Whether the journal is closed and everything in it was read."""
+        """Return True if the journal is closed and was read completely."""
         path = segment_path(self.directory, self.segment)
         if is_held(path) or segment_path(self.directory, self.segment + 1).exists():
             return False
-        # A torn tail of a closed segment was never acknowledged; it is read as damage before we come here.
+        # The torn last line of a closed segment was never acknowledged; it has been read as damage by now.
         return self._offset >= path.stat().st_size
 
     def at_rest(self) -> bool:
-        """A cheap look whether there is nothing to do for now: all was read, and its writer lives."""
+        """Return True if there is nothing to read for now: all was read, and the writer lives. A cheap check."""
         path = segment_path(self.directory, self.segment)
         return path.stat().st_size <= self._offset and is_held(path)
 
@@ -86,7 +85,7 @@ class Cursor:
         return True
 
     def _read_from(self, file: BinaryIO, closed: bool, found: list[Record], max_records: int, max_bytes: int) -> bool:
-        """Read whole lines into ``found``; whether the cursor moved."""
+        """Read whole lines into ``found``; return True if the cursor moved."""
         start = self._offset
         for line in file:
             record: Record | None = None
@@ -127,7 +126,7 @@ class Cursor:
         self.position += 1
 
     def _is_complete(self, record: ListMetric, closed: bool) -> bool | None:
-        """Whether all parts of this part's list stand there, as contiguous lines; ``None``: not yet."""
+        """Check that all parts of this list are contiguous lines of the segment; None if more may be written."""
         if record.part > 1:
             self._promised -= 1
             return self._promised >= 0

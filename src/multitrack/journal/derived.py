@@ -1,8 +1,8 @@
-"""What follows from the records before: ordinals, indexes, repeats.
+"""Derive ordinals, indexes and repeats from the earlier records.
 
-None of this stands in the journal, because forked processes write segments of their own without knowing
-each other's counts. It is decided from the journal alone, in its one order, so every reader and every
-redelivery decides the same.
+These fields are not in the journal, because forked processes write segments of their own without knowing
+each other's counts. They depend only on the journal and its one order, so every reader and every
+redelivery derives the same values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import force_setattr
 
 from multitrack.records import Lines, ListMetric, Metric, Record
 
-#: Points remembered to tell repeats, at least half of it; a repeat has the same millisecond, so it is never far behind.
+#: Maximum number of points remembered to detect repeats. A repeat has the same millisecond, so it comes soon after.
 WINDOW: Final = 1 << 14
 
 LARGEST: Final = sys.float_info.max
@@ -23,10 +23,11 @@ _Point = tuple[str, int, float | None]
 
 
 class Resolver:
-    """Fills in the fields that do not stand on disk, and tells true repeats of a point apart.
+    """Fills in the fields that are not on disk, and makes repeated points distinct.
 
-    MLflow keeps a point under (key, step, ms, value) and merges equal ones. Where all four repeat as the doubles that
-    it keeps, the later record's time moves on by a millisecond, here, so that every tracker sees the same times.
+    MLflow identifies a point by (key, step, ms, value) and merges equal ones, with values as doubles. If all four
+    repeat, the later record's time is moved on by a millisecond. That is done here, so that every tracker gets the
+    same times.
     """
 
     def __init__(self) -> None:
@@ -34,13 +35,13 @@ class Resolver:
         self._series: set[str] = set()
         self._lines = 0
         self._written: dict[str, int] = {}
-        # The time of each point: those met last, and those before them. Dropping the older half at once costs nothing,
-        # and every lane holds them, so there are not many.
+        # The time of each point, in two generations. Dropping the older one at once costs nothing. The number is
+        # limited, because every lane holds its own.
         self._newer: dict[_Point, int] = {}
         self._older: dict[_Point, int] = {}
 
     def resolve(self, record: Record, ordinal: int) -> None:
-        """Fill in a record's derived fields; it must not have been resolved before."""
+        """Fill in the derived fields of a record that has not been resolved yet."""
         force_setattr(record, "ordinal", ordinal)
         if type(record) is Metric:
             if record.step is None:
@@ -79,7 +80,7 @@ class Resolver:
                 time = last + 1
             newer[point] = time
         if time != record.time:
-            for key, value in record.numbers.items():  # those before the one that moved
+            for key, value in record.numbers.items():  # also the points before the one that moved the time
                 newer[key, step, as_double(value)] = time
             force_setattr(record, "time", time)
         if len(newer) > WINDOW // 2:
@@ -87,7 +88,7 @@ class Resolver:
 
 
 def as_double(value: float) -> float | None:
-    """The finite double that a tracker without infinities and exact integers makes of a number; ``None`` of a NaN."""
+    """Convert a number as a tracker without infinities and big integers does: to a finite double, or None for NaN."""
     if value != value:
         return None
     try:

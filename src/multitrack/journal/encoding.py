@@ -10,15 +10,15 @@ from multitrack.records import AnyRecord, ListMetric, Metric, Record, number_fro
 
 
 def encode(record: Record) -> bytes:
-    """One journal line, with its newline."""
+    """Encode a record as one journal line, with its newline."""
     return to_json(record) + b"\n"
 
 
 def decode(line: bytes) -> AnyRecord:
-    """The record of one line, its numbers resolved.
+    """Decode the record of one line; number strings become numbers.
 
     Raises:
-        ValueError: The line is no record (torn, damaged, or of a later format).
+        ValueError: If the line is not a valid record (torn, damaged, or of a later format).
     """
     record = _decoder.decode(line)
     if type(record) is Metric:
@@ -31,7 +31,7 @@ def decode(line: bytes) -> AnyRecord:
 
 
 def decode_or_none(line: bytes) -> AnyRecord | None:
-    """Like :func:`decode`, but ``None`` for a line that is no record."""
+    """Like :func:`decode`, but return None for a line that is not a valid record."""
     try:
         return decode(line)
     except (ValueError, RecursionError):
@@ -40,9 +40,9 @@ def decode_or_none(line: bytes) -> AnyRecord | None:
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
-#: For many lines at once; what it gives still has the strings of :func:`number_to_json`.
+#: Decodes many lines at once; leaves the number strings of :func:`number_to_json` as they are.
 plain_decoder: Final = _decoder
-#: What each kind is called on disk.
+#: The name of each kind of record on disk.
 TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "trained", "lost", "end")
-#: A record as JSON, without its newline: for the recording calls, where one call of a function more can be measured.
+#: Encodes a record without its newline; for the recording calls, where one more function call is measurable.
 to_json: Final = _encoder.encode

@@ -1,7 +1,8 @@
-"""Power loss: with ``fsync = seconds``, what was recorded is put on the medium that often, by a thread of its own.
+"""Protect records against power loss: with ``fsync = seconds``, a thread syncs the journal at that interval.
 
-Without it a record outlives every process, not a power cut before the kernel wrote it out (Linux does so within some
-30 seconds). The thread only holds up a recording call that meets it in the file system; the docs say what that costs.
+Without it a record survives the death of every process, but not a power cut before the kernel has written it out
+(Linux does so within about 30 seconds). The thread delays a recording call only if both meet in the file system; see
+docs/performance.md for the cost.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ _thread: threading.Thread | None = None
 
 
 def keep_durable(writer: Writer, seconds: float) -> None:
-    """Put what ``writer`` writes on the medium every ``seconds``, until it is closed; its first records now.
+    """Sync the records of ``writer`` to disk now, and every ``seconds`` until it is closed.
 
     Args:
         writer: The open segment.
-        seconds: How much a power cut may cost at most.
+        seconds: Maximum age of records that a power cut may lose.
     """
     global _thread
     for path in (writer.directory, writer.directory.parent, writer.directory.parent.parent):
-        put_on_medium(path)  # names are directories' to keep
+        put_on_medium(path)  # a file's name is durable only once its directory is synced
     writer.put_on_medium()
     with _lock:
         _writers[writer] = seconds
@@ -43,7 +44,7 @@ def keep_durable(writer: Writer, seconds: float) -> None:
 
 
 def put_on_medium(path: Path) -> None:
-    """``fsync`` a file or directory; what goes wrong is said."""
+    """``fsync`` a file or directory; log a warning if that fails."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -65,7 +66,7 @@ def _work() -> None:
                 writer.put_on_medium()
                 last[writer] = time.monotonic()
         pause = min(due.values(), default=1.0)
-        del due  # holds writers that are closed by now
+        del due  # it would keep closed writers alive
         time.sleep(pause)
 
 

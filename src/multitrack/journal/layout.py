@@ -1,13 +1,13 @@
-"""Find the runs of a journal on disk, and refuse what does not belong there.
+"""Find the runs of a journal on disk, and refuse symbolic links there.
 
 A journal's directory looks like this::
 
     .multitrack/
-      courier-<pid>.log               what trackers' SDKs print while delivering
+      courier-<pid>.log               output of the trackers' SDKs during delivery
       runs/<run id>/
         manifest.json                 the manifest
         000001.jsonl, 000002.jsonl    the segments
-        lanes/<backend>.json          how far that backend is, and how it fares
+        lanes/<backend>.json          delivery state of that backend
         lanes/<backend>/              the backend's own notes
 
 A directory without a manifest is no run yet. Everything is readable by its owner alone.
@@ -24,15 +24,15 @@ from multitrack.errors import JournalError
 
 
 def runs_directory(journal: Path) -> Path:
-    """Where the journal at ``journal`` keeps its runs."""
+    """The directory of the runs of the journal at ``journal``."""
     return journal / "runs"
 
 
 def check_links(directory: Path) -> None:
-    """Refuse a run's directory with symbolic links, which we never make and which lead out of it.
+    """Refuse a run's directory that contains symbolic links: multitrack never makes any, and they lead out of it.
 
     Raises:
-        JournalError: There is one, or the directory cannot be read.
+        JournalError: If there is a symbolic link, or the directory cannot be read.
     """
     try:
         paths = [directory, *directory.rglob("*")]
@@ -44,14 +44,14 @@ def check_links(directory: Path) -> None:
 
 
 def run_directories(journal: Path) -> Iterator[Path]:
-    """The directories of all runs in a journal, oldest id first.
+    """The directories of all runs in a journal, sorted by run id.
 
     Raises:
-        JournalError: The journal cannot be read.
+        JournalError: If the journal cannot be read.
     """
     runs = runs_directory(journal)
     try:
-        names = sorted(os.listdir(runs))  # noqa: PTH208 - thousands of runs, and a path for each takes its time
+        names = sorted(os.listdir(runs))  # noqa: PTH208 - a Path for each of thousands of runs is slow
     except OSError as error:
         raise cannot_read(runs, error) from error
     for name in names:
@@ -60,23 +60,23 @@ def run_directories(journal: Path) -> Iterator[Path]:
 
 
 def is_run(directory: str | Path) -> bool:
-    """Whether a directory has a manifest, or may have one that this user cannot see."""
+    """Return True if a directory has a manifest, or may have one that this user cannot access."""
     try:
         return stat.S_ISREG(os.stat(f"{directory}/manifest.json").st_mode)  # noqa: PTH116 - as above
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True  # whoever reads it says why that cannot be
+        return True  # reading the manifest later raises the reason
 
 
 def cannot_read(path: Path, trouble: OSError) -> JournalError:
-    """A trouble of the machine, with what could not be read, and whose it is."""
+    """Convert an OSError to a JournalError that names the path and, if access was denied, its owner."""
     owner = f"; it belongs to {_owner(path)}" if isinstance(trouble, PermissionError) else ""
     return JournalError(trouble.errno, f"cannot read {path}: {trouble.strerror}{owner}")
 
 
 def _owner(path: Path) -> str:
-    """Who owns a path, or the nearest of the directories around it that can be seen."""
+    """The owner of a path, or of its nearest parent that can be accessed."""
     for place in (path, *path.parents):
         try:
             return f"user {place.owner()}"

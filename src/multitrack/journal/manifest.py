@@ -20,12 +20,12 @@ from multitrack.records import Segment
 
 log = logging.getLogger("multitrack")
 
-#: What stands for bytes that are no UTF-8 (PEP 383).
+#: Surrogates that stand for bytes that are not valid UTF-8 (PEP 383).
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 
 class GitState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The repository that the training's source stands in."""
+    """The git repository of the training's source."""
 
     commit: str
     branch: str | None = None
@@ -35,22 +35,22 @@ class GitState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a run came from.
+    """The origin of a run: user, host, program, packages and source.
 
     Attributes:
         user: Login name.
         host: Host name.
-        pid: The training process.
+        pid: Process id of the training process.
         cwd: Its working directory.
         program: Absolute path of the script, or ``None`` in a notebook or shell.
-        command: ``sys.argv`` as it was.
-        executable: The Python interpreter's path.
+        command: The command line of the interpreter, ``sys.orig_argv``, redacted.
+        executable: Path of the Python interpreter.
         python: Its version.
         platform: The operating system.
-        git: The source's repository, where there is one.
+        git: The source's repository, if there is one.
         packages: Version of each installed distribution.
-        urls: Of those that were installed from a directory, an archive or a repository: from which (PEP 610).
-        complete: False while the slower facts are still being gathered.
+        urls: Source URLs of distributions installed from a directory, an archive or a repository (PEP 610).
+        complete: False while the facts that take longer, git and packages, are still being gathered.
     """
 
     user: str
@@ -72,10 +72,10 @@ class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A backend of a run: how to load it, and its options without secrets.
 
     Attributes:
-        name: What the config calls it.
-        load: How it is found: a name or an import path.
-        options: Its options; bytes of a path that are no UTF-8 as visible escapes.
-        paths: Those options again whose text was altered so, as their bytes.
+        name: The backend's name in the config.
+        load: The name or import path to load it by.
+        options: Its options; bytes of a path that are not valid UTF-8 become visible escapes.
+        paths: The original bytes of the options that were escaped.
     """
 
     name: str
@@ -85,7 +85,7 @@ class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(cls, name: str, load: str, options: Mapping[str, Any]) -> BackendEntry:
-        """An entry whose options can be written as they are given."""
+        """Create an entry whose options can be written as JSON."""
         paths = {
             key: os.fsencode(value)
             for key, value in options.items()
@@ -96,24 +96,24 @@ class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options as they were given."""
+        """The original options, with unescaped paths."""
         return {**self.options, **{key: os.fsdecode(path) for key, path in self.paths.items()}}
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a run is.
+    """The identity of a run: its names, origin, parent and backends.
 
     Attributes:
-        id: Unique within the journal; letters, digits, ``-`` and ``_``.
+        id: The run id, unique within the journal; letters, digits, ``-`` and ``_``.
         project: The project it belongs to.
-        name: For people; any Unicode.
-        created: Milliseconds since the epoch.
-        context: Where it came from; ``None`` for a child, which refers to its parent's.
+        name: Readable name; any Unicode.
+        created: Start time in milliseconds since the epoch.
+        context: The run's origin; ``None`` for a child, which shares its parent's.
         parent: The parent's run id.
         group: Label that groups runs across parents.
         notes: Free text.
-        backends: Where it is delivered, by backend name.
-        redacted: How many values were redacted here.
+        backends: The backends it is delivered to.
+        redacted: Number of redacted values in the manifest.
         format: Version of this file's format.
     """
 
@@ -130,7 +130,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int = 1
 
     def __post_init__(self) -> None:
-        # Both become parts of paths and of trackers' queries, and a manifest may have been sent by somebody else.
+        # Both ids become parts of paths and of tracker queries, and a manifest may come from somebody else.
         for run_id in (self.id,) if self.parent is None else (self.id, self.parent):
             check_run_id(run_id)
 
@@ -141,10 +141,11 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of the run in ``directory``; from its journal, where the file is damaged.
+    """Read the manifest of the run in ``directory``; if the file is damaged, its copy in the journal.
 
     Raises:
-        JournalError: It is missing, cannot be read, or is damaged like the journal's segments.
+        JournalError: If the file is missing or cannot be read, belongs to another run, or is damaged together with
+            its copies in the journal.
     """
     path = directory / "manifest.json"
     try:
@@ -165,7 +166,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def _kept_in_journal(directory: Path) -> Manifest | None:
-    """The manifest as the newest segment that can be read says it: without what was gathered after the start."""
+    """The copy of the manifest in the newest readable segment; it lacks the facts gathered after the start."""
     for path in sorted(directory.glob("[0-9]*.jsonl"), reverse=True):
         try:
             with path.open("rb") as file:
@@ -181,7 +182,7 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
 
 
 def context_of(directory: Path, manifest: Manifest) -> Context | None:
-    """Where the run came from: its own context, or the nearest ancestor's."""
+    """The run's own context, or the nearest ancestor's; None if an ancestor's manifest cannot be read."""
     seen = {manifest.id}
     while manifest.context is None and manifest.parent is not None and manifest.parent not in seen:
         seen.add(manifest.parent)

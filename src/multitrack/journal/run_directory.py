@@ -1,4 +1,4 @@
-"""Make the directory of a run, and leave nothing of it where the run does not start."""
+"""Make the directory of a run, and remove it again if the run does not start."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from multitrack.journal.segments import segment_path
 
 @contextlib.contextmanager
 def made(directory: Path) -> Iterator[None]:
-    """Make a run's directory, and those above it that are missing, for their owner alone; not if what follows fails.
+    """Make a run's directory and its missing parents; remove them if the block raises.
 
-    A directory that was there keeps its permissions: it may be one that the user shares, such as ``.`` or a home.
+    The journal and the directories in it are private to their owner. An existing directory keeps its permissions: it
+    may be shared, such as ``.`` or a home.
+
+    Raises:
+        JournalError: If a directory cannot be made, or the run's belongs to another user.
     """
     runs, journal = directory.parent, directory.parent.parent
     made: list[Path] = []
@@ -42,18 +46,18 @@ def made(directory: Path) -> Iterator[None]:
 
 
 def _remove(made: Sequence[Path], directory: Path) -> None:
-    """Remove the directories that were made for a run that did not start, as far as nobody else uses them."""
+    """Remove the directories made for a run that did not start, unless another run uses them."""
     if directory in made:
         for name in ("lock", "manifest.json", segment_path(directory, 1).name):
-            with contextlib.suppress(OSError):  # it did not come so far
+            with contextlib.suppress(OSError):  # not written yet
                 (directory / name).unlink()
     for path in reversed(made):
-        with contextlib.suppress(OSError):  # no longer empty: somebody else's run is there
+        with contextlib.suppress(OSError):  # not empty: another run is there
             path.rmdir()
 
 
 def _check_owner(path: Path) -> None:
-    """In a directory that several users may write, another one may have put something in a run's place."""
+    """Refuse a path of another user, who may have planted it in a directory that several users can write."""
     found = path.lstat()
     if found.st_uid != os.geteuid() and (os.geteuid() != 0 or stat.S_ISLNK(found.st_mode)):
         raise PermissionError(errno.EPERM, f"{path} belongs to another user")

@@ -1,4 +1,4 @@
-"""Run ids: made, checked, and read for the time in them."""
+"""Make and check run ids, and read the time in them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def is_run_id(text: str) -> bool:
-    """Whether this can be a run's id."""
+    """Return True if the text is a valid run id."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 def check_run_id(run_id: Any) -> str:
-    """A run id that is safe as a directory's name and in every tracker.
+    """Check that a run id is safe as a directory name and in every tracker; return it as a plain ``str``.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It holds anything but letters, digits, ``-`` and ``_``, or is longer than 64.
+        TypeError: If it is not a string.
+        ValueError: If it is not 1 to 64 ASCII letters, digits, ``-`` and ``_``, beginning with a letter or digit.
     """
     if not isinstance(run_id, str):
         raise TypeError(f"run_id must be a string, got {type(run_id).__qualname__}")
@@ -34,19 +34,19 @@ def check_run_id(run_id: Any) -> str:
 
 
 def new_run_id() -> str:
-    """A run id that is unique and sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
+    """Make a unique run id that sorts by time (UTC, with milliseconds): ``20261121-025828-417-5f3a9c``."""
     global _last_id_time  # ids of one process sort in their order even within a millisecond
     _last_id_time = max(_last_id_time + 1, time.time_ns() // 1_000_000)
     return f"{text_of_time(_last_id_time)}-{os.urandom(3).hex()}"
 
 
 def text_of_time(milliseconds: int) -> str:
-    """A time (ms since the epoch) as it begins a run's id."""
+    """Format a time (ms since the epoch) as the prefix of a run id."""
     seconds, milliseconds = divmod(milliseconds, 1000)
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{milliseconds:03}"
 
 
 def time_in_id(run_id: str) -> str | None:
-    """The time that begins an id which :func:`new_run_id` made; ``None`` for one of somebody's own."""
+    """The time prefix of an id made by :func:`new_run_id`; None for any other id."""
     match = _MADE_ID.fullmatch(run_id)
     return match and match[1]

@@ -1,4 +1,4 @@
-"""Readable random names for runs that were given none."""
+"""Make readable random names for runs without a name."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _NOUNS: Final = [
 
 
 def random_name() -> str:
-    """Such as ``brisk-harbor-417``; training's random seed neither decides it nor is moved by it."""
+    """Make a random name such as ``brisk-harbor-417``; neither uses nor changes the training's random state."""
     rest = int.from_bytes(os.urandom(8), "big")
     rest, adjective = divmod(rest, len(_ADJECTIVES))
     rest, noun = divmod(rest, len(_NOUNS))

@@ -1,7 +1,7 @@
-"""The files of one run's journal, and who holds them.
+"""The segment files of one run's journal, and their locks.
 
 A segment's file is held under an exclusive ``flock`` for as long as its writer lives. The lock belongs to the open
-file, so it goes with the process however that ends, and a forked child that closes its copy leaves it alone.
+file: it is released however the process ends, and stays when a forked child closes its copy of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import cannot_read
 from multitrack.records import Segment
 
-#: Seconds that a run whose writer is dead may be held by what that had just forked.
+#: Maximum seconds to wait for a lock still held by a process that the dead writer had just forked.
 FORKED_LIMIT: Final = 2.0
 
 
@@ -29,12 +29,12 @@ def segment_path(directory: Path, number: int) -> Path:
 
 
 def last_segment(directory: Path) -> int:
-    """The number of the newest segment, 0 where there is none."""
+    """The number of the newest segment; 0 if there is none."""
     return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
 
 
 def is_held(path: Path) -> bool:
-    """Whether a live process holds this segment open for writing."""
+    """Return True if a live process holds this segment open for writing."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -46,7 +46,7 @@ def is_held(path: Path) -> bool:
 
 
 def is_live(directory: Path) -> bool:
-    """Whether a live process writes the run in ``directory``."""
+    """Return True if a live process writes the run in ``directory``."""
     return _held(directory) is not None
 
 
@@ -55,10 +55,10 @@ def _held(directory: Path) -> Path | None:
 
 
 def _held_by(directory: Path) -> str | None:
-    """Who writes the run: a process, or empty for this one; ``None``: nobody.
+    """The process that writes the run, in words; empty if it is this process, None if there is none.
 
-    A process that its writer had forked, to run a program in it, has the lock as well for the moment until that runs.
-    Where the writer is dead that moment is waited for.
+    A child that the writer forked to run a program also has the lock until it executes that program. If the writer is
+    dead, wait for that, at most :data:`FORKED_LIMIT` seconds.
     """
     deadline = time.monotonic() + FORKED_LIMIT
     while (held := _held(directory)) is not None:
@@ -78,13 +78,13 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's process
         pass
     return True
 
 
 def host_name() -> str:
-    """This machine's name; bytes that are no UTF-8 as visible escapes."""
+    """This machine's name; bytes that are not valid UTF-8 become visible escapes."""
     return os.fsencode(os.uname().nodename).decode("utf-8", "backslashreplace")
 
 
@@ -92,7 +92,7 @@ def check_readable(directory: Path, count: int) -> None:
     """Check that the first ``count`` segments of the run in ``directory`` can be read.
 
     Raises:
-        JournalError: One cannot.
+        JournalError: If one cannot be read.
     """
     for number in range(1, count + 1):
         path = segment_path(directory, number)
@@ -103,18 +103,18 @@ def check_readable(directory: Path, count: int) -> None:
 
 
 def cannot_write(directory: Path, trouble: OSError) -> JournalError:
-    """A trouble of the machine, with the run that it befell."""
+    """Convert an OSError to a JournalError that names the run."""
     reason = f"cannot write the journal of run {directory.name}: {trouble.strerror}"
     return JournalError(trouble.errno, reason, str(directory))
 
 
 @contextlib.contextmanager
 def opening(directory: Path) -> Iterator[None]:
-    """Be the only one who opens a segment of this run just now.
+    """Hold the lock for opening a segment of this run.
 
     Raises:
-        RunInUseError: A live process writes the run.
-        JournalError: The directory cannot be read or written.
+        RunInUseError: If a live process writes the run.
+        JournalError: If the directory cannot be read or written.
     """
     fd = -1
     try:
@@ -126,8 +126,8 @@ def opening(directory: Path) -> Iterator[None]:
             raise cannot_write(directory, error) from error
         if writer == "":
             raise RunInUseError(
-                f"run {directory.name} is open in this process already ({directory}): go on with it "
-                "(multitrack.active_run(), or what start_run gave back), or end() it first"
+                f"run {directory.name} is open in this process already ({directory}): use that run "
+                "(multitrack.active_run(), or the one that start_run returned), or end() it first"
             )
         if writer:
             raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")

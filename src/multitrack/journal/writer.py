@@ -1,10 +1,10 @@
-"""The journal of one run: numbered segments of JSON Lines, appended by one writer, read by any number.
+"""Append to the journal of one run: numbered segments of JSON Lines, each with one writer and any number of readers.
 
-A record is on its way to the disk when :meth:`Writer.append` returns: one ``write(2)``, so that it survives
+When :meth:`Writer.append` returns, the record was handed to the kernel with one ``write(2)``, so it survives
 ``kill -9`` of every process. A segment's file is held under an exclusive ``flock`` for as long as its
-writer lives, which is how a reader tells a pause from a death. A reader goes on to the next segment only
-when the one before is closed, so the records of a run have one order, and a position in it is one number:
-how many lines of the run were read.
+writer lives. That is how a reader tells a paused writer from a dead one. A reader continues with the next segment only
+when the previous one is closed, so the records of a run have one order, and a position in it is one number:
+the number of lines read.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ PART_BYTES: Final = 1 << 20
 class Writer:
     """Appends to one segment, from one process; the caller holds a lock around each call.
 
-    A trouble of the machine (a full disk) is no mistake of the caller: it is said once, what is lost is counted, and
-    as soon as the machine takes records again that is said too, and written down as :class:`~multitrack.records.Lost`.
+    If writing fails (a full disk), nothing is raised: a warning is logged once, and lost records are counted. When
+    writing works again, that is logged, and a :class:`~multitrack.records.Lost` record is written.
 
     Args:
         directory: The run's directory.
-        not_before: No record will be stamped earlier than this (ms), so that a resumed run's times go on.
-        fork: Whether this process is a forked child of the run's writer.
-        manifest: What the run is, to be read from here should its own file be damaged.
+        not_before: Lower bound for the records' times (ms), so that a resumed run's times never go back.
+        fork: True if this process is a forked child of the run's writer.
+        manifest: A copy of the manifest for the first record, used if the manifest's file is damaged.
 
     Attributes:
         directory: The run's directory.
         number: The segment's number.
-        lost: How many records the machine did not take.
+        lost: Number of records that could not be written.
         last_time: Time of the last record (ms).
 
     Raises:
-        JournalError: The directory cannot be written.
+        JournalError: If the directory cannot be written.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Writer:
     ) -> None:
         self.last_time = not_before
         self.directory = directory
-        self._torn = False  # the last write was a short one: its line has no end
-        self._losing = 0  # records lost since the last one that was written
+        self._torn = False  # the last write was short: its line has no newline
+        self._losing = 0  # records lost since the last one written
         self._losing_since = 0
         self._durable = 0  # bytes that are on the medium
         self.lost = 0
@@ -80,7 +80,7 @@ class Writer:
             raise cannot_write(directory, error) from error
 
     def _create(self, directory: Path) -> tuple[int, int]:
-        # Locked under a name no reader looks at, then linked: nobody ever sees a segment without its lock.
+        # Locked under a name that readers ignore, then linked: no reader ever sees a segment without its lock.
         draft = directory / f".segment-{os.getpid()}-{time.monotonic_ns()}"
         fd = -1
         try:
@@ -104,18 +104,18 @@ class Writer:
         return number, fd
 
     def now(self) -> int:
-        """The time for the next record: milliseconds since the epoch, never before the last one."""
+        """The time for the next record, in milliseconds since the epoch; never before the last record's."""
         now = time.time_ns() // 1_000_000
         if now > self.last_time:
             self.last_time = now
         return self.last_time
 
     def append(self, record: Record) -> int:
-        """Write one record; gives back how many were written: 1, or 0 where the machine did not take it."""
+        """Write one record; return the number of records written: 1, or 0 if writing failed."""
         return self._write(to_json(record) + b"\n")
 
     def append_metric(self, values: dict[str, int | float | str], step: int | None) -> int:
-        """``append`` of a :class:`Metric` at the time of now; repeats :meth:`_write` to save a call."""
+        """Append a :class:`Metric` with the current time; duplicates :meth:`_write` to save a function call."""
         now = time.time_ns() // 1_000_000
         if now > self.last_time:
             self.last_time = now
@@ -129,14 +129,14 @@ class Writer:
         return 1 if written == len(line) else self._lose(None, written)
 
     def append_list(self, record: ListMetric) -> int:
-        """Write a list metric, in parts where it is longer than :data:`PART_BYTES`; gives back how many records."""
-        numbers = to_json(record.values)  # once: a long list is cut as it stands here
+        """Write a list metric, in parts if longer than :data:`PART_BYTES`; return the number of records written."""
+        numbers = to_json(record.values)  # encoded once: a long list is cut as JSON text
         if len(numbers) <= PART_BYTES:
             return self.append(structs.replace(record, values=Raw(numbers)))
         pieces = _pieces(numbers)
         for i, piece in enumerate(pieces, start=1):
             if not self.append(structs.replace(record, values=piece, part=i, parts=len(pieces))):
-                return 0  # the parts before it count for nothing
+                return 0  # readers ignore an incomplete list, so the earlier parts do not count
         return len(pieces)
 
     def _write(self, line: bytes) -> int:
@@ -149,9 +149,9 @@ class Writer:
         return 1 if written == len(line) else self._lose(None, written)
 
     def _write_again(self, line: bytes) -> int:
-        """See whether the machine takes records again."""
-        # One write with the record, so that a nearly full disk does not say so again and again; the total, so that
-        # it may stand there twice. What follows a torn line begins on a line of its own.
+        """Try to write again after a failure, with a ``Lost`` record before the line."""
+        # One write for both, so that a nearly full disk does not warn again and again. ``Lost`` has the total, so it
+        # may be repeated. After a torn line, start on a new one.
         lost = Lost(time=self.last_time, total=self.lost, since=self._losing_since)
         line = (b"\n" if self._torn else b"") + to_json(lost) + b"\n" + line
         try:
@@ -168,7 +168,7 @@ class Writer:
         return 1
 
     def _lose(self, trouble: OSError | None, written: int) -> int:
-        """Count a record that the machine did not take, or took ``written`` bytes of; always 0."""
+        """Count a record of which only ``written`` bytes could be written; always return 0."""
         self._torn = self._torn or written > 0
         self.lost += 1
         if not self._losing:
@@ -183,11 +183,11 @@ class Writer:
         return 0
 
     def put_on_medium(self) -> None:
-        """``fsync`` what was written, from any thread; what goes wrong is said once."""
+        """``fsync`` the segment, from any thread; log a failure once."""
         try:
-            fd = os.dup(self._fd)  # a number that nobody closes and reuses meanwhile
+            fd = os.dup(self._fd)  # a descriptor that no other thread closes meanwhile
         except OSError:
-            return  # closed, by an end that did this itself
+            return  # closed by the run's end, which has synced it
         try:
             size = os.fstat(fd).st_size
             if size != self._durable:
@@ -201,14 +201,14 @@ class Writer:
             os.close(fd)
 
     def close(self) -> None:
-        """Give up the segment; from now on it is closed for readers."""
+        """Close the segment and release its lock, which tells readers that it is complete."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def _pieces(numbers: bytes) -> list[Raw]:
-    """A JSON list as several, none longer than :data:`PART_BYTES`, unless a number is."""
+    """Split a JSON list into several, none longer than :data:`PART_BYTES` unless a single number is."""
     pieces, start, end = [], 1, len(numbers) - 1
     while start < end:
         cut = end if end - start <= PART_BYTES else numbers.rfind(b",", start, start + PART_BYTES)
@@ -221,14 +221,14 @@ def _pieces(numbers: bytes) -> list[Raw]:
 
 
 def close_dead(directory: Path, last_time: int) -> bool:
-    """End a run whose writer died without a word: killed, at its last sign of life.
+    """End a run whose writer died without ending it, as ``killed`` at the time of its last record.
 
     Args:
         directory: The run's directory.
-        last_time: When the last record was written (ms).
+        last_time: Time of the last record (ms).
 
     Returns:
-        Whether the run is ended now; not, if somebody writes it again.
+        True if the run has ended now; False if a process writes it again, or the end could not be written.
     """
     try:
         with opening(directory):

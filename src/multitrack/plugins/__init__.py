@@ -1,4 +1,4 @@
-"""Plugins: found, loaded and called here and nowhere else."""
+"""Find, load and call plugins; no other package does."""
 
 from multitrack.plugins.facade import Backend, Extension, NoOptions
 from multitrack.plugins.registry import (

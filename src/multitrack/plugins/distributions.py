@@ -1,7 +1,7 @@
-"""Installed distributions, told by the names of their directories.
+"""Find installed distributions by the names of their directories.
 
-``importlib.metadata`` tells more. Importing it takes a training process as long as importing this whole package, so
-it is asked only for what is not found by name.
+``importlib.metadata`` knows more, but importing it takes as long as importing this whole package. So it is used only
+for plugins that are not found by name.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _OURS: Final = re.compile(rf"(?i)(?P<name>{PROJECT}[-_.][A-Za-z0-9_.]+)-(?P<vers
 
 
 def packages() -> dict[str, str]:
-    """Version of each installed distribution: a few milliseconds."""
+    """The version of each installed distribution, by name; takes a few milliseconds."""
     return {name: version for name, (version, _) in sorted(_installed().items())}
 
 
 def urls_of_packages() -> dict[str, str]:
-    """Of each distribution that was installed from a directory, an archive or a repository, not an index: its URL.
+    """The source URL (PEP 610) of each distribution installed from a directory, an archive or a repository.
 
-    As PEP 610 has it; what conda installed names the directory of its own build, and is on indexes.
+    Distributions installed by conda are left out: they come from an index, but name the directory of their build.
     """
     found = {}
     for name, (_, info) in sorted(_installed().items()):
@@ -39,13 +39,13 @@ def urls_of_packages() -> dict[str, str]:
                 url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
             if (info / "INSTALLER").read_text().strip() != "conda":
                 found[name] = str(url)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # mostly, there is no such file
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # usually there is no such file
             continue
     return found
 
 
 def _installed() -> dict[str, tuple[str, Path]]:
-    """Version and metadata of each installed distribution."""
+    """The version and metadata directory of each installed distribution, by normalized name."""
     found: dict[str, tuple[str, Path]] = {}
     for directory, names in _directories():
         for name in names:
@@ -56,9 +56,9 @@ def _installed() -> dict[str, tuple[str, Path]]:
 
 
 def entry_point(name: str) -> tuple[str, str] | None:
-    """The distribution, with version, that declares a plugin of this name, and where the plugin is.
+    """Find the plugin of this name; return its distribution with version, and its import path.
 
-    First by our naming scheme, ``multitrack-<name>``; only then in everything that is installed.
+    The distribution ``multitrack-<name>`` is tried first, then all installed ones. None if there is no such plugin.
     """
     wanted = _normal(f"{PROJECT}-{name}")
     for directory, names in _directories():
@@ -71,7 +71,7 @@ def entry_point(name: str) -> tuple[str, str] | None:
 
 
 def entry_points() -> list[tuple[str, str, str]]:
-    """Name, distribution with version, and place of every plugin that is installed; nothing is imported."""
+    """List the name, distribution with version, and import path of every installed plugin; imports none of them."""
     from importlib import metadata  # noqa: PLC0415 - see above
 
     return sorted(
@@ -85,16 +85,16 @@ def entry_points() -> list[tuple[str, str, str]]:
 
 
 def _directories() -> Iterator[tuple[str, list[str]]]:
-    """The directories that modules come from, with the names in each."""
+    """Yield the directories of ``sys.path`` with the names in each."""
     for directory in sys.path:
         try:
             yield directory, os.listdir(directory or ".")  # noqa: PTH208 - names alone, without a Path for each
         except OSError:
-            continue  # an archive, or not there
+            continue  # an archive, or missing
 
 
 def _declared(path: Path, name: str) -> str | None:
-    """The place that a file of entry points gives for a plugin."""
+    """The import path of a plugin in an ``entry_points.txt``; None if it is not declared there."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:

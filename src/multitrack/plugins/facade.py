@@ -1,7 +1,7 @@
 """Call a plugin's hooks through one typed façade.
 
-Every plugin gets a plugin manager of its own: one that raises or is broken then touches no other.
-:class:`Backend` and :class:`Extension` are the only places that see ``hook``, which no type checker looks through.
+Every plugin gets its own plugin manager, so that a broken one does not affect the others.
+:class:`Backend` and :class:`Extension` are the only users of ``hook``, which type checkers cannot check.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, S
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a backend without options takes."""
+    """The options type of a backend without options."""
 
 
 class Backend:
-    """One backend, checked; each method is the hook of that name (see :mod:`multitrack.hookspecs`).
+    """A checked backend; each method calls the hook of that name (see :mod:`multitrack.hookspecs`).
 
     Attributes:
-        name: What the config calls it.
-        load: How it is found again: a name or an import path.
-        local: Whether it is an object of this process, which no other can find.
-        finds: Whether it has ``find_run``.
+        name: The backend's name in the config.
+        load: The name or import path to load it by.
+        local: True if it is an object of this process, which other processes cannot load.
+        finds: True if it has the hook ``find_run``.
     """
 
     def __init__(self, plugin: object, name: str, load: str, origin: str, *, local: bool = False) -> None:
@@ -99,7 +99,7 @@ class Backend:
         return found
 
     def flush(self, run: RunInfo, position: int) -> int:
-        """Hook ``flush``; the position to resume at."""
+        """Hook ``flush``; returns the position to resume at, at most ``position``."""
         durable = _called(self._hook.flush, self._origin, run=run, position=position)
         return position if durable is None else min(int(durable), position)
 
@@ -109,7 +109,7 @@ class Backend:
 
 
 class Extension:
-    """A plugin that is no backend, or the other hooks of one."""
+    """A plugin that is not a backend, or the hooks of a backend that are not for delivery."""
 
     def __init__(self, plugin: object, origin: str) -> None:
         self.origin = self._origin = origin
@@ -130,12 +130,12 @@ class Extension:
 
 
 def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
-    """Call a hook; one that would end the thread or the process is an error like others.
+    """Call a hook; convert an exception that would end the thread or process to an error.
 
-    An SDK's import may call ``sys.exit``. Ctrl-C on the training thread stays what it is.
+    An SDK's import may call ``sys.exit``. ``KeyboardInterrupt`` on the main thread is raised unchanged.
 
     Raises:
-        PluginError: The hook raised ``SystemExit`` or the like.
+        PluginError: If the hook raised ``SystemExit`` or the like.
     """
     try:
         return hook(**arguments)
@@ -151,13 +151,17 @@ def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
 
 
 def implemented(plugin: object) -> set[str]:
-    """The names of the hooks that a plugin implements, misspelt ones included."""
+    """The names of the hooks that a plugin implements, including misspelt ones."""
     marker = f"{PROJECT}_impl"
     return {name for name in dir(plugin) if getattr(getattr(plugin, name, None), marker, None) is not None}
 
 
 def checked_manager(plugin: object, origin: str) -> pluggy.PluginManager:
-    """A manager with just this plugin, or an error that says what to mend."""
+    """Create a plugin manager with only this plugin.
+
+    Raises:
+        PluginError: If the plugin is a class, has no hook, an unknown one, or one with wrong arguments.
+    """
     if inspect.isclass(plugin):
         raise PluginError(
             f"{origin} is the class {plugin.__qualname__}, not an instance; register {plugin.__qualname__}() or "

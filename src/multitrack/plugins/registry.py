@@ -13,7 +13,7 @@ from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBack
 from multitrack.plugins.distributions import entry_point, entry_points
 from multitrack.plugins.facade import Backend, Extension, checked_manager
 
-#: Backends that multitrack has a distribution for, installed or not.
+#: Backends with a distribution of multitrack, installed or not.
 KNOWN: Final = ("mlflow", "neptune", "wandb")
 
 _registered: dict[str, object] = {}
@@ -21,12 +21,12 @@ _checked: dict[str, Backend] = {}  # each check takes a millisecond or two
 
 
 def register(plugin: object, name: str | None = None) -> None:
-    """Make a plugin object known to this process, under ``name`` or its own ``name`` attribute.
+    """Register a plugin object in this process, under ``name`` or its own ``name`` attribute.
 
-    A backend registered so exists in this process only: runs that use it need ``delivery = "thread"``.
+    A registered backend exists only in this process: runs that use it need ``delivery = "thread"``.
 
     Raises:
-        PluginError: It is a class, has no hook, a misspelt one, or one with the wrong arguments.
+        PluginError: If it is a class, has no hook, a misspelt one, or one with wrong arguments.
     """
     origin = f"plugin {short_repr(plugin)}"
     checked_manager(plugin, origin)
@@ -34,12 +34,12 @@ def register(plugin: object, name: str | None = None) -> None:
 
 
 def unregister(name: str) -> None:
-    """Forget a registered plugin; unknown names are ignored."""
+    """Remove a registered plugin; unknown names are ignored."""
     _registered.pop(name, None)
 
 
 def plugin_name(plugin: object) -> str:
-    """What a plugin object is called: its ``name`` attribute, or its class's or module's name."""
+    """The name of a plugin object: its ``name`` attribute, or its module's or class's name."""
     name = getattr(plugin, "name", None)
     if isinstance(name, str) and name:
         return name
@@ -47,7 +47,7 @@ def plugin_name(plugin: object) -> str:
 
 
 def extensions(names: Sequence[str]) -> list[Extension]:
-    """The plugins whose ``run_context`` and ``redact`` count: registered ones, and those the config names."""
+    """Load the plugins with ``run_context`` or ``redact``: registered ones, and those that the config names."""
     found = [Extension(plugin, f"plugin {name!r}") for name, plugin in _registered.items()]
     for name in names:
         if name not in _registered:
@@ -57,22 +57,22 @@ def extensions(names: Sequence[str]) -> list[Extension]:
 
 
 def available() -> set[str]:
-    """Names of all backends that could be selected here: installed or registered."""
+    """The names of all installed or registered plugins."""
     return {*installed(), *_registered}
 
 
 def installed() -> dict[str, str]:
-    """Every installed backend's name and its distribution with version; nothing is imported."""
+    """The distribution with version of every installed plugin, by name; imports none of them."""
     return {name: distribution for name, distribution, _ in entry_points()}
 
 
 def load_backend(backend: object) -> Backend:
-    """The backend that a name, an import path ``module:attribute``, or a plugin object stands for.
+    """Load a backend by its name or import path ``module:attribute``, or check a plugin object.
 
     Raises:
-        UnknownBackendError: No such name.
-        BackendNotInstalledError: The name is known, but its distribution is not installed.
-        PluginError: What was found is no backend; the message names the distribution and what to mend.
+        UnknownBackendError: If there is no backend of this name.
+        BackendNotInstalledError: If the name is known, but its distribution is not installed.
+        PluginError: If it cannot be imported or is not a backend; the message says how to fix it.
     """
     if not isinstance(backend, str):
         name = plugin_name(backend)
@@ -88,7 +88,7 @@ def load_backend(backend: object) -> Backend:
 
 
 def _load(name: str) -> tuple[object, str]:
-    """A plugin by entry point or import path, and where it came from, in words."""
+    """Load a plugin by entry point or import path; return it with a description of its origin."""
     if ":" in name:
         return _import(name, f"backend {name!r}"), f"backend {name!r}"
     found = entry_point(name)

@@ -1,7 +1,7 @@
 """Import trackers' SDKs from where they are installed, not from a file of the same name beside the program.
 
-A script called ``mlflow.py`` is what ``import mlflow`` finds first, in the training process and in whatever is started
-in its directory: the import would run the training again.
+If the training script is called ``mlflow.py``, ``import mlflow`` finds it first, in the training process and in
+processes started in its directory: the import would run the training again.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _warned: Final[set[str]] = set()
 
 
 def require_sdk(backend: str, module: str) -> None:
-    """For ``backend_options``: refuse a run at its start where the tracker's SDK is missing; imports nothing.
+    """Check that a tracker's SDK is installed; imports nothing. For ``backend_options``, to refuse a run at its start.
 
     Args:
-        backend: The backend's name, which is also its extra's.
+        backend: The name of the backend and of its extra.
         module: The SDK's top-level module.
 
     Raises:
-        BackendNotInstalledError: It is not installed; says what to type.
+        BackendNotInstalledError: If the SDK is not installed; the message has the install command.
     """
     spec, shadow = _find(module)
     if spec is None:
@@ -57,11 +57,11 @@ def import_sdk(module: str) -> ModuleType:
     """Import a tracker's SDK from where it is installed.
 
     Args:
-        module: Its top-level module.
+        module: The SDK's top-level module.
 
     Raises:
-        PluginError: The program has imported a file of its own under this name.
-        ImportError: It is not installed.
+        PluginError: If the program has imported its own file under this name.
+        ImportError: If the SDK is not installed.
     """
     with _importing:
         spec, shadow = _find(module)
@@ -83,9 +83,9 @@ def import_sdk(module: str) -> ModuleType:
 
 
 def file_beside_program(error: BaseException) -> str | None:
-    """The innermost file beside the program that was being imported as this was raised.
+    """The innermost file beside the program that was being imported when the error was raised; None if there is none.
 
-    It may have the name of a module that an SDK needs, and be imported in its place.
+    Such a file may have the name of a module that an SDK needs, and be imported in its place.
     """
     found = None
     trace = error.__traceback__
@@ -99,28 +99,33 @@ def file_beside_program(error: BaseException) -> str | None:
 
 
 class _Finder:
-    """Finds one top-level module where it was found before."""
+    """A path finder that returns a known spec for one top-level module."""
 
     def __init__(self, module: str, spec: ModuleSpec) -> None:
         self._module = module
         self._spec = spec
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
-        """The module's spec; ``None`` for all others."""
+        """Return the module's spec; None for all other modules."""
         return self._spec if name == self._module and path is None else None
 
 
 def _find(module: str) -> tuple[ModuleSpec | None, str | None]:
-    """The installed package, and a file that Python would find under this name before it or in its place.
+    """Find the installed package, and a file beside the program that Python would import instead.
 
     A directory with metadata of the distribution counts as installed, as do editable installs and directories of
-    ``PYTHONPATH``; a file in the current directory or beside the program does not.
+    ``PYTHONPATH``. A file in the current directory or beside the program does not.
+
+    Returns:
+        The package's spec and the path of the hiding file; None for each that does not exist.
     """
     shadow: str | None = None
     candidate: ModuleSpec | None = None
     for entry in dict.fromkeys(sys.path):
         spec = PathFinder.find_spec(module, [entry or os.curdir])
-        if spec is None or spec.origin is None:  # a directory such as W&B's own "wandb" is no package
+        if (
+            spec is None or spec.origin is None
+        ):  # a directory without __init__.py, such as "wandb" with W&B's files, is not a package
             continue
         if _has_metadata(entry, module):
             return spec, shadow
@@ -132,7 +137,7 @@ def _find(module: str) -> tuple[ModuleSpec | None, str | None]:
 
 
 def _has_metadata(entry: str, module: str) -> bool:
-    """Whether a directory of modules says that a distribution of this name is installed there."""
+    """Return True if a directory has the metadata of a distribution of this name."""
     wanted = re.compile(rf"{re.escape(module)}(?:[-_.].*)?\.(?:dist|egg)-info", re.IGNORECASE)
     try:
         return any(map(wanted.fullmatch, os.listdir(entry or os.curdir)))  # noqa: PTH208 - names alone
@@ -141,7 +146,7 @@ def _has_metadata(entry: str, module: str) -> bool:
 
 
 def _program_directories() -> set[str]:
-    """Where Python looks for modules because the program is there, or was started there."""
+    """The entries of ``sys.path`` that depend on the program's place or the current directory."""
     return {"", *_directories()}
 
 
@@ -150,13 +155,13 @@ def _directories() -> Iterator[str]:
     if program:
         yield str(Path(program).absolute().parent)
     try:
-        yield os.getcwd()  # noqa: PTH109 - as sys.path has it
+        yield os.getcwd()  # noqa: PTH109 - a string, as in sys.path
     except OSError:  # it was deleted
         return
 
 
 def _editable(module: str) -> ModuleSpec | None:
-    """The package as another finder than the path's knows it, such as that of an editable install."""
+    """Find the package by the other finders of ``sys.meta_path``, such as that of an editable install."""
     for finder in sys.meta_path:
         if finder is PathFinder or not hasattr(finder, "find_spec"):
             continue

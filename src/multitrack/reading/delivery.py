@@ -1,4 +1,4 @@
-"""How far the delivery of a recorded run is."""
+"""Report the delivery of a recorded run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def report_of(run: RecordedRun, summary: Summary | None = None, *, until: int | None = None) -> DeliveryReport:
-    """What each backend of a recorded run holds, and what is pending.
+    """Report the delivered and pending records of each backend of a recorded run.
 
     Args:
         run: The run.
-        summary: Its summary, where that was read already.
-        until: Of a run that is being written, how many of its records count.
+        summary: The run's summary, if already read.
+        until: Number of records that count, for a run that is still being written.
     """
     summary = summary or run.summary()
     records, ended = (summary.records, summary.status != "running") if until is None else (until, False)

@@ -1,4 +1,4 @@
-"""Values as people read them, in terminals, Markdown and HTML alike."""
+"""Format values for people, in terminals, Markdown and HTML alike."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import msgspec
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 
-#: Digits of numbers: six, and more where numbers would look the same; 17 tell all doubles apart.
+#: Significant digits to try: six, and more if different numbers would look the same; 17 distinguish all doubles.
 _DIGITS: Final = (6, 9, 12, 15, 17)
-#: Characters of a text in a table.
+#: Maximum characters of a text in a table.
 LONGEST = 200
 
 
 def moment(milliseconds: int, precision: str = "seconds") -> str:
-    """A time, local."""
+    """Format a time (ms since the epoch) in local time; ``?`` if it is out of range."""
     try:
         local = datetime.datetime.fromtimestamp(milliseconds / 1000)
     except (ValueError, OverflowError, OSError):
-        return "?"  # a damaged manifest's
+        return "?"  # from a damaged manifest
     return local.isoformat(sep=" ", timespec=precision)
 
 
 def iso(milliseconds: int) -> str:
-    """A time for machines, UTC."""
+    """Format a time (ms since the epoch) as ISO 8601 in UTC; empty if it is out of range."""
     try:
         exact = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
     except (ValueError, OverflowError, OSError):
@@ -36,7 +36,7 @@ def iso(milliseconds: int) -> str:
 
 
 def took(milliseconds: int) -> str:
-    """A duration."""
+    """Format a duration."""
     seconds = max(0, milliseconds) / 1000
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -45,7 +45,7 @@ def took(milliseconds: int) -> str:
 
 
 def value_text(value: Any, digits: int = 6) -> str:
-    """A param, metric or option; numbers with six digits, or however many, long texts cut."""
+    """Format a param, metric or option: floats with ``digits`` significant digits, long texts cut."""
     if isinstance(value, float):
         return f"{value:.{digits}g}"
     if isinstance(value, (list, dict)):
@@ -55,7 +55,7 @@ def value_text(value: Any, digits: int = 6) -> str:
 
 
 def column_texts(column: Column, values: Iterable[Any]) -> list[str]:
-    """The cells of a comparison's column, with as many digits as it takes to tell its numbers apart."""
+    """Format the cells of a comparison's column, with enough digits to distinguish its numbers."""
     values = list(values)
     numbers = [value.value if isinstance(value, Value) else value for value in values]
     floats = {number for number in numbers if isinstance(number, float)}
@@ -66,7 +66,7 @@ def column_texts(column: Column, values: Iterable[Any]) -> list[str]:
 
 
 def cell_text(column: Column, value: Any, digits: int = 6) -> str:
-    """A cell of a comparison; ``None`` is a value, and what a run does not have is nothing."""
+    """Format a cell of a comparison; an absent value is empty, whereas ``None`` is a value."""
     if value is ABSENT:
         return ""
     if isinstance(value, Value):

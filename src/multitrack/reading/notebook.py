@@ -1,4 +1,4 @@
-"""Runs as notebooks show them: HTML in which everything recorded is text and nothing else."""
+"""Render runs for notebooks: HTML in which all recorded values are escaped as text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from multitrack.security.terminal import safe
 from multitrack.summaries.summary import Summary
 
 _STATUS: Final = {"finished": "#1a7f37", "failed": "#cf222e", "killed": "#9a6700", "running": "#0969da"}
-#: The style of a cell of text.
+#: The CSS style of a text cell.
 LEFT: Final = "text-align:left;white-space:nowrap"
 
 
 def run_html(facts: Manifest, summary: Summary, took_ms: int) -> str:
-    """A run: its name, params, metrics, lists, tags and references.
+    """Render a run: its name, params, metrics, lists, tags and references.
 
     Args:
         facts: The run's manifest.
-        summary: What it holds.
-        took_ms: Milliseconds that it took.
+        summary: The run's summary.
+        took_ms: The run's duration in milliseconds.
     """
     ended = f", took {took(took_ms)}"
     status = f"<span style='color:{_STATUS.get(summary.status, 'inherit')}'>{text_html(summary.status)}</span>"
@@ -59,7 +59,7 @@ def run_html(facts: Manifest, summary: Summary, took_ms: int) -> str:
 
 
 def nothing_html(name: str) -> str:
-    """A run that records nothing."""
+    """Render a run that records nothing."""
     return f"<p><b>{text_html(name)}</b> · records nothing</p>"
 
 
@@ -75,5 +75,5 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[tuple[str, Seque
 
 
 def text_html(value: object) -> str:
-    """Anything as text in which nothing is active."""
+    """Convert any value to escaped HTML text without unsafe characters."""
     return html.escape(safe(value))

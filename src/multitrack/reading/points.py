@@ -1,4 +1,4 @@
-"""Points, list metrics and log lines of a run, picked out of its records."""
+"""Select the points, list metrics and log lines of a run from its records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multitrack.records import Lines, ListMetric, Metric, Record
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One point of a series: its step, its value, and when it was logged (ms since the epoch)."""
+    """One point of a series: its step, its value, and its time (ms since the epoch)."""
 
     step: int
     value: float
@@ -18,7 +18,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and when it was logged (ms)."""
+    """One line of text, its stream (``stdout``, ``stderr`` or ``log``), and its time (ms since the epoch)."""
 
     time: int
     stream: str
@@ -26,7 +26,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def points_in(records: Iterable[Record], name: str | None = None) -> dict[str, list[Point]]:
-    """The points of each series, or of the one named, in the order of the records."""
+    """The points of each series by name, or of only the named one, in the order of the records."""
     series: dict[str, list[Point]] = {}
     for record in records:
         if isinstance(record, Metric) and record.step is not None:
@@ -37,7 +37,7 @@ def points_in(records: Iterable[Record], name: str | None = None) -> dict[str, l
 
 
 def lists_in(records: Iterable[Record], name: str | None = None) -> dict[str, list[float]]:
-    """The numbers of each list metric, or of the one named."""
+    """The numbers of each list metric by name, or of only the named one."""
     lists: dict[str, list[float]] = {}
     for record in records:
         if isinstance(record, ListMetric) and name in (None, record.name):
@@ -46,7 +46,7 @@ def lists_in(records: Iterable[Record], name: str | None = None) -> dict[str, li
 
 
 def lines_in(records: Iterable[Lines], from_time: int | None, to_time: int | None, limit: int | None) -> Iterator[Line]:
-    """The lines between two times (ms, both included), at most ``limit`` of them."""
+    """Yield the lines between two times (ms, both included), at most ``limit`` of them."""
     left = limit
     for record in records:
         if (from_time is not None and record.time < from_time) or (to_time is not None and record.time > to_time):

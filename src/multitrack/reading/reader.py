@@ -1,6 +1,6 @@
-"""Runs and series back out of a journal, without any tracker.
+"""Read runs and series from a journal, without any tracker.
 
-Everything is read from the disk when asked for, in plain Python values; a run that is being written may be
+Everything is read from disk on each call and returned as plain Python values. A run that is being written can be
 read at any time.
 """
 
@@ -26,18 +26,18 @@ from multitrack.records import STATUSES
 from multitrack.security.terminal import excerpt, safe
 from multitrack.summaries.dataframes import Framed
 
-if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
+if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.query.filters import Lookup, Predicate
     from multitrack.query.times import Moment
 
 log = logging.getLogger("multitrack")
 
-#: What a log record of a run that cannot be read, and is left out, has its id as.
+#: Attribute of log records about unreadable runs that are left out; its value is the run id.
 LEFT_OUT: Final = "multitrack_left_out"
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What one run came to: a point of a metric followed over runs."""
+    """The value of a metric in one run: a point of a metric followed over runs."""
 
     run: str
     name: str
@@ -46,7 +46,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Followed(dict[Any, list[Measured]], Framed):
-    """Points of a metric over runs, by what the runs have in a column; as a frame, a row a run, with that as ``by``."""
+    """Points of a metric over runs, by the value of a column; as a frame, one row per run, with the value as ``by``."""
 
     def _columns(self) -> dict[str, list[Any]]:
         found = [(by, point) for by, points in self.items() for point in points]
@@ -57,11 +57,11 @@ class Followed(dict[Any, list[Measured]], Framed):
 
 
 class Identified(Protocol):
-    """A run, read or recording."""
+    """An object with a run id: a recorded run or one that is recording."""
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The run's id."""
 
 
 class JournalReader:
@@ -85,24 +85,24 @@ class JournalReader:
         until: Moment | None = None,
         where: str | None = None,
     ) -> Iterator[RecordedRun]:
-        """The runs, in the order in which they were created; one that cannot be read is said, and left out.
+        """Iterate over the runs, oldest first; a run that cannot be read is left out with a warning.
 
         Args:
             project: Only runs of this project.
-            status: Only those that are ``running``, ``finished``, ``failed`` or ``killed``; or one of several of these.
-            tags: Only those with all these tags.
-            group: Only those of this group.
-            parent: Only the children of this run: itself, its id, the beginning of one, or a name that only one has.
-            since: Only those that started then or later: milliseconds since the epoch, a datetime, or a text as in
+            status: Only runs with this status or one of these: ``running``, ``finished``, ``failed`` or ``killed``.
+            tags: Only runs with all these tags.
+            group: Only runs of this group.
+            parent: Only children of this run: the run, its id or a unique prefix of it, or its unique name.
+            since: Only runs started at or after this time: milliseconds since the epoch, a datetime, or a text as in
                 filters (``2026-11-01``, ``7d`` ago).
-            until: Only those that started then or earlier.
-            where: Only those that a filter takes: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
+            until: Only runs started at or before this time.
+            where: Only runs that match this filter: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
                 docs/reading.md.
 
         Raises:
-            QueryError: The filter, the status or a time says nothing, or the filter compares with a text what is a
-                number in all runs of the project that have it; it is a ``ValueError``.
-            RunError: No run, or several, are called as the parent.
+            QueryError: If the filter, the status or a time is invalid, or the filter compares a text with a value that
+                is a number in all runs of the project that have it; a ``ValueError``.
+            RunError: If no run or several runs match ``parent``.
         """
         from multitrack.query.filters import parse_where  # noqa: PLC0415
         from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
@@ -139,7 +139,7 @@ class JournalReader:
                 yield run
 
     def _lookups(self, project: str | None) -> Iterator[Lookup]:
-        """What each run has, in any order; those that cannot be read are said where they are gone through."""
+        """Yield a column lookup for each run, in any order; skips unreadable runs, which :meth:`_runs` reports."""
         relatives = Relatives(self.directory)
         for directory in run_directories(self.directory):
             with contextlib.suppress(JournalError):
@@ -150,7 +150,7 @@ class JournalReader:
     def _oldest_first(self) -> list[Path]:
         """The runs' directories in the order of their creation.
 
-        Ids that we make begin with it, so that only what runs with other ids are is looked at.
+        Generated ids begin with the creation time, so only the manifests of runs with other ids are read.
         """
         order = {}
         for directory in run_directories(self.directory):
@@ -161,55 +161,55 @@ class JournalReader:
             try:
                 facts = RecordedRun(directory).facts
                 order[directory] = (text_of_time(facts.created), facts.parent is not None, directory.name)
-            except (JournalError, ValueError, OverflowError):  # damaged, or created at no time that there is
+            except (JournalError, ValueError, OverflowError):  # damaged, or an impossible creation time
                 order[directory] = ("", False, directory.name)
         return sorted(order, key=order.__getitem__)
 
     def _parent_id(self, parent: str | Identified) -> str:
         try:
             return self.run(parent).id
-        except RunError:  # children outlive a parent that was deleted
+        except RunError:  # a deleted parent may still have children
             if isinstance(parent, str) and any(self._runs(None, None, {}, None, parent, None, None, None)):
                 return parent
             raise
 
     def get_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[Point]]:
-        """The series of a run, points by name: all, or the one named. See :meth:`RecordedRun.get_metrics`.
+        """The points of a run's series, by name. See :meth:`RecordedRun.get_metrics`.
 
         Args:
-            run: The run, or what :meth:`run` takes.
-            name: Only this one: ``get_metrics(run, "loss")["loss"]``.
+            run: The run, or any argument of :meth:`run`.
+            name: Only this series: ``get_metrics(run, "loss")["loss"]``; default: all.
         """
         return self.run(run).get_metrics(name)
 
     def get_list_metrics(self, run: str | Identified, name: str | None = None) -> dict[str, list[float]]:
-        """The list metrics of a run, numbers by name: all, or the one named."""
+        """The numbers of a run's list metrics, by name: all, or only the named one."""
         return self.run(run).get_list_metrics(name)
 
     def get_lines(
         self, run: str | Identified, from_time: Moment | None = None, to_time: Moment | None = None,
         limit: int | None = None,
     ) -> Iterator[Line]:  # fmt: skip
-        """The log lines of a run between two times, both included, at most ``limit``.
+        """Iterate over the log lines of a run between two times, both included, at most ``limit``.
 
-        Times are as in :meth:`runs`.
+        Times are given as in :meth:`runs`.
         """
         return self.run(run).get_lines(from_time, to_time, limit)
 
     def follow_metric(self, metric: str, by: str | None = None, **filters: Any) -> Followed:
-        """A metric over time, run after run, from the oldest on.
+        """Follow a metric over runs, oldest first.
 
         Args:
             metric: A column: ``accuracy``, ``metrics.val_loss:min``, ``lists.latency:median``.
-            by: A column that parts the runs, such as ``tags.deployment``; runs without it are left out.
+            by: A column to group the runs by, such as ``tags.deployment``; runs without it are left out.
             filters: As for :meth:`runs`.
 
         Returns:
-            The runs that have the metric, by what they have in ``by``, a dict; without ``by``, under ``None``. Nothing
-            where only runs have it that the filters leave out.
+            A dict from the value of ``by`` to the points of the runs that have the metric; without ``by``, its one key
+            is ``None``. Empty if the filters leave out all runs with the metric.
 
         Raises:
-            QueryError: A column or filter says nothing, or no run has the column, whatever the filters but the project.
+            QueryError: If a column or filter is invalid, or no run of the project has the column.
         """
         from multitrack.query.columns import GROUPS, parse_column  # noqa: PLC0415 - see above
         from multitrack.query.selection import Known  # noqa: PLC0415 - see above
@@ -229,15 +229,18 @@ class JournalReader:
         return found
 
     def run(self, run: str | Identified) -> RecordedRun:
-        """One run by its id, its name where only one has it, or an unambiguous beginning of the id; or a run by itself.
+        """Find a run by its id, its name if unique, or a unique prefix of its id.
+
+        Args:
+            run: The id, name or prefix; or a run, which is found by its id.
 
         Raises:
-            RunError: There is none, or several.
+            RunError: If no run or several runs match.
         """
         if isinstance(run, RecordedRun):
             return run
         run_id = run if isinstance(run, str) else run.id
-        if is_run_id(run_id):  # "..", say, is none
+        if is_run_id(run_id):  # excludes paths such as ".."
             directory = runs_directory(self.directory) / run_id
             if is_run(directory):
                 return RecordedRun(directory)
@@ -255,10 +258,10 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     """Open a journal for reading.
 
     Args:
-        path: Its directory; default: the config's.
+        path: The journal's directory; default: the config's.
 
     Raises:
-        JournalError: There is none, or it cannot be read.
+        JournalError: If there is no journal, or it cannot be read.
     """
     directory = Path(load_config().settings.journal if path is None else path).absolute()
     runs = runs_directory(directory)

@@ -1,6 +1,6 @@
-"""One run back out of its journal, in plain Python values.
+"""Read one run from its journal, as plain Python values.
 
-Everything is read from the disk when asked for; a run that is being written may be read at any time.
+Everything is read from disk on each call. A run that is being written can be read at any time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
 from multitrack.records import Mistake, Record
 from multitrack.security.terminal import safe
 
-if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no journal
+if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.query.columns import Column
     from multitrack.query.filters import Lookup
     from multitrack.query.times import Moment
@@ -30,17 +30,17 @@ if TYPE_CHECKING:  # what is imported as it is asked for: training code opens no
 
 
 class RecordedRun:
-    """One run of a journal, read when something is asked for.
+    """One run of a journal, read on demand.
 
     Args:
         directory: The run's directory.
-        relatives: Where its parents and children are found; default: looked for in its journal.
+        relatives: Shared lookup of parents and children; default: a new one for its journal.
 
     Attributes:
         directory: The run's directory.
 
     Raises:
-        JournalError: It is damaged, or cannot be read.
+        JournalError: If the run is damaged or cannot be read.
     """
 
     def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
@@ -58,21 +58,21 @@ class RecordedRun:
 
     @property
     def relatives(self) -> Relatives:
-        """The runs around it."""
+        """Lookup of the run's parents and children."""
         if self._known is None:
             self._known = Relatives(self.directory.parent.parent)
         return self._known
 
     @property
     def manifest(self) -> Manifest:
-        """What the run is."""
+        """The run's manifest."""
         if self._manifest is None:
             self._manifest = read_manifest(self.directory)
         return self._manifest
 
     @property
     def facts(self) -> Manifest:
-        """The manifest without backends and packages, which are not read again if the run's summary is cached."""
+        """The manifest, without backends and packages if it comes from the cache."""
         return self.manifest if self._cached is None else self._cached.facts
 
     @property
@@ -82,12 +82,12 @@ class RecordedRun:
 
     @property
     def context(self) -> Context | None:
-        """Where it came from: its own context, or its parent's."""
+        """The run's own context, or its nearest ancestor's; None if an ancestor's manifest cannot be read."""
         return context_of(self.directory, self.manifest)
 
     @property
     def origin(self) -> Context | None:
-        """The same without the packages, as quick as :attr:`facts`."""
+        """Like :attr:`context`, but possibly without packages, and as fast as :attr:`facts`."""
         run, seen = self, set[str]()
         while run.facts.context is None:
             parent = run.facts.parent
@@ -110,13 +110,13 @@ class RecordedRun:
         return run_html(self.facts, summary, self.took(summary))
 
     def records(self) -> Iterator[Record]:
-        """Every record, in the run's order."""
+        """Iterate over all records, in the run's order."""
         cursor = Cursor(self.directory)
         while stretch := cursor.read():
             yield from stretch
 
     def summary(self) -> Summary:
-        """Everything but the series' points and the lines.
+        """The run's summary: everything but the points of series, the numbers of lists and the lines.
 
         It is cached for a run that has ended; otherwise the journal is read.
         """
@@ -130,17 +130,17 @@ class RecordedRun:
         if found.summary.status == "running":
             self._cached = None
         else:
-            self._cached, self._stamp, self._manifest = found, stamp, None  # packages take most of the room
+            self._cached, self._stamp, self._manifest = found, stamp, None  # packages take most of the memory
         return found.summary
 
     def ended(self, summary: Summary | None = None) -> int | None:
-        """When it ended (ms since the epoch): of a run that was killed, the last sign of life that it or a child left.
+        """The end time (ms since the epoch); of a killed run, the time of the last record of it or a descendant.
 
         Args:
-            summary: Its summary, where that was read already.
+            summary: The run's summary, if already read.
 
         Returns:
-            ``None`` while it runs, or a child of one that was killed does.
+            The end time; None while the run is running, or while a child of a killed run is.
         """
         return self._ended(summary or self.summary(), set())
 
@@ -148,7 +148,7 @@ class RecordedRun:
         if summary.status == "running":
             return None
         ended = max(summary.ended, self.facts.created)
-        seen.add(self.id)  # damaged manifests may make a circle
+        seen.add(self.id)  # damaged manifests may form a cycle
         if summary.status == "killed":
             for child in self.relatives.children(self.id):
                 if child.id not in seen:
@@ -159,19 +159,19 @@ class RecordedRun:
         return ended
 
     def took(self, summary: Summary | None = None) -> int:
-        """Milliseconds from its start to its end; while it runs, until now."""
+        """The duration in milliseconds from the run's start to its end, or until now while it runs."""
         ended = self.ended(summary)
         return max(0, (int(time.time() * 1000) if ended is None else ended) - self.facts.created)
 
     def get(self, column: str | Column, reduction: str = "last") -> Any:
-        """What it has in a column (``params.lr``, ``metrics.loss:min``), ``None`` where it has nothing, or just that.
+        """The run's value in a column (``params.lr``, ``metrics.loss:min``); None if it has none, or the value is None.
 
         Args:
             column: The column, or its name.
-            reduction: What a series or list is reduced to where the column does not say.
+            reduction: Reduction of a series or list, if the column does not name one.
 
         Raises:
-            QueryError: There can be no such column.
+            QueryError: If the column's name is invalid.
         """
         from multitrack.query.cells import ABSENT, cell  # noqa: PLC0415 - see above
         from multitrack.query.columns import parse_column  # noqa: PLC0415 - see above
@@ -181,53 +181,53 @@ class RecordedRun:
         return None if value is ABSENT else value
 
     def get_series(self, name: str) -> Series:
-        """One series, all at once and quickly; its times are those of the calls.
+        """Read one series fast; its times are those of the calls.
 
-        Where points repeat within a millisecond, :meth:`get_metrics` moves their times as trackers show them.
+        For points repeated within a millisecond, :meth:`get_metrics` returns the moved times that trackers show.
         """
         from multitrack.summaries.series import read_series  # noqa: PLC0415 - see above
 
         return read_series(self.directory, name)
 
     def get_all_series(self) -> dict[str, Series]:
-        """Every series, by name, in one pass as quick as :meth:`get_series`."""
+        """Read all series, by name, in one pass as fast as :meth:`get_series`."""
         from multitrack.summaries.series import read_all_series  # noqa: PLC0415 - see above
 
         return read_all_series(self.directory)
 
     def lanes(self) -> dict[str, LaneState]:
-        """How far each backend is."""
-        manifest = self._manifest or read_manifest(self.directory)  # not kept: its packages take most of the room
+        """The delivery state of each backend, by name."""
+        manifest = self._manifest or read_manifest(self.directory)  # not kept: its packages take much memory
         return {entry.name: state_of(self.directory, entry.name) for entry in manifest.backends}
 
     def get_params(self) -> dict[str, Any]:
-        """The params, flat, with the types they were logged with."""
+        """The flattened params, with the types they were logged with."""
         return self.summary().params
 
     def get_metrics(self, name: str | None = None) -> dict[str, list[Point]]:
-        """The series, points by name, in the order they were logged: all, or the one named.
+        """The points of the series, by name, in the order they were logged.
 
         Args:
-            name: Only this one: ``get_metrics("loss")["loss"]``.
+            name: Only this series: ``get_metrics("loss")["loss"]``; default: all.
         """
         return points_in(self.records(), name)
 
     def get_list_metrics(self, name: str | None = None) -> dict[str, list[float]]:
-        """The list metrics, numbers by name: all, or the one named."""
+        """The numbers of the list metrics, by name: all, or only the named one."""
         return lists_in(self.records(), name)
 
     def get_lines(
         self, from_time: Moment | None = None, to_time: Moment | None = None, limit: int | None = None
     ) -> Iterator[Line]:
-        """The log lines between two times, both included.
+        """Iterate over the log lines between two times, both included.
 
         Args:
             from_time: Milliseconds since the epoch, a datetime, or a text as in filters (``2026-11-01``, ``7d`` ago).
-            to_time: The same.
-            limit: At most so many.
+            to_time: As ``from_time``.
+            limit: Maximum number of lines.
 
         Raises:
-            ValueError: The text is no time (a :class:`QueryError`), or the limit is negative.
+            ValueError: If a text is not a time (a :class:`QueryError`), or the limit is negative.
         """
         from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
         from multitrack.summaries.series import read_lines  # noqa: PLC0415 - see above
@@ -237,12 +237,12 @@ class RecordedRun:
         return lines_in(read_lines(self.directory), milliseconds(from_time), milliseconds(to_time), limit)
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
-        """How often each wrong call was set aside: the call, and the reason."""
+        """The number of invalid calls that were set aside, by call and reason."""
         return Counter((record.call, record.reason) for record in self.records() if isinstance(record, Mistake))
 
 
 class Relatives:
-    """What is known of the runs around those of one listing.
+    """Lookup of parents and children, shared by the runs of one listing.
 
     Args:
         journal: The journal's directory.
@@ -254,10 +254,10 @@ class Relatives:
         self._children: dict[str, list[Path]] | None = None
 
     def run(self, directory: Path) -> RecordedRun:
-        """A run that others descend from; read once.
+        """Read an ancestor of other runs, once.
 
         Raises:
-            JournalError: It is not there, or damaged.
+            JournalError: If the run is missing or damaged.
         """
         found = self._read.get(directory.name)
         if found is None:
@@ -265,14 +265,14 @@ class Relatives:
         return found
 
     def names(self, directory: Path) -> tuple[str, ...]:
-        """What a run is called: its id, and its name unless it is gone."""
+        """The id and name of a run; only the id if the run cannot be read."""
         try:
             return directory.name, self.run(directory).facts.name
         except JournalError:
             return (directory.name,)
 
     def children(self, run_id: str) -> list[RecordedRun]:
-        """The children of a run; the first time this looks at what every run of the journal is."""
+        """The children of a run; the first call reads the parents of all runs of the journal."""
         if self._children is None:
             self._children = {}
             for directory in run_directories(self._journal):
@@ -286,7 +286,7 @@ class Relatives:
 
 
 def lookup_in(run: RecordedRun) -> Lookup:
-    """What a filter asks, with one look at the run's files; a parent by its id and its name."""
+    """Create the column lookup of a run for filters, reading its files once; a parent has both its id and name."""
     from multitrack.query.cells import cell  # noqa: PLC0415 - see above
 
     summary = run.summary()

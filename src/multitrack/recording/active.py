@@ -1,4 +1,4 @@
-"""The active run, which code gets that was handed none."""
+"""Find the active run, for code that was not passed one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multitrack.recording.run import Run
 
 
 def active_run() -> Run:
-    """The innermost open run: of this context inside ``with``, else the process's last; or one that records nothing."""
+    """The innermost open run: this context's inside ``with``, else the process's last; if none, a disabled run."""
     run = cast(Run | None, lifecycle.active.get())
     if run is not None and run.status == "running":
         return run
@@ -19,5 +19,5 @@ def active_run() -> Run:
 
 
 def disabled_run(project: str = "", name: str = "") -> Run:
-    """A run that takes every call and records nothing."""
+    """Create a run that accepts every call and records nothing."""
     return Run(Manifest(id="disabled", project=project, name=name, created=0), None, Settings())

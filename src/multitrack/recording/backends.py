@@ -28,11 +28,11 @@ def choose(
     Args:
         loaded: The config.
         backends: Names, import paths or plugin objects.
-        settings: The settings that hold.
-        inherited: The options of a parent, by backend; they hold where the config has none.
+        settings: The run's settings.
+        inherited: The options of a parent, by backend; used where the config has none.
 
     Raises:
-        ConfigError: An unknown option, a value that cannot hold, or a backend named twice.
+        ConfigError: If an option is unknown, a value is invalid, or a backend is named twice.
         BackendNotInstalledError, PluginError: As :func:`multitrack.plugins.load_backend`.
     """
     delivery = Delivery(interval=settings.interval)
@@ -58,7 +58,7 @@ def choose(
 
 
 def several(backends: object) -> list[object]:
-    """The backends of a call, which may name one alone."""
+    """Return the ``backends`` argument as a list; it may be a single backend."""
     if isinstance(backends, (list, tuple, AbstractSet)):
         return list(backends)
     return [backends]

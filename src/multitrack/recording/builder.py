@@ -32,7 +32,7 @@ log = logging.getLogger("multitrack")
 
 
 def manifest_of(plan: Plan, run_id: str) -> Manifest:
-    """The manifest of the run that is planned, under this id."""
+    """Create the manifest of the planned run, with this id."""
     request, inherited, redaction = plan.request, plan.inherited, plan.redactor.begin()
     project = request.project or (inherited.project if inherited else plan.settings.project)
     group = request.group or (inherited.group if inherited else None)
@@ -48,12 +48,13 @@ def manifest_of(plan: Plan, run_id: str) -> Manifest:
 
 
 def open_run(plan: Plan) -> Run:
-    """Write the journal's first records and give back the run.
+    """Open the run: write the journal's first records and start delivery.
 
     Raises:
-        JournalError: The journal's directory cannot be written.
-        RunInUseError: A live process writes the run of this id.
-        RunError, ParamChangedError: A continued run is another one, and ``mistakes`` is ``raise``.
+        JournalError: If the journal's directory cannot be written.
+        RunInUseError: If a live process writes the run of this id.
+        RunError, ParamChangedError: If a resumed run has another project, group, parent or param value, and
+            ``mistakes`` is ``raise``.
     """
     request, redactor, settings = plan.request, plan.redactor, plan.settings
     wrong = WrongCalls(settings, plan.wrong)
@@ -90,14 +91,18 @@ def open_run(plan: Plan) -> Run:
 
 
 def _needs_context(plan: Plan) -> bool:
-    """Whether the run needs a context of its own, as its parent's is another's or cannot be looked up."""
+    """Return True if the run cannot share its parent's context: another process's, or in another journal."""
     if plan.inherited is None or isinstance(plan.parent, RunElsewhere):
         return True
     return plan.parent is not None and plan.parent.settings.journal != plan.settings.journal
 
 
 def _open_journal(plan: Plan, directory: Path, manifest: Manifest, wrong: WrongCalls) -> tuple[Manifest, Past, Writer]:
-    """The run's manifest, as it was where the run is continued; what it holds; and its new segment."""
+    """Open the run's journal.
+
+    Returns:
+        The manifest (the existing one if the run is resumed), the recorded state, and the writer of a new segment.
+    """
     past = Past()
     check_links(directory)
     with opening(directory):
@@ -116,10 +121,10 @@ def _open_journal(plan: Plan, directory: Path, manifest: Manifest, wrong: WrongC
 
 
 def _continued(plan: Plan, manifest: Manifest, asked: Manifest, wrong: WrongCalls) -> Manifest:
-    """The manifest of a resumed run: what it was, delivered where this process wants it as well.
+    """The manifest of a resumed run, with the backends of this process added.
 
     Raises:
-        RunError: It is to become one of another project, group or parent, which ``mistakes = "warn"`` leaves out.
+        RunError: If the project, group or parent would change; ignored with ``mistakes = "warn"``.
     """
     request = plan.request
     for what, given in (("project", request.project), ("group", request.group), ("parent", request.parent)):
@@ -134,7 +139,7 @@ def _continued(plan: Plan, manifest: Manifest, asked: Manifest, wrong: WrongCall
 
 
 def _notice_open_cells(run: Run, *, captures: bool) -> None:
-    """In a notebook, name the runs that earlier cells left open; of several that capture output, the last does."""
+    """In a notebook, warn of runs that earlier cells left open; only the latest run captures output."""
     run.cell = current_cell()
     if run.cell is None:
         return
@@ -142,8 +147,8 @@ def _notice_open_cells(run: Run, *, captures: bool) -> None:
         if other.disabled or other.in_block or other.cell in (None, run.cell) or other in run.ancestors():
             continue
         log.warning(
-            "multitrack: run %s (%s) of cell %s is still open: end() it, or multitrack.active_run().end() before "
-            "this one starts", other.id, other.name, other.cell,
+            "multitrack: run %s (%s) of cell %s is still open: call its end(), or multitrack.active_run().end() before "
+            "you start another run", other.id, other.name, other.cell,
         )  # fmt: skip
         if captures:
             other.stop_capture()

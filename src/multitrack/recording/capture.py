@@ -1,4 +1,4 @@
-"""Turning output into log lines: a logging handler, and taps on stdout and stderr."""
+"""Turn output into log lines: a logging handler, and taps on stdout and stderr."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class LogHandler(logging.Handler):
     """A ``logging.Handler`` that writes each record as log lines of a run.
 
     Args:
-        run: The run, or ``None`` for whichever is active when a record comes.
-        level: As for any handler.
+        run: The run, or ``None`` for the run that is active at the time of each record.
+        level: Minimum level, as for any handler.
     """
 
     def __init__(self, run: Run | None = None, level: int = logging.NOTSET) -> None:
@@ -27,17 +27,17 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; never raises."""
         if record.name.split(".")[0] == "multitrack":
-            return  # what we say of the run is not part of it, and could go round in circles
+            return  # our own messages are not part of the run, and recording them could recurse
         try:
             run = self._run or active_run()
             if run.status == "running":
                 run.log_lines(self.format(record), stream="log")
-        except Exception:  # noqa: BLE001 - logging's own way to report a handler's trouble
+        except Exception:  # noqa: BLE001 - logging's own way to report a handler's error
             self.handleError(record)
 
 
 class Tap:
-    """Stands in for ``sys.stdout`` or ``sys.stderr``: passes everything on, and complete lines to the run."""
+    """A replacement for ``sys.stdout`` or ``sys.stderr`` that also records complete lines in the run."""
 
     def __init__(self, run: Run, stream: str) -> None:
         self._run = run
@@ -49,18 +49,18 @@ class Tap:
         setattr(sys, stream, self)
 
     def write(self, text: str) -> int:
-        """Write on to the stream behind."""
+        """Write to the original stream, and record complete lines."""
         written = self._inner.write(text)
         with self._lock:
             if self._inside:
-                return written  # the run's own notice, from within log_lines
+                return written  # a warning logged within log_lines
             *lines, self._rest = (self._rest + text).split("\n")
             if lines:
                 self._record(lines)
         return written
 
     def close_tap(self) -> None:
-        """Put the stream back, and record an unfinished last line."""
+        """Restore the stream, and record an unfinished last line."""
         if getattr(sys, self._stream) is self:
             setattr(sys, self._stream, self._inner)
         with self._lock:
@@ -72,7 +72,7 @@ class Tap:
         self._inside = True
         try:
             if self._run.status == "running":
-                # a progress bar draws over its line: what was last on it is what one would have seen
+                # a progress bar overwrites its line with "\r": record only the last state
                 self._run.log_lines([line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines], stream=self._stream)
         finally:
             self._inside = False
@@ -82,7 +82,7 @@ class Tap:
 
 
 class Capture:
-    """What ``start_run(capture=)`` asked for, undone at the end of the run."""
+    """The output capture of ``start_run(capture=)``; undone at the end of the run."""
 
     def __init__(self, run: Run, what: tuple[str, ...]) -> None:
         self._taps = [Tap(run, stream) for stream in ("stdout", "stderr") if stream in what]
@@ -91,7 +91,7 @@ class Capture:
             logging.getLogger().addHandler(self._handler)
 
     def close(self) -> None:
-        """Put everything back."""
+        """Restore the streams and remove the logging handler."""
         for tap in reversed(self._taps):
             tap.close_tap()
         if self._handler is not None:

@@ -13,18 +13,18 @@ from multitrack.inputs.prepare import PreparedParams
 
 
 class Past:
-    """Empty for a new run; read back from the journal for a resumed one.
+    """The recorded state of a run: empty for a new run, read back from the journal for a resumed one.
 
     Attributes:
         params: Type and JSON value of each param, by key.
-        objects: The object's type of each param that an earlier process recorded as the object's text, by key.
-        kinds: The kind of each metric; names of simple metrics are added once they are checked.
+        objects: The object's type, by key, of each param that an earlier process recorded as an object's text.
+        kinds: The kind of each metric, by name.
         count: Number of data records.
-        lost: Number of records that the machine did not take.
+        lost: Number of records that could not be written.
         redacted: Number of redacted values.
         trainings: Number of trainings of Keras models.
         skipped_epochs: Number of epochs that were trained a second time and not recorded again.
-        skipped_batches: Number of points of batches that were skipped likewise.
+        skipped_batches: Number of batch points that were skipped likewise.
         last_time: Time of the last record (ms).
     """
 
@@ -41,15 +41,15 @@ class Past:
         self.last_time = 0
 
     def check_params(self, run_id: str, prepared: PreparedParams) -> list[str]:
-        """Check that no param changes. Values are compared as they stand in the journal, where 1 is not ``True``.
+        """Check that no param changes. Values are compared in their JSON form, where 1 is not ``True``.
 
-        The text of an object may differ between processes: it may hold an id, or depend on the hash seed.
+        The text of an object may differ between processes: it may contain an id, or depend on the hash seed.
 
         Returns:
-            The params that are texts of objects of the recorded type, and differ from an earlier process's text.
+            The keys of objects whose text differs from the one recorded by an earlier process.
 
         Raises:
-            ParamChangedError: A param would change.
+            ParamChangedError: If a param would change.
         """
         differing = []
         for key, value in prepared.values.items():
@@ -60,17 +60,21 @@ class Past:
             if kept is None or known[0] != kind or kept.type != self.objects.get(key) or not _alike(known[1], value):
                 raise ParamChangedError(
                     f"param {key!r} of run {run_id} is {known[1]!r} and cannot become {value!r}; a param is written "
-                    "once (use a metric or a tag for what changes)",
+                    "once (use a metric or a tag for values that change)",
                     param=key,
                 )
             differing.append(key)
         return differing
 
     def check_kind(self, run_id: str, name: Any, kind: Literal["series", "list", "simple"]) -> bool:
-        """Whether the name is of this kind from now on; one that was only a simple metric's may become any.
+        """Check that a metric may be used as this kind; a simple metric may also become a series or a list.
+
+        Returns:
+            True if the caller must note ``kind`` as the metric's kind; False if the name is already a series.
 
         Raises:
-            MetricKindError: It is a list metric, and is to become another kind; or a series, and is to become a list.
+            MetricKindError: If a list metric is used as another kind, or a series as a list metric.
+            TypeError, ValueError: If a new name is invalid.
         """
         known = self.kinds.get(name)
         if known is None:
@@ -105,7 +109,7 @@ class Past:
 
 
 def _alike(known: Any, value: Any) -> bool:
-    """Whether two params differ only in texts, as lists of objects' texts may."""
+    """Return True if two params differ only in their strings; lists and dicts are compared recursively."""
     if isinstance(known, list) and isinstance(value, list):
         return len(known) == len(value) and all(map(_alike, known, value))
     if isinstance(known, dict) and isinstance(value, dict):

@@ -13,13 +13,13 @@ from multitrack.records import Trained
 
 
 class Integration:
-    """Questions about what a run holds, and notes that are no user's calls.
+    """Queries about recorded data, and internal notes, for the Keras callback and the tuners.
 
     Args:
-        journal: The run's.
+        journal: The run's journal.
 
     Attributes:
-        lock: Held by who needs several calls to be one: no other thread records meanwhile. Reentrant.
+        lock: Reentrant lock that makes several calls atomic: no other thread records while it is held.
     """
 
     def __init__(self, journal: RunJournal) -> None:
@@ -27,29 +27,29 @@ class Integration:
 
     @property
     def lock(self) -> RLock:
-        """See above; another one in a forked child."""
+        """The run's recording lock; replaced in a forked child."""
         return self._journal.lock
 
     @property
     def has_series(self) -> bool:
-        """Whether the run holds a point of any series."""
+        """True if the run has a point of any series."""
         return "series" in self._journal.past.kinds.values()
 
     @property
     def param_count(self) -> int:
-        """Params that the run holds."""
+        """Number of params recorded in the run."""
         return len(self._journal.past.params)
 
     @property
     def trainings(self) -> int:
-        """Trainings of Keras models that the run holds."""
+        """Number of trainings of Keras models recorded in the run."""
         return self._journal.past.trainings
 
     def would_change(self, params: Mapping[str, Any]) -> bool:
-        """Whether the run holds one of these params, nested ones flattened, with another value.
+        """Return True if the run has one of these params, flattened, with another value.
 
         Raises:
-            TypeError: A value has no plain form.
+            TypeError: If a value has no plain form.
         """
         prepared = prepare_params(params, None, self._journal.redactor.begin())
         try:
@@ -62,31 +62,31 @@ class Integration:
         """Check that a metric may be of this kind.
 
         Raises:
-            MetricKindError: It is of another one in this run.
-            ValueError: The name cannot be a metric's.
+            MetricKindError: If the metric is of another kind in this run.
+            ValueError: If the name is invalid.
         """
         if self._journal.past.kinds.get(name) != kind:
             self._journal.past.check_kind(self._journal.id, name, kind)
 
     def new_training(self) -> int:
-        """The number of a training that begins: the first has 1."""
+        """Count a new training and return its 1-based number."""
         self._journal.past.trainings += 1
         return self._journal.past.trainings
 
     def note_trained(self, training: int, **fields: Any) -> None:
-        """Write down where the training of a Keras model stands.
+        """Record the progress of a Keras model's training.
 
         Args:
-            training: Its number.
+            training: The number of the training.
             **fields: The other fields of :class:`~multitrack.records.Trained`.
         """
         self._journal.note(lambda now: Trained(time=now, training=training, **fields))
 
     def count_skipped(self, *, epochs: int = 0, batches: int = 0) -> None:
-        """Count epochs and batches that the run held already, for its delivery report."""
+        """Count epochs and batches that were skipped because the run already had them, for the delivery report."""
         self._journal.past.skipped_epochs += epochs
         self._journal.past.skipped_batches += batches
 
     def warn_as(self, other: Integration) -> None:
-        """Warn of no kind of wrong call that another run has warned of; each counts its own."""
+        """Share the set of warnings already logged with another run; mistakes are still counted separately."""
         self._journal.warned = other._journal.warned

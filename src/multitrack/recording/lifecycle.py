@@ -1,4 +1,4 @@
-"""What this process has open: its runs, its courier, and what happens to them at exit and in forks."""
+"""Track the open runs and couriers of this process, and handle its exit and forks."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
-#: Seconds a courier has left after the wait at a run's end is over.
+#: Seconds that a courier may go on at exit, after the wait at the run's end.
 EXIT_LIMIT: Final = 5.0
 
 
 class OpenRun(Protocol):
-    """A run as far as this module goes: :class:`~multitrack.recording.run.Run`."""
+    """The part of :class:`~multitrack.recording.run.Run` that this module uses."""
 
     manifest: Manifest
     directory: Path | None
@@ -41,7 +41,7 @@ class OpenRun(Protocol):
     delivery: Delivery
 
     def end(self, status: Status = "finished") -> object:
-        """End it."""
+        """End the run."""
 
     def after_fork(self) -> None:
         """Called in a forked child."""
@@ -59,7 +59,7 @@ _exiting = False
 
 
 def host_for(settings: Settings) -> Host | None:
-    """The courier of this process, of the kind that the config asks for; ``None`` with ``delivery = "off"``."""
+    """The courier host of this process for the configured ``delivery``; None with ``delivery = "off"``."""
     kind = settings.delivery
     if kind == "off":
         return None
@@ -78,7 +78,7 @@ def host_for(settings: Settings) -> Host | None:
 
 
 def remember(run: OpenRun) -> None:
-    """An open run of this process."""
+    """Add a run to the open runs of this process."""
     with _lock:
         _open.append(run)
         _all.add(run)
@@ -86,32 +86,32 @@ def remember(run: OpenRun) -> None:
 
 
 def forget(run: OpenRun) -> None:
-    """The run has ended."""
+    """Remove a run from the open runs, as it has ended."""
     with _lock:
         if run in _open:
             _open.remove(run)
 
 
 def open_runs() -> list[OpenRun]:
-    """The runs that are open, in the order in which they were."""
+    """The open runs, in the order of their start."""
     with _lock:
         return list(_open)
 
 
 def last_open() -> OpenRun | None:
-    """The run that was opened last and is still open."""
+    """The most recently started run that is still open; None if there is none."""
     with _lock:
         return _open[-1] if _open else None
 
 
 def training_has_ended() -> bool:
-    """Whether no run is open here, or the interpreter is about to exit: nothing is left that delivery could slow."""
+    """Return True if no run is open, or the interpreter is exiting: delivery can no longer slow down training."""
     with _lock:
         return not _open or _exiting
 
 
 def gather_context(run: OpenRun, directory: Path, redactor: Redactor) -> None:
-    """Complete the manifest's context in a thread, and write it again."""
+    """Complete the manifest's context in a background thread, and rewrite the manifest."""
     manifest, context = run.manifest, run.manifest.context
     if context is None or context.complete:
         return
@@ -133,7 +133,7 @@ def gather_context(run: OpenRun, directory: Path, redactor: Redactor) -> None:
 
 
 def join_context(run: OpenRun) -> None:
-    """Wait until the run's manifest is complete."""
+    """Wait until the run's manifest is complete, at most 10 seconds."""
     thread = _gathering.pop(run.directory, None) if run.directory is not None else None
     if thread is not None:
         thread.join(10.0)
@@ -145,13 +145,13 @@ def _arm() -> None:
 
 
 def _at_exit() -> None:
-    """End what is open, children first, and let the courier go."""
+    """End all open runs, children first, and stop the couriers."""
     global _exiting
     _exiting = True
     status: Status = "finished"
     error = getattr(sys, "last_value", None)
     interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
-    if error is not None and not interactive:  # set when an uncaught exception was printed
+    if error is not None and not interactive:  # sys.last_value is set when an uncaught exception is printed
         status = ended_by(error)
     _hand_over()
     for run in reversed(list(_open)):
@@ -160,7 +160,7 @@ def _at_exit() -> None:
 
 
 def _hand_over() -> None:
-    """Let a courier process open what the thread host has not opened before the interpreter's exit."""
+    """At interpreter exit, move runs that the thread host has not opened yet to a courier process."""
     thread = _hosts.get("thread")
     if not isinstance(thread, ThreadHost):
         return
@@ -172,7 +172,7 @@ def _hand_over() -> None:
 
 
 def stop_couriers() -> None:
-    """Let the process's couriers finish and go; the next run starts another."""
+    """Let the couriers of this process finish and exit; the next run starts a new one."""
     with _lock:
         for host in _hosts.values():
             host.stop(max(_detach_limit, default=EXIT_LIMIT))

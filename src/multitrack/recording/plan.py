@@ -1,4 +1,4 @@
-"""From the arguments of ``start_run`` and the config to a plan; nothing is written before all of it is checked."""
+"""Resolve the arguments of ``start_run`` and the config into a checked plan, before anything is written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from multitrack.security.redaction import Redactor, secret_values
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The arguments of ``start_run``, and in ``wrong`` those that were found wrong before, and left out."""
+    """The arguments of ``start_run``; ``wrong`` has the errors of invalid arguments that were already left out."""
 
     project: str | None = None
     name: str | None = None
@@ -41,10 +41,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class WrongCalls:
-    """Raises a wrong call's error; with ``mistakes = "warn"`` keeps it, and the argument is left out.
+    """Raises the error of an invalid argument, or with ``mistakes = "warn"`` keeps it and omits the argument.
 
     Attributes:
-        kept: The calls that were kept, to be set aside once the run is open.
+        kept: The kept errors, to be recorded as mistakes once the run is open.
     """
 
     def __init__(self, settings: Settings, kept: tuple[Exception, ...] = ()) -> None:
@@ -52,7 +52,7 @@ class WrongCalls:
         self.kept = list(kept)
 
     def check(self, check: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of a check; ``None`` where it raises, and that is kept."""
+        """Return the result of a check; None if it raised and the error is kept."""
         try:
             return check(*arguments)
         except Exception as error:
@@ -64,22 +64,22 @@ class WrongCalls:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A run that can be started: everything about it is known and checked, and nothing is written.
+    """A fully checked description of a run to start; nothing has been written yet.
 
     Attributes:
-        request: The arguments, checked.
-        settings: The settings that hold.
-        parent: The parent, where that is a run of this process.
-        inherited: The parent's manifest, where that is known.
-        extensions: The plugins that are no backends.
+        request: The checked arguments.
+        settings: The run's settings.
+        parent: The parent, if it is a run of this process.
+        inherited: The parent's manifest, if known.
+        extensions: The plugins that are not backends.
         delivery: The backends and their options.
-        entries: The same without secrets, as the manifest has them.
-        redactor: Keeps secrets out.
-        redacted: Values that were redacted in ``entries``.
-        params: The params as the journal will hold them.
-        tags: The same of the tags.
-        tags_redacted: Values that were redacted in the tags.
-        wrong: Arguments that are left out.
+        entries: The backends and their options without secrets, for the manifest.
+        redactor: Redacts secrets.
+        redacted: Number of values redacted in ``entries``.
+        params: The params in their journal form.
+        tags: The tags in their journal form.
+        tags_redacted: Number of values redacted in the tags.
+        wrong: Errors of the arguments that are left out.
     """
 
     request: Request
@@ -98,18 +98,19 @@ class Plan:
 
 
 def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = None, override: bool = False) -> Plan:
-    """Find and check everything that a run needs.
+    """Resolve and check everything that a run needs.
 
     Args:
-        loaded: The config that holds.
+        loaded: The loaded config.
         request: The arguments of ``start_run``.
-        inherited: The parent's manifest, where it may not be on disk yet.
-        override: Whether the config was given for a run whose parent is one of this process: its keys and tables
-            replace the parent's, which hold otherwise.
+        inherited: The parent's manifest, if it may not be on disk yet.
+        override: True if a config was passed for a child of a run of this process. Its keys and tables then replace
+            the parent's, which apply otherwise.
 
     Raises:
-        ConfigError, BackendNotInstalledError, PluginError, RunError: As ``start_run``.
-        TypeError, ValueError: An argument is wrong, and ``mistakes`` is ``raise``.
+        ConfigError, BackendNotInstalledError, PluginError: As ``start_run``.
+        RunError: If the parent's manifest cannot be read.
+        TypeError, ValueError: If an argument is invalid, and ``mistakes`` is ``raise``.
     """
     parent = request.parent if isinstance(request.parent, Run) else None
     settings = loaded.settings
@@ -123,7 +124,7 @@ def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = No
     delivery = _delivery(loaded, request, settings, parent, wrong, override=override)
     secrets = [value for some in delivery.options.values() for value in secret_values(some)]
     redactor = Redactor(extensions, secrets)
-    redaction = Redactor(secrets=secrets).begin()  # no plugin's: sync goes by what is left
+    redaction = Redactor(secrets=secrets).begin()  # no plugins here: `multitrack sync` needs the options that remain
     entries = [
         BackendEntry.of(entry.name, entry.load, redaction.options(delivery.options[entry.name]))
         for entry in delivery.entries
@@ -141,7 +142,7 @@ def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = No
 
 
 def _checked(request: Request, wrong: WrongCalls) -> Request:
-    """The request with its texts checked; a wrong argument is left out."""
+    """Check the request's texts; an invalid argument is left out."""
     checked: dict[str, Any] = {"capture": wrong.check(captures_in, request.capture, wrong.check) or ()}
     for what in ("project", "name", "group"):
         value = getattr(request, what)
@@ -163,7 +164,7 @@ def _find_parent(request: Request, settings: Settings) -> Manifest | None:
         return None
     directory = runs_directory(Path(settings.journal)) / request.parent
     if not directory.exists():
-        return None  # in the journal of another machine
+        return None  # the parent is in another machine's journal
     try:
         return read_manifest(directory)
     except JournalError as error:
@@ -173,10 +174,10 @@ def _find_parent(request: Request, settings: Settings) -> Manifest | None:
 def _delivery(
     loaded: Config, request: Request, settings: Settings, parent: Run | None, wrong: WrongCalls, *, override: bool
 ) -> Delivery:
-    """Where the run is delivered: as the call, the config or the parent says, in this order."""
+    """The run's backends and options: from the call, else the config, else the parent."""
 
     def given() -> list[object]:
-        # an object that is no backend is a wrong argument, an unknown name an error of set-up
+        # an object that is not a backend is an invalid argument; an unknown name is a config error, raised by choose
         named = wrong.check(several, request.backends) or []
         return [one for one in named if isinstance(one, str) or wrong.check(plugins.load_backend, one)]
 

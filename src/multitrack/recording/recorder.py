@@ -1,7 +1,7 @@
-"""Recording: what every ``log_*`` call does.
+"""The recording calls of a run: ``log_*`` and ``set_tags``.
 
-Each call checks, encodes one record and hands it to the kernel before it returns. A mistake of the caller raises at
-the call and changes nothing; a trouble of the machine is said once, counted, and never raises.
+Each call checks its arguments, encodes one record and hands it to the kernel before it returns. An invalid argument
+raises at the call and changes nothing. A write error (a full disk) never raises: it is logged once and counted.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Recorder:
     """The recording half of a run; see :class:`multitrack.Run`.
 
     Args:
-        journal: The end of the journal that it records into.
+        journal: The run's journal to record into.
 
     Attributes:
-        integration: For the Keras callback and the tuners.
+        integration: Interface for the Keras callback and the tuners.
     """
 
     def __init__(self, journal: RunJournal) -> None:
@@ -50,7 +50,7 @@ class Recorder:
 
     @property
     def mistakes(self) -> int:
-        """Wrong calls set aside so far (``mistakes = "warn"``, the Keras callback, the tuners)."""
+        """Number of invalid calls set aside so far (``mistakes = "warn"``, the Keras callback, the tuners)."""
         return self._journal.mistakes
 
     def log_params(self, params: Any, source: str | None = None) -> None:
@@ -59,13 +59,13 @@ class Recorder:
         Args:
             params: A mapping, a dataclass, an ``argparse.Namespace``, a pydantic, attrs or msgspec object, or the
                 path of a YAML, TOML or JSON file.
-            source: Where they came from; default: ``code``, ``command line`` for a ``Namespace`` (given there,
-                or the parser's default), or the file.
+            source: Origin of the params; default: the file's path for a file, ``command line`` for a ``Namespace``
+                (including the parser's defaults), else ``code``.
 
         Raises:
-            ParamChangedError: One of them was recorded with another value; none of the call is recorded.
-            TypeError: It is none of these.
-            ValueError: A name is empty, or two flatten to one.
+            ParamChangedError: If a param was recorded with another value; nothing of the call is recorded.
+            TypeError: If ``params`` is none of these.
+            ValueError: If a name is empty, or two names flatten to the same key.
         """
         if self.directory is None:
             return
@@ -75,7 +75,7 @@ class Recorder:
             self._journal.refuse("log_params", error)
 
     def record_params(self, prepared: PreparedParams) -> None:
-        """Record params that were prepared; raises as :meth:`log_params`."""
+        """Record prepared params; raises as :meth:`log_params`."""
         journal = self._journal
         with journal.lock:
             known = journal.past.params
@@ -96,22 +96,22 @@ class Recorder:
         if differing and "differing" not in journal.warned:
             journal.warned.add("differing")
             log.warning(
-                "multitrack: run %s: objects among the params have another text than was recorded; the recorded "
-                "text stays: %s", self.id, prepared.described(differing),
+                "multitrack: run %s: objects among the params have another text than recorded; the recorded "
+                "text is kept: %s", self.id, prepared.described(differing),
             )  # fmt: skip
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
         """Record one number.
 
         Args:
-            name: The metric; any Unicode, ``/`` groups in most trackers.
-            value: A scalar of Python, numpy, TensorFlow, JAX or torch; NaN and ±inf are kept as such.
-            step: The step of a point of a series; without it, a simple metric, whose last value wins.
+            name: The metric; any Unicode. Most trackers group by ``/``.
+            value: A scalar of Python, numpy, TensorFlow, JAX or torch; NaN and ±inf are kept.
+            step: The step of a point of a series; ``None`` for a simple metric, whose last value wins.
 
         Raises:
-            TypeError: The value is not one number, or the step not a whole one.
-            MetricKindError: ``name`` is a list metric in this run.
-            RunClosedError: The run has ended.
+            TypeError: If the value is not a single number, or the step is not an integer.
+            MetricKindError: If ``name`` is a list metric in this run.
+            RunClosedError: If the run has ended.
         """
         journal = self._journal
         try:
@@ -119,7 +119,7 @@ class Recorder:
                 type(value) is float and type(step) is int and isfinite(value) and type(name) is str
                 and -LARGEST_STEP <= step <= LARGEST_STEP and journal.past.kinds.get(name) == "series"
             ):  # fmt: skip
-                # Every round of a loop but its first; as in append_metric, without the price of calling it.
+                # The fast path of a loop after its first round; append_metric inlined to save the call.
                 journal.acquire()
                 try:
                     writer = journal.writer or journal.ready()
@@ -139,8 +139,8 @@ class Recorder:
         """Record several numbers at one step (or several simple metrics), as one record.
 
         Args:
-            metrics: Name and number each, as for :meth:`log_metric`.
-            step: The step all of them stand at.
+            metrics: Numbers by name, as for :meth:`log_metric`.
+            step: The step of all metrics; ``None`` for simple metrics.
         """
         if self.directory is None:
             return
@@ -172,17 +172,17 @@ class Recorder:
             self._journal.refuse("log_metric", error)
 
     def log_list_metric(self, name: str, values: Any) -> None:
-        """Append numbers to a list metric; their index goes on across calls and resumed runs.
+        """Append numbers to a list metric; the index continues across calls and resumed runs.
 
         Args:
             name: The list metric.
-            values: Numbers, or an array of one dimension, of any length; a scalar counts as a list of one, and nothing
-                is recorded of an empty one.
+            values: Numbers or a one-dimensional array, of any length. A scalar counts as a list of one. An empty list
+                records nothing.
 
         Raises:
-            TypeError: Something in it is no number, or it has several dimensions.
-            MetricKindError: ``name`` is a series with steps in this run.
-            RunClosedError: The run has ended.
+            TypeError: If an item is not a number, or ``values`` has several dimensions.
+            MetricKindError: If ``name`` is a series with steps in this run.
+            RunClosedError: If the run has ended.
         """
         if self.directory is None:
             return
@@ -218,18 +218,18 @@ class Recorder:
         """Record a reference to something kept elsewhere; nothing is copied or uploaded.
 
         Args:
-            name: What to call it.
-            uri: A URI, or a local path (made an absolute ``file://`` URI). Credentials in it are left out.
+            name: Name of the artifact.
+            uri: A URI, or a local path (converted to an absolute ``file://`` URI). Credentials in it are removed.
             kind: ``model``, ``dataset``, ``figure``, ``text`` or any word.
-            role: Whether the run read it (``input``) or wrote it (``output``).
-            digest: ``True``: the sha256 of a local file or directory is computed: of one above 16 MiB, or 1,000 files,
-                on a thread, and recorded once it is known; of a FIFO, device or socket, not. ``False``: not; a string:
-                the digest, as ``algorithm:hex``.
-            size: Bytes; computed together with the digest.
+            role: ``input`` if the run read it, ``output`` if the run wrote it.
+            digest: ``True`` to compute the sha256 of a local file or directory. Above 16 MiB or 1,000 files this
+                happens on a thread, and the digest is recorded once known. FIFOs, devices and sockets get none.
+                ``False`` for no digest. A string is the digest itself, as ``algorithm:hex``.
+            size: Size in bytes; computed together with the digest.
 
         Raises:
-            FileNotFoundError: A local path does not exist (``digest=False`` records it all the same).
-            ValueError: The role is neither of the two.
+            FileNotFoundError: If a local path does not exist (``digest=False`` records it all the same).
+            ValueError: If the role is neither ``input`` nor ``output``.
         """
         if self.directory is None:
             return
@@ -242,11 +242,11 @@ class Recorder:
         """Record lines of text, with the time of the call.
 
         Args:
-            lines: A text, split at its newlines, or several; any Unicode, any length.
-            stream: Where they came from: ``stdout``, ``stderr`` or ``log``.
+            lines: One or several strings, split at their newlines; any Unicode, any length.
+            stream: Origin of the lines: ``stdout``, ``stderr`` or ``log``.
 
         Raises:
-            TypeError: Something in it is no string.
+            TypeError: If an item is not a string.
         """
         if self.directory is None:
             return
@@ -261,10 +261,10 @@ class Recorder:
             self._journal.refuse("log_lines", error)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags: short labels whose later value replaces an earlier one.
+        """Set tags: short labels; a later value replaces an earlier one.
 
         Raises:
-            TypeError: A value is not a string, number or truth value.
+            TypeError: If a value is not a string, number or bool.
         """
         if self.directory is None:
             return
@@ -275,12 +275,12 @@ class Recorder:
             self._journal.refuse("set_tags", error)
 
     def record_tags(self, tags: dict[str, str], redacted: int) -> None:
-        """Record tags that were prepared."""
+        """Record prepared tags."""
         if tags:
             self._journal.append(lambda now: Tags(time=now, values=tags, redacted=redacted))
 
     def set_aside(self, call: str, error: BaseException) -> None:
-        """Keep a call that could not be recorded as a mistake: counted, written down, and warned of once a kind.
+        """Record an invalid call as a mistake: count it, write it to the journal, and warn once per kind of call.
 
         For integrations (the Keras callback, the tuners), which never raise into training.
         """

@@ -1,4 +1,4 @@
-"""The references of a run: recorded at once, and again once the digest of a large file is known."""
+"""Record the references of a run: at once, and again once the digest of a large file is known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class References:
     """Records references, and completes those whose digest is computed on a thread.
 
     Args:
-        journal: What they are recorded into.
+        journal: The run's journal.
     """
 
     def __init__(self, journal: RunJournal) -> None:
@@ -37,7 +37,7 @@ class References:
         self, name: str, uri: str | os.PathLike[str], kind: str, role: Literal["input", "output"], *,
         digest: bool | str, size: int | None,
     ) -> None:  # fmt: skip
-        """Check and record one; see :meth:`multitrack.Run.log_artifact_ref`."""
+        """Check and record a reference; see :meth:`multitrack.Run.log_artifact_ref`."""
         journal = self._journal
         name, kind = check_name(name, "artifact"), check_name(kind, "artifact kind")
         if role not in ("input", "output"):
@@ -53,7 +53,7 @@ class References:
         )  # fmt: skip
         with journal.lock:
             journal.append(lambda now: structs.replace(reference, time=now))
-            self._undigested.pop(reference.name, None)  # the last reference of a name is the one that counts
+            self._undigested.pop(reference.name, None)  # the last reference of a name wins
             if found.unread is not None:
                 self._undigested[reference.name] = reference
         if found.odd is not None:
@@ -64,12 +64,12 @@ class References:
             self.digests.put(found.unread, partial(self._complete, reference))
 
     def _complete(self, reference: ArtifactRef, digest: str | None, size: int | None, error: Exception | None) -> None:
-        """Record a reference again, now that its digest is known, or that there will be none.
+        """Record a reference again, with its digest, or without one if computing it failed.
 
-        One that a later reference of its name has replaced stays replaced.
+        Does nothing if a later reference of the same name has replaced it.
         """
         journal = self._journal
-        with journal.lock, contextlib.suppress(RunClosedError):  # its end did not wait for this
+        with journal.lock, contextlib.suppress(RunClosedError):  # the run's end did not wait
             if self._undigested.get(reference.name) is not reference:
                 return
             del self._undigested[reference.name]
@@ -82,5 +82,5 @@ class References:
             )
 
     def after_fork(self) -> None:
-        """In a forked child: the parent computes its own digests."""
+        """In a forked child, drop the pending digests: the parent computes its own."""
         self.digests = PendingDigests()

@@ -1,4 +1,4 @@
-"""A run that another process writes, perhaps on another machine: known here by its id, as the parent of runs here."""
+"""A run that another process writes, perhaps on another machine, as the parent of runs in this process."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from multitrack.records import Status
 
 
 class RunElsewhere(Run):
-    """The stand-in of such a run: it records nothing, and its end waits for its children of this process.
+    """A placeholder for a run of another process: it records nothing, and its end waits for its children here.
 
-    So the ends of the children need not wait, and what is pending is said once, for all of them. The run itself
-    goes on, or ends, where it is written. Made by :func:`multitrack.recording.start.join_run`.
+    The ends of the children then need not wait, and one message says what is pending for all of them. The run itself
+    ends only in the process that writes it. Made by :func:`multitrack.recording.start.join_run`.
     """
 
     def end(self, status: Status = "finished") -> DeliveryReport:
-        """Wait for the children as long as records move, and say what is pending.
+        """Wait for the children as long as records move, and log what is still pending.
 
         Args:
-            status: Of no consequence for the run itself.
+            status: Status of this placeholder; does not affect the run itself.
         """
         report = DeliveryReport({})
         if self._pid != os.getpid():

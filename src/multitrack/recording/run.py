@@ -1,4 +1,4 @@
-"""The run that training code holds: its identity, its delivery and its end. Its base records."""
+"""The run object of training code: its identity, delivery and end; the base class records."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ log = logging.getLogger("multitrack")
 
 
 class Run(Recorder):
-    """One run. Made by :func:`multitrack.start_run`; usable from any thread, and from forked children.
+    """A run. Made by :func:`multitrack.start_run`; usable from any thread, and from forked children.
 
-    A context manager: leaving the block ends the run as finished, or as failed with the traceback in its
-    lines where an exception leaves it (``KeyboardInterrupt``: killed), and the exception goes on up.
+    A context manager: leaving the block ends the run as finished. If an exception leaves the block, the run ends as
+    failed (``KeyboardInterrupt``: killed) with the traceback in its lines, and the exception propagates.
 
     Attributes:
-        id: Unique in the journal, and the same in every tracker that lets one choose.
+        id: The run id, unique in the journal, and the same in every tracker that accepts ids.
         project: The project it belongs to.
-        name: For people.
-        directory: Where its journal is; ``None`` for a run that records nothing.
-        parent: The run it is a child of, if that is one of this process.
-        manifest: What it is, as written beside the journal.
-        settings: What holds for it.
-        delivery: Where it is delivered.
-        at_end: What integrations call to record their last, however the run ends; must not raise.
-        cell: The notebook's cell that started it, by its count; ``None`` elsewhere.
+        name: Readable name.
+        directory: The run's directory in the journal; ``None`` for a run that records nothing.
+        parent: The parent run, if it is a run of this process.
+        manifest: The run's manifest, as written beside the journal.
+        settings: The run's settings.
+        delivery: The backends and their options.
+        at_end: Callbacks with which integrations record their last data, however the run ends; must not raise.
+        cell: Execution count of the notebook cell that started the run; ``None`` outside notebooks.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Run(Recorder):
         self.parent = parent
         self.manifest = manifest
         self._host = host
-        self._children: list[Run] = []  # held: a child that nobody else holds is waited for as well
+        self._children: list[Run] = []  # strong references: the end waits also for children that nobody else holds
         self._lanes = RunLanes(directory, manifest.backends)
         if host is not None:
             self._journal.watch(host.look)
@@ -84,15 +84,15 @@ class Run(Recorder):
         self.cell: int | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Itself: KerasTuner copies the callbacks of a search, and with them whatever they hold."""
+        """Return the run itself: KerasTuner deep-copies the callbacks of a search."""
         return self
 
     def __copy__(self) -> Self:
-        """Itself: a run has one writer."""
+        """Return the run itself: a run has one writer."""
         return self
 
     def __reduce__(self) -> Any:
-        """Refuse to be pickled: what another process records goes into a run of its own.
+        """Refuse to be pickled: another process must record into a run of its own.
 
         Raises:
             TypeError: Always.
@@ -114,7 +114,7 @@ class Run(Recorder):
 
     @property
     def disabled(self) -> bool:
-        """Whether this run records nothing."""
+        """True if this run records nothing."""
         return self.directory is None
 
     @property
@@ -124,25 +124,25 @@ class Run(Recorder):
 
     @property
     def backend_ids(self) -> dict[str, str]:
-        """The run's id in each tracker that has opened it by now; never blocks (see :meth:`wait_open`)."""
+        """The run's id in each tracker that has opened it so far; never blocks (see :meth:`wait_open`)."""
         return {name: state.id for name, state in self._lanes.states().items() if state.id is not None}
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where a browser shows the run, for each tracker that has said so by now; never blocks."""
+        """The run's web page in each tracker that has reported one so far; never blocks."""
         return {name: state.url for name, state in self._lanes.states().items() if state.url is not None}
 
     def flush(self, timeout: float | None = None) -> DeliveryReport:
-        """Wait until every tracker holds what was recorded so far, as durably as it can.
+        """Wait until every tracker has everything recorded so far, as durably as it can.
 
         Args:
-            timeout: Seconds to wait at most; default: as long as records move.
+            timeout: Maximum seconds to wait; default: as long as records move.
 
         Returns:
-            What is delivered, pending and set aside, for each backend. Never raises for a tracker's trouble.
+            The delivered, pending and set-aside records of each backend. Never raises because of a tracker.
 
         Raises:
-            TypeError: ``timeout`` is no number.
+            TypeError: If ``timeout`` is not a number.
         """
         timeout = self._seconds(timeout, "flush")
         if self.directory is not None and self._host is not None and self._pid == os.getpid():
@@ -152,13 +152,13 @@ class Run(Recorder):
         return self._report()
 
     def wait_open(self, timeout: float | None = None) -> dict[str, str]:
-        """Wait until every tracker has opened the run, or gave up; the ids as in :attr:`backend_ids`.
+        """Wait until every tracker has opened the run or given up, and return :attr:`backend_ids`.
 
         Args:
-            timeout: Seconds to wait at most; default: as long as opening may take.
+            timeout: Maximum seconds to wait; default: as long as opening may take.
 
         Raises:
-            TypeError: ``timeout`` is no number.
+            TypeError: If ``timeout`` is not a number.
         """
         timeout = self._seconds(timeout, "wait_open")
         if self._host is not None and self.directory is not None:
@@ -167,13 +167,13 @@ class Run(Recorder):
         return self.backend_ids
 
     def end(self, status: Status = "finished") -> DeliveryReport:
-        """End the run. Without an open parent, waits for the trackers as long as records move.
+        """End the run. Unless its parent is open, wait for the trackers as long as records move.
 
         Args:
             status: ``finished``, ``failed`` or ``killed``.
 
         Returns:
-            What is delivered, pending and set aside. Ending an ended run only reports.
+            The delivered, pending and set-aside records. Ending an ended run only returns this report.
         """
         try:
             status = to_status(status)
@@ -202,7 +202,7 @@ class Run(Recorder):
         return self._report()
 
     def _settle(self, *, patient: bool) -> None:
-        """After the end: let the trackers catch up, or say what is pending; on a full disk no lane can go on."""
+        """Wait for the trackers, unless the end could not be written (no lane moves on a full disk); log the rest."""
         parent_open = self.parent is not None and self.parent.status == "running"
         if self._host is None or parent_open:
             return
@@ -220,16 +220,16 @@ class Run(Recorder):
             log.warning("multitrack: %s", statement)
 
     def ancestors(self) -> list[Run]:
-        """The runs of this process that it descends from, its parent first."""
+        """The ancestors of this run in this process, its parent first."""
         return [] if self.parent is None else [self.parent, *self.parent.ancestors()]
 
     def family(self) -> list[Run]:
-        """This run and its descendants of this process."""
+        """This run and its descendants in this process."""
         return [self, *(member for child in self._children for member in child.family())]
 
     @contextlib.contextmanager
     def activate(self) -> Iterator[Self]:
-        """Make this the run that :func:`active_run` gives in this context, without ending it afterwards."""
+        """Make this the active run of this context (see :func:`active_run`), without ending it afterwards."""
         token = lifecycle.active.set(self)
         try:
             yield self
@@ -237,19 +237,19 @@ class Run(Recorder):
             lifecycle.active.reset(token)
 
     def adopt(self, child: Run) -> None:
-        """Count ``child`` to this run's family."""
+        """Add ``child`` to this run's children."""
         self._children.append(child)
 
     def owns(self, parent: Run | None) -> None:
-        """End ``parent`` together with this run, which opened it (``ranks = "all"``)."""
+        """Note that this run opened ``parent``, and ends it together with itself (``ranks = "all"``)."""
         self._owned_parent = parent
 
     def start_capture(self, stop: Callable[[], object]) -> None:
-        """Output becomes lines of this run; ``stop`` is called at its end."""
+        """Register a started output capture; ``stop`` is called at the run's end."""
         self._closers.append(stop)
 
     def stop_capture(self) -> None:
-        """Leave output alone from now on."""
+        """Stop capturing output."""
         while self._closers:
             self._closers.pop()()
 
@@ -263,7 +263,7 @@ class Run(Recorder):
         token = self._tokens.pop()
         try:
             lifecycle.active.reset(token)
-        except ValueError:  # left in another context than entered, as some async frameworks do
+        except ValueError:  # exited in another context than entered, as some async frameworks do
             lifecycle.active.set(None)
         status = "finished" if error is None else ended_by(error)
         if status != "finished" and self.status == "running" and not isinstance(error, SystemExit):
@@ -275,11 +275,11 @@ class Run(Recorder):
 
     @property
     def in_block(self) -> bool:
-        """Whether it is inside of its ``with`` block."""
+        """True inside the run's ``with`` block."""
         return bool(self._tokens)
 
     def _seconds(self, timeout: float | None, call: str) -> float | None:
-        """A time to wait; ``None`` also for a wrong one that is set aside."""
+        """The timeout in seconds; None also for an invalid one that is set aside."""
         try:
             return None if timeout is None else to_seconds(timeout, "timeout")
         except TypeError as error:
@@ -290,7 +290,7 @@ class Run(Recorder):
         return self._lanes.report(self._journal, self.manifest.redacted)
 
     def after_fork(self) -> None:
-        """In a forked child: hold no lock and no file of the parent's; what is logged goes to a new segment."""
+        """In a forked child, drop the parent's locks and files; new records go to a new segment."""
         self._journal.after_fork()
         self._references.after_fork()
         self._closers.clear()

@@ -1,4 +1,4 @@
-"""A run's end of its journal: the open segment, what the run holds so far, and the lock around both."""
+"""The recording side of a run's journal: the open segment, the recorded state, and the lock around both."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
-#: Milliseconds between looks whether the courier lives.
+#: Milliseconds between checks that the courier is alive.
 _LOOK_EVERY: Final = 5000
 
 
 def ended_by(error: BaseException) -> Status:
-    """How a run ends that this exception leaves."""
+    """The status of a run that ends with this exception."""
     if isinstance(error, KeyboardInterrupt):
         return "killed"
     if isinstance(error, SystemExit):
@@ -37,10 +37,10 @@ def ended_by(error: BaseException) -> Status:
 
 
 def to_status(status: object) -> Status:
-    """The status that a run is to end with.
+    """Check the status that a run is to end with.
 
     Raises:
-        ValueError: It is none of the three.
+        ValueError: If it is not ``finished``, ``failed`` or ``killed``.
     """
     if status not in ("finished", "failed", "killed"):
         raise ValueError(f"status must be 'finished', 'failed' or 'killed', got {short_repr(status)}")
@@ -48,23 +48,23 @@ def to_status(status: object) -> Status:
 
 
 class RunJournal:
-    """What a run is recorded into; used from any thread.
+    """The journal that a run records into; usable from any thread.
 
     Args:
         run_id: The run's id.
         name: Its name.
-        directory: Its directory; ``None`` records nothing.
-        settings: The settings that hold for it.
+        directory: Its directory; ``None`` to record nothing.
+        settings: The run's settings.
         writer: The open segment.
-        past: What the run holds already.
-        redactor: Keeps secrets out.
+        past: The state recorded so far.
+        redactor: Redacts secrets.
 
     Attributes:
-        status: ``running`` until it is closed.
-        mistakes: Wrong calls that were set aside.
-        warned: Kinds of wrong calls that a warning was given of.
-        alive: Called every few seconds from a recording call, so that a courier that died is started again.
-        look_at: When it is called next (ms since the epoch); infinity: never.
+        status: ``running`` until the run ends.
+        mistakes: Number of invalid calls that were set aside.
+        warned: Kinds of warnings that were already logged.
+        alive: Callback called every few seconds from a recording call; restarts a courier that died.
+        look_at: Time of the next call of ``alive`` (ms since the epoch); infinity for never.
     """
 
     def __init__(
@@ -98,24 +98,25 @@ class RunJournal:
 
     @property
     def lost(self) -> int:
-        """Records that the disk did not take."""
+        """Number of records that could not be written to disk."""
         return self.past.lost + (self.writer.lost if self.writer is not None else 0)
 
     def watch(self, alive: Callable[[], object]) -> None:
-        """Call ``alive`` every few seconds from a recording call, from the first one on."""
+        """Call ``alive`` every few seconds from a recording call, starting with the first one."""
         self.alive, self.look_at = alive, 0.0
 
     def look(self, now: int) -> None:
-        """Now and then from a recording call, at ``now`` (ms)."""
+        """Call ``alive`` and schedule the next call; ``now`` is the current time in ms."""
         self.look_at = now + _LOOK_EVERY
         if self.alive is not None:
             self.alive()
 
     def ready(self) -> Writer:
-        """The open segment; a forked child's first record opens one of its own.
+        """The open segment; the first record of a forked child opens its own.
 
         Raises:
-            RunClosedError: The run has ended.
+            RunClosedError: If the run has ended.
+            JournalError: If a forked child cannot open a segment.
         """
         if self.writer is None:
             if self.status != "running":
@@ -129,7 +130,7 @@ class RunJournal:
         return self.writer
 
     def append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags]) -> bool:
-        """Write the record made for the time of now; whether the machine took it."""
+        """Create a record with the current time and write it; return True if it was written."""
         with self.lock:
             writer = self.ready()
             now = writer.now()
@@ -142,7 +143,7 @@ class RunJournal:
         return bool(written)
 
     def append_metric(self, numbers: dict[str, int | float | str], step: int | None) -> None:
-        """Write numbers of one step, as JSON has them."""
+        """Write the numbers of one step, in their JSON form."""
         self.acquire()
         try:
             writer = self.writer or self.ready()
@@ -153,15 +154,15 @@ class RunJournal:
             self.release()
 
     def note(self, make: Callable[[int], Trained]) -> None:
-        """Write the note made for the time of now, unless the run has ended; no record of the user's."""
+        """Write an internal note with the current time, unless the run has ended; not counted as a data record."""
         if self.status == "running" and self.directory is not None:
             with self.lock, contextlib.suppress(JournalError):
                 writer = self.ready()
                 writer.append(make(writer.now()))
 
     def refuse(self, call: str, error: Exception) -> None:
-        """Raise a wrong call's error, or set the call aside with ``mistakes = "warn"``."""
-        if isinstance(error, JournalError):  # a forked child that cannot open a segment: no mistake of the caller
+        """Raise the error of an invalid call, or set the call aside with ``mistakes = "warn"``."""
+        if isinstance(error, JournalError):  # a forked child that cannot open a segment: not the caller's mistake
             self.past.lost += 1
             if "journal" not in self.warned:
                 self.warned.add("journal")
@@ -172,7 +173,7 @@ class RunJournal:
         self.set_aside(call, error)
 
     def set_aside(self, call: str, error: BaseException) -> None:
-        """Keep a call that could not be recorded as a mistake: counted, written down, and warned of once a kind."""
+        """Record an invalid call as a mistake: count it, write it to the journal, and warn once per kind of call."""
         self.mistakes += 1
         redaction = self.redactor.begin()
         reason = redaction.text(error_text(error))
@@ -186,7 +187,7 @@ class RunJournal:
                 self.past.redacted += redaction.count
 
     def end(self, status: Status) -> bool:
-        """Write the last record and close the segment; whether the machine took it."""
+        """Write the last record and close the segment; return True if the record was written."""
         with self.lock:
             writer = self.ready()
             written = writer.append(End(time=writer.now(), status=status))
@@ -201,14 +202,14 @@ class RunJournal:
         return bool(written)
 
     def close_segment(self) -> None:
-        """Close the segment without an end: a forked child's, or as the kernel does for a killed process."""
+        """Close the segment without an ``End`` record, as in a forked child or a killed process."""
         with self.lock:
             if self.writer is not None:
                 self.writer.close()
                 self.writer = None
 
     def after_fork(self) -> None:
-        """In a forked child: hold no lock and no file of the parent's; what is logged goes to a new segment."""
+        """In a forked child, drop the parent's lock and file; new records go to a new segment."""
         self._make_lock()
         if self.writer is not None:
             self.past.last_time = self.writer.now()

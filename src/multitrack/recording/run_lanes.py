@@ -1,4 +1,4 @@
-"""The delivery of a run, as the state files of its lanes have it."""
+"""Read the delivery of a run from the state files of its lanes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class RunLanes:
     """The lanes of one run.
 
     Args:
-        directory: The run's directory; ``None``: it has no lanes.
-        backends: Where it is delivered.
+        directory: The run's directory; ``None`` if the run records nothing.
+        backends: The run's backends.
 
     Attributes:
-        keys: Directory and backend of each.
-        gave_up: Those that had given up before this process began, with the time their state then bore.
+        keys: Run directory and backend name of each lane.
+        gave_up: Lanes that had already given up when this run was opened, with the ``updated`` time of their state.
     """
 
     def __init__(self, directory: Path | None, backends: Sequence[BackendEntry]) -> None:
@@ -30,15 +30,15 @@ class RunLanes:
         self.gave_up = {lane: state.updated for lane in self.keys if (state := state_of(*lane)).stopped}
 
     def states(self) -> dict[str, LaneState]:
-        """How far each is, by backend; reads the files anew."""
+        """Read the current state of each lane, by backend."""
         return {name: state_of(directory, name) for directory, name in self.keys}
 
     def report(self, journal: RunJournal, redacted: int) -> DeliveryReport:
-        """What is delivered, pending and set aside.
+        """Report the delivered, pending and set-aside records.
 
         Args:
-            journal: What was recorded.
-            redacted: Values that were redacted in the manifest.
+            journal: The run's journal.
+            redacted: Number of values redacted in the manifest.
         """
         if journal.directory is None:
             return DeliveryReport({})
@@ -55,7 +55,7 @@ def settle(members: Sequence[tuple[RunJournal, RunLanes]], nudge: Callable[[], b
 
     Args:
         members: The journal and the lanes of each run.
-        nudge: Called now and then, so that a courier that died is started again; whether there is one.
+        nudge: Callback called regularly to restart a courier that died; returns False if there is none.
     """
     counts = {journal.directory: journal.past.count for journal, _ in members if journal.directory is not None}
     keys = [key for _, lanes in members for key in lanes.keys]

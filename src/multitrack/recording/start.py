@@ -1,4 +1,4 @@
-"""``start_run``, and what decides whether this process has a run at all: the switch, and its rank among others."""
+"""``start_run``, and whether this process records at all: ``MULTITRACK_DISABLED`` and the process's rank."""
 
 from __future__ import annotations
 
@@ -46,34 +46,37 @@ def start_run(
     capture: Iterable[str] = (),
     disabled: bool | None = None,
 ) -> Run:
-    """Start a run, or continue one of an earlier process.
+    """Start a run, or resume one of an earlier process.
 
     Args:
         project: The project; default: the parent's, the config's, or the current directory's name.
-        name: For people; default: a readable random one.
-        params: Recorded at once, as :meth:`Run.log_params` would.
-        tags: Set at once.
+        name: Readable name; default: a random one.
+        params: Params to record at once, as with :meth:`Run.log_params`.
+        tags: Tags to set at once.
         notes: Free text kept with the run.
         group: Label of runs that belong together; default: the parent's.
-        parent: The run this one is a child of, or its id, also of a run in the journal of another machine.
+        parent: The parent run or its id; the id may be of a run in another machine's journal.
         backends: Names, import paths (``"my_pkg.tracker:backend"``) or plugin objects, one or several; overrides the
             config. Objects need ``delivery = "thread"``.
-        run_id: Continue the run of this id, or start it under this id if there is none.
+        run_id: Id of the run to resume; if there is no such run, one is started with this id.
         config: Path of a TOML file, or a mapping of the same shape; default: searched upwards.
-        capture: Which output becomes log lines: any of ``stdout``, ``stderr``, ``logging``.
-        disabled: Record nothing; default: what ``MULTITRACK_DISABLED`` says. Of a training in several processes only
+        capture: Output to record as log lines: any of ``stdout``, ``stderr``, ``logging``.
+        disabled: True to record nothing; default: ``MULTITRACK_DISABLED``. Of a training in several processes only
             rank 0 records in any case, unless ``ranks`` in the config says otherwise.
 
     Returns:
         The open run.
 
     Raises:
-        ConfigError: Something in the config cannot hold, or a backend is unknown.
-        BackendNotInstalledError: A backend or its SDK is not installed.
-        PluginError: A backend does not implement the hooks as specified.
-        JournalError: The journal's directory cannot be written.
-        RunInUseError: A live process writes the run of this id.
-        SystemExit: This process was started to deliver records, and runs the program instead.
+        ConfigError: If the config is invalid, or a backend is unknown.
+        BackendNotInstalledError: If a backend or its SDK is not installed.
+        PluginError: If a backend does not implement the hooks as specified.
+        JournalError: If the journal's directory cannot be written.
+        RunInUseError: If a live process writes the run of this id.
+        RunError: If a resumed run has another project, group or parent, or the parent's manifest cannot be read.
+        ParamChangedError: If a resumed run has one of the params with another value.
+        TypeError, ValueError: If an argument is invalid, and ``mistakes`` is ``raise``.
+        SystemExit: If this process was started as a courier and runs the training program instead.
     """
     stop_second_run()
     wrong: tuple[Exception, ...] = ()
@@ -92,7 +95,7 @@ def start_run(
         return _disabled(project, name)
     loaded = load_config(config)
     if project is None and config is not None and "project" in loaded.given:
-        # the call asks for it as with project=; elsewhere, in a file that was found, it is a default
+        # a config passed by the caller counts like project=; in a file that was found, it is only a default
         request = msgspec.structs.replace(request, project=loaded.settings.project)
     place = ranks.this_process()
     setting = parent.settings.ranks if isinstance(parent, Run) else loaded.settings.ranks
@@ -105,12 +108,12 @@ def start_run(
 
 
 def join_run(run_id: str, *, project: str | None = None, group: str | None = None) -> Run:
-    """A run that another process writes, for runs here to be its children; it need not be in the journal here.
+    """Join a run that another process writes, as the parent of runs here; it may be in another journal.
 
     Args:
-        run_id: Its id.
-        project: Its project, and so its children's.
-        group: The same of its group.
+        run_id: The run's id.
+        project: The run's project; its children inherit it.
+        group: The run's group; its children inherit it.
 
     Returns:
         A run that records nothing; its end waits until the trackers have its children of this process.
@@ -130,7 +133,7 @@ def join_run(run_id: str, *, project: str | None = None, group: str | None = Non
 
 
 def journal_here() -> Path | None:
-    """The journal that a run without parent would be recorded in; ``None`` where it would record nothing.
+    """The journal that a run without parent would be recorded in; None if it would record nothing.
 
     Raises:
         ConfigError: As :func:`start_run`.
@@ -143,7 +146,7 @@ def journal_here() -> Path | None:
 
 @functools.cache
 def _say_once(place: ranks.Place) -> None:
-    """Rank 1 speaks for all, so that a thousand ranks say it once where people look."""
+    """Log that this rank records nothing: a warning on rank 1 only, so that a thousand ranks warn once."""
     log.log(
         logging.WARNING if place.rank == 1 else logging.INFO,
         'multitrack: %s: records nothing, because one training is one run; with ranks = "all" each rank is a child '
@@ -153,7 +156,7 @@ def _say_once(place: ranks.Place) -> None:
 
 
 def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
-    """With ``ranks = "all"``: a child run for each rank, of a parent that rank 0 opens and ends."""
+    """With ``ranks = "all"``, start this rank's child run, of a parent that rank 0 opens and ends."""
     whole = resolve(loaded, msgspec.structs.replace(request, params=None, tags=None, capture=()))
     checked = whole.request
     base = checked.run_id or ranks.shared_id(size)
@@ -170,10 +173,10 @@ def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
 
 
 def _switched_off() -> bool:
-    """Whether ``MULTITRACK_DISABLED`` says so.
+    """Return True if ``MULTITRACK_DISABLED`` turns recording off.
 
     Raises:
-        ConfigError: It says neither yes nor no.
+        ConfigError: If its value is neither yes nor no.
     """
     text = os.environ.get("MULTITRACK_DISABLED", "")
     said = text.strip().lower()

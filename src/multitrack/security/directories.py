@@ -1,4 +1,4 @@
-"""Directories outside of a journal that a process believes what it finds in: they must be this user's alone."""
+"""Make and check private directories outside of a journal, whose contents a process trusts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory for this user alone, or check that one that is there is so.
+    """Make a directory that only this user can access, or check that no other user can write to an existing one.
 
-    In a directory that several users may write, such as the system's temporary one, another user may have made it
-    first, and put something into it.
+    In a directory that several users can write to, such as the system's temporary one, another user may have made the
+    directory first, and put something into it.
 
     Args:
-        path: The directory; those above it are made where they are missing.
+        path: The directory; missing parents are made.
 
     Raises:
-        PermissionError: It is a symbolic link, another user's, or others may write to it.
-        OSError: It cannot be made.
+        PermissionError: If it belongs to another user, or others can write to it.
+        OSError: If it cannot be made, or is a symbolic link.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

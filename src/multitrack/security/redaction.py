@@ -1,4 +1,4 @@
-"""Keeping secrets out of the journal: the built-in rules, then what plugins withhold, each time counted."""
+"""Redact secrets before they reach the journal, by the built-in rules and then by plugins, and count them."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from multitrack.security.secrets import (
 
 log = logging.getLogger("multitrack")
 
-#: Log lines look at the environment again after so many seconds, or when its size has changed; all else, each time.
+#: Seconds after which log lines read the key variables again, unless the environment's size changed; others always do.
 _LOOK_AGAIN: Final = 1.0
 
 
 class Redacting(Protocol):
-    """A plugin as far as redaction goes: :class:`multitrack.plugins.Extension`."""
+    """The part of :class:`multitrack.plugins.Extension` that redaction uses."""
 
     @property
     def origin(self) -> str:
-        """Where it is from, for messages."""
+        """The plugin's origin, for messages."""
 
     @property
     def redacts(self) -> bool:
-        """Whether it has the hook at all."""
+        """True if the plugin has the hook ``redact``."""
 
     def redact(self, text: str, name: str) -> str:
         """Call the hook."""
 
 
 class Redactor:
-    """What the texts of one run pass through on their way to the journal.
+    """The redaction rules of one run.
 
     Args:
-        extensions: The plugins that count for this run.
-        secrets: Further values to take out, wherever they stand.
+        extensions: The plugins of this run.
+        secrets: Further values to redact in all texts.
     """
 
     def __init__(self, extensions: Sequence[Redacting] = (), secrets: Collection[str] = ()) -> None:
@@ -58,10 +58,10 @@ class Redactor:
         self._look()
 
     def begin(self, *, lines: bool = False) -> Redaction:
-        """One call's way through; the trackers' keys are those of the environment as it is now.
+        """Begin the redactions of one call, with the trackers' keys in the current environment.
 
         Args:
-            lines: For log lines, which come often: a variable *changed* within the last second may be missed.
+            lines: True for log lines, which are frequent: a variable *changed* within the last second may be missed.
         """
         size, when = self._looked
         if not lines or len(os.environ) != size or time.monotonic() - when > _LOOK_AGAIN:
@@ -69,7 +69,7 @@ class Redactor:
         return Redaction(self)
 
     def add(self, secrets: Collection[str]) -> None:
-        """Take out these values as well."""
+        """Redact these values as well."""
         self._known |= forms_of(secrets)
         self.values = tuple(sorted(self._known, key=len, reverse=True))
 
@@ -78,14 +78,14 @@ class Redactor:
         keys = key_values()
         if keys != self._keys:
             self._keys = keys
-            self.add(with_basic_forms(keys))  # what was a key once stays one
+            self.add(with_basic_forms(keys))  # earlier keys stay secret
 
 
 class Redaction:
     """The redactions of one call.
 
     Attributes:
-        count: How many values were redacted so far.
+        count: Number of values redacted so far.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -93,11 +93,11 @@ class Redaction:
         self.count = 0
 
     def text(self, text: str, name: str = "") -> str:
-        """A text as it may be kept.
+        """Redact a text.
 
         Args:
             text: Any text.
-            name: The param's, tag's or option's key, where it is the value of one.
+            name: The key, if the text is the value of a param, tag or option.
         """
         if not text:
             return text
@@ -106,18 +106,18 @@ class Redaction:
         return after
 
     def value(self, value: Any, name: str) -> Any:
-        """A plain value as it may be kept: its strings, and those in its lists and mappings; numbers stay."""
+        """Redact the strings of a plain value, including those in its lists and mappings; numbers stay."""
         if isinstance(value, str):
             return self.text(value, name)
         if isinstance(value, list):
             return [self.value(item, name) for item in value]
         if isinstance(value, dict):
-            secret = is_secret_name(name)  # then a mapping in a list of this name is so throughout
+            secret = is_secret_name(name)  # then everything in nested mappings is secret as well
             return {key: self.value(item, name if secret else f"{name}/{key}") for key, item in value.items()}
         return value
 
     def lines(self, lines: list[str]) -> list[str]:
-        """Log lines as they may be kept."""
+        """Redact log lines."""
         if not self._redactor.extensions:
             whole = "\n".join(lines)
             if "://" not in whole and not any(value in whole for value in self._redactor.values):
@@ -125,14 +125,14 @@ class Redaction:
         return [self.text(line) for line in lines]
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A command line as it may be kept."""
+        """Redact a command line."""
         before = self.count
         kept = [self.text(word) for word in without_arguments(words)]
         self.count = before + sum(word != was for word, was in zip(kept, words, strict=True))
         return kept
 
     def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """A backend's options as the manifest may keep them: a secret one is left out, and is its default again."""
+        """Redact a backend's options for the manifest; a secret option is left out, so that its default applies."""
         kept = {key: self.value(value, key) for key, value in options.items()}
         return {key: value for key, value in kept.items() if value != REDACTED or not isinstance(value, str)}
 
@@ -143,7 +143,7 @@ class Redaction:
         return without_credentials(text)
 
     def _hooked(self, text: str, name: str) -> str:
-        """The text as the plugins leave it; withheld where one raises."""
+        """Apply the plugins' ``redact`` hooks; the text is withheld if one raises."""
         for extension in self._redactor.extensions:
             try:
                 text = extension.redact(text, name)
@@ -154,8 +154,8 @@ class Redaction:
 
 
 def secret_values(options: Mapping[str, Any]) -> list[str]:
-    """The values of those options that are secrets by their name, and the passwords in URIs; also as sent by HTTP."""
+    """The values of options with a secret name, and the passwords in URIs; also in the forms sent by HTTP."""
     texts = {key: value for key, value in options.items() if isinstance(value, str)}
     secrets = [value for key, value in texts.items() if is_secret_name(key)]
-    secrets += [form for value in secrets for form in basic_forms(f"api:{value}")]  # W&B's key goes so
+    secrets += [form for value in secrets for form in basic_forms(f"api:{value}")]  # W&B sends its key so
     return secrets + [password for value in texts.values() for password in passwords_in(value)]

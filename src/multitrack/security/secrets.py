@@ -1,6 +1,6 @@
-"""What counts as a secret: names of values, credentials in URIs, and the trackers' own key variables.
+"""The rules for secrets: names of values, credentials in URIs, and the trackers' key variables.
 
-Rules only, without state; :mod:`multitrack.security.redaction` applies them. docs/security.md tells users of them.
+The rules have no state; :mod:`multitrack.security.redaction` applies them. docs/security.md describes them for users.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
-#: What stands in the place of a secret.
+#: Replacement for a secret.
 REDACTED: Final = "[redacted]"
 
-#: The variables that trackers, and the stores behind them, take their keys from.
+#: The environment variables with the keys of trackers and of the stores behind them.
 KEY_VARIABLES: Final = (
     "WANDB_API_KEY",  # docs.wandb.ai, environment variables
     "NEPTUNE_API_TOKEN",  # docs.neptune.ai, setting credentials
@@ -36,16 +36,16 @@ KEY_VARIABLES: Final = (
     "DVC_STUDIO_TOKEN",  # dvc.org, DVCLive
     "HF_TOKEN",  # huggingface.co, environment variables; Trackio
 )
-#: The user that MLflow sends with its password.
+#: The variable with the user name that MLflow sends with its password.
 _USER: Final = "MLFLOW_TRACKING_USERNAME"
-#: A shorter value of such a variable is left alone: "1" or "dummy" would take words out of every text.
+#: Minimum characters of a secret value; redacting a shorter one, such as "1" or "dummy", would remove ordinary words.
 SHORTEST: Final = 8
 
 _NAMES: Final = {
     "password", "passwd", "secret", "clientsecret", "apikey", "accesstoken", "authtoken", "privatekey",
     *(variable.lower().replace("_", "") for variable in KEY_VARIABLES),
 }  # fmt: skip
-# "://" first: a literal is found fast, however long the text
+# begins with "://", because a literal is found fast even in a long text
 _URI: Final = re.compile(r"://[^\s\"'<>`]+")
 _END: Final = re.compile(r"[/?#]")
 _NO_PORT: Final = re.compile(r"[^@:\[\]]+:(?!\d*$)")
@@ -57,21 +57,22 @@ _SECRET_PART: Final = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a value of this name is a secret: by its last part, after ``/`` and ``.``, without case, ``-`` and ``_``.
+    """Return True if a value of this name is a secret.
 
-    So ``db/password``, ``db.password``, ``API_KEY``, ``api-key`` and ``apiKey`` are, and ``max_tokens`` is not.
+    Checks the part of the name after the last ``/`` or ``.``, ignoring case, ``-`` and ``_``:
+    ``db/password``, ``db.password``, ``API_KEY``, ``api-key`` and ``apiKey`` are secret, ``max_tokens`` is not.
     """
     last = name.rpartition("/")[2].rpartition(".")[2]
     return last.replace("-", "").replace("_", "").lower() in _NAMES
 
 
 def without_credentials(text: str) -> str:
-    """A text whose URIs have no ``user:password@`` and nothing secret in their query; the rest letter for letter."""
+    """Remove ``user:password@`` from the URIs in a text, and redact secrets in their queries; the rest is unchanged."""
     return _URI.sub(_clean_uri, text) if "://" in text else text
 
 
 def passwords_in(text: str) -> list[str]:
-    """The passwords in the URIs of a text, as they stand there and as they are without escapes."""
+    """The passwords in the URIs of a text: as written, decoded, and in the forms of basic authentication."""
     found = []
     for match in _URI.finditer(text):
         user, at, _ = match[0][3:].rpartition("@")
@@ -82,7 +83,7 @@ def passwords_in(text: str) -> list[str]:
 
 
 def basic_forms(pair: str) -> list[str]:
-    """``user:password`` as basic authentication sends it, which a server may quote: base64 of either encoding."""
+    """Encode ``user:password`` as in basic authentication, which a server may quote: base64 of UTF-8 and Latin-1."""
     forms = {
         base64.b64encode(pair.encode(errors="surrogateescape")),
         base64.b64encode(pair.encode("latin-1", "ignore")),
@@ -91,13 +92,13 @@ def basic_forms(pair: str) -> list[str]:
 
 
 def _clean_uri(match: re.Match[str]) -> str:
-    """A URI from its ``://`` on."""
+    """Clean a URI, matched from its ``://`` on."""
     rest = match[0][3:]
     end = len(_END.split(rest, 1)[0])
     if "@" not in rest[:end] and _NO_PORT.match(rest[:end]) and "@" in rest:
-        end = rest.index("@") + 1  # a password with a "/" in it
+        end = rest.index("@") + 1  # a password that contains "/"
     user, at, host = rest[:end].rpartition("@")
-    # ssh://git@host names an account, not a secret; a password or a token as the user does not stay
+    # ssh://git@host names an account and stays; a password, or a token as the user, is removed
     if at and (":" in user or match.string[: match.start()].lower().endswith(("http", "https"))):
         user = at = ""
     tail = rest[end:]
@@ -111,13 +112,13 @@ def _clean_part(match: re.Match[str]) -> str:
 
 
 def key_values() -> list[str | None]:
-    """The values of the trackers' key variables as they are now, and of names that go with them."""
+    """The current values of :data:`KEY_VARIABLES`, followed by MLflow's user name; None for each that is not set."""
     get = os.environ.get
     return [get(variable) for variable in (*KEY_VARIABLES, _USER)]
 
 
 def with_basic_forms(keys: Sequence[str | None]) -> list[str]:
-    """The keys among :func:`key_values`, and how basic authentication sends those that it is used with."""
+    """The keys among :func:`key_values`, and the basic authentication forms of MLflow's and W&B's."""
     *found, user = keys
     named = dict(zip(KEY_VARIABLES, found, strict=True))
     password, key = named["MLFLOW_TRACKING_PASSWORD"], named["WANDB_API_KEY"]
@@ -126,7 +127,7 @@ def with_basic_forms(keys: Sequence[str | None]) -> list[str]:
 
 
 def forms_of(values: Iterable[str]) -> frozenset[str]:
-    """Secrets as they are, as URIs and as JSON spell them, and each line of those with several."""
+    """The forms in which secrets may appear: each line as it is, percent-encoded, and JSON-escaped."""
     forms: set[str] = set()
     for value in values:
         for line in value.splitlines():
@@ -135,7 +136,7 @@ def forms_of(values: Iterable[str]) -> frozenset[str]:
 
 
 def without_arguments(command: Sequence[str]) -> list[str]:
-    """A command line without ``--password X``, ``--api-key=X``, ``password=X`` and the like."""
+    """Redact the secrets in a command line: ``--password X``, ``--api-key=X``, ``password=X`` and the like."""
     kept: list[str] = []
     expected = False
     for word in command:

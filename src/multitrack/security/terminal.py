@@ -1,7 +1,7 @@
-"""Text that cannot do anything to a terminal, wherever it came from: the one place that decides which characters can.
+"""Make text from any source safe to print on a terminal; the one place that decides which characters are unsafe.
 
-Escapes move the cursor, rewrite what was printed, set the clipboard; bidirectional overrides show another text than
-the one that is there; a newline in a name makes a row of its own. A text of any length makes no message of that length.
+Escapes can move the cursor, rewrite printed text and set the clipboard. Bidirectional overrides display a different
+text. A newline in a name starts a new row. Long texts are shortened in messages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import traceback
 from typing import Final
 
-#: C0 but newline, DEL, C1; line and paragraph separators; bidirectional marks, overrides and isolates; lone surrogates.
+#: C0 except newline, DEL, C1; line and paragraph separators; bidirectional controls and marks; lone surrogates.
 _ACTIVE: Final = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROL: Final = re.compile(rf"[\n{_ACTIVE}]")
 _CONTROL_BUT_NEWLINE: Final = re.compile(f"[{_ACTIVE}]")
@@ -19,22 +19,22 @@ _NAMED: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def safe(text: object, *, lines: bool = False) -> str:
-    """A text on one line, each character that does something shown as an escape.
+    """Replace unsafe characters with visible escapes.
 
     Args:
-        text: Anything; its ``str``.
-        lines: Keep newlines.
+        text: Any object; its ``str`` is used.
+        lines: True to keep newlines; otherwise the result is one line.
     """
     return (_CONTROL_BUT_NEWLINE if lines else _CONTROL).sub(_escape, str(text))
 
 
 def safe_json(document: str) -> str:
-    """JSON with the same values, and nothing in it that does something; what it is indented with stays."""
+    """Replace unsafe characters in JSON with Unicode escapes of the same value; newlines stay."""
     return _CONTROL_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 def excerpt(text: str, most: int = 80) -> str:
-    """A text in a message: whole, or of a longer one the beginning, the end, and how long it is."""
+    """Shorten a text for a message to its beginning, its end and its length, if it exceeds ``most`` characters."""
     end = most // 4
     return text if len(text) <= most else f"{text[: most - end]}…{text[-end:]} ({len(text):,} characters)"
 
@@ -45,10 +45,10 @@ def _escape(match: re.Match[str]) -> str:
 
 
 class SafeFilter(logging.Filter):
-    """Makes what we log safe: it quotes trackers' errors, names and paths."""
+    """Makes our log messages safe: they quote trackers' errors, names and paths."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Alter the record; always lets it pass."""
+        """Make the record's message and traceback safe; always return True."""
         record.msg, record.args = safe(record.getMessage()), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = safe("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"), lines=True)

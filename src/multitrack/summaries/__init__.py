@@ -1,1 +1,1 @@
-"""Runs, series and lists brought down to a few numbers."""
+"""Summarize runs, series and lists."""

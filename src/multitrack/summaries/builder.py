@@ -1,7 +1,7 @@
-"""Fold a run's records, in their order, into everything that a summary holds.
+"""Fold a run's records, in their order, into the contents of a summary.
 
-The one place that decides how records add up: summaries, the page of runs, and a run that is resumed all use it.
-They differ in the numbers and lines they need, and give the builder a collector for those.
+The one place that decides how records add up: summaries, the page of runs and resumed runs all use it.
+They need different numbers and lines, and give the builder a collector for those.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Collector(Protocol):
     """Takes the numbers of series and lists, and the log lines."""
 
     def add_points(self, records: Sequence[Metric]) -> None:
-        """Take metric records with a step."""
+        """Add metric records with a step."""
 
     def add_list(self, record: ListMetric) -> None:
-        """Take numbers of a list metric."""
+        """Add numbers of a list metric."""
 
     def add_lines(self, record: Lines) -> None:
-        """Take log lines."""
+        """Add log lines."""
 
 
 class MetricKinds:
-    """A collector of names alone: which metrics are series, and which are lists."""
+    """A collector of only the kinds of metrics: series or lists."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
@@ -59,23 +59,23 @@ class MetricKinds:
         self.kinds[record.name] = "list"
 
     def add_lines(self, record: Lines) -> None:
-        """Drop log lines."""
+        """Ignore log lines."""
 
 
 class SummaryBuilder:
-    """Reads a run's journal, as far as it goes and on from there, and adds its records up.
+    """Reads a run's journal, also as it grows, and adds up its records.
 
-    It imports no more than a journal does and leaves statistics to its collector, because a run that is resumed reads
-    its past by it.
+    It imports no more than a journal does and leaves statistics to its collector, because training processes use it to
+    resume runs.
 
     Args:
         directory: The run's directory.
-        collector: Takes numbers and lines.
+        collector: Collects numbers and lines.
 
     Attributes:
-        cursor: Where it is in the journal.
-        params: Type and JSON value of each param; the type is ``None`` where a damaged record has none.
-        trainings: Keras models trained so far.
+        cursor: The cursor in the journal.
+        params: Type and JSON value of each param; the type is ``None`` if a damaged record has none.
+        trainings: Number of trainings of Keras models.
 
     The other attributes are those of :class:`~multitrack.summaries.summary.Summary`.
     """
@@ -94,7 +94,7 @@ class SummaryBuilder:
         self._lost: dict[int, int] = {}  # the latest total of each segment
 
     def read_on(self) -> bool:
-        """Add all records since the last call; returns whether the journal had any more lines."""
+        """Add all records since the last call; return True if the journal had more lines."""
         cursor = self.cursor
         before = cursor.position
         while records := cursor.read():
@@ -104,7 +104,7 @@ class SummaryBuilder:
     def add(self, records: Iterable[Record]) -> None:
         """Add some records of one segment.
 
-        Many at once, because nearly all are points: a call for each would make reading a long run 15 % slower.
+        Takes many at once, because nearly all are points: one call for each would read a long run 15 % slower.
         """
         points = []
         for record in records:
@@ -151,11 +151,11 @@ class SummaryBuilder:
 
     @property
     def lost(self) -> int:
-        """Records that the machine did not take (a full disk)."""
+        """Number of records that could not be written to the journal (a full disk)."""
         return sum(self._lost.values())
 
     def at_end(self) -> bool:
-        """Whether no process writes the run and everything was read."""
+        """Return True if no process writes the run and everything was read."""
         try:
             return self.cursor.at_end()
         except FileNotFoundError:  # no segment yet
@@ -165,12 +165,12 @@ class SummaryBuilder:
         """The run's status; a run that is closed without an end was killed.
 
         Args:
-            at_end: The answer of :meth:`at_end`, given once so that all that depends on it agrees.
+            at_end: The result of :meth:`at_end`, passed in so that all uses of it agree.
         """
         if self.cursor.ended is not None:
             return self.cursor.ended.status
         return "killed" if at_end else "running"
 
     def ended(self) -> int:
-        """When the run ended (ms), or when its last record was written."""
+        """The end time of the run (ms), or the time of its last record if it has no end."""
         return self.cursor.last_time if self.cursor.ended is None else self.cursor.ended.time

@@ -1,7 +1,7 @@
 """Files beside a run that cache values computed from its journal.
 
 A cached value is valid for as long as its stamp is: the sizes and modification times of the manifest and the
-segments. A resumed run has one more segment. The files can be deleted at any time; where one cannot be written, its
+segments. A resumed run has one more segment. The files can be deleted at any time; if one cannot be written, its
 value is computed on each read.
 """
 
@@ -37,28 +37,28 @@ class Entry(msgspec.Struct, Generic[Value], frozen=True, array_like=True, gc=Fal
 
 
 class CacheFile(Generic[Value]):
-    """A file of one kind of value in the directory of each run.
+    """A cache file of one kind of value, in the directory of each run.
 
-    MessagePack rather than JSON, which has no NaN.
+    Encoded as MessagePack rather than JSON, which has no NaN.
 
     Args:
         name: The file's name.
-        version: Cache format; raised whenever the value changes its fields or its meaning.
+        version: Cache format; increased whenever the value's fields or their meaning change.
         kind: The value's type.
     """
 
     def __init__(self, name: str, version: int, kind: type[Value]) -> None:
         self.name = name
         self.version = version
-        content: Any = Entry[kind]  # type: ignore[valid-type]  # a type that is known at run time
+        content: Any = Entry[kind]  # type: ignore[valid-type]  # a type known only at run time
         self._decoder: msgspec.msgpack.Decoder[Entry[Value]] = msgspec.msgpack.Decoder(content)
 
     def read(self, directory: Path, stamp: Stamp) -> Value | None:
-        """Return the cached value of the run in ``directory``; ``None`` if there is none that is valid.
+        """Return the cached value of the run in ``directory``; None if there is no valid one.
 
         Args:
             directory: The run's directory.
-            stamp: The stamp of its files as they are now.
+            stamp: The current stamp of its files.
         """
         try:
             with open(f"{directory}/{self.name}", "rb", buffering=0) as file:  # noqa: PTH123 - see stamp_of
@@ -72,7 +72,7 @@ class CacheFile(Generic[Value]):
 
         Args:
             directory: The run's directory.
-            stamp: The stamp of its files from before they were read, so that a write in the meantime invalidates it.
+            stamp: The stamp of its files before they were read, so that a write in the meantime invalidates the entry.
             value: The value.
         """
         if directory.is_symlink():
@@ -82,9 +82,9 @@ class CacheFile(Generic[Value]):
 
 
 def stamp_of(directory: Path) -> Stamp:
-    """The stamp of the run in ``directory``."""
+    """The current stamp of the run in ``directory``."""
     stamp: Stamp = []
-    base = str(directory)  # for thousands of runs: pathlib takes longer than the kernel
+    base = str(directory)  # for thousands of runs, pathlib takes longer than the system calls
     try:
         found = os.stat(f"{base}/manifest.json")  # noqa: PTH116
         while True:

@@ -1,4 +1,4 @@
-"""Cache the facts and the summary of each run, so that thousands of runs are listed without reading their journals.
+"""Cache the manifest and the summary of each run, so that thousands of runs are listed without reading their journals.
 
 They are cached once no process writes the run any more: by the courier before it exits, or by the first reader.
 """
@@ -19,7 +19,7 @@ from multitrack.journal.segments import is_live
 from multitrack.summaries.cache import CacheFile, Stamp, stamp_of
 from multitrack.summaries.summary import Summary
 
-#: Bytes of a journal that is read in well below a second.
+#: Maximum bytes of a journal that a courier reads for the cache; takes well below a second.
 _SMALL: Final = 1 << 25
 
 
@@ -27,7 +27,7 @@ class CachedRun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The cached parts of a run.
 
     Attributes:
-        facts: The manifest without backends and packages, which take most of its room.
+        facts: The manifest without backends and packages, which take most of its space.
         summary: The summary.
     """
 
@@ -39,13 +39,13 @@ CACHE: Final = CacheFile("summary.msgpack", 3, CachedRun)
 
 
 def facts_of(manifest: Manifest) -> Manifest:
-    """A manifest without backends and packages: the part that tables show."""
+    """Copy a manifest without backends and packages: the part that tables show."""
     context = manifest.context and msgspec.structs.replace(manifest.context, packages={}, urls={})
     return msgspec.structs.replace(manifest, context=context, backends=[])
 
 
 def cached_run(directory: Path, stamp: Stamp) -> CachedRun | None:
-    """Return the cached parts of the run in ``directory``; ``None`` if there are none that are valid."""
+    """Return the cached parts of the run in ``directory``; None if there are no valid ones."""
     found = CACHE.read(directory, stamp)
     return found if found is not None and found.facts.id == directory.name else None
 
@@ -55,7 +55,7 @@ def read_run(directory: Path, stamp: Stamp, manifest: Manifest) -> CachedRun:
 
     Args:
         directory: The run's directory.
-        stamp: The stamp of its files from just now.
+        stamp: The stamp of its files before this call.
         manifest: The run's manifest.
     """
     summary, at_rest = Summary.with_rest(directory)
@@ -68,13 +68,13 @@ def read_run(directory: Path, stamp: Stamp, manifest: Manifest) -> CachedRun:
 
 
 def cache_ended_runs(directories: Iterable[Path], seconds: float) -> None:
-    """Cache summaries and curves of those runs that have ended; long journals are left to their first reader.
+    """Cache summaries and curves of the runs that have ended; long journals are left to their first reader.
 
     Args:
         directories: The runs' directories.
-        seconds: Time limit; runs left over are skipped.
+        seconds: Time limit; the remaining runs are skipped.
     """
-    from multitrack.summaries.curves import LONG, curves_of  # noqa: PLC0415 - listings do without
+    from multitrack.summaries.curves import LONG, curves_of  # noqa: PLC0415 - listings do not need them
 
     deadline = time.monotonic() + seconds
     for directory in directories:

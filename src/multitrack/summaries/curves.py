@@ -1,7 +1,7 @@
-"""The curves that graphs draw of a run: each series and list thinned, and cached for a long run that has ended.
+"""Compute the curves of a run for graphs: each series and list downsampled, and cached for a long run that has ended.
 
-With the cache, fifty runs of a hundred thousand points are overlaid without reading their journals. It is written by
-the courier before it exits, or by the first reader that draws the run.
+With the cache, a graph overlays fifty runs of a hundred thousand points without reading their journals. It is written
+by the courier before it exits, or by the first reader that draws the run.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from multitrack.summaries.cache import CacheFile, stamp_of
 from multitrack.summaries.downsample import Thinned, Thinner
 from multitrack.summaries.series import read_pieces
 
-#: Default number of points of a curve.
+#: Default maximum number of points of a curve.
 POINTS: Final = 1200
-#: Bytes of a journal whose curves are cached: a shorter one is read as fast, and is no larger than the cache would be.
+#: Minimum bytes of a journal whose curves are cached: a shorter one is read as fast as the cache, and no larger.
 LONG: Final = 1 << 20
 
 
 class Curves(msgspec.Struct, frozen=True, array_like=True):
-    """Each series and each list metric of a run."""
+    """The curves of all series and list metrics of a run, by name."""
 
     series: dict[str, Thinned]
     lists: dict[str, Thinned]
 
 
 class CachedCurves(msgspec.Struct, frozen=True, array_like=True):
-    """Curves, and the limit of points that they were thinned to."""
+    """Curves, and the maximum number of points used for them."""
 
     points: int
     curves: Curves
@@ -40,11 +40,11 @@ CACHE: Final = CacheFile("curves.msgpack", 6, CachedCurves)
 
 
 def curves_of(directory: Path, points: int = POINTS) -> Curves:
-    """Return the curves of the run in ``directory``, from the cache if that is valid.
+    """Return the curves of the run in ``directory``, from the cache if it is valid.
 
     Args:
         directory: The run's directory.
-        points: Points of a curve at most.
+        points: Maximum number of points of a curve.
     """
     stamp = stamp_of(directory)
     if sum(size for size, _ in stamp[1:]) < LONG:
@@ -52,7 +52,7 @@ def curves_of(directory: Path, points: int = POINTS) -> Curves:
     cached = CACHE.read(directory, stamp)
     if cached is not None and cached.points == points:
         return cached.curves
-    live = is_live(directory)  # asked before reading
+    live = is_live(directory)  # checked before reading
     found = read_curves(directory, points)
     if not live:
         CACHE.write(directory, stamp, CachedCurves(points, found))
@@ -60,7 +60,7 @@ def curves_of(directory: Path, points: int = POINTS) -> Curves:
 
 
 def read_curves(directory: Path, points: int = POINTS) -> Curves:
-    """Read a run's journal once, in memory that does not grow with its length."""
+    """Compute the curves from a run's journal, in one pass and with memory independent of its length."""
     series: dict[str, Thinner] = {}
     lists: dict[str, Thinner] = {}
     for pieces, calls in read_pieces(directory):

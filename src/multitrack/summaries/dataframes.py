@@ -1,4 +1,4 @@
-"""Data frames of pandas, polars and Arrow, of cells by column; the libraries are imported when one is asked for."""
+"""Convert columns of cells to data frames of pandas, polars and Arrow; the libraries are imported on use."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from multitrack.summaries.doubles import as_double
 
 
 class Framed:
-    """What is a table by itself, and has its columns as :meth:`_columns`."""
+    """Base class of objects that can be converted to data frames."""
 
     __slots__ = ()
 
     def _columns(self) -> dict[str, list[Any]]:
-        """Cells by column; ``time`` holds milliseconds since the epoch."""
+        """The cells of each column; ``time`` has milliseconds since the epoch."""
         raise NotImplementedError
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``, whose ``time`` is a timestamp of UTC; a column of several types becomes one of texts.
+        """Convert to a ``pandas.DataFrame``, with ``time`` as a UTC timestamp.
 
-        Integers beside floats become floats, and so does a column with an integer beyond 64 bits; one beyond the floats
-        is infinite.
+        A column of several types becomes strings. A column with integers and floats, or with an integer beyond 64 bits,
+        becomes floats; integers beyond the range of floats become infinite.
 
         Raises:
-            ImportError: pandas is not installed.
+            ImportError: If pandas is not installed.
         """
         return pandas_frame(self._columns(), ["time"])
 
     def to_polars(self) -> Any:
-        """A ``polars.DataFrame``; as :meth:`to_pandas`.
+        """Convert to a ``polars.DataFrame``; types as in :meth:`to_pandas`.
 
         Raises:
-            ImportError: polars is not installed.
+            ImportError: If polars is not installed.
         """
         return polars_frame(self._columns(), ["time"])
 
     def to_arrow(self) -> Any:
-        """A ``pyarrow.Table``; as :meth:`to_pandas`.
+        """Convert to a ``pyarrow.Table``; types as in :meth:`to_pandas`.
 
         Raises:
-            ImportError: pyarrow is not installed.
+            ImportError: If pyarrow is not installed.
         """
         return arrow_table(self._columns(), ["time"])
 
 
 def pandas_frame(columns: Mapping[str, list[Any]], times: Collection[str]) -> Any:
-    """A ``pandas.DataFrame``.
+    """Create a ``pandas.DataFrame``.
 
     Args:
-        columns: The cells of each; ``None`` where there is nothing.
-        times: Those that hold milliseconds since the epoch, and become timestamps of UTC.
+        columns: The cells of each column; ``None`` for a missing value.
+        times: Columns with milliseconds since the epoch, to be converted to UTC timestamps.
     """
     try:
-        import pandas as pd  # noqa: PLC0415 - where it is installed
+        import pandas as pd  # noqa: PLC0415 - optional
     except ImportError:
         raise _missing("to_pandas", "pandas") from None
     frame = pd.DataFrame({name: _of_one_type(cells) for name, cells in columns.items()})
@@ -63,9 +63,9 @@ def pandas_frame(columns: Mapping[str, list[Any]], times: Collection[str]) -> An
 
 
 def polars_frame(columns: Mapping[str, list[Any]], times: Collection[str]) -> Any:
-    """A ``polars.DataFrame``; arguments as for :func:`pandas_frame`."""
+    """Create a ``polars.DataFrame``; arguments as for :func:`pandas_frame`."""
     try:
-        import polars as pl  # noqa: PLC0415 - where it is installed
+        import polars as pl  # noqa: PLC0415 - optional
     except ImportError:
         raise _missing("to_polars", "polars") from None
     frame = pl.DataFrame({name: _of_one_type(cells) for name, cells in columns.items()}, strict=False)
@@ -73,9 +73,9 @@ def polars_frame(columns: Mapping[str, list[Any]], times: Collection[str]) -> An
 
 
 def arrow_table(columns: Mapping[str, list[Any]], times: Collection[str]) -> Any:
-    """A ``pyarrow.Table``; arguments as for :func:`pandas_frame`."""
+    """Create a ``pyarrow.Table``; arguments as for :func:`pandas_frame`."""
     try:
-        import pyarrow as pa  # noqa: PLC0415 - where it is installed
+        import pyarrow as pa  # noqa: PLC0415 - optional
     except ImportError:
         raise _missing("to_arrow", "pyarrow") from None
     kind = pa.timestamp("ms", tz="UTC")
@@ -85,7 +85,7 @@ def arrow_table(columns: Mapping[str, list[Any]], times: Collection[str]) -> Any
 
 
 def _of_one_type(cells: list[Any]) -> list[Any]:
-    """A column as every library can hold it, and write it to a file."""
+    """Convert a column to one type, which every library can hold and write to a file."""
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {int, float} or (
         kinds == {int} and any(cell is not None and not -1 << 63 <= cell < 1 << 63 for cell in cells)

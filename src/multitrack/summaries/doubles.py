@@ -1,8 +1,8 @@
-"""Numbers as doubles: the one rule for integers beyond their range, and sums that leave it on the way.
+"""Convert numbers to doubles, with one rule for integers beyond their range, and sums that overflow on the way.
 
-A recorded integer is exact wherever Python's own integers are: it is shown, sorted and compared as what it is. Where a
-double is needed, one beyond the doubles is infinite, and so it is no finite value: statistics, the best run and graphs
-pass it over as they do with ±inf.
+Recorded integers stay exact: they are shown, sorted and compared as Python integers. As a double, an integer
+beyond the range of doubles is infinite, and so not finite: statistics, the best run and graphs skip it as they skip
+±inf.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Final
 
 Number = int | float
 
-#: The range of the doubles, as people read it.
+#: The range of doubles, for display.
 RANGE: Final = "±1.8e308"
 
 
 def as_double(number: Number) -> float:
-    """The nearest double; of an integer beyond all of them an infinite one."""
+    """The nearest double; infinite for an integer beyond the range of doubles."""
     try:
         return float(number)
     except OverflowError:
@@ -26,25 +26,25 @@ def as_double(number: Number) -> float:
 
 
 def is_finite(number: Number) -> bool:
-    """Whether a number is a finite double."""
+    """Return True if a number is finite as a double."""
     return math.isfinite(as_double(number))
 
 
 def is_beyond(number: Number) -> bool:
-    """Whether a number is an integer beyond the doubles."""
+    """Return True if a number is an integer beyond the range of doubles."""
     return isinstance(number, int) and not is_finite(number)
 
 
 def finite(numbers: Sequence[Number]) -> list[Number]:
-    """Those of some numbers that are finite doubles."""
+    """The numbers that are finite as doubles."""
     try:
         return [number for number in numbers if math.isfinite(number)]
-    except OverflowError:  # seldom, so the usual case costs no call
+    except OverflowError:  # rare, so the usual case costs no function call
         return [number for number in numbers if is_finite(number)]
 
 
 def total(numbers: Iterable[Number]) -> Number:
-    """The sum of finite numbers: a double, or where that has no room for it, an integer."""
+    """The sum of finite numbers: a double, or an integer if a double would overflow."""
     numbers = list(numbers)
     try:
         found = float(sum(numbers))

@@ -1,8 +1,8 @@
-"""Series made short enough to draw, in one pass and flat memory, with nothing lost that a graph would show.
+"""Downsample series for graphs (M4), in one pass and constant memory, without a visible difference.
 
-The points are cut into stretches of equal length; of each, the first, the last, the lowest and the highest point
-are kept (M4), and one that is no finite number, as it is a gap in the line. Where stretches become too many, pairs of
-neighbours are merged, so what is kept depends on the points alone and not on how they came.
+The points are divided into stretches of equal length. Of each stretch, the first, last, lowest and highest
+points are kept, and one point that is not finite, because it is a gap in the line. When there are too many stretches,
+pairs of neighbours are merged, so the result depends only on the points and not on how they were passed in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from multitrack.summaries.doubles import finite, is_beyond, is_finite, mean, total
 
-#: Points that a stretch may keep: first, last, lowest, highest, and one that is not finite.
+#: Maximum number of points kept of a stretch: first, last, lowest, highest, and one that is not finite.
 _KEPT: Final = 5
 
 
@@ -23,9 +23,9 @@ class Curve(msgspec.Struct, frozen=True):
     """Points of a series, in the order they were logged.
 
     Attributes:
-        steps: Their steps.
-        times: When they were logged.
-        values: Their values.
+        steps: The step of each point.
+        times: The time of each point (ms since the epoch).
+        values: The value of each point.
     """
 
     steps: list[int]
@@ -37,10 +37,10 @@ class Means(msgspec.Struct, frozen=True):
     """The mean of each stretch's finite values, for smoothing.
 
     Attributes:
-        steps: The step of the stretch's last point.
-        times: When that was logged.
-        values: The mean; NaN, a gap, where no value is finite.
-        counts: How many are.
+        steps: The step of each stretch's last point.
+        times: The time of each stretch's last point (ms since the epoch).
+        values: The mean of each stretch; NaN, a gap, if no value is finite.
+        counts: The number of finite values in each stretch.
     """
 
     steps: list[int]
@@ -50,15 +50,15 @@ class Means(msgspec.Struct, frozen=True):
 
 
 class Thinned(msgspec.Struct, frozen=True):
-    """What is left of a series.
+    """A downsampled series.
 
     Attributes:
-        count: How many points there were.
+        count: Number of points in the series.
         curve: The points kept; all of them, if there were few.
-        means: Those of the stretches; ``None`` where all points were kept.
-        odd: How many points there were that are no finite doubles.
-        below: How many that are 0 or below.
-        huge: How many of the odd ones are integers beyond the doubles.
+        means: The means of the stretches; ``None`` if all points were kept.
+        odd: Number of values in the series that are not finite doubles.
+        below: Number of finite values that are 0 or below.
+        huge: Number of integers beyond the range of doubles; they are counted in ``odd`` as well.
     """
 
     count: int
@@ -77,7 +77,7 @@ class _Point(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Neighbouring points, by those that are kept of them."""
+    """A stretch of neighbouring points: the points kept, and its counts."""
 
     first: _Point
     last: _Point
@@ -91,10 +91,10 @@ class _Stretch(NamedTuple):
 
 
 class Thinner:
-    """Takes the points of one series as they come, and gives back at most ``points`` of them at any time.
+    """Downsamples one series as its points are added; keeps at most ``points`` of them.
 
     Args:
-        points: How many to keep at most; 10 or more.
+        points: Maximum number of points to keep; 10 or more.
     """
 
     def __init__(self, points: int = 1200) -> None:
@@ -102,15 +102,15 @@ class Thinner:
             raise ValueError(f"points must be {2 * _KEPT} or more, got {points}")
         self.count = 0
         self._most = points
-        self._room = points // (2 * _KEPT) * 2  # stretches; even, so that all have a neighbour to be merged with
+        self._room = points // (2 * _KEPT) * 2  # maximum stretches; even, so that all can be merged in pairs
         self._stretches: list[_Stretch] = []
-        self._length = 0  # of a stretch; 0 while all points are kept
-        self._steps: list[int] = []  # what is in no stretch yet
+        self._length = 0  # points in a stretch; 0 while all points are kept
+        self._steps: list[int] = []  # points in no stretch yet
         self._times: list[int] = []
         self._values: list[float] = []
 
     def extend(self, steps: Sequence[int], times: Sequence[int], values: Sequence[float]) -> None:
-        """Take the next points."""
+        """Add the next points."""
         self.count += len(values)
         self._steps += steps
         self._times += times
@@ -119,7 +119,7 @@ class Thinner:
             return
         if not self._length:
             self._length = 2
-            while self.count // self._length >= self._room:  # where many come at once, straight to the length they need
+            while self.count // self._length >= self._room:  # for many at once, directly to the final length
                 self._length *= 2
         while self._take() == self._room:
             pairs = zip(self._stretches[::2], self._stretches[1::2], strict=True)
@@ -127,7 +127,7 @@ class Thinner:
             self._length *= 2
 
     def thinned(self) -> Thinned:
-        """The series as far as it came."""
+        """The downsampled series of all points so far."""
         if not self._length:
             known = finite(self._values)
             below = sum(value <= 0 for value in known)
@@ -153,7 +153,7 @@ class Thinner:
         )
 
     def _take(self) -> int:
-        """Make stretches of what waits, as far as there is room; how many there are now."""
+        """Make stretches of the waiting points, up to the maximum; return the number of stretches."""
         length = self._length
         ready = min(len(self._values) // length, self._room - len(self._stretches))
         self._stretches += [self._stretch(i * length, (i + 1) * length) for i in range(ready)]
@@ -190,7 +190,7 @@ def _merged(one: _Stretch, two: _Stretch) -> _Stretch:
 
 
 def _huge(values: Sequence[float]) -> int:
-    """How many values are integers beyond the doubles."""
+    """The number of integers beyond the range of doubles."""
     return sum(map(is_beyond, values))
 
 
@@ -199,7 +199,7 @@ def _value(point: _Point) -> float:
 
 
 def _points(stretch: _Stretch) -> list[_Point]:
-    """The points kept of a stretch, each once, in order."""
+    """The points kept of a stretch, without duplicates, in order."""
     kept = (stretch.first, stretch.low, stretch.high, stretch.odd, stretch.last)
     by_place = {point.place: point for point in kept if point is not None}
     return [by_place[place] for place in sorted(by_place)]

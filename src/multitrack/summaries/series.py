@@ -1,8 +1,8 @@
-"""Series out of a run's journal, all at once: for plots and statistics over many points.
+"""Read whole series from a run's journal: for plots and statistics over many points.
 
-The lines are decoded many at a time, into as little as one series needs. That takes a fifth of what a
-:class:`~multitrack.journal.cursor.Cursor` does, which gives back whole records, one by one, with all that
-follows from those before.
+The lines are decoded in bulk, and only the fields that a series needs. That takes a fifth of the time of a
+:class:`~multitrack.journal.cursor.Cursor`, which decodes whole records one by one and resolves their derived
+fields.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from multitrack.journal.segments import is_held, segment_path
 from multitrack.records import Lines, ListMetric, Metric, number_from_text
 from multitrack.summaries.dataframes import Framed
 
-#: Bytes of the journal that are decoded at a time: so few that the records made of them stay in the processor's cache.
+#: Bytes of the journal decoded at a time: few enough that the records stay in the processor's cache.
 _STRETCH: Final = 1 << 18
 
 
 class Series(Framed, msgspec.Struct, frozen=True):
-    """The points of a series, in the order they were logged, one list each; as a frame, a row a point.
+    """The points of a series, in the order they were logged; as a frame, one row per point.
 
     Attributes:
         name: The metric.
-        steps: Each point's step; steps may repeat and go back.
-        values: Each point's value; NaN and ±inf are kept.
-        times: When each was logged (ms since the epoch).
+        steps: The step of each point; steps may repeat and go back.
+        values: The value of each point; NaN and ±inf are kept.
+        times: The time of each point (ms since the epoch).
     """
 
     name: str
@@ -48,11 +48,11 @@ class Series(Framed, msgspec.Struct, frozen=True):
 
 
 def read_series(directory: Path, name: str) -> Series:
-    """Read one series of the run in ``directory``; empty where there is none."""
+    """Read one series of the run in ``directory``; empty if there is none."""
     found = Series(name, [], [], [])
     try:
         point, decoder = _decoder(name)
-    except ValueError:  # a name that JSON must escape
+    except ValueError:  # a name that must be escaped in JSON
         return read_all_series(directory).get(name, found)
     for lines in _stretches(directory):
         points: list[Any] = [
@@ -61,7 +61,7 @@ def read_series(directory: Path, name: str) -> Series:
             if type(record) is point and record.values.value is not None and record.step is not None
         ]
         values = [record.values.value for record in points]
-        if str in set(map(type, values)):  # NaN and the like, which JSON has not
+        if str in set(map(type, values)):  # NaN and the like, which are strings in JSON
             points = [record for record in points if _is_number(record.values.value)]
             texts = [record.values.value for record in points]
             values = [number_from_text(text) if type(text) is str else text for text in texts]
@@ -85,7 +85,7 @@ def read_all_series(directory: Path) -> dict[str, Series]:
 
 
 def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListMetric]]]:
-    """All series and lists of the run in ``directory`` as they come: pieces of each series, whole calls of lists."""
+    """Yield all series and lists of the run in ``directory`` in pieces: points by series, and whole calls of lists."""
     parts: list[ListMetric] = []
     for lines in _stretches(directory):
         pieces: dict[str, Series] = {}
@@ -101,7 +101,7 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
                     parts = []
             elif type(record) is Metric and (step := record.step) is not None:
                 for name, value in record.values.items():
-                    if isinstance(value, str):  # seldom, so the usual case costs no call
+                    if isinstance(value, str):  # rare, so the usual case costs no function call
                         if not _is_number(value):
                             continue
                         value = number_from_text(value)
@@ -115,9 +115,9 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
 
 
 def read_list(directory: Path, name: str) -> Series:
-    """Read one list metric of the run in ``directory``; its steps are its places; empty where there is none."""
+    """Read one list metric of the run in ``directory``, with indexes as steps; empty if there is none."""
     found = Series(name, [], [], [])
-    parts: list[ListMetric] = []  # of a call that was too long for a line; they count once the last is there
+    parts: list[ListMetric] = []  # of a call that was too long for a line; complete once the last part is read
     for stretch in _stretches(directory):
         if b'"list"' not in stretch:
             continue
@@ -139,21 +139,21 @@ def read_list(directory: Path, name: str) -> Series:
 
 
 def read_lines(directory: Path) -> Iterator[Lines]:
-    """The records of log lines of the run in ``directory``."""
+    """Yield the records of log lines of the run in ``directory``."""
     for stretch in _stretches(directory):
         if b'"lines"' in stretch:
             yield from [record for record in _decoded(_lines_decoder, stretch) if type(record) is Lines]
 
 
 def _with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:
-    """The parts of a call that was too long for a line, with the next one; none where one is missing."""
+    """Append the next part of a list call; return an empty list if a part before it is missing."""
     if parts and record.part == len(parts) + 1:
         return [*parts, record]
     return [record] if record.part == 1 else []
 
 
 def _stretches(directory: Path) -> Iterator[bytes]:
-    """The whole lines of a run's journal; as a cursor does, beyond a segment only when it is closed."""
+    """Yield blocks of whole lines of a run's journal; like a cursor, stops at the end of an open segment."""
     for number in itertools.count(1):
         path = segment_path(directory, number)
         try:
@@ -161,7 +161,7 @@ def _stretches(directory: Path) -> Iterator[bytes]:
         except FileNotFoundError:
             return
         with file:
-            held = is_held(path)  # asked before reading, so that nothing is missed after it
+            held = is_held(path)  # checked before reading, so that no later line is missed
             while lines := file.read(_STRETCH):
                 lines += file.readline()
                 yield lines if lines.endswith(b"\n") else lines[: lines.rfind(b"\n") + 1]
@@ -170,7 +170,7 @@ def _stretches(directory: Path) -> Iterator[bytes]:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
-    """The records of some lines, without those that are none."""
+    """Decode some lines; skip those that are not valid records."""
     try:
         return decoder.decode_lines(lines)
     except (ValueError, RecursionError):
@@ -185,7 +185,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
 
 @functools.lru_cache(maxsize=64)
 def _decoder(name: str) -> tuple[type[Any], msgspec.json.Decoder[Any]]:
-    """A decoder that makes a metric's record without its other names, and of other kinds nothing at all."""
+    """Create a decoder for one metric's values: it skips the other names and the fields of other kinds of records."""
     values = msgspec.defstruct("Values", [("value", float | int | str | None, None)], rename={"value": name}, gc=False)
     fields: list[Any] = [("time", int), ("values", values), ("step", int | None, None)]
     point = msgspec.defstruct("Point", fields, tag_field="record", tag="metric", gc=False)
@@ -193,7 +193,7 @@ def _decoder(name: str) -> tuple[type[Any], msgspec.json.Decoder[Any]]:
 
 
 def _decoder_of(kind: type[Any], tag: str) -> msgspec.json.Decoder[Any]:
-    """A decoder that makes records of one kind, and of the others nothing at all."""
+    """Create a decoder for one kind of record; the others become structs without fields."""
     others = [
         msgspec.defstruct("Other", [], tag_field="record", tag=other, gc=False)
         for other in encoding.TAGS
@@ -206,7 +206,7 @@ _lines_decoder: Final = _decoder_of(Lines, "lines")
 
 
 def _is_number(value: float | str) -> bool:
-    """Whether a journal's number is one; a text may be anything, where the journal was damaged."""
+    """Return True if a journal's value is a number; in a damaged journal, a string may be anything."""
     if isinstance(value, str):
         try:
             number_from_text(value)

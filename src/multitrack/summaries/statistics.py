@@ -1,4 +1,4 @@
-"""Statistics of series and lists: the reductions that tables offer, and how they are computed in one pass."""
+"""Compute statistics of series and lists in one pass; tables offer them as reductions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from multitrack.summaries.doubles import as_double, finite, total
 Reduction = Literal["last", "first", "min", "max", "mean", "median", "count", "best"]
 REDUCTIONS: Final = ("last", "first", "min", "max", "mean", "median", "count", "best")
 
-#: Most numbers of a series that its median is computed from; a longer series is sampled evenly, at least half as many.
+#: Maximum numbers for the median; of a longer series, an even sample of at least half as many is used.
 SAMPLE: Final = 1 << 16
-#: Numbers gathered before they are counted, so that Python's built-in loops do it.
+#: Numbers gathered before they are counted at once, so that Python's fast built-in loops are used.
 STRETCH: Final = 4096
 
 
 class Statistics(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Statistics of a series or a list, in the order in which it was logged.
 
-    ``count``, ``first`` and ``last`` are of all numbers; ``min``, ``max``, ``mean`` and ``median`` of the finite
-    doubles among them, and ``None`` if there are none. The median of more than 65,536 numbers is the median of an
+    ``count``, ``first`` and ``last`` are of all numbers; ``min``, ``max``, ``mean`` and ``median`` are of the finite
+    doubles among them, and ``None`` if there are none. The median of more than 65,536 numbers is that of an
     evenly spaced sample.
     """
 
@@ -41,7 +41,7 @@ class Statistics(msgspec.Struct, frozen=True, array_like=True, gc=False):
             best: The statistic that ``best`` stands for.
 
         Raises:
-            ValueError: The reduction is unknown, or is ``best`` and the direction is not given.
+            ValueError: If the reduction is unknown, or is ``best`` without a direction.
         """
         if name == "best":
             if best is None:
@@ -54,10 +54,10 @@ class Statistics(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class RunningStatistics:
-    """Compute the statistics of one series in flat memory, as its numbers come.
+    """Computes the statistics of one series in constant memory, as its numbers are added.
 
     Attributes:
-        waiting: Numbers to be counted; whoever appends calls :meth:`count` once there are :data:`STRETCH` of them.
+        waiting: Numbers to be counted. The caller appends to it, and calls :meth:`count` at :data:`STRETCH` numbers.
     """
 
     def __init__(self) -> None:

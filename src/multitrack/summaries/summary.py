@@ -18,7 +18,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         status: ``running``, ``finished``, ``failed`` or ``killed``.
-        ended: When the run ended (ms), or when its last record was written.
+        ended: The end time of the run (ms), or the time of its last record if it has no end.
         params: The params, typed and flat.
         sources: The source of each param.
         objects: The type of each param that was an object and is recorded as text.
@@ -26,16 +26,16 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         series: Statistics of each series.
         lists: Statistics of each list metric.
         tags: The last value of each tag.
-        artifacts: The references; of several with one name, the last.
+        artifacts: The last reference of each name.
         lines: Number of log lines.
         records: Number of data records.
-        mistakes: Number of wrong calls set aside.
-        lost: Number of records that the machine did not take (a full disk).
-        damaged: Number of journal lines that are no records.
+        mistakes: Number of invalid calls set aside.
+        lost: Number of records that could not be written to the journal (a full disk).
+        damaged: Number of journal lines that are not valid records.
         redacted: Number of values redacted before they reached the journal; those of the manifest are added by the
             cache.
         skipped_epochs: Number of epochs that were trained a second time and not recorded again.
-        skipped_batches: Number of points of batches that were skipped likewise.
+        skipped_batches: Number of batch points skipped likewise.
     """
 
     status: Status
@@ -59,28 +59,28 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def metrics(self) -> dict[str, int | float]:
-        """The simple metrics, and the last number of each series and list unless a simple metric has its name."""
+        """The simple metrics, and the last value of each series and list whose name is not a simple metric's."""
         last = {name: found.last for name, found in (*self.series.items(), *self.lists.items())}
         return {**last, **self.simple}
 
     @property
     def given(self) -> dict[str, Any]:
-        """The params without those that the Keras callback and the tuners read off, which follow from the others."""
+        """The params without those that the Keras callback and the tuners read from a fit or search."""
         return {name: value for name, value in self.params.items() if self.sources.get(name) != KERAS}
 
     @property
     def lengths(self) -> dict[str, int]:
-        """Number of points of each series, and of numbers of each list metric."""
+        """Number of points of each series, and number of values of each list metric."""
         return {name: found.count for name, found in (*self.series.items(), *self.lists.items())}
 
     @classmethod
     def of(cls, directory: Path) -> Summary:
-        """Read the journal of the run in ``directory`` once."""
+        """Create the summary of the run in ``directory`` from its journal."""
         return cls.with_rest(directory)[0]
 
     @classmethod
     def with_rest(cls, directory: Path) -> tuple[Summary, bool]:
-        """Read the journal once; returns also whether it is closed and read whole, so that it can be cached."""
+        """Create the summary from the journal; also return True if that is closed and fully read, and can be cached."""
         statistics = MetricStatistics()
         builder = SummaryBuilder(directory, statistics)
         builder.read_on()
@@ -93,12 +93,15 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         series: dict[str, RunningStatistics],
         lists: dict[str, RunningStatistics],
     ) -> tuple[Summary, bool]:
-        """The summary of all that a builder has read, and whether the journal is closed and read whole.
+        """Create the summary of all records that a builder has read.
 
         Args:
             builder: The builder.
-            series: What its collector made of series.
-            lists: What its collector made of lists.
+            series: The statistics of series from its collector.
+            lists: The statistics of lists from its collector.
+
+        Returns:
+            The summary, and True if the journal is closed and fully read.
         """
         at_end = builder.at_end()
         summary = cls(
@@ -116,7 +119,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
 
 class MetricStatistics:
-    """A collector that computes the statistics of each series and list, in flat memory however long they are."""
+    """A collector that computes the statistics of each series and list, in constant memory."""
 
     def __init__(self) -> None:
         self.series: dict[str, RunningStatistics] = {}
@@ -141,4 +144,4 @@ class MetricStatistics:
         statistics.count()
 
     def add_lines(self, record: Lines) -> None:
-        """Drop log lines."""
+        """Ignore log lines."""
