@@ -29,6 +29,8 @@ from multitrack.reading.recorded_run import RecordedRun
 from proxy import Fault
 from sites import MlflowServer, MlflowSite, WandbSite, recorded
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 #: Seconds that a run's end may take, with much to spare for a busy machine.
 BOUND = 60.0
@@ -141,8 +143,11 @@ def told_once(said: list[str], backend: str, words: str, *, silent: bool = False
     return troubles
 
 
-class Faults:
-    """What holds for every tracker; each has a ``site`` fixture."""
+# Each class runs beside the others: most of its time is waits.
+
+
+class Lasting:
+    """A fault that lasts from the middle of the training on."""
 
     @pytest.mark.parametrize(("fault", "mlflow", "wandb"), LASTING, ids=name_of)
     def test_a_fault_from_the_middle_on(
@@ -156,6 +161,10 @@ class Faults:
         wait_until(job.is_gone)
         site.proxy.lift()
         sync_and_compare(site, job)
+
+
+class Refusing:
+    """A tracker that refuses, or was never there."""
 
     def test_a_refused_credential_stops_the_lane_until_sync(self, site: Site, tmp_path: Path) -> None:
         job = Job(site, tmp_path)
@@ -179,6 +188,26 @@ class Faults:
         wait_until(job.is_gone)
         site.proxy.lift()
         sync_and_compare(site, job)
+
+    def test_retry_after_is_obeyed(self, site: Site, tmp_path: Path) -> None:
+        job = Job(site, tmp_path, patience=11.0)
+        site.proxy.fail(proxy.too_many(4))
+        told_once(job.finish(), site.name, "429")
+        wait_until(job.is_gone)
+        asked = [seen for seen in site.proxy.seen if seen.fault == "too_many"]
+        site.proxy.lift()
+        sync_and_compare(site, job)
+        # A lane of MLflow's asks for one thing at a time; the SDK of W&B for several, each of them again and again.
+        times: dict[object, list[float]] = {}
+        for seen in asked:
+            times.setdefault((seen.path, seen.body) if site.name == "wandb" else None, []).append(seen.time)
+        assert max(len(some) for some in times.values()) > 1
+        for some in times.values():
+            assert all(later - earlier > 3.9 for earlier, later in itertools.pairwise(some)), times
+
+
+class Passing:
+    """A trouble that passes."""
 
     def test_bursts_of_errors(self, site: Site, tmp_path: Path) -> None:
         job = Job(site, tmp_path, patience=8.0)
@@ -205,22 +234,6 @@ class Faults:
         patient.proxy.lift()
         sync_and_compare(patient, job)
 
-    def test_retry_after_is_obeyed(self, site: Site, tmp_path: Path) -> None:
-        job = Job(site, tmp_path, patience=11.0)
-        site.proxy.fail(proxy.too_many(4))
-        told_once(job.finish(), site.name, "429")
-        wait_until(job.is_gone)
-        asked = [seen for seen in site.proxy.seen if seen.fault == "too_many"]
-        site.proxy.lift()
-        sync_and_compare(site, job)
-        # A lane of MLflow's asks for one thing at a time; the SDK of W&B for several, each of them again and again.
-        times: dict[object, list[float]] = {}
-        for seen in asked:
-            times.setdefault((seen.path, seen.body) if site.name == "wandb" else None, []).append(seen.time)
-        assert max(len(some) for some in times.values()) > 1
-        for some in times.values():
-            assert all(later - earlier > 3.9 for earlier, later in itertools.pairwise(some)), times
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
@@ -230,8 +243,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     server.kill()
 
 
-@pytest.mark.slow
-class TestMlflow(Faults):
+class OfMlflow:
     @pytest.fixture
     def site(self, server: MlflowServer) -> Iterator[MlflowSite]:
         with MlflowSite(server, timeout=2) as site:
@@ -242,6 +254,46 @@ class TestMlflow(Faults):
         """With the timeout that is the default."""
         with MlflowSite(server, timeout=30) as site:
             yield site
+
+
+class OfWandb:
+    @pytest.fixture
+    def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbSite]:
+        with WandbSite(tmp_path) as site:
+            monkeypatch.setenv("WANDB_API_KEY", site.environment["WANDB_API_KEY"])
+            yield site
+
+    @pytest.fixture
+    def patient(self, site: WandbSite) -> WandbSite:
+        return site
+
+
+class TestMlflowLasting(OfMlflow, Lasting):
+    pass
+
+
+class TestWandbLasting(OfWandb, Lasting):
+    pass
+
+
+class TestMlflowRefusing(OfMlflow, Refusing):
+    pass
+
+
+class TestWandbRefusing(OfWandb, Refusing):
+    pass
+
+
+class TestMlflowPassing(OfMlflow, Passing):
+    pass
+
+
+class TestWandbPassing(OfWandb, Passing):
+    pass
+
+
+class TestMlflowAlone(OfMlflow):
+    """Faults of MLflow's own ways."""
 
     @pytest.mark.parametrize("fault", [proxy.reset, proxy.slow(5)], ids=name_of)
     def test_a_run_whose_creation_was_not_answered_is_there_once(
@@ -266,16 +318,3 @@ class TestMlflow(Faults):
         wait_until(job.is_gone)
         site.proxy.lift()
         sync_and_compare(site, job)
-
-
-@pytest.mark.slow
-class TestWandb(Faults):
-    @pytest.fixture
-    def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbSite]:
-        with WandbSite(tmp_path) as site:
-            monkeypatch.setenv("WANDB_API_KEY", site.environment["WANDB_API_KEY"])
-            yield site
-
-    @pytest.fixture
-    def patient(self, site: WandbSite) -> WandbSite:
-        return site

@@ -78,7 +78,7 @@ def silence(client: MlflowClient) -> None:
     """Keep one client from printing the pages of runs to stdout, which is the training's or a command's."""
     inner: Any = getattr(client, "_tracking_client", None)
     if hasattr(inner, "_log_url"):
-        inner._log_url = lambda run_id: None
+        inner._log_url = lambda _: None
 
 
 def missing() -> list[str]:
