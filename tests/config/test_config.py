@@ -79,6 +79,7 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[mlfow]\nx = 1", r"\[mlfow\] is neither a setting nor a backend; did you mean 'mlflow'"),
         ("project = ", r"cannot read config file .*multitrack\.toml"),
         ("backends = ['nope']", "unknown backend 'nope'"),
+        ("plugins = ['nope']", "unknown plugin 'nope'"),
     ],
 )
 def test_a_bad_file_is_refused_at_start(tmp_path: Path, text: str, match: str) -> None:

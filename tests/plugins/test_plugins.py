@@ -66,6 +66,11 @@ def test_a_broken_plugin_names_its_distribution_and_what_to_mend(distribution: A
     assert not (tmp_path / ".multitrack").exists()
 
 
+def test_an_import_path_that_leads_nowhere_is_told_what_it_must_be() -> None:
+    with pytest.raises(PluginError, match=r"^plugin 'no_such:plugin' cannot be imported: .*'package.module:attribute'"):
+        multitrack.start_run(config={"plugins": ["no_such:plugin"]})
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_plugin_that_nobody_selected_harms_nothing(distribution: Any, what: str) -> None:
     distribution(BROKEN[what][0])

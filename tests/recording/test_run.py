@@ -1,6 +1,7 @@
 """What training code holds: every call, every mistake, every way a run ends."""
 
 import argparse
+import enum
 import math
 import os
 import threading
@@ -59,6 +60,13 @@ def test_everything_a_user_writes(tmp_path: Path) -> None:
     assert told.artifacts[0].uri == "s3://bucket/model.keras"
     manifest = found.manifest
     assert (manifest.project, manifest.name, manifest.notes, manifest.group) == ("digits", "baseline", "n", "g")
+
+
+def test_an_enum_is_the_tag_that_its_value_is() -> None:
+    kind = enum.Enum("Kind", {"SMALL": 1, "NAMED": "large"})
+    with start(tags={"a": kind["SMALL"]}) as run:
+        run.set_tags({"b": kind["NAMED"]})
+    assert recorded(run).summary().tags == {"a": "1", "b": "large"}
 
 
 def test_the_callers_object_may_change_right_after() -> None:

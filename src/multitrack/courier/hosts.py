@@ -8,12 +8,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from multitrack.journal.manifest import BackendEntry
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("multitrack")
 

@@ -89,7 +89,8 @@ class PendingDigests:
             self._current = None
             self._waiting.clear()
         for job in given_up:
-            reason = f"the digest of {job.path} took longer than {seconds:g} s; digest=False skips it"
+            when = f"took longer than {seconds:g} s" if seconds else "was not ready when the process ended"
+            reason = f"the digest of {job.path} {when}; digest=False skips it"
             job.done(None, None, TimeoutError(reason))
 
     def _paths(self) -> list[Path]:

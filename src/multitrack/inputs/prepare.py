@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
@@ -90,6 +91,8 @@ def prepare_tags(tags: Mapping[str, Any], redaction: Redaction) -> dict[str, str
     plain = {}
     for key, value in tags.items():
         key = check_name(key, "tag")
+        if issubclass(type(value), enum.Enum):
+            value = value.value
         found = plain_param(value, key)
         if found is None or found[1] in ("none", "list"):
             raise TypeError(f"tag {key!r} must be a string, number or truth value, got {shown(value, key)}")

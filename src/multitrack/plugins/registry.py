@@ -51,7 +51,7 @@ def extensions(names: Sequence[str]) -> list[Extension]:
     found = [Extension(plugin, f"plugin {name!r}") for name, plugin in _registered.items()]
     for name in names:
         if name not in _registered:
-            plugin, origin = _load(name)
+            plugin, origin = _load(name, "plugin")
             found.append(Extension(plugin, origin))
     return [extension for extension in found if extension.redacts or extension.adds_context]
 
@@ -79,7 +79,7 @@ def load_backend(backend: object) -> Backend:
         return Backend(backend, name, name, f"backend {short_repr(backend)}", local=True)
     if backend in _registered:
         return Backend(_registered[backend], backend, backend, f"registered backend {backend!r}", local=True)
-    plugin, origin = _load(backend)
+    plugin, origin = _load(backend, "backend")
     known = _checked.get(backend)
     if known is None or known.plugin is not plugin:
         name = plugin_name(plugin) if ":" in backend else backend
@@ -87,19 +87,20 @@ def load_backend(backend: object) -> Backend:
     return known
 
 
-def _load(name: str) -> tuple[object, str]:
+def _load(name: str, kind: str) -> tuple[object, str]:
     """Load a plugin by entry point or import path; return it with a description of its origin."""
     if ":" in name:
-        return _import(name, f"backend {name!r}"), f"backend {name!r}"
+        origin = f"{kind} {name!r}"
+        return _import(name, origin, "it must be 'package.module:attribute', importable from here"), origin
     found = entry_point(name)
     if found is None:
-        raise _missing(name)
+        raise _missing(name, kind)
     distribution, place = found
-    origin = f"backend {name!r} of {distribution} (entry point {place})"
-    return _import(place, origin), origin
+    origin = f"{kind} {name!r} of {distribution} (entry point {place})"
+    return _import(place, origin, "reinstall or remove that distribution"), origin
 
 
-def _import(path: str, origin: str) -> object:
+def _import(path: str, origin: str, remedy: str) -> object:
     module, _, attribute = path.partition(":")
     try:
         found: object = importlib.import_module(module)
@@ -108,18 +109,16 @@ def _import(path: str, origin: str) -> object:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may call sys.exit
-        raise PluginError(
-            f"{origin} cannot be imported: {type(error).__name__}: {error}; reinstall or remove that distribution"
-        ) from error
+        raise PluginError(f"{origin} cannot be imported: {type(error).__name__}: {error}; {remedy}") from error
     return found
 
 
-def _missing(name: str) -> Exception:
+def _missing(name: str, kind: str) -> Exception:
     if name in KNOWN:
         return BackendNotInstalledError(f"backend {name!r} is not installed: {to_install(name, f'./plugins/{name}')}")
     choices = sorted({*KNOWN, *installed(), *_registered})
     close = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
     return UnknownBackendError(
-        f"unknown backend {name!r}; {hint} Name a plugin of your own by its import path, 'package.module:attribute'"
+        f"unknown {kind} {name!r}; {hint} Name a plugin of your own by its import path, 'package.module:attribute'"
     )
