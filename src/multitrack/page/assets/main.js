@@ -1,4 +1,4 @@
-// The page: all runs, or one; and, while it is served, what is new.
+// The page: all runs, or one run; and updates while it is served.
 
 const app = document.getElementById("app");
 const statusLine = document.getElementById("status");
@@ -78,7 +78,7 @@ function draw(changed = null) {
   return drawGraphs(places.graphs, drawnRuns());
 }
 
-// -- what is new, while `multitrack report --watch` serves the page -----------------------------------------------
+// -- updates, while `multitrack report --watch` serves the page ---------------------------------------------------
 
 async function poll() {
   try {

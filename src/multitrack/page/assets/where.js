@@ -1,13 +1,13 @@
-// The filter: the language of `--where` (src/multitrack/where.py), and words that a run must hold.
+// The filter: the language of `--where` (src/multitrack/query/filters.py), and words that a run must contain.
 //
 //   filter = and {"or" and}
 //   and    = not {["and"] not}                 side by side is `and`
 //   not    = "not" not | "(" filter ")" | test
 //   test   = column ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~") value | column "in" "(" value {"," value} ")"
-//          | params.lr                         with its group: the run has it
-//          | word | "some words"               the run's name, tags, params or references hold it
+//          | params.lr                         with its group: the run has a value
+//          | word | "some words"               the run's name, tags, params or references contain it
 //
-// A column needs its group only where two groups have one of the name. What cannot be read throws an Unreadable.
+// A column needs its group only if two groups have the same name. An invalid filter throws an Unreadable.
 
 class Unreadable extends Error {}
 
@@ -18,13 +18,14 @@ const DURATION = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/;
 const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 const STATUSES = ["running", "finished", "failed", "killed"];
 const DEEPEST = 50;
-// Characters that text programs and phones put in place of those of the language; as in src/multitrack/columns.py.
+// Characters that word processors and phones insert instead of those of the language; as in
+// src/multitrack/query/columns.py.
 const MINUSES = "−–—‐‑﹣－";
 const LOOK_ALIKES = new Map([["“”„‟″«»＂", '"'], ["‘’‚‛′‹›＇`´", "'"], ["≤⩽≦", "<="], ["≥⩾≧", ">="], ["≠", "!="], ["＜", "<"], ["＞", ">"],
   ["＝", "="], [MINUSES, "-"]].flatMap(([all, meant]) => [...all].map((character) => [character, meant])));
 const INVISIBLE = "\u00ad\u200b\u2060\ufeff";
 
-/** What is wrong with a word outside quotes that has a character which only looks like one of the language, or is not seen. */
+/** The error message for an unquoted word with a look-alike or invisible character, or an empty text. */
 function misread(word) {
   const number = /^(?:-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*)$/i.test(word.replace(new RegExp(`[${MINUSES}]`, "g"), "-"));
   for (const character of word) {
@@ -35,7 +36,7 @@ function misread(word) {
   return "";
 }
 
-/** A predicate of a filter's text. */
+/** Parse a filter into a predicate. */
 function parseWhere(text) {
   const tokens = tokensOf(text);
   let next = 0, depth = 0;
@@ -100,7 +101,7 @@ function parseWhere(text) {
       return (run) => {
         const has = found(run, column) ?? null;
         if (has === null) return false;
-        const texts = [valueText(has, ALL_DIGITS), ...(typeof has === "object" ? [JSON.stringify(has)] : [])]; // as the page and as the terminal shows it
+        const texts = [valueText(has, ALL_DIGITS), ...(typeof has === "object" ? [JSON.stringify(has)] : [])]; // in the forms of the page and of the terminal
         return texts.some((text) => text.toLowerCase().includes(needle));
       };
     }
@@ -152,7 +153,7 @@ function parseWhere(text) {
     fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
   }
 
-  /** Refuse a word that is a column, which nobody means as a text; one of metadata beside such a column. */
+  /** Reject an unquoted word that is a column; a metadata name only beside a metadata column. */
   function refuseColumn(token, column) {
     if (token.kind !== "word") return;
     const beside = column?.group === "metadata" && FIELDS.has(token.text);
@@ -193,13 +194,13 @@ function tokensOf(text) {
 
 function unquoted({ kind, text }) {
   if (kind === "word") return text;
-  try { // control characters as they are, which JSON wants escaped
+  try { // control characters are allowed, but JSON requires them escaped
     if (text[0] === '"') return JSON.parse(text.replace(/[\u0000-\u001f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
-  } catch { /* a backslash that JSON does not know stands for itself */ }
+  } catch { /* an invalid JSON escape is kept as it is */ }
   return text.slice(1, -1);
 }
 
-/** A time in milliseconds: ISO 8601, local without an offset, or how long ago. */
+/** Parse a time into milliseconds: ISO 8601, local without an offset, or a duration before now; NaN if invalid. */
 function momentOf(text) {
   const ago = DURATION.exec(text);
   if (ago) return Date.now() - Number(ago[1]) * AGO[ago[2]];
@@ -212,7 +213,7 @@ function momentOf(text) {
 
 const COLUMN = /^(?:([a-z]+)\.)?(?:("(?:[^"\\]|\\.)*")|([^\s"':]+))(?::(\w*))?$/;
 const REDUCIBLE = ["metrics", "lists"];
-/** Whether a column has numbers in all runs, whichever they are. */
+/** True if a column always has numbers. */
 const alwaysNumber = ({ group, name }) => REDUCIBLE.includes(group) || (group === "metadata" && ["took", "records", "lines"].includes(name));
 const FACTS = {
   run: (run) => run.id, ended: (run) => run.ended ?? undefined, records: (run) => run.counts.records ?? 0,
@@ -223,7 +224,7 @@ const FACTS = {
 const FIELDS = new Set(["name", "notes", ...METADATA, ...Object.keys(FACTS)]);
 const contextOf = (run) => data.contexts[run.context];
 
-/** The column of a name: with its group, or by the name alone; undefined where no run has it, a text where it says nothing. */
+/** The column of a name, with or without its group; undefined if no run has it, an error message if it is invalid. */
 function columnFor(text) {
   const match = COLUMN.exec(text);
   const name = match && (match[2] ? unquoted({ kind: "text", text: match[2] }) : match[3]);
@@ -246,7 +247,7 @@ function columnFor(text) {
   return { ...column, reduction };
 }
 
-/** A question: a name alone that several groups have is none of their columns. */
+/** The error message for a name without a group that several groups have. */
 const whichOf = (found, text) => `${found.map(({ group }) => `${group}.${text}`).join(" or ")}?`;
 
 function hasColumn(column) {
@@ -254,7 +255,7 @@ function hasColumn(column) {
   return columnOf(column.key) !== undefined;
 }
 
-/** What a run has in a column of a filter. */
+/** A run's value in a column of a filter. */
 function found(run, column, wanted) {
   const { group, name } = column;
   if (group === "metadata") {
@@ -266,7 +267,7 @@ function found(run, column, wanted) {
   return cell(run, column, column.reduction);
 }
 
-/** The same to be compared: every run has all metadata, be it none. */
+/** A run's value for a comparison; missing metadata is null. */
 function valueIn(run, column, wanted) {
   const has = found(run, column, wanted);
   return has === undefined && column.group === "metadata" ? null : has;
