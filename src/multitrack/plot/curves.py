@@ -41,7 +41,7 @@ class Picked:
             QueryError: No run has such a curve, or the column has a reduction.
         """
         if not self._runs:
-            raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
+            raise QueryError(f"there are no runs to draw {excerpt(name)!r} of")
         meant = self.meant(name)
         found = {run: curves[meant] for run, curves in self._held.items() if meant in curves}
         if not found:
@@ -49,7 +49,7 @@ class Picked:
         column = _column(name)
         if meant != name and column is not None and column.reduction is not None:
             raise QueryError(
-                f"{excerpt(name)!r}: a curve has all its points, nothing is reduced; say {excerpt(meant)!r}"
+                f"{excerpt(name)!r}: a curve shows all its points and cannot be reduced; say {excerpt(meant)!r}"
             )
         return found
 
@@ -68,7 +68,7 @@ class Picked:
         """Return the end of an error message: the reason why there is no such curve."""
         summaries = [run.summary() for run in self._runs]
         if any(name in summary.simple for summary in summaries):
-            return "; it is a simple metric, which has no curve: compare shows it, and --parallel"
+            return "; it is a simple metric, which has no curve; use compare or --parallel"
         return closest(name, list(dict.fromkeys(one for s in summaries for one in (*s.series, *s.lists))))
 
 

@@ -94,7 +94,7 @@ def check_format(path: str | Path) -> str:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise ValueError(f"{str(path)!r}: pictures are {', '.join(FORMATS)}")
+        raise ValueError(f"{str(path)!r}: the format must be one of {', '.join(FORMATS)}")
     return suffix
 
 
@@ -116,7 +116,7 @@ def check_size(size: tuple[float, float]) -> None:
         ValueError: A side is out of range.
     """
     if not all(1 <= side <= LARGEST for side in size):
-        raise ValueError(f"a picture is 1 to {LARGEST} inches wide and high, not {size[0]:g} and {size[1]:g}")
+        raise ValueError(f"a picture must be 1 to {LARGEST} inches wide and high, got {size[0]:g} and {size[1]:g}")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

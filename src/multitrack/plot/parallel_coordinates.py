@@ -60,9 +60,7 @@ def parallel(
     if size is not None:
         check_size(size)
     if params is not None and not params:
-        raise QueryError(
-            "no params are named, and parallel coordinates have an axis for each: name some, or leave it out"
-        )
+        raise QueryError("params is empty, and parallel coordinates have an axis for each: name some, or leave it out")
     column = parse_column(qualified(objective))
     known = list(runs)
     values = [run.get(column) for run in known]
@@ -73,7 +71,7 @@ def parallel(
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(
-            f"parallel coordinates need two runs with {excerpt(objective)!r} or more, there are {len(scored)}{why}"
+            f"parallel coordinates need at least two runs with {excerpt(objective)!r}, there are {len(scored)}{why}"
         )
     names = (
         _differing([run for run, _ in drawn]) if params is None else _chosen(params, [values for values, _ in scored])

@@ -99,7 +99,7 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
         wanted = best or better(column.name) or ""
         if not wanted:
             name = excerpt(str(Column(column.group, column.name)))
-            raise QueryError(f"is the least or the most of {name} the best? say {name}:min or :max")
+            raise QueryError(f"is a low or a high {name} better? say {name}:min or :max")
     return found.reduce(wanted)
 
 

@@ -48,7 +48,6 @@ _LOOK_ALIKES: Final = {
 _AS_MINUS: Final = str.maketrans(dict.fromkeys(_DASHES, "-"))
 _NUMBER: Final = re.compile(r"-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*", re.IGNORECASE)
 _INVISIBLE: Final = "\u00ad\u200b\u2060\ufeff"
-_QUOTE: Final = '" and "'
 #: A name that need not be quoted.
 _PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
 _COLUMN: Final = re.compile(
@@ -106,7 +105,7 @@ def parse_column(text: str) -> Column:
     if match is None:
         wrong = misread(text)
         why = wrong[1] if wrong else 'quote odd names: params."a b"'
-        raise QueryError(f"{shown} is no column, such as params.lr or metrics.loss:min; {why}")
+        raise QueryError(f"{shown} is not a column, such as params.lr or metrics.loss:min; {why}")
     group, reduction = match["group"] or "metadata", match["reduction"]
     name = unquoted(match["quoted"]) if match["quoted"] else match["plain"]
     if group not in GROUPS:
@@ -120,7 +119,7 @@ def parse_column(text: str) -> Column:
         )
     if reduction is not None:
         if group not in REDUCED:
-            raise QueryError(f"{shown}: only metrics and lists are reduced")
+            raise QueryError(f"{shown}: only metrics and lists can be reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(
                 f"{shown}: no reduction {excerpt(reduction)!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
@@ -147,9 +146,9 @@ def misread(word: str) -> tuple[int, str] | None:
         if (meant := _LOOK_ALIKES.get(character)) is not None:
             if character in _DASHES and not _NUMBER.fullmatch(word.translate(_AS_MINUS)):
                 continue  # a dash in a name
-            return place, f"{character} is not {meant}: write {meant}, or the whole text between {_QUOTE}"
+            return place, f"{character} is not {meant}: write {meant}, or put the text in double quotes"
         if character in _INVISIBLE:
-            return place, f"an invisible character, U+{ord(character):04X}: take it out, or write all between {_QUOTE}"
+            return place, f"an invisible character, U+{ord(character):04X}: remove it, or put the text in double quotes"
     return None
 
 

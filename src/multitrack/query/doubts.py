@@ -38,8 +38,8 @@ class Doubt(NamedTuple):
     def reason(self, kinds: set[str]) -> str:
         """Return the error if the runs have only values of these kinds; empty if there is none."""
         if "list" in kinds:
-            return "lists have no order; = and != compare them"
-        what = "no number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
+            return "lists have no order; use = or !="
+        what = "not a number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
         return what and f"{excerpt(self.text)!r} is {what}"
 
 

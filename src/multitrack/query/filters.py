@@ -131,7 +131,7 @@ class _Parser:
             match = _TOKEN.match(self._text, place)
             if match is None:
                 place += len(self._text[place:]) - len(self._text[place:].lstrip())
-                what = "a quote without its end" if self._text[place] in "\"'" else "this is no part of a filter"
+                what = "a quote without an end" if self._text[place] in "\"'" else "this is not part of a filter"
                 raise self._error(what, place)
             kind = match.lastgroup or ""
             if kind == "word" and (wrong := misread(match[kind].partition('"')[0])):
@@ -182,7 +182,7 @@ class _Parser:
     def _not(self) -> Predicate:
         self._depth += 1
         if self._depth > _DEPTH:
-            self._fail(f"more than {_DEPTH} brackets within each other")
+            self._fail(f"more than {_DEPTH} nested brackets")
         try:
             if self._took("not"):
                 found = self._not()
@@ -221,7 +221,7 @@ class _Parser:
             return lambda lookup: holds(lookup(column), needle)
         value = self._value(column, sign)
         if value is None and sign not in ("=", "!="):
-            self._fail("none is compared with = and != only", self._tokens[self._next - 1])
+            self._fail("none can only be compared with = and !=", self._tokens[self._next - 1])
         return lambda lookup: compares(sign, found_in(column, lookup), value)
 
     def _values(self, column: Column) -> list[Any]:
@@ -262,7 +262,7 @@ class _Parser:
             except ValueError as error:
                 self._fail(str(error), token)
         if column.kind == "number":
-            self._fail(f"{excerpt(text)!r} is no number", token)
+            self._fail(f"{excerpt(text)!r} is not a number", token)
         if column.group in _OF_ANY_TYPE or column == Column.of("metadata", "dirty"):
             ordered = sign not in ("=", "!=")
             self.doubts.append(Doubt(column, text, ordered, lambda reason: self._error(reason, token.place)))

@@ -53,7 +53,7 @@ def parse_time(text: str) -> int:
             return int((time.time() - parse_duration(text)) * 1000)
         return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{excerpt(text)!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None
+        raise ValueError(f"{excerpt(text)!r} is not a time, such as 2026-11-21T09:30 or 7d (ago)") from None
 
 
 def parse_duration(text: str) -> float:
@@ -67,5 +67,5 @@ def parse_duration(text: str) -> float:
     """
     parts = _DURATION.fullmatch(text)
     if parts is None:
-        raise ValueError(f"{excerpt(text)!r} is no duration, such as 90s, 15min or 2h; a number is seconds")
+        raise ValueError(f"{excerpt(text)!r} is not a duration, such as 90s, 15min or 2h; a number is seconds")
     return float(parts[1]) * _SECONDS[parts[2]]

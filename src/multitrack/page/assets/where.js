@@ -30,8 +30,8 @@ function misread(word) {
   const number = /^(?:-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*)$/i.test(word.replace(new RegExp(`[${MINUSES}]`, "g"), "-"));
   for (const character of word) {
     const meant = LOOK_ALIKES.get(character);
-    if (meant && (number || !MINUSES.includes(character))) return `${character} is not ${meant}: write ${meant}, or the whole text between " and "`;
-    if (INVISIBLE.includes(character)) return `an invisible character, U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}: take it out, or write all between " and "`;
+    if (meant && (number || !MINUSES.includes(character))) return `${character} is not ${meant}: write ${meant}, or put the text in double quotes`;
+    if (INVISIBLE.includes(character)) return `an invisible character, U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}: remove it, or put the text in double quotes`;
   }
   return "";
 }
@@ -62,7 +62,7 @@ function parseWhere(text) {
 
   function not() {
     depth += 1;
-    if (depth > DEEPEST) fail(`more than ${DEEPEST} brackets within each other`);
+    if (depth > DEEPEST) fail(`more than ${DEEPEST} nested brackets`);
     let found;
     if (took("not")) {
       const inner = not();
@@ -106,7 +106,7 @@ function parseWhere(text) {
       };
     }
     const wanted = value(column, sign);
-    if (wanted === null && sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
+    if (wanted === null && sign !== "=" && sign !== "!=") fail("none can only be compared with = and !=", tokens[next - 1]);
     return (run) => holds(sign, valueIn(run, column, wanted), wanted);
   }
 
@@ -125,7 +125,7 @@ function parseWhere(text) {
     refuseColumn(token, column);
     if (column.group === "metadata" && (column.name === "started" || column.name === "ended")) {
       const time = momentOf(plain);
-      if (Number.isNaN(time)) fail(`${plain} is no time, such as 2026-11-21T09:30 or 7d (ago)`, token);
+      if (Number.isNaN(time)) fail(`${plain} is not a time, such as 2026-11-21T09:30 or 7d (ago)`, token);
       return time;
     }
     if (column.group === "metadata" && column.name === "status" && !STATUSES.includes(plain)) {
@@ -140,17 +140,17 @@ function parseWhere(text) {
     }
     if (column.group === "metadata" && column.name === "took") {
       const parts = DURATION.exec(plain);
-      if (!parts) fail(`'${short(plain, 24)}' is no duration, such as 90s, 15min or 2h; a number is seconds`, token);
+      if (!parts) fail(`'${short(plain, 24)}' is not a duration, such as 90s, 15min or 2h; a number is seconds`, token);
       return Number(parts[1]) * AGO[parts[2]] / 1000;
     }
     const has = data.runs.map((run) => found(run, column)).filter((value) => value !== undefined && value !== null);
     if (!has.length || has.some((value) => typeof value === "string") || (isNumber(number) && has.some(isNumber))) return plain;
     if (has.some((value) => typeof value === "object")) {
-      if (sign !== "=" && sign !== "!=") fail("lists have no order; = and != compare them", token);
+      if (sign !== "=" && sign !== "!=") fail("lists have no order; use = or !=", token);
       return plain;
     }
     const other = token.kind === "word" && columnFor(plain) !== undefined ? "; two columns cannot be compared" : "";
-    fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
+    fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "not a number" : "neither true nor false"}${other}`, token);
   }
 
   /** Reject an unquoted word that is a column; a metadata name only beside a metadata column. */
@@ -181,7 +181,7 @@ function tokensOf(text) {
     const match = TOKEN.exec(text);
     if (!match) {
       const rest = text.slice(place).trimStart();
-      throw new Unreadable(`${/^["']/.test(rest) ? "a quote without its end" : "this is no part of a filter"}, at ${short(rest, 24)}`);
+      throw new Unreadable(`${/^["']/.test(rest) ? "a quote without an end" : "this is not part of a filter"}, at ${short(rest, 24)}`);
     }
     const [kind, found] = Object.entries(match.groups).find(([, part]) => part !== undefined);
     place = TOKEN.lastIndex;
@@ -241,9 +241,9 @@ function columnFor(text) {
   const column = bare ? reducible[0] : { group, name, key: `${group}.${name}`, better: own(data.better, name) };
   if (!column || (data.runs.length && !hasColumn(column))) return undefined;
   if (reduction === undefined) return column;
-  if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists are reduced`;
+  if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists can be reduced`;
   if (!REDUCTIONS.includes(reduction)) return `no reduction ${reduction}; there are ${REDUCTIONS.join(", ")}`;
-  if (reduction === "best" && !column.better) return `is the least or the most of ${column.name} the best? say ${column.name}:min or :max`;
+  if (reduction === "best" && !column.better) return `is a low or a high ${column.name} better? say ${column.name}:min or :max`;
   return { ...column, reduction };
 }
 
