@@ -174,7 +174,7 @@ def _handler(watched: Watched, root: str) -> type[BaseHTTPRequestHandler]:
                 since = parse_qs(asked.query).get("since", ["0"])[0]
                 self._answer(200, "application/json", watched.changes(int(since) if since.isdecimal() else 0))
             else:
-                self._answer(404, "text/plain", b"not here: the address is the one that multitrack report printed\n")
+                self._answer(404, "text/plain", b"not found: open the address that multitrack report printed\n")
 
         @property
         def _port(self) -> int:

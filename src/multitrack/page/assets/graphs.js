@@ -51,7 +51,7 @@ function drawGraphs(place, runs) {
   const there = new Map([...place.children].map((figure) => [figure.dataset.column, figure]));
   if (!CHARTS) {
     fill(place, h("p", { class: "empty" }, "This page was made without charts. ",
-      h("code", {}, "multitrack report"), " makes it with them where Plotly is installed, which the extra ", h("code", {}, "report"), " brings."));
+      h("code", {}, "multitrack report"), " includes them if Plotly is installed, as by the extra ", h("code", {}, "report"), "."));
     return;
   }
   for (const [key, figure] of there) {
@@ -82,7 +82,7 @@ function drawGraph(figure, column, runs) {
   const thinned = held.filter((points) => points.count > points.values.length);
   if (thinned.length) {
     const most = Math.max(...thinned.map((points) => points.count));
-    notes.push(`up to ${most.toLocaleString("en")} points a run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
+    notes.push(`up to ${most.toLocaleString("en")} points per run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
   }
   const scale = valueScale(held, state.log);
   const gaps = [["odd", "NaN or infinite"], ["huge", "beyond ±1.8e308"], ...(state.log ? [["below", "of 0 and below"]] : [])].map(([kind, what]) =>

@@ -36,14 +36,14 @@ const chooseObjective = h("select", { "data-key": "objective", onchange: () => c
 const scale = h("span", { class: "scale", "aria-hidden": "true" });
 const axesHint = h("span", { class: "hint" });
 const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
-  h("span", { class: "hint" }, "drag on an axis: a range · click: none"), axesHint);
+  h("span", { class: "hint" }, "drag on an axis: set a range · click: clear it"), axesHint);
 
 function drawObjective() {
   const goal = objective();
   const metrics = columns.filter((column) => column.group === "metrics");
   offer(chooseObjective, metrics.map((column) => [column.key, inner(column.name, 60)]), goal?.key);
   fill(scale, scaleBar(goal));
-  axesHint.textContent = leftOut ? `${plural(leftOut, "more param")} that differ have no axis here` : "";
+  axesHint.textContent = leftOut ? `${plural(leftOut, "more differing param")} without an axis` : "";
   fill(places.objective, objectiveBar);
 }
 
@@ -87,7 +87,7 @@ async function poll() {
     take(await answer.json());
     say("");
   } catch {
-    say("The report is no longer served here; what you see is as it last was.");
+    say("The report is no longer served; this is its last state.");
   }
   setTimeout(poll, data.watch * 1000);
 }

@@ -53,7 +53,7 @@ function drawTable(place) {
   fill(headerRow, lookHeader, shown.map(header));
   fill(head, groupRow(shown), headerRow);
   fill(body, runs.map((run) => row(run, shown, best)));
-  fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet."));
+  fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run matches the filter." : "No runs yet."));
   fill(place, bar, scroll);
 }
 
