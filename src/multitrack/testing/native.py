@@ -49,7 +49,7 @@ class NativeRun:
 
 @dataclasses.dataclass(frozen=True)
 class Capabilities:
-    """What a tracker can hold unchanged. Anything else must have a visible, lossless stand-in.
+    """The values that a tracker can hold unchanged. Anything else must have a visible, lossless stand-in.
 
     A test that needs a capability that is ``False`` is skipped, with the field as its reason.
 
