@@ -148,7 +148,7 @@ def test_logs_prints_lines_with_time_and_stream(run: multitrack.Run) -> None:
     assert json.loads(invoke("logs", run.id, "--to", "2000-01-01", "--json").output) == []
     wrong = invoke("logs", run.id, "--from", "yesterday")
     assert wrong.exit_code == 2
-    assert "'yesterday' is no time, such as 2026-11-21T09:30 or 7d (ago)" in wrong.output
+    assert "'yesterday' is not a time, such as 2026-11-21T09:30 or 7d (ago)" in wrong.output
     assert len(invoke("logs", run.id, "--from", "1h").output.splitlines()) == 2
     shown = " ".join(invoke("logs", run.id).output.splitlines()[0].split()[:2])  # as it is shown it can be asked for
     assert "hello" in invoke("logs", run.id, "--from", shown, "--to", shown).output

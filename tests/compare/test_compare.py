@@ -89,14 +89,14 @@ def test_of_a_group_what_nobody_knows_the_best_of_is_left_out(reader: JournalRea
         cells = dict(zip(head, row, strict=True))
         assert cells == {f"metrics.simple{reduced}": "3.0", f"metrics.val_loss{reduced}": "2.0"}
         assert result.stderr == (
-            'multitrack: left out: metrics."m:x <y>", metrics.speed; is the least or the most of it the best? '
+            'multitrack: left out: metrics."m:x <y>", metrics.speed; is a low or a high value better? '
             'say metrics."m:x <y>":min or :max\n'
         )
     result = invoke("odd", "-c", 'metrics,metrics."m:x <y>":min', "--reduce", "best", "--without", "metrics.speed")
     assert result.stderr.startswith('multitrack: left out: metrics."m:x <y>";')
     result = invoke("odd", "-c", 'metrics."m:x <y>":best')
     assert (result.exit_code, result.stderr) == (
-        2, 'multitrack: is the least or the most of metrics."m:x <y>" the best? say metrics."m:x <y>":min or :max\n',
+        2, 'multitrack: is a low or a high metrics."m:x <y>" better? say metrics."m:x <y>":min or :max\n',
     )  # fmt: skip
     found = compare(reader.run("odd"), "metrics", reduction="best")
     assert [str(one) for one in found.undecided] == ['metrics."m:x <y>"', "metrics.speed"]
@@ -148,7 +148,7 @@ def test_what_a_search_lacks_is_no_difference_between_its_trials() -> None:
         ({"columns": ["metrics.lat*"]}, "no run has a column metrics.lat*; there are metrics.loss, metrics.accuracy"),
         ({"sort": ["-metrics.latency"]}, "no run has metrics.latency (did you mean lists.latency?)"),
         ({"best": "metrics.accuracies:max"}, "no run has metrics.accuracies (did you mean metrics.accuracy?)"),
-        ({"best": "params.note:max"}, "params.note is no number, so that no run is the best by it"),
+        ({"best": "params.note:max"}, "params.note is not a number, so no run is the best by it"),
         ({"without": ["params.nope"]}, "no run has params.nope (did you mean params.note?)"),
         (
             {"without": ["params.q*"]},

@@ -44,7 +44,7 @@ LASTING: list[tuple[Fault | None, str, str]] = [
     (proxy.truncated, "Incomplete", "EOF"),
     (proxy.hung, "timed out|timeout", "not answered|deadline"),
     (proxy.html, "web page", "invalid character"),
-    (proxy.garbage, "not the JSON", "invalid character"),
+    (proxy.garbage, "invalid JSON", "invalid character"),
 ]
 
 

@@ -283,7 +283,7 @@ def test_tracked_says_what_it_takes():
         def runs(self) -> int:
             return 3
 
-    with pytest.raises(TypeError, match=r"the property 'runs', which .*Runs has already"):
+    with pytest.raises(TypeError, match=r"the property 'runs', which .*Runs already has"):
         tuners.tracked(Runs)
 
 

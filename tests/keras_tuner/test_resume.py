@@ -141,7 +141,9 @@ def test_an_active_run_is_the_parent_of_a_resumed_search(data, project, recorded
     assert tuner.parent_run is run
     assert recorded(tuner.runs["1"]).manifest.parent == run.id
     said = [record.getMessage() for record in caplog.records]
-    assert [text for text in said if f"began in run {first.parent_run.id} and goes on in run {run.id}" in text]
+    assert [
+        text for text in said if f"began in run {first.parent_run.id} and continues in the active run {run.id}" in text
+    ]
     caplog.clear()
     with multitrack.start_run(run_id=run.id):
         search(make("RandomSearch", build, project, max_trials=3), data)

@@ -117,7 +117,7 @@ def test_thinning_is_said_and_keeps_extremes(page: Page) -> None:
     assert all((trace["x"][0], trace["x"][-1]) == (0, 5999) for trace in traces)
     note = page.texts("figure[data-column='lists.batch_loss'] figcaption .hint")
     assert note[0] == "list"
-    assert note[1].startswith("up to 6,000 points a run, ")
+    assert note[1].startswith("up to 6,000 points per run, ")
     assert note[1].endswith(" drawn with all extremes")
     assert "series of more than 1,200 points are thinned" in page.find(".top").text
 

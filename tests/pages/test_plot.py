@@ -181,13 +181,13 @@ def test_what_x_counts(runs: list[RecordedRun]) -> None:
 def test_what_cannot_be_drawn_is_said(runs: list[RecordedRun]) -> None:
     with pytest.raises(QueryError, match="no run has a series or list called 'nonsense'"):
         plot.overlay(runs, "nonsense")
-    with pytest.raises(QueryError, match="there is no run to draw 'loss' of"):
+    with pytest.raises(QueryError, match="there are no runs to draw 'loss' of"):
         plot.overlay([], "loss")
-    with pytest.raises(QueryError, match="two runs with 'nonsense' or more, there are 0"):
+    with pytest.raises(QueryError, match="two runs with 'nonsense', there are 0"):
         plot.parallel(runs, "nonsense")
     for wrong in ((0, 0), (7, 0.5), (float("nan"), 3), (7, 1e9)):
         for draw in (plot.overlay, plot.parallel):
-            with pytest.raises(ValueError, match="1 to 200 inches wide and high, not"):
+            with pytest.raises(ValueError, match="1 to 200 inches wide and high, got"):
                 draw(runs, "loss", size=wrong)
 
 
@@ -209,8 +209,12 @@ def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["one", *(f"twin ({run.id[-6:]})" for run in runs[1:])]
     for name, log, said in (
         ("final", False, "no run has a series or list called 'final'; it is a simple metric, which has no curve"),
-        ("metrics.loss:min", False, "'metrics.loss:min': a curve has all its points, nothing is reduced; say 'loss'"),
-        ("loss:min", False, "'loss:min': a curve has all its points, nothing is reduced; say 'loss'"),
+        (
+            "metrics.loss:min",
+            False,
+            "'metrics.loss:min': a curve shows all its points and cannot be reduced; say 'loss'",
+        ),
+        ("loss:min", False, "'loss:min': a curve shows all its points and cannot be reduced; say 'loss'"),
         ("lossy", False, "no run has a series or list called 'lossy' (did you mean 'loss'?)"),
         ("nonsense", False, "'nonsense'; there are loss, nan only, below, m:x <y>"),
         ("nan only", False, "no run has a finite value of 'nan only': there is nothing to draw"),
@@ -221,7 +225,7 @@ def test_a_curve_is_asked_for_by_its_name_or_its_column(tmp_path: Path) -> None:
     for objective, said in (("metrics.finall", "there are 0 (did you mean 'final'?)"), ("nan only", "there are 0")):
         with pytest.raises(QueryError, match=f"{re.escape(said)}$"):
             plot.parallel(runs, f'"{objective}"' if " " in objective else objective)
-    with pytest.raises(ValueError, match=r"pictures are \.png, \.svg, \.pdf"):
+    with pytest.raises(ValueError, match=r"must be one of \.png, \.svg, \.pdf"):
         plot.save(figure, tmp_path / "x.gif")
     assert not (tmp_path / "x.gif").exists()
 

@@ -94,7 +94,7 @@ def test_the_filter_takes_words_and_conditions(page: Page) -> None:
     assert filtered('"lr=0.001 "') == NAMES[3:6]
     assert filtered("metrics.val_accuracy>0.8 stage=grid") == NAMES[:2]
     assert filtered("status!=finished") == []
-    assert page.texts("#runs .empty") == ["No run meets the filter."]
+    assert page.texts("#runs .empty") == ["No run matches the filter."]
 
 
 def test_keys_alone_sort_hide_and_open_a_run(page: Page) -> None:

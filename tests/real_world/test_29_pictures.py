@@ -193,5 +193,5 @@ def test_parallel_coordinates_of_no_params_are_an_error(tmp_path: Path, params: 
     done = invoke("--parallel", "-m", "loss", "--params", params, "-o", "p.png")
     assert (done.exit_code, Path("p.png").exists()) == (2, False)
     assert done.stderr.endswith("Error: --params is empty: name at least one param\n")
-    with pytest.raises(QueryError, match="no params are named"):
+    with pytest.raises(QueryError, match="params is empty"):
         plot.parallel(runs_of(tmp_path / "j").runs(), "loss", params=[])

@@ -172,4 +172,4 @@ def test_the_report_has_a_hundred_axes_at_most_and_says_so(browser: Page, tmp_pa
     write_page(tmp_path / "r.html", multitrack.open_journal(tmp_path / "j").runs(), charts=False)
     browser.open((tmp_path / "r.html").as_uri())
     assert len(browser.all(".parallel .axis")) == 101
-    assert "200 more params that differ have no axis here" in browser.texts("#search .hint")
+    assert "200 more differing params without an axis" in browser.texts("#search .hint")

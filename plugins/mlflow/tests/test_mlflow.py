@@ -279,7 +279,7 @@ def test_a_line_file_that_is_not_given_back_is_not_written_over(tmp_path: Path, 
         def log_text(self, run_id: str, text: str, path: str) -> None:
             raise AssertionError("written")
 
-    with pytest.raises(RetryableError, match="something else"):
+    with pytest.raises(RetryableError, match="unexpected content"):
         LineFiles(Client(), "run").write([Lines(ordinal=0, time=0, index=5, lines=["text"])])
 
 

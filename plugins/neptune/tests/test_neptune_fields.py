@@ -83,7 +83,7 @@ def test_points_that_are_no_float_stand_beside_their_series(tmp_path: Path) -> N
         "0.5", "nan", "inf", str(2**53 + 1), "-inf", str(2.0**53 + 2), str(10**400), "0.25",
     ]  # fmt: skip
     assert all(point.time for point in points)
-    assert "list metric list: Neptune's floats hold no NaN; such values are kept as text in lists/list~exact" in (
+    assert "list metric list: Neptune's floats cannot hold NaN; such values are kept as text in lists/list~exact" in (
         stand_ins(tmp_path, run)
     )
 

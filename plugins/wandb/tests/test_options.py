@@ -52,7 +52,7 @@ def test_the_environments_mode_and_directory_are_the_defaults(monkeypatch: pytes
 
 def test_a_mode_that_delivers_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    with pytest.raises(ValueError, match="leave wandb out of the backends"):
+    with pytest.raises(ValueError, match="remove wandb from the backends"):
         WandbOptions()
 
 

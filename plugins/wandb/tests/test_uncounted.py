@@ -217,7 +217,7 @@ def test_rows_of_others_in_the_run_are_not_taken_for_ours(
     held_rows = server.runs[run.id].rows
     assert [row["theirs"] for row in held_rows if "theirs" in row] == list(range(15))
     assert [row["_step"] for row in held_rows] == list(range(65))
-    assert any("somebody else logs" in sentence for sentence in again.flush(timeout=0)["wandb"].stand_ins)
+    assert any("another writer logs" in sentence for sentence in again.flush(timeout=0)["wandb"].stand_ins)
 
 
 def test_two_journals_with_a_run_of_one_id_lose_no_row(tmp_path: Path, server: StandInServer) -> None:
@@ -295,4 +295,4 @@ def test_a_server_that_answers_rows_with_nonsense_does_not_get_them_without_end(
     if counts != "zero":
         expect(server.runs[run.id], 30)
     said = run.flush(timeout=0)["wandb"].stand_ins
-    assert any("nonsense" in sentence for sentence in said) == (counts != "exact"), said
+    assert any("invalid answer" in sentence for sentence in said) == (counts != "exact"), said

@@ -116,7 +116,7 @@ def compare(
         output.say(f"no run is the best by {best}: none has a finite number there")
     if comparison.undecided and rerun is None:
         names = [str(structs.replace(column, reduction=None)) for column in comparison.undecided]
-        output.say(f"left out: {', '.join(names)}; is the least or the most of it the best? say {names[0]}:min or :max")
+        output.say(f"left out: {', '.join(names)}; is a low or a high value better? say {names[0]}:min or :max")
     if rerun is not None:
         print_rerun(comparison.rerun(), rerun)
     elif as_json:

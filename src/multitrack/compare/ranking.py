@@ -42,7 +42,7 @@ def parse_criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
     habit = better(column.name)
     if habit is None:
         name = excerpt(text)
-        raise QueryError(f"is the least or the most of {name} the best? say {name}:min or {name}:max")
+        raise QueryError(f"is a low or a high {name} better? say {name}:min or {name}:max")
     return column, habit
 
 
@@ -62,7 +62,7 @@ def best_of(rows: Sequence[Row], column: Column, direction: Literal["min", "max"
     there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
     if not there:
         if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
-            raise QueryError(f"{excerpt(str(column))} is no number, so that no run is the best by it")
+            raise QueryError(f"{excerpt(str(column))} is not a number, so no run is the best by it")
         return None
     pick = min if direction == "min" else max
     value, row = pick(there, key=lambda pair: pair[0])

@@ -1,10 +1,10 @@
-"""The Keras callback: a training's epochs, batches, params and model summary go into a run.
+"""The Keras callback: record a training's epochs, batches, params and model summary into a run.
 
     with multitrack.start_run(project="digits"):
         model.fit(x, y, epochs=10, callbacks=[TrackingCallback()])
 
-Works with TensorFlow, JAX and torch, and imports none of them. Whatever goes wrong in here is set aside in
-the run, counted and warned of once; training never sees it.
+Works with TensorFlow, JAX and torch, and imports none of them. An error raised here is set aside in the run, counted
+and logged once as a warning. It never reaches the training.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from multitrack._hints import to_install
 
 try:
-    import keras  # noqa: F401 - the first to say that it is missing
+    import keras  # noqa: F401 - checked here first, for a clear error
 except ImportError as error:
-    if error.name != "keras":  # Keras is there, and says itself which of its own needs is not
+    if error.name != "keras":  # Keras is installed, and names its own missing dependency
         raise
     raise ImportError(f"multitrack.keras needs Keras: {to_install('keras')}", name="keras") from error
 

@@ -1,9 +1,9 @@
-"""The batches of one fit: how many were trained, and a point of every N of them.
+"""Count the batches of one fit, and record a point every N batches.
 
-On JAX and torch, Keras can hand a batch's logs to a pool of threads instead of waiting for the device
-(``TrackingCallback(async_batches=True)``). The threads start in the batches' order and race from there, while the model
-goes on being trained. So a point from there is recorded in its turn, and nothing of the model is read for it: the
-learning rate is foreseen as the epoch begins.
+On JAX and torch, Keras can hand a batch's logs to a thread pool instead of waiting for the device
+(``TrackingCallback(async_batches=True)``). The threads start in batch order and then race, while training goes on.
+So their points are put back in order before they are recorded, and the model is not read for them: the learning rate
+is predicted when the epoch begins.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from multitrack.keras.learning_rate import Rates, foreseen, foretold
 from multitrack.keras.numbers import log_numbers
 from multitrack.keras.training import batches_before, remember_count
 
-#: Seconds without a point, after which no more are waited for.
+#: Timeout in seconds for the next point.
 _PATIENCE: Final = 5.0
 
 
 class Models(Protocol):
-    """Knows the model of a fit: the callback."""
+    """Gives the model of a fit; implemented by the callback."""
 
     def model_of(self, fit: Fit) -> Any:
-        """The model as it is now; ``None`` where it is not sure which. On JAX this costs a synchronisation."""
+        """Return the current model, or ``None`` if it is ambiguous. On JAX this costs a synchronisation."""
 
     def has_model_of(self, fit: Fit) -> bool:
-        """Whether no other model has been set since."""
+        """Return True if no other model has been set since."""
 
 
 class Batches:
@@ -42,11 +42,11 @@ class Batches:
 
     Args:
         fit: The fit.
-        every: A point is recorded at the multiples of this.
-        callback: Knows the fit's model.
+        every: Interval in batches; points are recorded at its multiples.
+        callback: Source of the fit's model.
 
     Attributes:
-        thread: The training thread; ``None`` where no epoch has begun on one.
+        thread: The id of the training thread; ``None`` before the first epoch.
     """
 
     guarding_name = "TrackingCallback"
@@ -59,17 +59,17 @@ class Batches:
         self._callback = callback
         self._started = False
         self._start = self._before = self._count = 0  # before this fit, before this epoch, so far
-        self._counted = 0  # by the optimizer as this epoch began
-        self._at_once = 1  # that Keras reports at once
-        self._execution = 0  # the first batch, in this epoch, of the last execution of several
+        self._counted = 0  # the optimizer's count at the start of this epoch
+        self._at_once = 1  # batches per report by Keras
+        self._execution = 0  # offset in this epoch of the last execution of several batches
         self._rates = Rates()
-        # Of batches that are reported on other threads:
+        # For batches that are reported on other threads:
         self._in_order: InOrder | None = None
         self._foreseen: Callable[[int], dict[str, float]] | None = None
-        self._handed_over = 0  # in this epoch, or one more
+        self._handed_over = 0  # batches handed to other threads in this epoch, at most one too many
 
     def begin_epoch(self, model: Any) -> None:
-        """An epoch begins on this thread; at the first the optimizer's count is right, after a restore as well."""
+        """Start an epoch on this thread. By the first epoch the optimizer's count is right, even after a restore."""
         self.thread = threading.get_ident()
         self._in_order, self._handed_over = None, 0
         self._rates = Rates()
@@ -77,7 +77,7 @@ class Batches:
         self._before = self._count
         self._count_before(model)
 
-    @guarded  # by itself: an optimizer that cannot be asked costs the right numbers of batches, and no more
+    @guarded  # on its own: an optimizer that cannot be read costs only the batch counts
     def _count_before(self, model: Any) -> None:
         if not self._started:
             self._started, training = True, self._fit.training
@@ -85,7 +85,7 @@ class Batches:
         self._counted = models.batches_trained(model)
 
     def begin(self, batch: int) -> None:
-        """A batch begins, always on the training thread; an epoch's first after all that others do as that begins."""
+        """Start a batch, always on the training thread. All callbacks' epoch-begin hooks have run before the first."""
         self._handed_over = batch
         if batch != 0 or keras.config.backend() == "tensorflow":
             return
@@ -96,15 +96,15 @@ class Batches:
             self._fit.run.at_end.add(self.arrive)
 
     def end(self, batch: int, logs: Mapping[str, Any] | None, *, elsewhere: bool) -> None:
-        """Batches up to ``batch``, counted from 0 in this epoch, were trained.
+        """Count the batches up to ``batch`` as trained, and record a point if one is due.
 
         Args:
-            batch: As Keras says.
-            logs: As Keras says.
-            elsewhere: Whether this is another thread than the training's.
+            batch: The 0-based batch index in this epoch, from Keras.
+            logs: The logs from Keras.
+            elsewhere: True if called on a thread other than the training thread.
 
         Raises:
-            RuntimeError: It is, and the number of the batch cannot be known there.
+            RuntimeError: Called on another thread with steps_per_execution above 1, where the batch number is unknown.
         """
         done = batch + 1 if type(batch) is int else to_step(batch) + 1
         if elsewhere or self.thread not in (None, threading.get_ident()):
@@ -116,7 +116,7 @@ class Batches:
         steps = fit.params.get("steps")
         self._execution = done - self._at_once
         if steps is not None and done > steps:
-            done = steps  # steps_per_execution reports a whole execution even where the data ended within it
+            done = steps  # Keras reports a whole execution even if the data ended within it
         number = self._before + done if fit.begun else self._step_of(done)
         earlier, self._count = self._count, number
         if number // every == (earlier if number > earlier else number - 1) // every:
@@ -129,7 +129,7 @@ class Batches:
         self._record(number, {**self._rates_now(), **(logs or {})})
 
     def _end_elsewhere(self, done: int, logs: Any) -> None:
-        """A batch on another thread; the model may be further by now, and is not looked at."""
+        """End a batch on another thread. The model is not read, since training may be further by now."""
         number = self._before + done
         logged = number % self._every == 0
         if self._in_order is not None and self._foreseen is not None:
@@ -145,39 +145,39 @@ class Batches:
             )
 
     def _step_of(self, done: int) -> int:
-        """The step of the batch that is the ``done``-th as a loop of the user's own counts, in each epoch or over all.
+        """Return the step of the ``done``-th batch of a custom loop, which may count per epoch or over all epochs.
 
-        Of an epoch's first batch it is told by whether counting has gone on.
+        The first batch of an epoch tells: a loop that counts over all epochs is beyond the earlier count by then.
         """
         if self._count == self._before > self._start and done > self._before - self._start:
             self._before = self._start
         return self._before + done
 
     def arrive(self) -> None:
-        """Wait for the points that are on their way."""
+        """Wait for the pending points."""
         if self._in_order is not None and self._count == self._before:  # none has come on the training thread
             self._in_order.wait(self._before + self._handed_over)
 
     def end_epoch(self, model: Any) -> int:
-        """An epoch has ended, and Keras has waited for all its hooks; gives how many batches there were in all."""
+        """End an epoch, after Keras has waited for all its hooks, and return the total number of batches."""
         if self._in_order is not None and self._count == self._before:
             self._in_order.give_up()
             self._count = self._in_order.last
         self._in_order = None
         self._correct(model)
         self._before = self._count
-        # In a loop that Keras has not begun, and that does not train the model, later ones begin at 0 again.
+        # A custom loop that does not train the model counts from 0 again the next time, so nothing is remembered.
         if self._fit.begun or models.batches_trained(model):
             remember_count(model, self._count)
         return self._count
 
     def end_fit(self) -> None:
-        """The fit has ended; it may have been interrupted with batches on their way."""
+        """End the fit, which may have been interrupted with batches pending."""
         self.arrive()
         self._fit.run.at_end.discard(self.arrive)
 
     def _correct(self, model: Any) -> None:
-        """Several batches at once may be fewer than reported, where the data ended among them; the optimizer knows."""
+        """Correct the count from the optimizer's: Keras reports too many batches if the data ended in an execution."""
         if self._at_once > 1 and models.counts_each_batch(model):
             trained = models.batches_trained(model) - self._counted
             if self._execution < trained:
@@ -199,12 +199,12 @@ class Batches:
 
 
 class InOrder:
-    """Takes an epoch's batches from any threads and hands their points on in the order of their steps.
+    """Takes an epoch's batches from any thread and records their points in step order.
 
     Args:
-        record: Called with each step and point, never by two threads at once; must not raise.
-        before: Batches before this epoch.
-        every: Points stand at the multiples of this.
+        record: Called with each step and point, by one thread at a time; must not raise.
+        before: Number of batches before this epoch.
+        every: Interval in batches; points are at its multiples.
 
     Attributes:
         last: The highest batch so far.
@@ -219,12 +219,12 @@ class InOrder:
         self._changed = threading.Condition()
 
     def put(self, batch: int, point: Any = None) -> None:
-        """A batch was trained; its ``point``, if it has one, is recorded once all before it are."""
+        """Take a trained batch. Its ``point``, if any, is recorded after all earlier ones."""
         with self._changed:
             self.last = max(self.last, batch)
             if point is None:
                 return
-            if batch < self._due:  # given up already, and here after all
+            if batch < self._due:  # arrived after it was given up
                 self._record(batch, point)
                 return
             self._waiting[batch] = point
@@ -234,14 +234,14 @@ class InOrder:
             self._changed.notify_all()
 
     def wait(self, until: int) -> None:
-        """Wait for the points up to batch ``until``, as long as they keep coming."""
+        """Wait for the points up to batch ``until``; give up after the timeout without a new point."""
         with self._changed:
             while self._due <= until and self._changed.wait(_PATIENCE):
                 pass
         self.give_up()
 
     def give_up(self) -> None:
-        """Hand on what waits for a point that does not come: its hook has failed, which must not cost the others."""
+        """Record the points that wait for a missing one. Its hook has failed, which must not cost the others."""
         with self._changed:
             for batch in sorted(self._waiting):
                 self._record(batch, self._waiting.pop(batch))

@@ -1,12 +1,12 @@
-"""The files that checkpoints write, as references of a run: where the best and the last are, never a copy.
+"""Record checkpoint files as references of a run: the paths of the best and the last, never a copy.
 
-``ModelCheckpoint`` tells nobody what it has written, so its files are looked at: those that its ``filepath`` can name
-and that are not as they were when the fit began. That is right for any order of callbacks, any ``save_freq``, and for
-files that somebody else writes.
+``ModelCheckpoint`` does not report what it has written. So its files are found on disk: those that match its
+``filepath`` and have changed since the fit began. This works for any order of callbacks, any ``save_freq``, and for
+files written by something else.
 
-While training goes on a reference says where the file is. Its digest is computed once, when the fit has ended:
-training would have to wait for it after each epoch, for a fifth to four fifths of the time of saving (sha256 read
-1.6 GB/s where Keras saved 0.4 to 1.3 GB/s), and the next epoch would make it wrong.
+During training a reference holds only the path. The digest is computed once, when the fit has ended. Computed after
+each epoch, it would delay training by a fifth to four fifths of the time of saving (sha256 read 1.6 GB/s where Keras
+saved 0.4 to 1.3 GB/s), and the next epoch would invalidate it.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 
-#: The last file written, and the best by what is monitored. Letters that every tracker has in names.
+#: Names of the references to the last file and to the best one by the monitored metric. Valid in every tracker.
 LAST: Final = "checkpoint-last"
 BEST: Final = "checkpoint-best"
-#: Of a reference to a model's file.
+#: Kind of a reference to a model's file.
 KIND: Final = "model"
 _REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
-#: A ``ModelCheckpoint``, or the path or pattern that one would take.
+#: A ``ModelCheckpoint``, or a path or pattern like its ``filepath``.
 Source = Any
 Checkpoints = Source | Sequence[Source]
 
 
 def checkpoint_sources(given: Checkpoints | None) -> list[Source]:
-    """What ``checkpoint=`` was given, as a list.
+    """Return the ``checkpoint=`` argument as a list.
 
     Raises:
-        TypeError: Something in it is neither a ``ModelCheckpoint`` nor a path.
-        ValueError: A path is no local one, or its braces do not match.
+        TypeError: An item is neither a ``ModelCheckpoint`` nor a path.
+        ValueError: A path is not local, or its braces do not match.
     """
     sources = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
     for source in sources:
@@ -64,16 +64,16 @@ def checkpoint_sources(given: Checkpoints | None) -> list[Source]:
 
 
 def checkpoints_among(callbacks: Sequence[Any]) -> list[Source]:
-    """The ``ModelCheckpoint`` in a list of callbacks whose files can be looked at."""
+    """Return the ``ModelCheckpoint`` callbacks that write local files."""
     return [each for each in callbacks if isinstance(each, keras.callbacks.ModelCheckpoint) and _is_local(each)]
 
 
 class Watch:
-    """Looks at what checkpoints write during one fit; ends with it, or with the run if that comes first.
+    """Watches the files that checkpoints write during one fit; ends with the fit, or with the run if that ends first.
 
     Args:
-        run: Where references go.
-        sources: As :func:`checkpoint_sources` gives them.
+        run: The run to record references into.
+        sources: The result of :func:`checkpoint_sources`.
     """
 
     def __init__(self, run: Run, sources: Sequence[Source]) -> None:
@@ -94,13 +94,13 @@ class Watch:
             run.at_end.add(self.end)
 
     def epoch_ended(self, logs: Mapping[str, Any] | None) -> None:
-        """An epoch has ended with these logs; what is written for it may still be to come."""
+        """Take the logs of an ended epoch. Its files may still be written later."""
         self._logs = dict(logs or {})
         self._epochs += 1
 
     @guarded
     def look(self) -> None:
-        """Refer to what is new; called before the next epoch."""
+        """Record references to new files; called before the next epoch."""
         logs, self._logs = self._logs, {}
         for watched in self._watched:
             for name, path in watched.look(logs):
@@ -108,7 +108,7 @@ class Watch:
 
     @guarded
     def end(self) -> None:
-        """Training is over, however it ended: refer to what is there, with digests."""
+        """Record references to the files left after training, with digests, whether it raised or not."""
         self.guarding_run.at_end.discard(self.end)
         self.look()
         ended, self._watched = self._watched, []
@@ -121,7 +121,7 @@ class Watch:
             for name, path in watched.left():
                 try:
                     self.guarding_run.log_artifact_ref(name, path, KIND)
-                except OSError as error:  # the others' must not go with it
+                except OSError as error:  # must not cost the other references
                     put_aside(self.guarding_run, name, error)
 
 
@@ -130,13 +130,13 @@ class CheckpointFiles:
 
     Args:
         source: The checkpoint.
-        name: What to call its last file.
-        judged: Whether to tell which of its files is the best, where it keeps one for each epoch.
+        name: Reference name of its last file.
+        judged: True to find the best of its files, if it keeps one for each epoch.
 
     Attributes:
         source: As given.
-        judged_by: The checkpoint whose monitor tells the best; ``None`` where nobody can.
-        best_before: The least and the most of earlier fits into the run, where there are any.
+        judged_by: The checkpoint whose monitor decides which file is best; ``None`` if the best is not recorded.
+        best_before: The monitor's minimum and maximum over earlier fits into the run, or ``None`` each.
     """
 
     def __init__(self, source: Source, name: str, *, judged: bool) -> None:
@@ -151,7 +151,7 @@ class CheckpointFiles:
         self._best: Path | None = None
 
     def look(self, logs: Mapping[str, Any]) -> list[tuple[str, Path]]:
-        """Names and paths that have not been told yet; ``logs`` are of the epoch since the last look."""
+        """Return new names and paths since the last call; ``logs`` are those of the epoch since then."""
         told = self._seen.path if self._seen is not None else None
         written = self._files.written()
         if not written or written[-1] == self._seen:
@@ -165,11 +165,11 @@ class CheckpointFiles:
         return new
 
     def is_missed(self) -> bool:
-        """Whether nothing was written to a path that was given; a ``ModelCheckpoint`` may have no reason to write."""
+        """Return True if no file was written to a given path. A ``ModelCheckpoint`` may have had no reason to write."""
         return self._seen is None and not isinstance(self.source, keras.callbacks.ModelCheckpoint)
 
     def left(self) -> list[tuple[str, Path]]:
-        """Names and paths of what is there now."""
+        """Return the names and paths of the files that exist now."""
         last = [(self._name, written.path) for written in self._files.written()[-1:]]
         return [*last, *([(BEST, self._best)] if self._best is not None and self._best.exists() else [])]
 
@@ -178,7 +178,7 @@ class CheckpointFiles:
         value = None if judge is None else logs.get(judge.monitor)
         if judge is None or not isinstance(value, (int, float)) or math.isnan(value):
             return False
-        if self._best_value is None:  # only now does Keras say which way is better
+        if self._best_value is None:  # Keras knows the direction only by now
             self._best_value = self.best_before[0 if internals.is_better(judge, 0, 1) else 1]
         if self._best_value is not None and not internals.is_better(judge, value, self._best_value):
             return False
@@ -187,7 +187,7 @@ class CheckpointFiles:
 
 
 def _least_and_most(run: Run, monitor: str) -> tuple[float | None, float | None]:
-    """The values of a run that refers to a best checkpoint already: of an earlier fit, or an earlier process."""
+    """Return the monitor's range in a run that already has a best checkpoint, of an earlier fit or process."""
     if run.directory is None:
         return None, None
     summary = RecordedRun(run.directory).summary()
@@ -206,7 +206,7 @@ def _path_of(source: Source) -> str:
 
 
 class Stamp(NamedTuple):
-    """What changes when a file is written: the time first, so that the newest is the largest."""
+    """Fingerprint of a file: mtime, size and inode. The mtime is first, so that the newest sorts last."""
 
     modified: int
     size: int
@@ -214,26 +214,26 @@ class Stamp(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A file or directory as it was found."""
+    """A file or directory with its stamp."""
 
     stamp: Stamp
     path: Path
 
 
 class Files:
-    """What is written to the places that a pattern can name, from the making of this object on.
+    """The files matching a pattern that are written after this object was created.
 
     Args:
-        pattern: A path, with fields as ``str.format`` has them: ``epoch`` and ``batch`` stand for digits, any other for
-            whatever lies between two separators. Relative to the directory that is the current one now.
+        pattern: A path with ``str.format`` fields. ``epoch`` and ``batch`` match digits, any other field matches
+            anything but a separator. Relative to the current directory at creation.
 
     Raises:
-        ValueError: Its braces do not match.
+        ValueError: The pattern's braces do not match.
     """
 
     def __init__(self, pattern: str) -> None:
         self._glob, expression = "", ""
-        for literal, field, _, _ in string.Formatter().parse(os.path.abspath(pattern)):  # noqa: PTH100 - of text, no path
+        for literal, field, _, _ in string.Formatter().parse(os.path.abspath(pattern)):  # noqa: PTH100 - text, not a path
             self._glob += glob.escape(literal)
             expression += re.escape(literal)
             if field is not None:
@@ -243,23 +243,23 @@ class Files:
         self._before = dict(self._found())
 
     def written(self) -> list[Written]:
-        """What is there now and was not there, or not as it is, at the beginning; the newest last."""
+        """Return the files that are new or changed since the start, newest last."""
         return sorted(Written(stamp, path) for path, stamp in self._found() if self._before.get(path) != stamp)
 
     def _found(self) -> list[tuple[Path, Stamp]]:
         found = []
-        for name in glob.glob(self._glob):  # noqa: PTH207 - Path.glob takes no pattern that is absolute
+        for name in glob.glob(self._glob):  # noqa: PTH207 - Path.glob takes no absolute pattern
             if self._expression.fullmatch(name):
-                with contextlib.suppress(FileNotFoundError):  # it went away meanwhile
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                     found.append((Path(name), stamp_of(Path(name))))
         return found
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Of a file; of a directory the newest time in it, the size of all its files and their number.
+    """Return the stamp of a file. For a directory: the newest mtime in it, the total size and the number of entries.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
     """
     own = path.stat()
     if not stat.S_ISDIR(own.st_mode):

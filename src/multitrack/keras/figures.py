@@ -1,4 +1,4 @@
-"""Figures that are drawn when a fit has ended, and a ready-made one: the confusion matrix."""
+"""Draw figures when a fit has ended, and a ready-made one: the confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from multitrack.recording.run import Run
 
 Figures = Mapping[str, Callable[[Any], str | os.PathLike[str]]]
 
-#: Above, a number in each cell could not be read.
+#: Most classes for which each cell shows its number; beyond, it would be illegible.
 _NUMBERED = 30
 
 
 def checked_figures(figures: Figures | None) -> Figures:
-    """What ``figures=`` was given.
+    """Return the ``figures=`` argument as a dict.
 
     Raises:
-        TypeError: It is no mapping of names to callables.
+        TypeError: ``figures`` is not a mapping of names to callables.
     """
     if figures is None:
         return {}
@@ -34,39 +34,39 @@ def checked_figures(figures: Figures | None) -> Figures:
 
 
 def log_figures(run: Run, figures: Figures, model: Any) -> None:
-    """Have each drawn, with ``run`` as the active run, and refer to the file; what one raises is set aside."""
+    """Draw each figure with ``run`` as the active run, and record a reference to it. Errors are set aside."""
     for name, draw in figures.items():
         try:
             with run.activate():
                 path = draw(model)
             run.log_artifact_ref(name, path, kind="figure")
-        except Exception as error:  # noqa: BLE001 - of the user's own making: training must not see it
+        except Exception as error:  # noqa: BLE001 - user code must not break training
             put_aside(run, f"figure {name}", error)
 
 
 def confusion_matrix(
     x: Any, y: Any, path: str | os.PathLike[str], labels: Sequence[str] | None = None
 ) -> Callable[[Any], Path]:
-    """A figure for ``TrackingCallback(figures=…)``: how often each class was taken for each.
+    """Return a figure for ``TrackingCallback(figures=…)``: the confusion matrix of true and predicted classes.
 
         TrackingCallback(figures={"confusion": confusion_matrix(x_test, y_test, "confusion-{run}.png", digits)})
 
-    With one output a class is predicted above 0.5, or above 0 where the loss is said to take logits; with
-    several, the largest counts.
+    With one output, class 1 is predicted above 0.5, or above 0 if the loss has ``from_logits=True``. With several
+    outputs, the largest is the predicted class.
 
     Args:
-        x: What ``model.predict`` takes.
-        y: The true classes: numbers from 0 on, or one-hot.
-        path: The file; ``{run}`` in it stands for the run's id, so that the trials of a search have one each. Its
-            ending says the format; missing directories are made.
-        labels: The classes' names.
+        x: The input of ``model.predict``.
+        y: The true classes: integers from 0 on, or one-hot.
+        path: The file to write. ``{run}`` is replaced by the run id, so that each trial of a search has its own file.
+            The suffix sets the format; missing directories are created.
+        labels: The class names.
 
     Returns:
-        A callable that takes the model, draws into ``path`` and gives the path back.
+        A callable that takes the model, draws into ``path`` and returns the path.
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: matplotlib knows no such format, or ``labels`` are too few for ``y``.
+        ValueError: matplotlib does not support the format, ``y`` is not classes, or ``labels`` are too few for ``y``.
     """
     try:
         from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an extra, and half a second
@@ -103,21 +103,21 @@ def confusion_matrix(
 
 
 def count_pairs(true: Any, predicted: Any, classes: int) -> Any:
-    """How often each class (row) was taken for each (column).
+    """Count how often each true class (row) was predicted as each class (column).
 
     Raises:
-        ValueError: There are more of the one than of the other, or a class is none.
+        ValueError: The two differ in length, or a true class is out of range.
     """
     rows, columns = np.ravel(true), np.ravel(predicted).astype(np.int64)
     if rows.size != columns.size:
         raise ValueError(f"{rows.size} true classes, but {columns.size} predictions")
     if rows.size and rows.max() >= classes:
-        raise ValueError(f"the model knows classes up to {classes - 1}, y those up to {rows.max()}")
+        raise ValueError(f"the model has classes up to {classes - 1}, y has classes up to {rows.max()}")
     return np.bincount(rows * classes + columns, minlength=classes * classes).reshape(classes, classes)
 
 
 def _highest(whole: Any) -> int:
-    """The highest class in ``y``, as far as its shape alone tells."""
+    """Return the highest class in ``y``, judged by its shape and values alone; -1 if empty."""
     if not whole.size:
         return -1
     maybe_one_hot = whole.ndim > 1 and whole.shape[-1] > 1
@@ -125,7 +125,7 @@ def _highest(whole: Any) -> int:
 
 
 def _draw(counts: Any, target: Path, labels: Sequence[str]) -> None:
-    """Without pyplot, whose figures are the whole process's, and whose backend may want a display."""
+    """Draw without pyplot: its figures are global to the process, and its backend may need a display."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     classes = len(counts)
@@ -134,7 +134,7 @@ def _draw(counts: Any, target: Path, labels: Sequence[str]) -> None:
     figure = Figure(figsize=(inches, inches), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(counts, cmap="Blues")
-    # A label may hold a dollar sign, which would begin a formula.
+    # A dollar sign in a label would start a formula.
     axes.set_xticks(range(classes), names, rotation=90, parse_math=False)
     axes.set_yticks(range(classes), names, parse_math=False)
     axes.set_xlabel("predicted")

@@ -1,4 +1,4 @@
-"""What is recorded of one fit: its epochs, what it is made of, how fast it trains, the files it leaves."""
+"""Record one fit: its epochs, params, training speed and checkpoint files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from multitrack.keras.sections import log_section
 from multitrack.keras.training import Training, Trainings
 from multitrack.recording.run import Run
 
-#: Told of each epoch that a callback sees, by the run it records into: the fit's number, the epoch as Keras counts, its
-#: step, and Keras' logs. For the tuners, who ask which epoch was the best.
+#: Listeners by run, for the tuners, which need the best epoch. Each is called for every epoch with the fit's number,
+#: the epoch as Keras counts, its step, and Keras' logs.
 watchers: Final[weakref.WeakKeyDictionary[Run, Callable[[int, int, int, Mapping[str, Any]], object]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -31,29 +31,29 @@ _numbers: Final = itertools.count()
 
 
 class Fit:
-    """One fit; each part is guarded by itself, so that a model of an unusual kind costs that part only.
+    """One fit. Each part is guarded on its own, so that an unusual model costs only the part it breaks.
 
-    The hooks of a callback may come without those before them, as from a training loop of the user's own: then the
-    fit is one that nobody has begun, and what follows from its begin is left out.
+    A custom training loop may call hooks without the ones before them. Then ``begun`` is False, and values that need
+    the missing hooks are left out.
 
     Args:
-        run: Where to.
+        run: The run to record into.
         model: The model as it was handed to the callback.
-        params: What Keras tells callbacks of the fit.
-        checkpoints: Whose files are referred to.
-        mark: The model before any callback of the fit was called, where Keras has begun it.
-        log_summary: Whether the model's summary becomes log lines.
-        samples: How many an epoch trains on, where the user says.
-        batches: Whether batches are recorded as well.
+        params: The params that Keras passes to callbacks.
+        checkpoints: Checkpoints whose files are recorded as references.
+        mark: The model before any callback of the fit was called; ``None`` if Keras has not begun the fit.
+        log_summary: True to record the model's summary as log lines.
+        samples: Number of samples per epoch, if given by the user.
+        batches: True to record batches as well.
 
     Attributes:
         number: Its number in this process.
         run: As given.
         model: As given.
         params: As given.
-        begun: Whether Keras has begun it, so that it ends.
-        training: The model's training in the run, from the first epoch's begin on.
-        batches: Counts and records its batches, where they are recorded.
+        begun: True if Keras has begun it, and so ends it.
+        training: The model's training in the run, from the start of the first epoch on.
+        batches: The counter and recorder of batches, if they are recorded.
     """
 
     guarding_name = "TrackingCallback"
@@ -77,18 +77,18 @@ class Fit:
         self._watch: Watch | None = None
         self._throughput: Throughput | None = None
         self._described = self._has_model = False
-        self._offset = 0  # what is added to Keras' epoch to have its step
+        self._offset = 0  # step minus Keras' epoch
         self._epoch_began: tuple[int, float] | None = None
         if checkpoints and not run.disabled:
             self._watch_files(checkpoints)
 
     @property
     def in_epoch(self) -> bool:
-        """Whether an epoch has begun that has not ended."""
+        """True between the start and the end of an epoch."""
         return self._epoch_began is not None
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
-        """An epoch begins; with the first, what the training is made of is known."""
+        """Start an epoch. At the first one, the params of the training are known and recorded."""
         if self.run.disabled:
             return
         with self._lock:
@@ -106,20 +106,20 @@ class Fit:
 
     @guarded
     def training_ended(self, model: Any) -> dict[str, float]:
-        """The epoch's batches are trained; gives their speeds, as they were when this was called first."""
+        """End the batches of the epoch and return their speeds, as measured at the first call."""
         unsure = model is None and self.model is not None
         if self._throughput is None or not self.in_epoch or unsure:
             return {}
         return self._throughput.training_ended(model)
 
     def end_epoch(self, epoch: int, logs: Any, model: Any, batches: int | None) -> None:
-        """An epoch has ended, its validation included.
+        """End an epoch, after its validation.
 
         Args:
-            epoch: As Keras counts.
-            logs: What Keras says of it.
-            model: The model, ``None`` where it is not sure which.
-            batches: How many were trained by now, where that is known.
+            epoch: The epoch as Keras counts.
+            logs: The logs from Keras.
+            model: The model, or ``None`` if it is ambiguous.
+            batches: Number of batches trained so far, if known.
         """
         with self._lock:
             began = self._epoch_began
@@ -139,7 +139,7 @@ class Fit:
             self.log_model(model)
 
     def end(self, *, raised: bool) -> None:
-        """The fit has ended, or it is known to have raised."""
+        """End the fit, which may have raised."""
         if self.training is not None and raised:
             self.training.settle()
         elif self.training is not None:
@@ -148,16 +148,16 @@ class Fit:
             self._watch.end()
 
     def learning_rates(self, model: Any) -> dict[str, float]:
-        """The learning rates as they are now; none where they cannot be asked for."""
+        """Return the current learning rates, or an empty dict if they cannot be read."""
         try:
             return learning_rates(model)
-        except Exception as error:  # noqa: BLE001 - an optimizer of the user's own must not cost the epoch's metrics
+        except Exception as error:  # noqa: BLE001 - a custom optimizer must not cost the epoch's metrics
             put_aside(self.run, "TrackingCallback: learning_rate", error)
             return {}
 
     @guarded
     def log_model(self, model: Any) -> None:
-        """Record a Keras model once it is built; its summary with it, unless the run knows the model already."""
+        """Record a Keras model once it is built, with its summary unless the run already holds the model."""
         if self._has_model or not isinstance(model, keras.Model) or not model.built:
             return
         self._has_model = True
@@ -169,7 +169,7 @@ class Fit:
         if logs is None or isinstance(logs, Mapping):
             log_numbers(self.run, {**added, **(logs or {})}, step)
         else:
-            log_numbers(self.run, logs, step)  # which says what is wrong with them
+            log_numbers(self.run, logs, step)  # sets the error aside
             log_numbers(self.run, added, step)
 
     @guarded
@@ -222,23 +222,22 @@ class Fit:
 
 
 class Throughput:
-    """Measures how fast the epochs of one fit train: batches by the seconds they took, validation left out.
+    """Measures the training speed of each epoch of one fit: batches per second, without validation.
 
-    Keras tells callbacks neither the number of batches an epoch really had nor the data. Where it knows the length of
-    an epoch beforehand that counts, unless the optimizer has seen clearly less; where it does not, the optimizer's
-    count.
+    Keras gives callbacks neither the actual number of batches of an epoch nor the data. The number that Keras expects
+    is used, unless the optimizer has counted clearly fewer. Without it, the optimizer's count is used.
 
     Args:
-        model: The model as the first epoch begins.
-        steps: Batches an epoch, where Keras knows them.
-        samples: How many an epoch trains on, where the user says.
+        model: The model at the start of the first epoch.
+        steps: Batches per epoch, if known to Keras.
+        samples: Samples per epoch, if given by the user.
     """
 
     def __init__(self, model: Any, steps: int | None, samples: int | None) -> None:
         self._steps = steps
         self._samples = samples
         self._accumulated = getattr(models.optimizer_of(model), "gradient_accumulation_steps", None) or 1
-        # On TensorFlow the end of the data is a batch to the optimizer, where it is found by reading beyond it.
+        # On TensorFlow the optimizer counts one batch too many if the end of the data is found by reading beyond it.
         self._too_many = int(
             steps is None and models.steps_at_once(model) == 1 and keras.backend.backend() == "tensorflow"
         )
@@ -247,17 +246,17 @@ class Throughput:
         self._speeds: dict[str, float] | None = None
 
     def begin_epoch(self) -> None:
-        """An epoch begins."""
+        """Start an epoch."""
         self._began = time.perf_counter()
         self._speeds = None
 
     def training_ended(self, model: Any) -> dict[str, float]:
-        """The epoch's batches are trained: its validation begins, or the epoch ends; only the first call measures.
+        """End the batches of the epoch, at its validation or its end. Only the first call measures.
 
-        Reading the optimizer's count also waits for batches that JAX has only been told to compute.
+        Reading the optimizer's count also waits for batches that JAX has only queued.
 
         Returns:
-            ``steps_per_second``, and ``samples_per_second`` where the samples are known.
+            ``steps_per_second``, and ``samples_per_second`` if the number of samples is known.
         """
         if self._speeds is None:
             before, self._trained = self._trained, models.batches_trained(model)
@@ -271,6 +270,6 @@ class Throughput:
     def _batches(self, counted: int) -> int:
         if self._steps is None:
             return max(counted - self._too_many, 0)
-        # The optimizer's count moves by whole accumulations, or not at all where the model has an update of its own.
+        # The optimizer's count may move in whole accumulations, or not at all if the model has a custom update.
         cut_short = 0 < counted <= self._steps - self._accumulated
         return counted if cut_short else self._steps

@@ -1,7 +1,7 @@
-"""Which fit, and which run, a call of the callback's hooks belongs to.
+"""Find the fit and the run that a hook call belongs to.
 
-A fit runs on one thread, and several may run at once. Hooks may come from other threads, and from a training loop of
-the user's own that does not say where a fit begins.
+A fit runs on one thread, and several may run at once. Hooks may be called on other threads, and by a custom training
+loop that does not mark the start of a fit.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 
-#: The model of a thread on which none was set.
+#: Placeholder for the model of a thread on which none was set.
 UNSET: Final = object()
 
 
 class Here(threading.local):
-    """What the callback was told on one thread: a fit runs on one, and several may run at once.
+    """The callback's state on one thread.
 
     Attributes:
-        model: The model that was set there; ``None`` once a fit of it has ended.
-        fit: The fit there.
-        asked: The run that was the callback's own or the active one as that fit was first seen.
-        mark: The model as Keras put the callbacks of a fit together.
-        fresh: Whether Keras has put the callback into a list of its own since the fit or epoch began.
+        model: The model that was set on this thread; ``None`` once its fit has ended.
+        fit: The fit on this thread.
+        asked: The callback's own run, or the active run, when that fit was first seen.
+        mark: The model's state when Keras built the callback list of a fit.
+        fresh: True if Keras has added the callback to a new list since the fit or epoch began.
     """
 
     model: Any = UNSET
@@ -43,10 +43,10 @@ class Here(threading.local):
 
 
 class Fits:
-    """The fits that one callback is in.
+    """The fits that one callback takes part in.
 
     Attributes:
-        here: Those of this thread.
+        here: The state of this thread.
     """
 
     def __init__(self) -> None:
@@ -54,17 +54,17 @@ class Fits:
         self._open: set[Fit] = set()  # those that Keras has begun
 
     def begin(self, fit: Fit) -> None:
-        """Keras has begun a fit on this thread."""
+        """Register a fit that Keras has begun on this thread."""
         self.here.fit = fit
         self._open.add(fit)
 
     def current(self, run: Run, told_model: Any, make: Callable[[Any], Fit]) -> Fit:
-        """The fit of this thread: the one that was begun here, or the only one, or one that nobody has begun.
+        """Return the fit of this thread: the one begun here, or the only one elsewhere, or a new one.
 
         Args:
-            run: The callback's own run, or the active one.
-            told_model: The model that the callback was told last, on any thread.
-            make: Makes the fit of a model that nobody has begun.
+            run: The callback's own run, or the active run.
+            told_model: The model that was set last, on any thread.
+            make: Factory for the fit of a model that Keras has not begun.
         """
         here = self.here
         fit = here.fit
@@ -80,25 +80,25 @@ class Fits:
         return fit
 
     def begun_elsewhere(self) -> Fit | None:
-        """The fit that a hook on a thread of no fit belongs to.
+        """Return the fit for a hook called on a thread that has none; None if there is no open fit.
 
         Raises:
-            RuntimeError: Several have been begun.
+            RuntimeError: Several fits are open.
         """
         begun = [fit for fit in list(self._open) if fit.run.status == "running"]
         if len(begun) > 1:
             raise RuntimeError(
-                f"one callback is in {len(begun)} fits at once, and a hook came on a thread of none of them: "
-                "give each fit a callback of its own"
+                f"one callback is in {len(begun)} fits at once, and a hook was called on a thread of none of them: "
+                "give each fit its own callback"
             )
         return begun[0] if begun else None
 
     def end(self, fit: Fit | None, *, raised: bool) -> None:
-        """A fit has ended, or it is known to have raised."""
+        """End a fit, which may have raised."""
         if fit is None:
             return
         if fit.batches is not None:
-            fit.batches.end_fit()  # before it is forgotten: batches on their way look for it
+            fit.batches.end_fit()  # before it is removed, since pending batches look it up
         self._open.discard(fit)
         if self.here.fit is fit:
             self.here.fit = None
@@ -106,11 +106,11 @@ class Fits:
 
 
 def run_for_fit(given: Run | None) -> Run:
-    """The run that a ``fit`` or ``evaluate`` goes into, as it begins: the active one if none is given.
+    """Return the run for a ``fit`` or ``evaluate`` that begins: the given one, or else the active run.
 
     Returns:
-        A run that records nothing in a process that is not the first of several. This is said, and also that no run
-        is open.
+        A disabled run, with a warning, in a process that is not the first of several. Logs a warning also if no run is
+        open.
     """
     run = given or active_run()
     place = ranks.this_process()

@@ -1,6 +1,7 @@
-"""The names of Keras that no documentation promises, each with the public way that is taken where it is missing.
+"""Access to undocumented Keras names, each with a public fallback.
 
-No other module of this folder uses one. ``tests/keras/test_internals.py`` says which of them the installed release has.
+No other module of this folder uses such a name. ``tests/keras/test_internals.py`` checks which of them the installed
+release has.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import keras
 _ON_JAX: Final = keras.config.backend() == "jax"
 _RELEASE: Final = tuple(int(part) for part in keras.version().split(".")[:2])
 
-#: Whether batches that are trained at once are reported by the number of the last of them; before, by the first.
+#: True if Keras reports batches trained at once by the number of the last one; older releases use the first.
 REPORTS_LAST_BATCH: Final = _RELEASE >= (3, 11)
 
-#: By the class that has them.
+#: Undocumented names by class.
 NAMES: Final = {
     "Model": ("_initial_epoch", *(("_jax_state", "_jax_state_synced") if _ON_JAX else ())),
     "Optimizer": ("_iterations", "_learning_rate"),
@@ -29,40 +30,40 @@ NAMES: Final = {
 
 
 def has_initial_epoch(model: Any) -> bool:
-    """Whether this release of Keras notes in the model where ``BackupAndRestore`` begins."""
+    """Return True if this Keras release stores the epoch of ``BackupAndRestore`` in the model."""
     return hasattr(model, "_initial_epoch")
 
 
 def initial_epoch(model: Any) -> int | None:
-    """The epoch that ``BackupAndRestore`` has told the model to begin with; it stays there for good.
+    """Return the start epoch that ``BackupAndRestore`` has set in the model, where it stays for good.
 
     Returns:
-        None before any was restored, and in a release of Keras that does not note it.
+        None before any restore, and in a Keras release that does not store it.
     """
     return getattr(model, "_initial_epoch", None)
 
 
 def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer that a ``LossScaleOptimizer`` wraps; any other is given back."""
+    """Return the optimizer that a ``LossScaleOptimizer`` wraps, or any other optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def scales_loss(optimizer: Any) -> bool:
-    """Whether it leaves out the batches that overflow."""
+    """Return True if the optimizer skips the batches that overflow."""
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer) or hasattr(optimizer, "inner_optimizer")
 
 
 def each_optimizer(optimizer: Any) -> list[Any]:
-    """The optimizers of a ``MultiOptimizer``; any other is the only one."""
+    """Return the optimizers of a ``MultiOptimizer``, or a list of any other optimizer alone."""
     several = getattr(optimizer, "optimizers", None)
     return list(several) if several else [optimizer]
 
 
 def batches_counted(optimizer: Any) -> Any:
-    """How many batches an optimizer has seen, as a variable or tensor; None if it does not count.
+    """Return the number of batches an optimizer has seen, as a variable or tensor; None if it does not count.
 
-    The public ``iterations`` is this number, divided by the batches that it accumulates gradients over and rounded
-    down. Where only that is known, the batches since the last update are not.
+    The public ``iterations`` is this number divided by ``gradient_accumulation_steps``, rounded down. The fallback
+    computed from it misses the batches since the last update.
     """
     counted = getattr(optimizer, "_iterations", None)
     if counted is not None:
@@ -73,15 +74,15 @@ def batches_counted(optimizer: Any) -> Any:
 
 
 def counts_exactly(optimizer: Any) -> bool:
-    """Whether :func:`batches_counted` knows the batches since the last update as well."""
+    """Return True if :func:`batches_counted` includes the batches since the last update."""
     return hasattr(optimizer, "_iterations") or not getattr(optimizer, "gradient_accumulation_steps", None)
 
 
 def rate_source(optimizer: Any) -> Any:
-    """The variable or schedule that an optimizer takes its learning rate from.
+    """Return the variable or schedule of an optimizer's learning rate.
 
     Returns:
-        None where that is not known: the public ``learning_rate`` of a schedule is the value that it has now.
+        None if unknown: with a schedule, the public ``learning_rate`` is only its current value.
     """
     source = getattr(optimizer, "_learning_rate", None)
     if source is not None:
@@ -91,20 +92,20 @@ def rate_source(optimizer: Any) -> Any:
 
 
 def is_variable(value: Any) -> bool:
-    """Whether it is one of Keras' variables; in Keras 3.5 the optimizers' are no ``keras.Variable``."""
+    """Return True for a Keras variable. In Keras 3.5 an optimizer's variables are not ``keras.Variable``."""
     return isinstance(value, keras.Variable) or (hasattr(value, "assign") and hasattr(value, "value"))
 
 
 def variables_on_jax(model: Any) -> Sequence[Any] | None:
-    """The optimizer's variables as the last batch has left them, where Keras on JAX keeps them outside of the model.
+    """Return the optimizer's variables after the last batch, which Keras on JAX keeps outside of the model.
 
-    ``Callback.model`` puts them back into the model, which costs far more than to read one of them.
+    ``Callback.model`` writes them back into the model, which costs far more than reading one of them.
 
     Returns:
-        None where the variables of the model are as they should be.
+        None if the variables of the model are up to date.
 
     Raises:
-        LookupError: It cannot be told; ``Callback.model`` must be asked.
+        LookupError: The state is unknown; use ``Callback.model`` instead.
     """
     if not _ON_JAX:
         return None
@@ -119,9 +120,9 @@ def variables_on_jax(model: Any) -> Sequence[Any] | None:
 
 
 def variable_reader(variable: Any) -> Callable[[], Any]:
-    """What gives a variable's value: on TensorFlow the operation alone, at half the price of all that is around it."""
+    """Return a function that reads a variable. On TensorFlow it runs the bare operation, at half the cost."""
     value = variable.value
-    if not hasattr(type(value), "__float__"):  # under tf.distribute, where each replica has a variable of its own
+    if not hasattr(type(value), "__float__"):  # under tf.distribute, where each replica has its own variable
         return functools.partial(keras.ops.convert_to_numpy, variable)
     if type(value).__name__ == "ResourceVariable" and "tensorflow" in sys.modules:
         operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
@@ -130,11 +131,11 @@ def variable_reader(variable: Any) -> Callable[[], Any]:
 
 
 def is_better(checkpoint: Any, value: float, other: float) -> bool:
-    """Whether a ``ModelCheckpoint`` takes ``value`` for better than ``other``.
+    """Return True if a ``ModelCheckpoint`` considers ``value`` better than ``other``.
 
     Keras 3.15 has no ``monitor_op`` before the checkpoint's first epoch has ended; earlier releases always have it.
-    Without it, ``mode`` counts, and where that is ``"auto"``, the rule that Keras 3.5 has: more is better of an
-    accuracy.
+    Without it, ``mode`` decides. For ``"auto"``, the rule of Keras 3.5 applies: higher is better for an accuracy or
+    ``fmeasure``, lower for anything else.
     """
     compare = getattr(checkpoint, "monitor_op", None)
     if compare is not None:

@@ -1,8 +1,8 @@
-"""The learning rate: read from the model's optimizers, after each batch, and foreseen for the batches to come.
+"""Read the learning rate from the model's optimizers after each batch, or predict it for later batches.
 
-On JAX the state of a training is not in the model's variables while an epoch runs. ``Callback.model`` brings all of it
-back, and the next batch takes it out again, which costs many times what else is done at a batch. The
-rate alone can be read out of the state that Keras keeps for callbacks.
+On JAX the training state is not in the model's variables while an epoch runs. ``Callback.model`` copies all of it back,
+and the next batch takes it out again, which costs far more than the rest of the work per batch. The learning rate alone
+can be read from the state that Keras keeps for callbacks.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from multitrack.keras import model as models
 
 
 def learning_rates(model: Any) -> dict[str, float]:
-    """The learning rate as it is now: a float, a variable, or a schedule at the optimizer's iteration.
+    """Return the current learning rates: of a float, a variable, or a schedule at the optimizer's iteration.
 
     Returns:
-        ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … of several optimizers.
+        ``learning_rate``, or ``learning_rate/0``, ``learning_rate/1``, … with several optimizers.
     """
     return _named([models.number(optimizer.learning_rate) for optimizer in models.optimizers_of(model)])
 
 
 def _named(rates: list[float]) -> dict[str, float]:
-    """Learning rates under their names, in the order of the optimizers."""
+    """Return the learning rates by name, in the order of the optimizers."""
     if len(rates) == 1:
         return {"learning_rate": rates[0]}
     return {f"learning_rate/{i}": rate for i, rate in enumerate(rates)}
 
 
 class Rates:
-    """Reads the learning rates of one epoch, from where :meth:`remember` found them.
+    """Reads the learning rates of one epoch from the variables that :meth:`remember` found.
 
-    Schedules are no variables; for them, and wherever something is not as expected, :meth:`read` gives ``None``, and
-    the model has to be asked.
+    A schedule is not a variable. For schedules, and whenever something is unexpected, :meth:`read` returns ``None``,
+    and the rates must be read from the model.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Rates:
         self._found: list[tuple[str, Any, Any, int, Callable[[], Any]]] | None = None
 
     def remember(self, model: Any, rates: dict[str, float]) -> None:
-        """Look up the variables that hold these rates of a model whose variables are as they should be."""
+        """Look up the variables of these rates in a model whose variables are up to date."""
         self._found, self._optimizer = None, models.optimizer_of(model)
         places = {id(variable): i for i, variable in enumerate(getattr(self._optimizer, "variables", ()))}
         optimizers = models.optimizers_of(model)
@@ -60,10 +60,10 @@ class Rates:
         self._found = found
 
     def read(self, model: Any) -> dict[str, float] | None:
-        """The rates as :func:`learning_rates` has them.
+        """Return the rates in the form of :func:`learning_rates`, or None if they must be read from the model.
 
         Args:
-            model: As it was handed to the callback, not as ``Callback.model`` gives it.
+            model: The model as it was handed to the callback, not ``Callback.model``.
         """
         if not self._found or models.optimizer_of(model) is not self._optimizer:
             return None
@@ -75,18 +75,18 @@ class Rates:
         for name, optimizer, variable, place, value in self._found:
             if optimizer.learning_rate is not variable:  # replaced by a schedule
                 return None
-            # float() of a JAX array takes ten times as long as numpy's way.
+            # float() of a JAX array takes ten times as long as through numpy.
             rates[name] = float(value() if variables is None else np.asarray(variables[place]))
         return rates
 
 
 def foreseen(model: Any) -> Callable[[int], dict[str, float]] | None:
-    """The learning rates after each batch from now on, for as long as nothing but their schedules changes them.
+    """Predict the learning rates after each batch from now on, as long as only their schedules change them.
 
     Returns:
-        A function of how many batches from now, for any thread, that gives what :func:`learning_rates` would. ``None``
-        where they depend on more: with loss scaling, a batch that overflows does not move a schedule on, and an
-        optimizer of the user's own may do as it likes.
+        A thread-safe function that takes a number of batches from now and returns the rates in the form of
+        :func:`learning_rates`. ``None`` if they depend on more: with loss scaling, a batch that overflows does not
+        advance a schedule, and a custom optimizer is unpredictable.
     """
     rates: list[Callable[[int], Any]] = []
     for optimizer in models.optimizers_of(model):
@@ -112,10 +112,10 @@ def _scheduled(schedule: Any, optimizer: Any) -> Callable[[int], Any]:
 
 
 def foretold(model: Any) -> bool:
-    """Whether a batch's number and learning rate follow from its place in the epoch.
+    """Return True if a batch's number and learning rate follow from its index in the epoch.
 
-    Not so with several steps per execution, the last of which may be cut short by the end of the data, nor with a
-    ``train_step`` of the user's own, which may do anything.
+    False with several steps per execution, since the end of the data may cut the last one short. False also with a
+    custom ``train_step``, which may do anything.
     """
     return (
         isinstance(model, keras.Model)

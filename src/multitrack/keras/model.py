@@ -1,4 +1,4 @@
-"""What a Keras model, its optimizers and its loss say of themselves, on every Keras backend."""
+"""Read the properties of a Keras model, its optimizers and its loss, on every Keras backend."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from multitrack.keras import internals
 
 
 def optimizer_of(model: Any) -> Any:
-    """The optimizer that a Keras model was compiled with; ``None`` of any other model, and before it is compiled.
+    """Return the optimizer of a compiled Keras model; ``None`` for any other object, and before compilation.
 
-    Nothing is asked of an object that is no Keras model: what it means by ``optimizer`` is its own business.
+    Attributes of other objects are not read: their ``optimizer`` may mean anything.
     """
     optimizer = getattr(model, "optimizer", None) if isinstance(model, keras.Model) else None
     return optimizer if isinstance(optimizer, keras.optimizers.Optimizer) else None
 
 
 def optimizers_of(model: Any) -> list[Any]:
-    """The optimizers a model was compiled with: none, one, or those of a ``MultiOptimizer``."""
+    """Return the optimizers of a compiled model: none, one, or those of a ``MultiOptimizer``."""
     optimizer = optimizer_of(model)
     return [] if optimizer is None else internals.each_optimizer(optimizer)
 
 
 def steps_at_once(model: Any) -> int:
-    """How many batches Keras reports at once."""
+    """Return the number of batches that Keras reports at once."""
     several = getattr(model, "steps_per_execution", None) if isinstance(model, keras.Model) else None
     return several if isinstance(several, int) and several > 0 else 1
 
 
 def batches_trained(model: Any) -> int:
-    """How many batches the optimizer has seen, counting each of those it accumulates gradients over."""
+    """Return the number of batches the optimizer has seen, with gradient accumulation counted per batch."""
     counted = internals.batches_counted(internals.inner_optimizer(optimizer_of(model)))
     return 0 if counted is None else int(number(counted))
 
 
 def counts_each_batch(model: Any) -> bool:
-    """Whether the optimizer counts every batch; with loss scaling it leaves out those that overflow."""
+    """Return True if the optimizer counts every batch. With loss scaling it skips those that overflow."""
     return not internals.scales_loss(optimizer_of(model))
 
 
 def optimizer_params(model: Any) -> dict[str, Any]:
-    """The config of the optimizer; of several, each under its number."""
+    """Return the optimizer's config, or with several optimizers their configs by index."""
     configs = [
         {**optimizer.get_config(), "class": type(optimizer).__name__, "name": _name(optimizer)}
         for optimizer in optimizers_of(model)
@@ -56,7 +56,7 @@ def optimizer_params(model: Any) -> dict[str, Any]:
 
 
 def model_params(model: Any) -> dict[str, Any]:
-    """Name and class of a built model, how many parameters it has, and what goes in and out where it says."""
+    """Return name, class and parameter counts of a built model, and its input and output shapes if it has them."""
     trainable = _count(model.trainable_weights)
     frozen = _count(model.non_trainable_weights)
     params = {
@@ -67,18 +67,18 @@ def model_params(model: Any) -> dict[str, Any]:
         "non_trainable_params": frozen,
         "params_bytes": sum(math.prod(weight.shape) * _bits(weight.dtype) for weight in model.weights) // 8,
     }
-    # As text, for that is how Keras shows them; a model that is a class of its own has none.
+    # As text, since that is how Keras shows them. A subclassed model has none.
     shapes = {name: getattr(model, name, None) for name in ("input_shape", "output_shape")}
     return {**params, **{name: str(shape) for name, shape in shapes.items() if shape is not None}}
 
 
 def name_of(model: Any) -> str | None:
-    """The name of a Keras model, which stays when it is saved and loaded."""
+    """Return the name of a Keras model, which survives saving and loading; None for any other object."""
     return str(model.name) if isinstance(model, keras.Model) else None
 
 
 def may_be_named(model: Any, name: str | None) -> bool:
-    """Whether a model of this name may be the same one, made anew: Keras numbers the names that it chooses itself."""
+    """Return True if a model of this name may be the same one, built again. Keras numbers its default names."""
     own = name_of(model)
     if own is None or name is None or own == name:
         return True
@@ -88,14 +88,14 @@ def may_be_named(model: Any, name: str | None) -> bool:
 
 
 def summary_lines(model: Any) -> list[str]:
-    """``model.summary()`` as plain text, 100 columns wide whatever the terminal."""
+    """Return ``model.summary()`` as plain text, 100 columns wide on any terminal."""
     parts: list[str] = []
     model.summary(print_fn=parts.append, line_length=100)
     return "\n".join(parts).rstrip().split("\n")
 
 
 def loss_names(loss: Any) -> Any:
-    """The loss, or the losses by output, as names."""
+    """Return the loss, or the losses by output, as names."""
     if loss is None or isinstance(loss, str):
         return loss
     if isinstance(loss, Mapping):
@@ -106,17 +106,17 @@ def loss_names(loss: Any) -> Any:
 
 
 def number(value: Any) -> float:
-    """A variable's or tensor's one number."""
+    """Return the value of a scalar variable or tensor."""
     try:
         return float(value)
-    except TypeError:  # under tf.distribute, where each replica has a variable of its own
+    except TypeError:  # under tf.distribute, where each replica has its own variable
         return float(keras.ops.convert_to_numpy(value))
 
 
 def _name(named: Any) -> str:
-    """The name of a model or optimizer, without the number that Keras adds to a name that it chose itself.
+    """Return the name of a model or optimizer, without the number that Keras adds to a default name.
 
-    ``adam_7`` is the process's seventh Adam, which says nothing of the run and would differ between equal ones.
+    The number in ``adam_7`` counts the process's optimizers, and would differ between equal runs.
     """
     name = str(named.name)
     chosen, _, number = name.rpartition("_")
@@ -125,7 +125,7 @@ def _name(named: Any) -> str:
 
 
 def _bits(dtype: Any) -> int:
-    """Of one number: ``float32``, ``bfloat16``, ``float8_e4m3fn``; 8 of a ``bool``."""
+    """Return the bits per number of a dtype such as ``float32`` or ``float8_e4m3fn``; 8 for ``bool``."""
     return int((re.findall(r"\d+", str(dtype)) or ["8"])[0])
 
 

@@ -1,4 +1,4 @@
-"""The numbers in what Keras and its metrics give: scalars, and small arrays and mappings as a number a name."""
+"""Extract the numbers from Keras' logs: scalars, and small arrays and mappings as one name per number."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from multitrack.inputs.values import Number, as_array, to_number
 from multitrack.keras.guard import put_aside
 from multitrack.recording.run import Run
 
-#: Numbers that one metric may have: more are no metric, but a result that belongs into a list metric or a file.
+#: Maximum of numbers per metric. A larger result belongs in a list metric or a file.
 MOST: Final = 100
 
 
 def log_numbers(run: Run, logs: Any, step: int | None, caller: str = "TrackingCallback") -> None:
-    """Record the numbers in ``logs`` as one record, and set aside what cannot be recorded, each by itself.
+    """Record the numbers in ``logs`` as one record. Set aside each invalid value on its own.
 
     Args:
-        run: Where to.
-        logs: By name. An array, list or mapping becomes ``name/0``, ``name/1``, … or ``name/key``, in several
+        run: The run to record into.
+        logs: Values by name. An array, list or mapping becomes ``name/0``, ``name/1``, … or ``name/key``, in several
             dimensions ``name/0/1``.
-        step: The step of all of them, or ``None`` for simple metrics.
-        caller: Who records, for what is set aside.
+        step: The step of all numbers, or ``None`` for simple metrics.
+        caller: Name of the caller in errors that are set aside.
     """
     if run.disabled or logs is None:
         return
@@ -31,20 +31,20 @@ def log_numbers(run: Run, logs: Any, step: int | None, caller: str = "TrackingCa
     kind: Literal["simple", "series"] = "simple" if step is None else "series"
     for name in list(numbers):
         try:
-            run.integration.check_kind(name, kind)  # here, since one list metric among them would cost all the others
+            run.integration.check_kind(name, kind)  # one by one: a single list metric would cost all the others
         except Exception as error:  # noqa: BLE001 - see above
             del numbers[name]
             troubles.append((name, error))
-    for name, trouble in troubles:  # named, for each kind of trouble is warned of once
+    for name, trouble in troubles:  # by name, since each name is logged once
         put_aside(run, f"{caller}: {name}" if name else caller, trouble)
     run.log_metrics(numbers, step)
 
 
 def numbers_in(logs: Any) -> tuple[dict[str, Number], list[tuple[str, Exception]]]:
-    """All numbers in ``logs`` by their names, and the troubles of those that are none, with the metrics' names."""
+    """Return all numbers in ``logs`` by name, and the errors of the other values with their metrics' names."""
     if not isinstance(logs, Mapping):
         return {}, [("", TypeError(f"logs must be a mapping of names to numbers, got {type(logs).__name__}"))]
-    # Keras makes a float of nearly everything; a metric with such a name of its own goes before a part of another.
+    # Keras converts nearly everything to float. A float metric takes precedence over a part of another metric.
     numbers: dict[str, Number] = {name: value for name, value in logs.items() if type(value) is float}
     troubles: list[tuple[str, Exception]] = []
     for name, value in logs.items():
@@ -55,7 +55,7 @@ def numbers_in(logs: Any) -> tuple[dict[str, Number], list[tuple[str, Exception]
             found.take(name, value)
             if taken := [one for one in found.numbers if one in numbers]:
                 raise ValueError(f"two metrics are called {taken[0]!r}; give one of them another name")
-        except Exception as error:  # noqa: BLE001 - of an object of the user's own: it must not cost the others
+        except Exception as error:  # noqa: BLE001 - a user's object must not cost the other metrics
             troubles.append((_text(name), error))
         else:
             numbers.update(found.numbers)
@@ -76,10 +76,10 @@ class _Found:
         self._metric = metric
 
     def take(self, name: Any, value: Any) -> None:
-        """Take in a number, or what holds several.
+        """Take in a number, or a container of numbers.
 
         Raises:
-            ValueError: The metric has more than :data:`MOST`.
+            ValueError: The metric has no number, or more than :data:`MOST`.
         """
         if isinstance(value, Mapping):
             self._take_each(name, len(value), value.items())

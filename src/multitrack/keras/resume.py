@@ -1,8 +1,8 @@
-"""Which part of a run's journal a training repeats: found by where the model stands as a ``fit`` begins.
+"""Find the part of a run's journal that a training repeats, from the model's state when a ``fit`` begins.
 
-A training that was interrupted goes on from a backup, so that some batches, and perhaps epochs, are trained again whose
-points the run holds already. Each model's training has noted where it stood as each of its epochs began: the epoch as
-Keras counts, and what the optimizer had counted. A ``fit`` that begins at such a place repeats that training.
+An interrupted training resumes from a backup. So it trains batches, and perhaps epochs, again whose points the run
+already holds. Each model's training records its place at the start of each epoch: the epoch as Keras counts, and the
+optimizer's count. A ``fit`` that begins at such a place repeats that training.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from multitrack.records import Metric, Trained
 
 
 class Mark(NamedTuple):
-    """A model as Keras puts the callbacks of a ``fit`` together, before any of them is called.
+    """A model's state when Keras builds the callback list of a ``fit``, before any callback is called.
 
     Attributes:
-        initial_epoch: The epoch that ``BackupAndRestore`` has told the model to begin with.
-        counted: What its optimizer has counted; ``None`` where it cannot be asked.
+        initial_epoch: The start epoch that ``BackupAndRestore`` has set in the model.
+        counted: The optimizer's count; ``None`` if it cannot be read.
     """
 
     initial_epoch: int | None
@@ -30,19 +30,18 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, model: Any) -> Mark:
-        """The mark of a model as it is now."""
+        """Return the mark of a model now."""
         try:
             counted = models.batches_trained(model)
-        except Exception:  # noqa: BLE001 - an optimizer of the user's own; as the fit begins, it is asked again
+        except Exception:  # noqa: BLE001 - a custom optimizer; it is read again when the fit begins
             counted = None
         return cls(internals.initial_epoch(model), counted)
 
     def was_restored(self, model: Any) -> bool:
-        """Whether a ``BackupAndRestore`` has gone back to a backup since, asked as the first epoch begins.
+        """Return True if ``BackupAndRestore`` has restored a backup since; called when the first epoch begins.
 
-        It leaves the epoch in the model for good, so that by itself it may be that of an earlier ``fit``. In a release
-        of Keras that does not, a callback has restored the model if the optimizer's count has moved before anything
-        was trained.
+        The epoch stays in the model for good, so on its own it may be that of an earlier ``fit``. In a Keras release
+        that does not store it, the model was restored if the optimizer's count has changed before any training.
         """
         now = Mark.of(model)
         moved = now.counted != self.counted
@@ -55,11 +54,11 @@ class HeldPlace(NamedTuple):
     """A place in a training that the run holds.
 
     Attributes:
-        training: Which of the run's trainings; ``None`` where it may be one of several.
+        training: The number of the training in the run; ``None`` if it may be one of several.
         step: The step of the epoch that begins there.
-        batches: The batches trained by then.
-        held_step: The last epoch that the run holds of this training, as its step; -1 for none.
-        held_batch: The last step that it holds under ``batch/``; 0 for none.
+        batches: The number of batches trained by then.
+        held_step: The step of the last epoch that the run holds of this training; -1 if none.
+        held_batch: The last step that the run holds under ``batch/``; 0 if none.
     """
 
     training: int | None
@@ -73,30 +72,30 @@ def find_place(
     directory: Path, epoch: int, model: Any, *, own: int | None, restored: bool, earlier: int, taken: Collection[int],
     steps: int | None,
 ) -> HeldPlace | None:  # fmt: skip
-    """Find the place where a ``fit`` begins that repeats, or goes on with, a training of the journal in ``directory``.
+    """Find the place in a training of the journal that a ``fit`` repeats or continues; None if there is none.
 
     Args:
         directory: The run's directory; all of its journal is read.
         epoch: The first epoch of the ``fit``, as Keras counts.
-        model: The model, as the epoch begins.
-        own: The model's training in this process, if it has one; it comes first.
-        restored: Whether a backup was restored in this ``fit``: then it may be a training of this process as well.
-        earlier: How many of the run's trainings were begun by processes before this one.
-        taken: Those that a model of this process has gone on with already.
-        steps: Batches of an epoch of the ``fit``, where Keras knows.
+        model: The model at the start of the epoch.
+        own: The number of the model's training in this process, if any; it takes precedence.
+        restored: True if a backup was restored in this ``fit``, which may also be of a training of this process.
+        earlier: Number of the run's trainings that were begun by earlier processes.
+        taken: Numbers of the trainings that a model of this process already continues.
+        steps: Batches per epoch of the ``fit``, if known to Keras.
     """
     counted, name = models.batches_trained(model), models.name_of(model)
     found: dict[tuple[bool, bool, int, bool], list[HeldPlace]] = {}
     for number, training in _read(directory).items():
         if training.ended if restored else (number > earlier or number in taken):
-            continue  # the backup of a fit that has ended is gone
+            continue  # Keras deletes the backup when a fit ends
         if not models.may_be_named(model, training.name):
             continue
         match = training.match(epoch, counted, restored=restored)
         if match is not None:
             rank, at = match
             if rank < 2 and not restored and None not in (steps, at.steps) and steps != at.steps:
-                continue  # other data, or other batches: it goes on from there, and repeats nothing
+                continue  # other data or batch size: it continues from there, and repeats nothing
             place = HeldPlace(
                 number, at.step, at.batches + counted - at.counted, training.held_step, training.held_batch
             )
@@ -105,12 +104,12 @@ def find_place(
         return None
     alike = found[min(found)]
     least = min(alike, key=lambda place: (place.held_step, place.held_batch))
-    # Of several that it may be, only what all of them hold is known to be held.
+    # If several match, only the points that all of them hold are known to be held.
     return least if len(alike) == 1 else least._replace(training=None, held_batch=min(p.held_batch for p in alike))
 
 
 class _Held:
-    """One training, as the journal has it."""
+    """One training as recorded in the journal."""
 
     def __init__(self) -> None:
         self.places: list[Trained] = []
@@ -120,7 +119,10 @@ class _Held:
         self.held_batch = 0
 
     def match(self, epoch: int, counted: int, *, restored: bool) -> tuple[int, Trained] | None:
-        """Where in this training a ``fit`` begins, and how sure that is: 0 for the begin of one of its epochs."""
+        """Return the rank and the place where a ``fit`` begins in this training, or None.
+
+        Rank 0 is the start of an epoch, 1 the middle of one, 2 a later fit of the same model.
+        """
         for at in reversed(self.places):
             if (at.epoch, at.counted) == (epoch, counted):
                 return 0, at
@@ -130,7 +132,7 @@ class _Held:
                 if at.epoch == epoch and at.counted < counted and (counted <= end or (restored and after is None)):
                     return 1, at
         last = self.places[-1]
-        if epoch == 0 and last.counted == counted:  # a later fit of the same model, which counts from 0 again
+        if epoch == 0 and last.counted == counted:  # a later fit of the same model, with epochs from 0 again
             return 2, last
         return None
 
@@ -145,7 +147,7 @@ def _read(directory: Path) -> dict[int, _Held]:
                 current = trainings.setdefault(record.training, _Held())
                 current.ended = record.ended
                 if record.ended:
-                    continue  # at the same place as the epoch before
+                    continue  # the same place as the start of the next epoch
                 current.places.append(record)
                 current.name = record.model or current.name
             elif isinstance(record, Metric) and record.step is not None and current is not None:

@@ -1,8 +1,8 @@
-"""Params that an integration states again: a second ``fit``, a search resumed with more trials.
+"""Record params that an integration sets again: for a second ``fit``, or a search resumed with more trials.
 
-A param is written once, so a later statement must not touch the first. One rule holds for ``fit/``,
-``optimizer/``, ``model/`` and ``search/``: what is as before is not written again, and what differs goes
-to ``fit/2/…``, the next time to ``fit/3/…``. Such a numbered section holds the differences only.
+A param is written once, so a later value must not replace the first. One rule holds for ``fit/``, ``optimizer/``,
+``model/`` and ``search/``: equal values are not written again, and differing ones go to ``fit/2/…``, the next time to
+``fit/3/…``. Such a numbered section holds the differences only.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from multitrack.records import KERAS
 
 
 def log_section(run: Run, section: str, params: Mapping[str, Any]) -> bool:
-    """Record params under ``section/``, or what differs from there under the first ``section/<n>/`` that is free.
+    """Record params under ``section/``, and those that differ from it under the first free ``section/<n>/``.
 
     Args:
-        run: Where to.
-        section: ``fit``, ``optimizer`` and so on.
-        params: By name; a nested mapping moves to a numbered section as a whole.
+        run: The run to record into.
+        section: Prefix such as ``fit`` or ``optimizer``.
+        params: Values by name; a nested mapping moves to a numbered section as a whole.
 
     Returns:
-        Whether anything was new.
+        True if any param was new.
 
     Raises:
-        TypeError: A value has no plain form.
+        TypeError: A value cannot be converted to plain JSON.
         RunClosedError: The run has ended.
     """
     if run.disabled:
         return False
-    with run.integration.lock:  # what is the same must not become another one meanwhile: several fits may run at once
+    with run.integration.lock:  # the comparison must stay true until the write; several fits may run at once
         return _log(run, section, params)
 
 

@@ -1,12 +1,12 @@
-"""The trainings of a run, one for each model: which step an epoch has, and what of it the run holds already.
+"""The trainings of a run, one per model: the step of each epoch, and the points that the run already holds.
 
-Keras counts the epochs of each ``fit`` from ``initial_epoch``, by default from 0. A run counts on: the first ``fit`` of
-a model has Keras' numbers, a later one without ``initial_epoch`` goes on after the last epoch before it, and so does
-one whose ``initial_epoch`` is where the last one ended, as Keras counts. With another ``initial_epoch`` it has Keras'
-numbers again. Another model has a training of its own, with numbers of its own.
+Keras counts the epochs of each ``fit`` from ``initial_epoch``, by default from 0. A run counts on. The first ``fit`` of
+a model uses Keras' numbers. A later one without ``initial_epoch`` continues after the last epoch, and so does one whose
+``initial_epoch`` is where the last one ended, as Keras counts. With another ``initial_epoch`` it uses Keras' numbers
+again. Another model has its own training, with its own numbers.
 
-Points are left out only where a training is known to be repeated: where a run is continued with ``run_id=`` and
-a model begins at a place where a training of that run has been, or ``BackupAndRestore`` went back to such a place.
+Points are skipped only if a training is known to be repeated: a run is continued with ``run_id=`` and a model begins at
+a place recorded in that run, or ``BackupAndRestore`` restored such a place.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
 
-#: What an optimizer had counted when an epoch last ended, and how many batches that were. These differ: TensorFlow
-#: counts the end of a dataset of unknown length, loss scaling leaves out batches that overflow, and a
-#: ``train_step`` may use the optimizer twice, or another one.
+#: The optimizer's count when an epoch last ended, and the true number of batches. These differ: TensorFlow counts the
+#: end of a dataset of unknown length, loss scaling skips batches that overflow, and a ``train_step`` may use the
+#: optimizer twice, or another one.
 _counts: Final[weakref.WeakKeyDictionary[Any, tuple[int, int]]] = weakref.WeakKeyDictionary()
 
 
 def batches_before(model: Any) -> int:
-    """How many batches a model was trained on: what its optimizer has counted, put right where that is known."""
+    """Return the number of batches a model was trained on: its optimizer's count, corrected if possible."""
     counted, optimizer = models.batches_trained(model), models.optimizer_of(model)
     then, batches = (0, 0) if optimizer is None else _counts.get(optimizer, (0, 0))
     return batches + counted - then if counted >= then else counted
 
 
 def remember_count(model: Any, batches: int) -> None:
-    """An epoch has ended, after so many batches in all."""
+    """Store the total number of batches at the end of an epoch."""
     optimizer = models.optimizer_of(model)
     if optimizer is not None:
         _counts[optimizer] = models.batches_trained(model), batches
@@ -47,12 +47,12 @@ class Training:
     """The training of one model in one run.
 
     Attributes:
-        number: Which of the run's trainings, from 1.
-        epoch: The next epoch, as Keras counts where it is told to go on.
+        number: The 1-based number of the training in the run.
+        epoch: The next epoch, as Keras counts if it is told to continue.
         step: The step of the next epoch.
-        batches: The batches trained so far.
-        held_step: Epochs up to this step are held by the run, and trained again; -1 for none.
-        held_batch: The same of batches.
+        batches: The number of batches trained so far.
+        held_step: The last epoch step that the run already holds and that is trained again; -1 if none.
+        held_batch: The same for batches; 0 if none.
     """
 
     def __init__(self, run: Run, number: int) -> None:
@@ -66,39 +66,39 @@ class Training:
         self._steps: int | None = None
 
     def begin_fit(self, epoch: int, step: int, model: Any, steps: int | None) -> None:
-        """A ``fit`` of the model begins with ``epoch`` as Keras counts, which is ``step`` here."""
+        """Start a ``fit`` of the model at ``epoch``, as Keras counts, recorded at ``step``."""
         self._steps = steps
         optimizer, counted = models.optimizer_of(model), models.batches_trained(model)
         if self._optimizer is not None and self._optimizer() is not optimizer and counted == 0:
-            remember_count(model, self.batches)  # compiled anew, and not trained anew
+            remember_count(model, self.batches)  # compiled again, not trained again
         elif step != self.step or counted < self._counted:
-            self.held_step, self.held_batch = -1, 0  # back, and on purpose
+            self.held_step, self.held_batch = -1, 0  # the user went back on purpose
         self._optimizer = None if optimizer is None else weakref.ref(optimizer)
         if optimizer is not None:
             self.batches = batches_before(model)
         self.note(epoch, step, model, models.name_of(model))
 
     def repeat(self, step: int, batches: int, held_step: int, held_batch: int, model: Any) -> None:
-        """The next ``fit`` begins where the training has been before."""
+        """Set the place of the next ``fit``, which repeats a part of the training."""
         remember_count(model, batches)
         self._optimizer = None
         self.step, self.batches, self._counted = step, batches, models.batches_trained(model)
         self.held_step, self.held_batch = held_step, held_batch
 
     def note(self, epoch: int, step: int, model: Any, name: str | None = None) -> None:
-        """Write down that the next epoch is ``epoch`` as Keras counts, and ``step`` here."""
+        """Record that the next epoch is ``epoch``, as Keras counts, at ``step``."""
         self.epoch, self.step = epoch, step
         if model is not None:
             self._counted = models.batches_trained(model)
         self._write(name)
 
     def settle(self) -> None:
-        """Write down what was left out of an epoch that has not ended, and may never."""
+        """Record the skipped points of an epoch that has not ended, and may never end."""
         if self._skipped_epochs or self._skipped_batches:
             self._write()
 
     def end_fit(self) -> None:
-        """The ``fit`` has ended as it should."""
+        """Record that the ``fit`` has ended without an error."""
         self._write(ended=True)
 
     def _write(self, name: str | None = None, *, ended: bool = False) -> None:
@@ -111,7 +111,7 @@ class Training:
             )  # fmt: skip
 
     def holds_epoch(self, step: int) -> bool:
-        """Whether the run holds this epoch already; if so, it is counted as left out."""
+        """Return True if the run already holds this epoch, and count it as skipped."""
         if step > self.held_step:
             return False
         self._skipped_epochs += 1
@@ -120,7 +120,7 @@ class Training:
         return True
 
     def holds_batch(self, step: int) -> bool:
-        """The same of a batch."""
+        """Return True if the run already holds this batch, and count it as skipped."""
         if step > self.held_batch:
             return False
         self._skipped_batches += 1
@@ -138,14 +138,14 @@ class Trainings:
     """
 
     def __init__(self, run: Run) -> None:
-        self._earlier = run.integration.trainings  # begun by processes before this one
+        self._earlier = run.integration.trainings  # begun by earlier processes
         self._taken: set[int] = set()
         self._known: dict[int, tuple[weakref.ref[Any], Training]] = {}
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, run: Run) -> Trainings:
-        """Those of ``run``, whichever callback records them."""
+        """Return the trainings of ``run``, shared by all callbacks."""
         with run.integration.lock:
             if run not in _trainings:
                 _trainings[run] = cls(run)
@@ -154,16 +154,16 @@ class Trainings:
     def begin_fit(
         self, run: Run, epoch: int, model: Any, *, as_given: bool, restored: bool, batches: bool, steps: int | None
     ) -> tuple[Training, int]:
-        """A ``fit`` begins.
+        """Start a ``fit``.
 
         Args:
-            run: The run; not kept here, where it would never be forgotten.
+            run: The run; not stored here, since that would keep it alive.
             epoch: Its first epoch, as Keras counts.
-            model: The model, as the epoch begins.
-            as_given: Whether its epochs are recorded under their own numbers, and all of them.
-            restored: Whether ``BackupAndRestore`` went back to a backup in this ``fit``.
-            batches: Whether batches are recorded as well.
-            steps: Batches of an epoch, where Keras knows.
+            model: The model at the start of the epoch.
+            as_given: True to record all its epochs under Keras' numbers.
+            restored: True if ``BackupAndRestore`` restored a backup in this ``fit``.
+            batches: True if batches are recorded as well.
+            steps: Batches per epoch, if known to Keras.
 
         Returns:
             The model's training, and the step of the epoch.
@@ -197,17 +197,17 @@ class Trainings:
         return found[1] if found is not None and found[0]() is model else None
 
     def _add(self, run: Run, model: Any, number: int | None) -> Training:
-        """The training of a model that has none here; with this number, or the next one."""
+        """Create the training of a model that has none here, with the given number or the next free one."""
         if number is None:
             number = run.integration.new_training()
         training, key = Training(run, number), id(model)
-        with contextlib.suppress(TypeError):  # no model, or one that no weak reference can be made to
+        with contextlib.suppress(TypeError):  # no model, or one that cannot be weakly referenced
             self._known[key] = weakref.ref(model, lambda _: self._known.pop(key, None)), training
         return training
 
 
 def _say(run: Run, training: Training, *, restored: bool, batches: bool) -> None:
-    """Say how much will be left out."""
+    """Log how many epochs and batches will be skipped."""
     epochs = training.held_step + 1 - training.step
     trained = training.held_batch - training.batches if batches else 0
     held = [f"{epochs} epoch{'s' if epochs > 1 else ''}"] * (epochs > 0)

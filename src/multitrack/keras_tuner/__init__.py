@@ -6,25 +6,24 @@
     tuner.search(x, y, validation_data=(xv, yv))
     tuner.runs["07"].urls
 
-Every public name of the installed KerasTuner is here, in its modules as well (``kt.oracles``, ``kt.errors``, …). The
-tuners among them are tracked, and so is a subclass of ``kt.Tuner``, ``kt.BaseTuner``, ``kt.SklearnTuner`` or any other
-of them; :func:`tracked` does the same for a class that derives from KerasTuner's own. All else is KerasTuner's.
+Every public name of the installed KerasTuner is available here, submodules included (``kt.oracles``, ``kt.errors``, …).
+The tuners are tracked, and so are subclasses of ``kt.Tuner``, ``kt.BaseTuner``, ``kt.SklearnTuner`` and so on. Use
+:func:`tracked` for a class that derives from KerasTuner's own. All other names are KerasTuner's objects.
 
-**The search's run** is the active run, or one that ``search`` starts under the tuner's ``project_name`` and ends. It
-holds, as params under ``search/``: tuner, objective, direction, ``max_trials`` and so on, and the search space, each
-hyperparameter's definition as JSON text in ``search/space/<name>``; and, kept up to date, the tags ``best_trial``
-and ``best_run`` and the simple metric ``best_score``. A search that is resumed (``overwrite=False``) goes on in the
-same run, unless another run is active; where the resumed tuner differs (``max_trials``), that stands under
-``search/2/``.
+**The search's run** is the active run, or one that ``search`` starts under the tuner's ``project_name`` and ends. Its
+params under ``search/`` hold the tuner, objective, direction, ``max_trials`` and so on, and the search space, with each
+hyperparameter's definition as JSON text in ``search/space/<name>``. Its tags ``best_trial`` and ``best_run`` and its
+simple metric ``best_score`` are kept up to date. A resumed search (``overwrite=False``) continues in the same run,
+unless another run is active. Params that differ in the resumed tuner (``max_trials``) go to ``search/2/``.
 
-**A trial's run** is ``trial-<id>``, a second attempt ``trial-<id>-a2``. It holds the hyperparameters as params, what
-a :class:`~multitrack.keras.TrackingCallback` records, and at the end, as simple metrics, ``score``, ``best_epoch``
-and every metric's value at the best epoch. With several executions each has a run below, ``trial-<id>-e1``,
-that holds its training, and the trial ``best_epoch_mean``. Hyperband's ``tuner/…`` values are tags.
+**A trial's run** is named ``trial-<id>``, or ``trial-<id>-a2`` for a second attempt. It holds the hyperparameters as
+params and the records of a :class:`~multitrack.keras.TrackingCallback`. At the end it gets, as simple metrics,
+``score``, ``best_epoch`` and every metric's value at the best epoch. With several executions, each has a child run
+``trial-<id>-e1`` with its training, and the trial has ``best_epoch_mean``. Hyperband's ``tuner/…`` values are tags.
 
-Inside a trial :func:`multitrack.active_run` is the trial's (or execution's) run. For other options than the default,
-pass a ``TrackingCallback(log_freq=…)`` to ``search``. Tuners with a ``run_trial`` of their own (``SklearnTuner``) have
-all of this but the epochs, unless they hand a ``TrackingCallback`` to their ``fit``.
+Inside a trial :func:`multitrack.active_run` is the trial's (or execution's) run. To change the callback's options, pass
+a ``TrackingCallback(log_freq=…)`` to ``search``. Tuners with their own ``run_trial`` (``SklearnTuner``) record all of
+this except the epochs, unless they pass a ``TrackingCallback`` to their ``fit``.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from multitrack._hints import to_install
 try:
     import keras_tuner as _keras_tuner
 except ImportError as error:
-    if error.name not in {"keras", "keras_tuner", "six"}:  # six: what keras-tuner needs on JAX and does not declare
+    if error.name not in {"keras", "keras_tuner", "six"}:  # six: an undeclared dependency of keras-tuner on JAX
         raise
     raise ImportError(
         f"multitrack.keras_tuner needs {error.name}: {to_install('keras-tuner')}", name=error.name
@@ -53,7 +52,7 @@ from multitrack.keras_tuner.tuners import SklearnTuner as SklearnTuner
 from multitrack.keras_tuner.tuners import Tuner as Tuner
 from multitrack.keras_tuner.tuners import tracked as tracked
 
-if TYPE_CHECKING:  # for type checkers and editors; at run time it is what the installed release has
+if TYPE_CHECKING:  # for type checkers and editors; at run time the names come from the installed release
     from keras_tuner import HyperModel as HyperModel
     from keras_tuner import HyperParameters as HyperParameters
     from keras_tuner import Objective as Objective

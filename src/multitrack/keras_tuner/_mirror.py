@@ -1,4 +1,4 @@
-"""Every public name of the installed KerasTuner, its modules included, with the tuners replaced by tracked ones."""
+"""Mirror every public name of the installed KerasTuner, submodules included, with tracked tuners."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from multitrack.keras_tuner.internals import PRIVATE_PACKAGE
 from multitrack.keras_tuner.tuners import tracked
 
-#: A tuner that stands in several modules is one class here as well.
+#: Cached, so that a tuner found in several modules becomes one tracked class.
 _tracked: Final = functools.cache(tracked)
 
 
 def names(theirs: ModuleType, ours: str) -> dict[str, Any]:
-    """The public names of one of KerasTuner's modules.
+    """Return the public names of a KerasTuner module, with tuners and submodules replaced.
 
     Args:
-        theirs: The module.
-        ours: What it is called here, where its own modules can be imported from as well.
+        theirs: The KerasTuner module.
+        ours: The name of its counterpart here, under which its submodules can be imported.
     """
     return {
         name: _counterpart(value, f"{ours}.{name}") for name, value in vars(theirs).items() if not name.startswith("_")
@@ -42,7 +42,7 @@ def _is_public(module: ModuleType) -> bool:
 
 
 def _module(theirs: ModuleType, name: str) -> ModuleType:
-    """One of KerasTuner's modules under our name: the file of that name, if there is one, with what it lacks."""
+    """Return our module of that name, or a new one, with the missing names of KerasTuner's module added."""
     ours = sys.modules.get(name)
     if ours is None:
         ours = sys.modules[name] = ModuleType(name, theirs.__doc__)

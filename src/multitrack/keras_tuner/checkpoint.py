@@ -1,4 +1,4 @@
-"""The file in which KerasTuner keeps the weights of a trial's best epoch, as a reference of a run."""
+"""Record the file with the weights of a trial's best epoch, written by KerasTuner, as a reference of a run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from multitrack.keras.guard import put_aside
 from multitrack.keras_tuner import internals
 from multitrack.recording.run import Run
 
-#: Names of the references: in a trial's run, and in a search's run the one of the best trial.
+#: Names of the references: in a trial's run, and in the search's run for the best trial.
 OF_TRIAL: Final = "checkpoint-keras_tuner"
 OF_BEST_TRIAL: Final = "checkpoint-best_trial"
 
 
 class TunerCheckpoint:
-    """The file in which KerasTuner keeps the weights of a trial's best epoch, over all its executions.
+    """The file with the weights of a trial's best epoch over all executions, written by KerasTuner.
 
     Args:
-        tuner: The tuner; one that keeps no such file is fine.
-        trial_id: The trial.
+        tuner: The tuner, which need not write such a file.
+        trial_id: The trial's id.
     """
 
     def __init__(self, tuner: Any, trial_id: str) -> None:
@@ -27,15 +27,15 @@ class TunerCheckpoint:
         self._before = self._stamp()
 
     def is_new(self) -> bool:
-        """Whether it was written since this object was made, and not by an earlier attempt."""
+        """Return True if the file was written since this object was created, not by an earlier attempt."""
         return self._stamp() != self._before
 
     def log(self, run: Run, name: str) -> None:
-        """Refer to it, if it is there; a trouble is set aside in ``run``."""
+        """Record a reference to the file if it exists. An error is set aside in ``run``."""
         try:
             if self._path is not None and self._stamp() is not None:
                 run.log_artifact_ref(name, self._path, KIND)
-        except Exception as error:  # noqa: BLE001 - what else is recorded must not go with it
+        except Exception as error:  # noqa: BLE001 - must not cost the other records
             put_aside(run, name, error)
 
     def _stamp(self) -> Stamp | None:

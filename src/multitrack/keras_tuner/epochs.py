@@ -1,4 +1,4 @@
-"""The epochs of one execution of a trial, as callbacks saw them: which was the best, and what it had."""
+"""Collect the epochs of one execution of a trial, and find the best one and its metrics."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class _Epoch(NamedTuple):
 
 
 class Epochs:
-    """Watches the epochs that are recorded into the run of one execution.
+    """Collects the epochs that are recorded into the run of one execution.
 
-    KerasTuner takes the score from what ``HyperModel.fit`` returns, which may be anything; which epoch was the best
-    follows from the objective's values at the epochs. Only of a returned ``History`` it is the one that KerasTuner
-    takes. Where a number is returned that no epoch had, the score is that number all the same.
+    KerasTuner takes the score from the result of ``HyperModel.fit``, which may be anything. For a ``History`` the best
+    epoch is the one that KerasTuner takes. Otherwise it is the epoch with the best value of the objective, even if the
+    score is a number that no epoch had.
 
     Args:
-        objective: The search's.
+        objective: The objective of the search.
 
     Attributes:
-        fits: The epochs of each fit, by its number.
+        fits: The epochs of each fit, by the fit's number.
     """
 
     def __init__(self, objective: Any) -> None:
@@ -40,20 +40,20 @@ class Epochs:
         self._numbers: dict[str, Number] = {}
 
     def __call__(self, fit: int, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
-        """An epoch has ended."""
+        """Add an ended epoch."""
         value = self._value(logs)
         self.fits.setdefault(fit, []).append(_Epoch(epoch, step, value))
         if value is not None and (self._best is None or self._objective.better_than(value, self._best)):
             self._best, self._numbers = value, numbers_in(logs)[0]
 
     def best(self, result: Any = None) -> list[int]:
-        """The best epoch, as its step: of all fits, or of each where the result is a list of as many.
+        """Return the step of the best epoch over all fits, or of each fit if the result is a list of the same length.
 
         Args:
-            result: What ``HyperModel.fit`` returned.
+            result: The result of ``HyperModel.fit``.
 
         Returns:
-            None where the objective was not among what the callbacks saw.
+            An empty list if the objective was not in the logs.
         """
         if isinstance(result, keras.callbacks.History):
             return self._of_history(result)
@@ -66,13 +66,13 @@ class Epochs:
         return [step for step in found if step is not None]
 
     def at_best(self, result: Any) -> dict[str, Any]:
-        """What the best epoch had, with what KerasTuner makes of the result, and ``score``, which is KerasTuner's.
+        """Return the metrics of the best epoch, updated with those KerasTuner reads from the result, and the ``score``.
 
         Raises:
             Exception: KerasTuner cannot read the result.
         """
         objective = self._objective
-        scored = internals.metrics_of([result], objective)  # averaged, as KerasTuner does it next
+        scored = internals.metrics_of([result], objective)  # averaged, as KerasTuner does later
         if isinstance(result, keras.callbacks.History):
             found = dict(internals.metrics_of(result, objective))
         else:
@@ -86,11 +86,11 @@ class Epochs:
             told = [
                 self._value({name: found[i] for name, found in history.history.items()}) for i in range(len(epochs))
             ]
-        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and says so
+        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and raises
             return []
         if index >= len(epochs):
             return []
-        # A run counts epochs on over several fits, so the one that gave this history is looked for: the last like it.
+        # The run's steps go on over several fits, so the fit of this history is looked up: the last one that matches.
         alike = [fit for fit in self.fits.values() if [epoch.epoch for epoch in fit] == epochs]
         equal = [fit for fit in alike if [epoch.value for epoch in fit] == told]
         found = equal or alike
@@ -104,11 +104,11 @@ class Epochs:
         return None if best is None else best.step
 
     def _value(self, logs: Mapping[str, Any]) -> Number | None:
-        """The objective's value; ``None`` where there is none that epochs could be compared by."""
+        """Return the objective's value, or ``None`` if it is missing or not comparable."""
         try:
             if not self._objective.has_value(logs):
                 return None
             value = to_number(self._objective.get_value(logs), "objective")
-        except Exception:  # noqa: BLE001 - an array, or an objective of the user's own: KerasTuner will say so
+        except Exception:  # noqa: BLE001 - an array, or a custom objective: KerasTuner raises itself
             return None
         return None if math.isnan(value) else value

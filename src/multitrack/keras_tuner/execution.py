@@ -1,4 +1,4 @@
-"""One training of a trial: the callback that records it, and what is recorded as it ends."""
+"""Record one training of a trial: its callback, and the records at its end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Execution:
 
     Args:
         trial: The trial's run.
-        own: The training's own run, where the trial has several.
-        objective: The search's.
-        callbacks: What KerasTuner hands to ``HyperModel.fit``.
+        own: The training's own run, if the trial has several trainings.
+        objective: The objective of the search.
+        callbacks: The callbacks that KerasTuner passes to ``HyperModel.fit``.
 
     Attributes:
         own: As given.
-        callbacks: As given, with one more that records the training, unless the user's own does.
+        callbacks: As given, with a tracking callback added unless the user has passed one.
     """
 
     guarding_name = "KerasTuner trial"
@@ -48,11 +48,11 @@ class Execution:
 
     @property
     def has_dropped_callbacks(self) -> bool:
-        """Whether nobody has called the callback, and no other of its kind has recorded an epoch."""
+        """True if the callback was never called, and no other tracking callback has recorded an epoch."""
         return not (self._callback.was_called or self._epochs.fits or self.guarding_run.disabled)
 
     def end(self, result: Any, error: BaseException | None) -> None:
-        """The training has ended, with what ``HyperModel.fit`` returned, or with an error."""
+        """End the training, with the result of ``HyperModel.fit`` or an error."""
         watchers.pop(self.guarding_run, None)
         try:
             if error is None:
@@ -65,7 +65,7 @@ class Execution:
     def _log(self, result: Any) -> None:
         try:
             numbers = self._epochs.at_best(result)
-        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and says so
+        except Exception:  # noqa: BLE001 - such as no val_loss: KerasTuner reads it next, and raises
             return
         best = self._epochs.best(result)
         self._trial.best_epochs += best

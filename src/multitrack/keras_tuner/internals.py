@@ -1,6 +1,7 @@
-"""The names of KerasTuner that no documentation promises, each with the public way that is taken where it is missing.
+"""Access to undocumented KerasTuner names, each with a public fallback.
 
-No other module of this folder uses one. ``tests/keras_tuner/test_internals.py`` says which the installed release has.
+No other module of this folder uses such a name. ``tests/keras_tuner/test_internals.py`` checks which of them the
+installed release has.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-#: Where the classes and functions really are; imported under its own name, everything would be there twice.
+#: Package that defines KerasTuner's classes. It is not mirrored: every name would appear twice.
 PRIVATE_PACKAGE: Final = "keras_tuner.src"
 
-#: By where they stand.
+#: Undocumented names by class or module.
 NAMES: Final = {
     "Tuner": ("_build_and_fit_model", "_get_checkpoint_fname", "_try_run_and_update_trial"),
     "MultiObjective": ("name_to_direction",),
@@ -26,10 +27,10 @@ NAMES: Final = {
 
 
 class RunsTrials:
-    """A tuner that says when it begins with a trial, whatever a subclass's ``on_trial_begin`` does.
+    """Mixin of a tuner that reports the start of each trial, even if a subclass overrides ``on_trial_begin``.
 
-    In a release without this method it is not called: then ``on_trial_begin`` says so, unless a subclass keeps it from
-    doing that.
+    A KerasTuner release without this method never calls it. Then only ``on_trial_begin`` reports the start, unless a
+    subclass overrides it.
     """
 
     _tracking: Any = None  # the search
@@ -41,16 +42,16 @@ class RunsTrials:
 
 
 class TrainsModels:
-    """A tuner that records each training of a trial, also where a subclass trains in its own way.
+    """Mixin of a tuner that records each training of a trial, even if a subclass trains in its own way.
 
-    In a release without this method :func:`trains_once` says so, and the callback that records a training is handed to
-    ``search``, whose callbacks KerasTuner copies for each training.
+    In a KerasTuner release without this method :func:`trains_once` returns False. Then the tracking callback is passed
+    to ``search``, whose callbacks KerasTuner copies for each training.
     """
 
     _tracking: Any = None  # the search
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A subclass may train without calling this class's method, as AutoKeras does."""
+        """Wrap the training of a subclass, which may not call this class's method, as in AutoKeras."""
         super().__init_subclass__(**kwargs)
         train = cls._build_and_fit_model
         if not hasattr(train, "multitrack"):
@@ -61,7 +62,7 @@ class TrainsModels:
 
 
 def _tracked(train: Callable[..., Any]) -> Callable[..., Any]:
-    """One training of a trial; by now KerasTuner has copied the callbacks, so that the one added is never copied."""
+    """Wrap one training of a trial. KerasTuner has copied the callbacks by now, so the added one is never copied."""
 
     @functools.wraps(train)
     def call(self: TrainsModels, trial: Any, *args: Any, **kwargs: Any) -> Any:
@@ -84,18 +85,18 @@ def _tracked(train: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def trains_once(tuner: type) -> bool:
-    """Whether a release of KerasTuner has the method for one training of a trial."""
+    """Return True if the KerasTuner release has the method for one training of a trial."""
     return hasattr(tuner, "_build_and_fit_model")
 
 
 def checkpoint_path(tuner: Any, trial_id: str) -> Path | None:
-    """The file in which KerasTuner keeps the weights of a trial's best epoch; None where that is not known."""
+    """Return the file with the weights of a trial's best epoch; None if KerasTuner does not tell."""
     name_of = getattr(tuner, "_get_checkpoint_fname", None)
     return None if name_of is None else Path(name_of(trial_id))
 
 
 def directions(objective: Any) -> dict[str, str]:
-    """The direction of each of several objectives, by name; empty of a single one."""
+    """Return the direction of each of several objectives, by name; empty for a single one."""
     found = getattr(objective, "name_to_direction", None)
     if found is None:
         found = {each.name: each.direction for each in getattr(objective, "objectives", ())}
@@ -103,7 +104,7 @@ def directions(objective: Any) -> dict[str, str]:
 
 
 def metrics_of(results: Any, objective: Any) -> Mapping[str, Any]:
-    """What KerasTuner makes of a trial's results: a number a metric; of a list, the means.
+    """Return KerasTuner's metrics of a trial's results: one number per metric, and the means for a list.
 
     Raises:
         Exception: KerasTuner cannot read them.
@@ -116,17 +117,17 @@ def metrics_of(results: Any, objective: Any) -> Mapping[str, Any]:
 
 
 def best_index(history: Any, objective: Any) -> int:
-    """The best epoch of a ``History``, counted from 0 in it.
+    """Return the 0-based index of the best epoch in a ``History``.
 
     Raises:
-        Exception: The objective is not among what it holds.
+        Exception: The history does not hold the objective.
     """
     best = getattr(_tuner_utils(), "get_best_step", None)
     return int((best or _best_index)(history, objective))
 
 
 def _tuner_utils() -> Any:
-    """KerasTuner's own reading of results; None where it has moved."""
+    """Return KerasTuner's module that reads results; None if it has moved."""
     try:
         return importlib.import_module(f"{PRIVATE_PACKAGE}.engine.tuner_utils")
     except ImportError:
@@ -134,7 +135,7 @@ def _tuner_utils() -> Any:
 
 
 def _metrics_of(results: Any, objective: Any) -> Mapping[str, Any] | None:
-    """The same by public names only."""
+    """Implement :func:`metrics_of` with public names only; None if the results cannot be read."""
     if isinstance(results, list):
         each = [_metrics_of(one, objective) or {} for one in results]
         names = dict.fromkeys(name for one in each for name in one)
@@ -150,7 +151,7 @@ def _metrics_of(results: Any, objective: Any) -> Mapping[str, Any] | None:
 
 
 def _best_index(history: Any, objective: Any) -> int:
-    """The same by public names only."""
+    """Implement :func:`best_index` with public names only."""
     values = [objective.get_value(epoch) for epoch in _epochs(history)]
     best = 0
     for index, value in enumerate(values):

@@ -1,8 +1,8 @@
-"""What a search must know when another process goes on with it, or takes part in it: notes beside KerasTuner's files.
+"""Keep notes on a search beside KerasTuner's files, for other processes that continue it or take part in it.
 
-Whoever has KerasTuner's oracle (the process of a search, the chief of a distributed one) writes ``multitrack.json``,
-each worker of a distributed search ``multitrack-<tuner id>.json``: everybody reads all of them, and no file has two
-writers. ``overwrite=True`` removes them with everything else in the project's directory.
+The process with KerasTuner's oracle (a search's only process, or the chief of a distributed search) writes
+``multitrack.json``. Each worker of a distributed search writes ``multitrack-<tuner id>.json``. Every process reads all
+of them, and no file has two writers. ``overwrite=True`` removes them with everything else in the project's directory.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
     """One process's notes.
 
     Attributes:
-        search: The search's id: the group of its runs.
-        parent: Run id of the search.
-        owned: Whether the search started that run itself.
-        begun: Whether that run has begun; it is noted before it does.
+        search: The search's id, used as the group of its runs.
+        parent: The run id of the search.
+        owned: True if the search started that run itself.
+        begun: True if that run has begun; its id is noted before.
         project: The project of the runs.
-        trials: Run id of each attempt of this process and those before it, by trial id.
+        trials: The run ids of the attempts by this process and the earlier ones it continues, by trial id.
     """
 
     search: str
@@ -42,16 +42,16 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
 
     @classmethod
     def fresh(cls) -> Sidecar:
-        """Of a search that begins now."""
+        """Return the notes of a new search."""
         return cls(search=new_run_id())
 
     @classmethod
     def read(cls, path: Path) -> Sidecar | None:
-        """What stands in ``path``; ``None`` where there is no such file.
+        """Read notes from ``path``; return ``None`` if there is no such file.
 
         Raises:
-            ValueError: It is damaged.
-            OSError: It cannot be read.
+            ValueError: The file is damaged.
+            OSError: The file cannot be read.
         """
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
@@ -60,15 +60,15 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
 
 
 class Notes:
-    """All notes on one search, of which one file is this process's own.
+    """All notes on one search, with one file that belongs to this process.
 
     Args:
-        directory: Gives the project's directory; asked each time, for KerasTuner makes it anew where it was removed.
-        worker: The tuner id of a worker of a distributed search; ``None`` for whoever has the oracle.
+        directory: Returns the project's directory. Called each time, since KerasTuner creates it again if removed.
+        worker: The tuner id of a worker of a distributed search; ``None`` for the process with the oracle.
 
     Attributes:
-        own: This process's.
-        journal: Where the search's runs are recorded; ``None`` where nothing is.
+        own: The notes of this process.
+        journal: The journal of the search's runs; ``None`` if nothing is recorded.
     """
 
     def __init__(self, directory: Callable[[], str], worker: str | None = None) -> None:
@@ -78,37 +78,40 @@ class Notes:
         self.journal: Path | None = None
 
     def load(self) -> None:
-        """Read this process's own, where there are any.
+        """Read the notes of this process, if any.
 
         Raises:
-            ValueError: They are damaged.
-            OSError: They cannot be read.
+            ValueError: The file is damaged.
+            OSError: The file cannot be read.
         """
         self.own = Sidecar.read(self._path(self._file)) or self.own
 
     def of_chief(self) -> Sidecar | None:
-        """The notes of whoever has the oracle."""
+        """Return the notes of the process with the oracle, or None if there are none."""
         return Sidecar.read(self._path(FILE))
 
     def save(self) -> None:
-        """Write this process's own.
+        """Write the notes of this process.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: The file cannot be written.
         """
         if self.journal is not None:
             write_json(self._path(self._file), self.own)
 
     def keep(self) -> None:
-        """Write them again if they are gone: a worker that begins with ``overwrite=True`` removes everybody's."""
+        """Write the notes again if they are gone: a worker that starts with ``overwrite=True`` removes all of them."""
         if not self._path(self._file).exists():
             self.save()
 
     def begin(self, trial_id: str) -> tuple[str, int]:
-        """Note another attempt, before its run begins: a run that nobody knows of would come twice.
+        """Note another attempt before its run begins, so that a killed attempt is not recorded twice.
 
         Returns:
-            The run's id, and the how manieth attempt it is. One that was noted and never began is taken up.
+            The run id and the 1-based attempt number. An attempt that was noted and never began is used again.
+
+        Raises:
+            OSError: The notes cannot be written.
         """
         own = self.own.trials.setdefault(trial_id, [])
         if not own or self.is_recorded(own[-1]):
@@ -117,11 +120,11 @@ class Notes:
         return own[-1], self.attempts(trial_id).index(own[-1]) + 1
 
     def attempts(self, trial_id: str) -> list[str]:
-        """Run id of each attempt of a trial, in whatever process, in their order."""
+        """Return the run ids of a trial's attempts in all processes, in order."""
         return self.trials().get(trial_id, [])
 
     def trials(self) -> dict[str, list[str]]:
-        """The same of every trial, by its id."""
+        """Return the run ids of the attempts of every trial, by trial id."""
         found: dict[str, set[str]] = {}
         for notes in (self.own, *self._others()):
             for trial_id, attempts in notes.trials.items():
@@ -129,14 +132,14 @@ class Notes:
         return {trial_id: sorted(found[trial_id]) for trial_id in sorted(found)}  # ids sort by time
 
     def is_recorded(self, run_id: str) -> bool:
-        """Whether the journal here has this run; where nothing is recorded, nobody asks."""
+        """Return True if the journal holds this run, or if nothing is recorded."""
         return self.journal is None or (runs_directory(self.journal) / run_id / "manifest.json").exists()
 
     def _others(self) -> Iterator[Sidecar]:
         own = self._path(self._file)
         for path in sorted(own.parent.glob("multitrack*.json")):
             if path != own:
-                with contextlib.suppress(ValueError, OSError):  # theirs to complain of
+                with contextlib.suppress(ValueError, OSError):  # reported by the process that owns the file
                     notes = Sidecar.read(path)
                     if notes is not None and notes.search == self.own.search:  # not an earlier search's
                         yield notes

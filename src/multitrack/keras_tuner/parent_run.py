@@ -1,4 +1,4 @@
-"""The run of a search: the active one, one of the search's own, or in a worker that of the chief."""
+"""Find the run of a search: the active run, a run of the search's own, or in a worker the chief's run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ log = logging.getLogger("multitrack")
 
 
 class ParentRun(NamedTuple):
-    """The run under which a search's trials go.
+    """The parent run of a search's trials.
 
     Attributes:
         run: The run.
-        owned: Whether the search has started it, and ends it.
-        trouble: Why the search does not go on in the run that it began in, if something was in the way.
+        owned: True if the search started the run, and ends it.
+        trouble: The error that kept the search from continuing in its original run, if any.
     """
 
     run: Run
@@ -33,11 +33,11 @@ class ParentRun(NamedTuple):
 
     @classmethod
     def of_chief(cls, chief: Sidecar, notes: Notes) -> ParentRun:
-        """As a worker: the parent is the chief's.
+        """Join the chief's run from a worker.
 
         Args:
             chief: The chief's notes.
-            notes: This worker's; the parent is written down there.
+            notes: The worker's notes, to which the parent is added.
         """
         if notes.own.search != chief.search:
             notes.own = Sidecar(search=chief.search)
@@ -46,11 +46,11 @@ class ParentRun(NamedTuple):
 
     @classmethod
     def find(cls, tuner: Any, notes: Notes) -> ParentRun:
-        """The active run, or one of the search's own, which is started or continued.
+        """Return the active run, or start or continue a run of the search's own.
 
         Args:
             tuner: The KerasTuner tuner.
-            notes: What is known of the search; its own run is written down there before it begins.
+            notes: The notes on the search; its own run is noted there before it begins.
 
         Raises:
             ConfigError, BackendNotInstalledError, PluginError, JournalError: As ``start_run`` does.
@@ -68,8 +68,8 @@ def _active(tuner: Any, notes: Notes) -> Run:
     run, earlier = active_run(), notes.own.parent
     if earlier not in (None, run.id) and notes.own.begun:
         log.warning(
-            "multitrack: the search in %s began in run %s and goes on in run %s, which is the active one; "
-            "start_run(run_id=%r) goes on in the former",
+            "multitrack: the search in %s began in run %s and continues in the active run %s; "
+            "start_run(run_id=%r) continues the original run",
             tuner.project_dir, earlier, run.id, earlier,
         )  # fmt: skip
     return run
@@ -83,9 +83,9 @@ def _start(tuner: Any, notes: Notes) -> Run:
             own.parent, tuner.project_dir, notes.journal,
         )  # fmt: skip
         own = notes.own = Sidecar.fresh()
-    # A run that somebody else opened, and that is continued here, keeps its name.
+    # A run that was opened by other code and is continued here keeps its name.
     name = tuner.project_name if own.parent is None or own.owned else None
-    if own.parent is None:  # noted before it begins: killed in between, there would be two
+    if own.parent is None:  # noted before it begins, so that a kill in between does not lead to a second run
         own.parent, own.owned, own.begun = new_run_id(), True, False
         try:
             notes.save()

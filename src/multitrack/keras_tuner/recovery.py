@@ -1,7 +1,7 @@
-"""What KerasTuner has ended, and a process that was killed at that moment did not come to record.
+"""Complete the runs of trials that KerasTuner has ended, whose process was killed before it recorded the end.
 
-Such a trial is done: KerasTuner never runs it again. So the run of its last attempt is opened once more, and gets the
-score, status and tags that it lacks from KerasTuner's own memory of the trial.
+KerasTuner never runs such a trial again. So the run of its last attempt is opened once more, and gets the missing
+score, status and tags from KerasTuner's own state of the trial.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from multitrack.records import End, Lines, Metric
 
 
 class Interrupted:
-    """The interrupted ends of one search.
+    """The trials of one search whose end was not recorded.
 
     Args:
         tuner: The KerasTuner tuner.
         parent: The search's run.
-        notes: The notes on it; they have a journal.
+        notes: The notes on the search; their journal is set.
     """
 
     def __init__(self, tuner: Any, parent: Run, notes: Notes) -> None:
@@ -40,7 +40,7 @@ class Interrupted:
         self._notes = notes
 
     def complete(self) -> None:
-        """Complete the runs of trials that KerasTuner will not run again, as far as they are recorded here."""
+        """Complete the runs in this journal of trials that KerasTuner will not run again."""
         assert self._notes.journal is not None  # noqa: S101 - see above
         runs = runs_directory(self._notes.journal)
         for trial_id, attempts in self._notes.trials().items():
@@ -49,24 +49,24 @@ class Interrupted:
                 continue
             trial = self._ended_trial(trial_id)
             if trial is not None:
-                with contextlib.suppress(RunInUseError):  # by the worker whose it is
+                with contextlib.suppress(RunInUseError):  # its own worker still writes it
                     self._complete(RecordedRun(directory), trial)
 
     def _ended_trial(self, trial_id: str) -> Any:
-        """The trial, if KerasTuner is done with it."""
+        """Return the trial, or None if KerasTuner may still run it."""
         oracle = self._tuner.oracle
         if hasattr(oracle, "trials"):
             trial = oracle.trials.get(trial_id)
             again = trial_id in oracle.get_state()["retry_queue"]
         else:
-            # A worker has no oracle, and asks at the end of the search, when there are no retries any more.
+            # A worker has no oracle, and gets here at the end of the search, when there are no more retries.
             trial, again = saved_trial(self._tuner, trial_id), False
         return None if trial is None or again or trial.status not in ("COMPLETED", "FAILED") else trial
 
     def _complete(self, recorded: RecordedRun, trial: Any) -> None:
         if recorded.summary().status in ("finished", "failed"):
             return
-        # A search that goes on in another active run has trials of the run that it began in: they stay there.
+        # A search that continues in another active run has earlier trials, which keep their original parent.
         of_this = recorded.manifest.parent == self._parent.id
         run = start_run(run_id=recorded.id, parent=self._parent if of_this else None)
         current = ActiveRun(run, _held(recorded))
@@ -87,7 +87,7 @@ class Interrupted:
 
 
 def _has_ended(directory: Path) -> bool:
-    """Whether a run's last line says that it has ended; a cheap look, for most runs have."""
+    """Return True if the last record of a run's journal is its end; a cheap check, since most runs have ended."""
     path = segment_path(directory, last_segment(directory))
     if not path.exists():
         return False
@@ -109,7 +109,7 @@ def _held(recorded: RecordedRun) -> AlreadyRecorded:
 
 
 def _best_epochs(recorded: RecordedRun, trial: Any, objective: Any) -> list[int]:
-    """The best epoch of a completed trial with one execution, by :class:`~multitrack.keras_tuner.epochs.Epochs`."""
+    """Return the best epoch of a completed trial with one execution, as found by :class:`.epochs.Epochs`."""
     epochs = Epochs(objective)
     for record in recorded.records():
         if isinstance(record, Metric) and record.step is not None:

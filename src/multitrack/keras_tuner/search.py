@@ -1,7 +1,7 @@
-"""One search as runs: a parent, a child for each attempt of a trial, below it one for each of several executions.
+"""Record one search as runs: a parent, a child per trial attempt, and a grandchild per execution if there are several.
 
-Everything happens on the thread that searches. Only :meth:`Search.begin` raises (a config that cannot hold, before
-any trial); all else is set aside in the parent run, for KerasTuner would count it as the trial's failure.
+Everything runs on the thread that searches. Only :meth:`Search.begin` raises (an invalid config, before any trial).
+Every other error is set aside in a run, since KerasTuner would count it as a failure of the trial.
 
 In a distributed search the chief has the parent run, and the workers the trials'
 (:mod:`multitrack.keras_tuner.distributed`).
@@ -33,15 +33,15 @@ log = logging.getLogger("multitrack")
 
 
 class Search:
-    """The runs of one tuner; made at its first ``search()`` and used again by later ones.
+    """The runs of one tuner. Created at its first ``search()`` and used again by later ones.
 
     Args:
         tuner: The KerasTuner tuner.
 
     Attributes:
-        parent: The search's run: the active one, or one of its own.
+        parent: The search's run: the active run, or a run of its own.
         runs: The run of each trial's last attempt in this process, by trial id.
-        in_execution: Whether a training of a trial is under way.
+        in_execution: True while a training of a trial is in progress.
     """
 
     guarding_name = "KerasTuner search"
@@ -52,12 +52,12 @@ class Search:
         self.parent = disabled_run()
         self.runs: dict[str, Run] = {}
         self._owned = False
-        self._summary: SearchDescription | None = None  # of the parent, where that is of this process
-        self._begun: Any = None  # KerasTuner's trial, once it has begun, whether or not its run could
+        self._summary: SearchDescription | None = None  # of the parent run, if it is of this process
+        self._begun: Any = None  # KerasTuner's trial once it has begun, even if its run could not start
         self._trial: ActiveRun | None = None
         self._checkpoint: TunerCheckpoint | None = None  # of the trial
         self._execution: Execution | None = None
-        self._callback: TrackingCallback | None = None  # of a trial that is no execution
+        self._callback: TrackingCallback | None = None  # of a trial without executions
         self.in_execution = False
         self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
@@ -65,7 +65,7 @@ class Search:
 
     @property
     def guarding_run(self) -> Run:
-        """Where a trouble is set aside."""
+        """The run that errors are set aside in."""
         return self._trial.run if self._trial is not None and self._summary is None else self.parent
 
     # -- the search -------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class Search:
             Interrupted(self._tuner, self.parent, self._notes).complete()
 
     def end(self, error: BaseException | None = None) -> None:
-        """End what is open; the search's run too, unless it was there before."""
+        """End the open runs, including the search's run if the search started it."""
         if self._notes_restorer is not None:
             self._notes_restorer.stop()
         if error is None:
@@ -121,7 +121,7 @@ class Search:
             self._summary.describe()
             self._summary.name_best()
             self._summary.refer_to_best()
-        else:  # the chief, told that this worker is done, may be gone
+        else:  # in a worker: the chief may be gone once it knows that this worker is done
             self._complete_interrupted()
         if self._owned:
             self._close(ActiveRun(self.parent), error)
@@ -134,7 +134,7 @@ class Search:
 
     @guarded
     def begin_trial(self, trial: Any) -> None:
-        """Start the run of one attempt, unless it has begun."""
+        """Start the run of one attempt, unless it has already begun."""
         if self._begun is trial:
             return
         self._end_left_open()
@@ -149,7 +149,7 @@ class Search:
         self._trial, self._checkpoint, self._callback = ActiveRun(run), None, None
         steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
         earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
-        if earlier:  # Hyperband goes on with a trial as a new one
+        if earlier:  # Hyperband continues a trial as a new one
             run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
         self._checkpoint = TunerCheckpoint(self._tuner, trial.trial_id)
 
@@ -163,24 +163,24 @@ class Search:
 
     @guarded
     def keep_notes(self) -> None:
-        """Before the trial ends: whoever is given a retry of it must find this attempt."""
+        """Restore the notes before the trial ends: a worker that retries it must find this attempt."""
         if self._worker is not None:
             self._notes.keep()
 
     @guarded
     def end_trial(self, trial: Any, *, raised: bool = True) -> None:
-        """Record what came of the attempt, and end its run.
+        """Record the result of the attempt, and end its run.
 
         Args:
-            trial: KerasTuner's trial, once the oracle has ended it.
-            raised: Whether the attempt may have raised. If not, the message is that of an earlier attempt.
+            trial: KerasTuner's trial, after the oracle has ended it.
+            raised: True if the attempt may have raised. If False, the trial's message is that of an earlier attempt.
         """
         current, self._trial, self._begun = self._trial, None, None
         if current is None:
             return
         status = trial.status
         try:
-            # The oracle's own, for in a distributed search ``trial`` is a copy without score.
+            # The oracle's trial, since in a distributed search ``trial`` is a copy without a score.
             final = self._tuner.oracle.get_trial(trial.trial_id)
             status = status_of(trial, final)
             if self._summary is None:
@@ -191,7 +191,7 @@ class Search:
                 self._say_untracked(current.run)
             if self._checkpoint is not None and self._checkpoint.is_new():
                 self._checkpoint.log(current.run, OF_TRIAL)
-            # Absent from the oracle's own in a distributed search.
+            # In a distributed search the oracle's trial has no message.
             message = (trial.message or final.message) if raised else None
             if status != "COMPLETED":
                 message = message or f"KerasTuner counts this attempt as {status}: its score is {final.score}"
@@ -203,18 +203,18 @@ class Search:
 
     @guarded
     def _note_hyperparameters(self) -> None:
-        """Of a trial that is cut short, those that it has asked for by now."""
+        """Record the hyperparameters that an interrupted trial has used so far."""
         if self._trial is not None and self._begun is not None:
             log_hyperparameters(self._trial, self._begun.hyperparameters.values)
 
     def _end_left_open(self) -> None:
-        """A subclass of ours may end its trials without our ``on_trial_end``."""
+        """End a trial left open by a subclass that does not call our ``on_trial_end``."""
         if self._begun is not None:
             self.end_trial(self._begun)
 
     @guarded
     def log_epoch(self, model: Any, epoch: int, logs: Any) -> None:
-        """An epoch of a ``run_trial`` of the user's own, which says so to the tuner."""
+        """Record an epoch that a custom ``run_trial`` reports to the tuner."""
         current = self._trial
         if current is None or self.in_execution:
             return
@@ -227,7 +227,7 @@ class Search:
 
     @guarded
     def begin_execution(self, callbacks: Iterable[Any]) -> list[Any] | None:
-        """One training of the trial begins; gives back its callbacks with one more, that records it."""
+        """Start one training of the trial, and return its callbacks with a tracking callback added."""
         self.in_execution = True
         current = self._trial
         if current is None:
@@ -243,7 +243,7 @@ class Search:
 
     @guarded
     def end_execution(self, result: Any, error: BaseException | None = None) -> None:
-        """The training has ended, with a result or an error."""
+        """End the training, with a result or an error."""
         execution, self._execution, self.in_execution = self._execution, None, False
         if execution is not None:
             dropped = error is None and execution.has_dropped_callbacks
@@ -252,27 +252,26 @@ class Search:
                 self._say_dropped()
 
     def _say_untracked(self, run: Run) -> None:
-        """A ``run_trial`` of the user's own trains a hypermodel by itself, and nothing of its epochs was recorded."""
+        """Warn that a custom ``run_trial`` trains the hypermodel itself and has recorded no epochs."""
         if self._said_dropped or getattr(self._tuner, "hypermodel", None) is None or run.integration.has_series:
             return
         self._said_dropped = True
         text = (
-            f"{run.name}: {type(self._tuner).__name__}.run_trial() trains by itself, so that its epochs are not "
-            "recorded: call super().run_trial() or self.on_epoch_end() there, or give model.fit() a TrackingCallback()"
+            f"{run.name}: {type(self._tuner).__name__}.run_trial() trains by itself, so its epochs are not recorded: "
+            "call super().run_trial() or self.on_epoch_end() there, or pass a TrackingCallback() to model.fit()"
         )
         log.warning("multitrack: %s", text)
         run.log_lines(text)
 
     def _say_dropped(self) -> None:
-        """A ``fit`` of the user's own has left the callbacks where they are, so that a trial has no epochs."""
+        """Warn that a custom ``fit`` has not passed its callbacks on, so that a trial has no epochs."""
         self._said_dropped = True
         model = self._tuner.hypermodel
         who = type(self._tuner if model is None else model).__name__
         name = self._trial.run.name if self._trial is not None else "a trial"
         text = (
-            f"{name}: {who}.fit() was given callbacks and has not handed them on, so that its epochs are not recorded, "
-            "and KerasTuner keeps no weights: let it take **kwargs, and train with model.fit(*args, **kwargs), or with "
-            "callbacks=callbacks"
+            f"{name}: {who}.fit() does not pass its callbacks on, so its epochs are not recorded, and KerasTuner keeps "
+            "no weights: let it take **kwargs, and train with model.fit(*args, **kwargs) or callbacks=callbacks"
         )
         log.warning("multitrack: %s", text)
         self.guarding_run.log_lines(text)
@@ -281,7 +280,7 @@ class Search:
 
     def _start(self, name: str, parent: Run, run_id: str, tags: dict[str, Any]) -> Run:
         run = start_run(name=name, parent=parent, group=self._notes.own.search, run_id=run_id, tags=tags)
-        run.integration.warn_as(self.parent.integration)  # once a search, and not for each of its trials
+        run.integration.warn_as(self.parent.integration)  # once per search, not per trial
         return run
 
     @guarded

@@ -1,4 +1,4 @@
-"""What a search's own run says of it: what is searched and how, and which trial is the best so far."""
+"""Describe a search in its own run: the search space, the settings, and the best trial so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multitrack.keras_tuner.notes import Notes
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.run import Run
 
-#: Settings of KerasTuner's oracles that say how the search goes; each oracle has some of them.
+#: Settings of KerasTuner's oracles that are recorded; each oracle has some of them.
 _SETTINGS: Final = (
     "max_trials", "max_retries_per_trial", "max_consecutive_failed_trials", "seed", "tune_new_entries",
     "allow_new_entries", "num_initial_points", "alpha", "beta", "max_epochs", "factor", "hyperband_iterations",
@@ -22,7 +22,7 @@ _SETTINGS: Final = (
 
 
 class SearchDescription:
-    """Keeps the search's run up to date; what it holds already is not recorded again.
+    """Keeps the search's run up to date. Values that the run already holds are not recorded again.
 
     Args:
         tuner: The KerasTuner tuner.
@@ -39,7 +39,7 @@ class SearchDescription:
 
     @guarded
     def _read_best(self) -> None:
-        """What the search's run names as the best already, where it goes on with an earlier one."""
+        """Read the recorded best trial from the search's run, if it continues an earlier process."""
         if self._run.directory is not None and last_segment(self._run.directory) > 1:
             summary = RecordedRun(self._run.directory).summary()
             tags = {name: value for name, value in summary.tags.items() if name in ("best_trial", "best_run")}
@@ -47,7 +47,7 @@ class SearchDescription:
 
     @guarded
     def describe(self) -> None:
-        """What is searched, and how; the space grows while trials find new hyperparameters."""
+        """Record the settings and the search space, which grows as trials find new hyperparameters."""
         tuner, oracle = self._tuner, self._tuner.oracle
         objective = oracle.objective
         params: dict[str, Any] = {
@@ -70,14 +70,14 @@ class SearchDescription:
         spaces: dict[str, list[Any]] = {}
         for entry in oracle.get_space().get_config()["space"]:
             spaces.setdefault(entry["config"]["name"], []).append(entry)
-        for name, entries in spaces.items():  # several: one name under several conditions
+        for name, entries in spaces.items():  # several entries: one name under several conditions
             params[f"space/{name}"] = json.dumps(entries[0] if len(entries) == 1 else entries, sort_keys=True)
         self._log(params)
 
     def _log(self, params: dict[str, Any]) -> None:
         try:
             log_section(self._run, "search", params)
-        except (TypeError, ValueError):  # one by one: one that cannot be recorded must not cost the others
+        except (TypeError, ValueError):  # one by one, so that an invalid param does not cost the others
             for name, value in params.items():
                 self._log_one(name, value)
 
@@ -87,7 +87,7 @@ class SearchDescription:
 
     @guarded
     def name_best(self) -> None:
-        """The best completed trial, its run and score, where they are not the same as before."""
+        """Record the best completed trial, its run and its score, if they have changed."""
         best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
         if best is None or best.status != "COMPLETED" or best.score is None:
             return
@@ -101,7 +101,7 @@ class SearchDescription:
         self._best = tags, best.score
 
     def refer_to_best(self) -> None:
-        """Where the weights of the best trial are, if KerasTuner keeps them; at the end of the search."""
+        """Record a reference to the weights of the best trial, if KerasTuner keeps them; at the end of the search."""
         trial_id = self._best[0].get("best_trial")
         if trial_id is not None:
             TunerCheckpoint(self._tuner, trial_id).log(self._run, OF_BEST_TRIAL)

@@ -1,4 +1,4 @@
-"""What is recorded of a trial: its hyperparameters, what came of it, and how its runs end."""
+"""Record a trial: its hyperparameters, its result, and the end of its runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENDED_AS: Final[dict[str, Status]] = {"COMPLETED": "finished", "INVALID": "fail
 
 
 class AlreadyRecorded(NamedTuple):
-    """What a run has already: simple metrics, tags, lines."""
+    """The simple metrics, tags and lines that a run already holds."""
 
     metrics: Mapping[str, float] = MappingProxyType({})
     tags: Mapping[str, str] = MappingProxyType({})
@@ -27,18 +27,18 @@ class AlreadyRecorded(NamedTuple):
 
 
 class ActiveRun:
-    """A run that is the active one until it is closed.
+    """A run that stays the active run until it is closed.
 
     Args:
         run: The run.
-        held: What is not recorded again, where it was killed in the middle of its end.
+        held: The records that are not repeated, after a kill in the middle of the run's end.
 
     Attributes:
         run: The run.
         held: As given.
-        best_epochs: Of the executions in it, where they are known.
-        at_best: What the best epoch of its execution had, where it is the only one.
-        executions: How many have begun in it.
+        best_epochs: The best epochs of its executions, if known.
+        at_best: The metrics of the best epoch, if it has a single execution.
+        executions: The number of executions that have begun in it.
     """
 
     def __init__(self, run: Run, held: AlreadyRecorded = AlreadyRecorded()) -> None:  # noqa: B008 - immutable
@@ -51,7 +51,7 @@ class ActiveRun:
         self._active.enter_context(run.activate())
 
     def close(self, error: BaseException | None = None, status: Status = "finished") -> None:
-        """End the run: with ``status``, or as ``error`` says, whose traceback goes into the lines."""
+        """End the run with ``status``, or with the status of ``error``, whose traceback is recorded if it failed."""
         self._active.close()
         if error is not None:
             status = ended_by(error)
@@ -61,9 +61,9 @@ class ActiveRun:
 
 
 def log_hyperparameters(current: ActiveRun, values: dict[str, Any]) -> dict[str, str]:
-    """Hyperparameters as params; what the tuner steers itself by (``tuner/…``) as tags, given back.
+    """Record hyperparameters as params, and the tuner's own ``tuner/…`` values as tags, which are returned.
 
-    Called at the begin and again at the end, for conditional and fit-time ones appear in between.
+    Called at the start and again at the end, since conditional and fit-time hyperparameters appear in between.
     """
     run = current.run
     steering: dict[str, str] = {}
@@ -73,18 +73,18 @@ def log_hyperparameters(current: ActiveRun, values: dict[str, Any]) -> dict[str,
             continue
         try:
             run.log_params({name: value}, source=KERAS_TUNER)
-        except Exception as error:  # noqa: BLE001 - one by one: its trouble must not cost the others
+        except Exception as error:  # noqa: BLE001 - one by one: an error must not cost the others
             put_aside(run, "hyperparameter", error)
     run.set_tags({name: value for name, value in steering.items() if current.held.tags.get(name) != value})
     return steering
 
 
 def status_of(trial: Any, final: Any) -> str:
-    """KerasTuner's status of an attempt that has just ended.
+    """Return KerasTuner's status of an attempt that has just ended.
 
     Args:
-        trial: What was run; its status says how it went.
-        final: The oracle's own. In a distributed search another worker may be running it again already.
+        trial: The trial as it was run.
+        final: The oracle's trial. In a distributed search another worker may already be running it again.
     """
     if final.status in _ENDED_AS and (trial.status == "COMPLETED" or final.status != "COMPLETED"):
         return str(final.status)
@@ -92,12 +92,12 @@ def status_of(trial: Any, final: Any) -> str:
 
 
 def ended_as(status: str) -> Status:
-    """How the run of an attempt ends that KerasTuner has given this status."""
+    """Return the run status for KerasTuner's status of an attempt."""
     return _ENDED_AS.get(status, "killed")
 
 
 def log_result(current: ActiveRun, trial: Any, status: str) -> None:
-    """Status, and of a completed trial its score, best epoch and every metric's value at the best epoch."""
+    """Record the status, and for a completed trial its score, best epoch and every metric's value at that epoch."""
     run = current.run
     if current.held.tags.get("keras_tuner/status") != status:
         run.set_tags({"keras_tuner/status": status})
@@ -108,7 +108,7 @@ def log_result(current: ActiveRun, trial: Any, status: str) -> None:
         observed = {seen["step"]: np.mean(seen["value"]) for seen in metric["observations"]}
         if observed:
             numbers[name] = observed.get(trial.best_step, observed[max(observed)])
-            # Of several numbers KerasTuner has the mean; each of them stands beside it.
+            # KerasTuner averages a metric of several numbers; they are recorded beside the mean.
             numbers.update({f"{name}/{key}": each for key, each in several(current.at_best.get(name)).items()})
     numbers.pop("score", None)
     if trial.score is not None:
@@ -119,18 +119,18 @@ def log_result(current: ActiveRun, trial: Any, status: str) -> None:
 
 
 def best_epoch(epochs: list[int]) -> dict[str, float]:
-    """The best epoch under its name, or the mean of those of several trainings."""
+    """Return ``best_epoch`` of a single training, or ``best_epoch_mean`` of several; empty if there is none."""
     if not epochs:
         return {}
     return {"best_epoch": epochs[0]} if len(epochs) == 1 else {"best_epoch_mean": sum(epochs) / len(epochs)}
 
 
 def several(value: Any) -> dict[str, Any]:
-    """The numbers of a metric that has several, by their place in it."""
+    """Return the numbers of a metric with several numbers, by their index or key."""
     found, _ = numbers_in({"": value})
     return {name.removeprefix("/"): number for name, number in found.items() if name}
 
 
 def ended_by(error: BaseException) -> Status:
-    """How the runs of a search end that this exception cuts short."""
+    """Return the status of runs that end with this exception."""
     return "killed" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"

@@ -1,7 +1,7 @@
-"""KerasTuner's tuners, tracked: the classes that stand in ``multitrack.keras_tuner`` where KerasTuner has its own.
+"""Tracked subclasses of KerasTuner's tuners, under the same names in ``multitrack.keras_tuner``.
 
-They form the same tree: a tracked ``RandomSearch`` is a tracked ``Tuner`` and a tracked ``BaseTuner``, and each is
-KerasTuner's class of its name. So a subclass of any of them is tracked as well.
+They form the same class tree: a tracked ``RandomSearch`` is a tracked ``Tuner`` and a tracked ``BaseTuner``, and each
+derives from KerasTuner's class of the same name. So a subclass of any of them is tracked as well.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _Tuner = TypeVar("_Tuner")
 
 
 class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[misc]  # KerasTuner ships no types
-    """KerasTuner's ``BaseTuner``, tracked; every method calls the tuner's own.
+    """KerasTuner's ``BaseTuner``, tracked. Every method calls the tuner's own.
 
-    ``run_trial`` is left alone: ``Tuner.__init__`` looks at who defines it, and users give it signatures of their own.
+    ``run_trial`` is not overridden: ``Tuner.__init__`` checks which class defines it, and users change its signature.
     """
 
     _tracking: Search | None = None
 
     def __getstate__(self) -> Any:
-        """Copies have no runs: KerasTuner copies the callbacks of a search, and with them a tuner that they hold."""
+        """Leave out the runs: KerasTuner copies the callbacks of a search, and with them a tuner that they hold."""
         state = super().__getstate__()
         return {key: value for key, value in state.items() if key != "_tracking"} if isinstance(state, dict) else state
 
@@ -49,15 +49,15 @@ class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[mis
 
     @property
     def runs(self) -> dict[str, Run]:
-        """The run of each trial of this process, by trial id; of several attempts, the last."""
+        """The run of each trial's last attempt in this process, by trial id."""
         return {} if self._tracking is None else dict(self._tracking.runs)
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> Any:
         """Search as KerasTuner does, with tracking.
 
         Raises:
-            ImportError: ``tensorboard`` is missing, without which KerasTuner would fail every trial.
-            ConfigError: As :func:`multitrack.start_run`; nothing has been searched then.
+            ImportError: ``tensorboard`` is missing, so that KerasTuner would fail every trial.
+            ConfigError: As :func:`multitrack.start_run`, before any trial.
         """
         _check_tensorboard(self)
         tracking = self._tracking = self._tracking or Search(self)
@@ -73,18 +73,18 @@ class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[mis
         return result
 
     def on_trial_begin(self, trial: Any) -> None:
-        """The trial's run begins, unless it has, and is the active one from here on."""
+        """Start the trial's run, unless it has begun, and make it the active run."""
         if self._tracking is not None:
             self._tracking.begin_trial(trial)
         super().on_trial_begin(trial)
 
     def on_trial_end(self, trial: Any) -> None:
-        """The trial's run ends; its score is known only once KerasTuner has ended the trial."""
+        """End the trial's run after KerasTuner has ended the trial, since the score is known only then."""
         raised = trial.status != "COMPLETED"
         if self._tracking is not None:
             self._tracking.keep_notes()
         try:
-            super().on_trial_end(trial)  # raises where too many trials in a row have failed
+            super().on_trial_end(trial)  # raises if too many trials in a row have failed
         finally:
             if self._tracking is not None:
                 self._tracking.end_trial(trial, raised=raised)
@@ -94,7 +94,7 @@ class Tuner(internals.TrainsModels, BaseTuner, keras_tuner.Tuner):  # type: igno
     """:class:`keras_tuner.Tuner`, tracked; the same arguments."""
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
-        """Called by KerasTuner within ``fit``, and by a ``run_trial`` that has a training loop of its own."""
+        """Record an epoch. Called by KerasTuner within ``fit``, and by a custom training loop in ``run_trial``."""
         if self._tracking is not None:
             self._tracking.log_epoch(model, epoch, logs)
         super().on_epoch_end(trial, model, epoch, logs=logs)
@@ -121,11 +121,11 @@ class SklearnTuner(BaseTuner, keras_tuner.SklearnTuner):  # type: ignore[misc]  
 
     @functools.wraps(keras_tuner.SklearnTuner.search)
     def search(self, *args: Any, **kwargs: Any) -> Any:
-        """See KerasTuner's, whose signature this has."""
+        """Search as KerasTuner does, with the same signature."""
         return super().search(*args, **kwargs)
 
 
-#: By KerasTuner's class.
+#: Tracked classes by KerasTuner's class.
 _OURS: Final[dict[type, type]] = {
     base_tuner.BaseTuner: BaseTuner, keras_tuner.Tuner: Tuner, keras_tuner.RandomSearch: RandomSearch,
     keras_tuner.BayesianOptimization: BayesianOptimization, keras_tuner.Hyperband: Hyperband,
@@ -137,16 +137,16 @@ for _theirs, _class in _OURS.items():  # help() and notebooks show the arguments
 
 
 def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
-    """A subclass of any KerasTuner tuner that records its searches, with ``runs`` and ``parent_run``.
+    """Return a subclass of any KerasTuner tuner that records its searches, with ``runs`` and ``parent_run``.
 
-    It has the name of the tuner, so that it can take its place, also as a decorator. Of KerasTuner's own classes it is
-    the one that stands in this package; a class that is tracked already is given back.
+    The subclass keeps the tuner's name, so it can be used as a decorator. For KerasTuner's own classes, the tracked
+    class of this package is returned. A class that is already tracked is returned unchanged.
 
     Args:
-        tuner: The class; constructor and behaviour stay as they are.
+        tuner: The tuner class; its constructor and behaviour do not change.
 
     Raises:
-        TypeError: It is no class derived from KerasTuner's ``BaseTuner``, or has ``runs`` or ``parent_run`` itself.
+        TypeError: The class is not derived from KerasTuner's ``BaseTuner``, or defines ``runs`` or ``parent_run``.
     """
     if not (isinstance(tuner, type) and issubclass(tuner, base_tuner.BaseTuner)):
         raise TypeError(f"tracked() takes a tuner class of KerasTuner, got {tuner!r}")
@@ -157,7 +157,7 @@ def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
         return _OURS[cls]
     taken = [name for name in ("parent_run", "runs") if hasattr(cls, name)]
     if taken:
-        raise TypeError(f"tracked() gives a tuner the property {taken[0]!r}, which {cls.__qualname__} has already")
+        raise TypeError(f"tracked() adds the property {taken[0]!r}, which {cls.__qualname__} already has")
     base = Tuner if issubclass(cls, keras_tuner.Tuner) else BaseTuner
 
     @functools.wraps(cls.search)
@@ -169,7 +169,7 @@ def tracked(tuner: type[_Tuner]) -> type[_Tuner]:
 
 
 def _check_tensorboard(tuner: Any) -> None:
-    """KerasTuner imports it in every trial on TensorFlow, without declaring it; the trials then just fail."""
+    """Raise ImportError if tensorboard is missing: KerasTuner imports it in every trial on TensorFlow, undeclared."""
     if not (_trains_with_keras_tuner(tuner) and keras.config.backend() == "tensorflow"):
         return
     if importlib.util.find_spec("tensorboard") is None:
@@ -180,12 +180,12 @@ def _check_tensorboard(tuner: Any) -> None:
 
 
 def _trains_with_keras_tuner(tuner: Any) -> bool:
-    """Whether KerasTuner's own ``run_trial`` trains the models, and not one of the user's."""
+    """Return True if KerasTuner's own ``run_trial`` trains the models, not a custom one."""
     own = getattr(type(tuner).run_trial, "__module__", "").startswith("keras_tuner.")
     return isinstance(tuner, keras_tuner.Tuner) and own
 
 
 def _with_tracking(callbacks: Iterable[Any]) -> list[Any]:
-    """The callbacks of a search with one that records into the active run, which in a trial is the trial's."""
+    """Return the callbacks of a search with a tracking one added, unless there is one."""
     given = list(callbacks)
     return given if any(isinstance(each, TrackingCallback) for each in given) else [*given, TrackingCallback()]

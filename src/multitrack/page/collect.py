@@ -1,4 +1,4 @@
-"""Collect one run's page in one pass over its journal and flat memory, and go on from there as the run grows."""
+"""Collect one run's page in one pass over its journal, with constant memory, and continue as the run grows."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from multitrack.summaries.series import read_lines
 from multitrack.summaries.statistics import STRETCH, RunningStatistics, Statistics
 from multitrack.summaries.summary import Summary
 
-#: Characters of a log line in a page; ``multitrack logs`` prints all.
+#: Maximum number of characters of a log line in a page; ``multitrack logs`` prints all.
 LINE: Final = 2000
 _FIRST_LINES: Final = 200
-#: Colours, the cursor's moves, and titles or links, as terminals are told them.
+#: Terminal escape sequences for colours, cursor moves, titles and links.
 _CONTROLS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
@@ -53,7 +53,7 @@ def _place(table: list[Any], value: Any) -> int:
 
 
 class _Curve:
-    """One series or list: its statistics, and its points thinned."""
+    """One series or list: its statistics, and its thinned points."""
 
     def __init__(self, points: int) -> None:
         self.statistics = RunningStatistics()
@@ -89,8 +89,8 @@ class _Drawn:
     """A collector of the curves and log lines that the page shows.
 
     Args:
-        points: Points of each curve at most.
-        lines: Log lines at most.
+        points: Maximum number of points per curve.
+        lines: Maximum number of log lines.
     """
 
     def __init__(self, points: int, lines: int) -> None:
@@ -144,8 +144,8 @@ class Collected:
 
     Args:
         run: The run.
-        points: Points of each series at most; longer ones are thinned.
-        lines: Log lines at most: the first and the last.
+        points: Maximum number of points per series; longer ones are thinned.
+        lines: Maximum number of log lines: the first and the last ones.
     """
 
     def __init__(self, run: RecordedRun, points: int = 1200, lines: int = 2000) -> None:
@@ -160,18 +160,18 @@ class Collected:
         self._builder = SummaryBuilder(self.run.directory, self._drawn)
 
     def read_on(self) -> bool:
-        """Read new records, or the caches of a run that no process writes; returns whether anything was new."""
+        """Read new records, or the caches of a run that no process writes; return True if anything was new."""
         stamp = stamp_of(self.run.directory)
         if self._rest is not None:
             if self._rest.stamp == stamp:
                 return False
-            self._begin()  # it was resumed
+            self._begin()  # the run was resumed
         elif self._builder.cursor.position == 0 and self._find_at_rest(stamp):
             return True
         return self._builder.read_on()
 
     def _find_at_rest(self, stamp: Stamp) -> bool:
-        """Use the run's summary and curves from the caches, if no process writes it; returns whether it did."""
+        """Use the run's summary and curves from the caches; return False if a process writes the run."""
         directory = self.run.directory
         if is_live(directory):
             return False
@@ -188,7 +188,7 @@ class Collected:
         return True
 
     def _so_far(self) -> tuple[Summary, Curves]:
-        """The summary and the curves of all that was read."""
+        """Return the summary and the curves of the records read so far."""
         if self._rest is not None:
             return self._rest.summary, self._rest.curves
         series, lists = self._drawn.series, self._drawn.lists
@@ -205,7 +205,7 @@ class Collected:
         )
 
     def page_run(self, tables: Tables) -> PageRun:
-        """The run as far as it was read."""
+        """Return the run with the records read so far."""
         manifest, (found, curves) = self.run.manifest, self._so_far()
         report = report_run(self.run.lanes(), found.records, ended=found.status != "running", lost=found.lost)
         counts = {
@@ -232,12 +232,12 @@ class Collected:
 
 
 def _points(statistics: dict[str, Statistics], curves: dict[str, Thinned], started: int) -> dict[str, Points]:
-    """Series or lists for the page; of damaged journals, those that both readers found."""
+    """Return series or lists for the page; in a damaged journal, those that both readers found."""
     return {name: points_of(statistics[name], curve, started) for name, curve in curves.items() if name in statistics}
 
 
 def _as_seen(text: str) -> str:
-    """Return a line as a terminal would leave it: without colours, and only the last state of a progress bar."""
+    """Return a line as a terminal shows it: without escape sequences, and with the last state of a progress bar."""
     if "\x1b" in text:
         text = _CONTROLS.sub("", text)
     return next((part for part in reversed(text.split("\r")) if part), "") if "\r" in text else text

@@ -1,4 +1,4 @@
-"""The page as one file: style, code, charts and data inside, nothing fetched from anywhere."""
+"""Render the page as one self-contained file, with style, code, charts and data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from multitrack.page.schema import PageRun, script_safe
 from multitrack.query.columns import better
 from multitrack.reading.recorded_run import RecordedRun
 
-#: The page's code, in the order it is put together.
+#: The page's scripts, in the order of concatenation.
 SCRIPTS = (
     "dom",
     "literals",
@@ -43,13 +43,13 @@ SCRIPTS = (
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What goes into a page.
+    """Options of a page.
 
     Attributes:
-        title: What it is called; default: the runs' project, or the journal's directory.
-        charts: Whether it draws graphs, with Plotly's code in the file.
-        points: Points of each series at most; longer ones are thinned without losing extremes.
-        lines: Log lines of each run at most.
+        title: The page's title; default: the runs' projects if there are at most three, else ``runs``.
+        charts: True to draw graphs, with Plotly's code in the file.
+        points: Maximum number of points per series; longer ones are thinned without losing extremes.
+        lines: Maximum number of log lines per run.
     """
 
     title: str | None = None
@@ -73,19 +73,20 @@ def write_page(
     Args:
         path: The file; replaced as a whole.
         runs: The runs, from :meth:`~multitrack.reading.reader.JournalReader.runs`.
-        title: What it is called; default: the runs' project.
-        charts: Without it there is a table, and a page a run, but no graphs, and the file is some 5 MB smaller.
-        points: Points of each series at most; longer ones are thinned without losing extremes.
-        lines: Log lines of each run at most: the first and the last.
-        progress: Told how many runs were read.
+        title: The page's title; default: the runs' projects if there are at most three, else ``runs``.
+        charts: True to include graphs. Without them the table and the pages of runs remain, and the file is some 5 MB
+            smaller.
+        points: Maximum number of points per series; longer ones are thinned without losing extremes.
+        lines: Maximum number of log lines per run: the first and the last ones.
+        progress: Called with the number of runs read so far.
 
     Returns:
-        How many runs it holds.
+        The number of runs in the page.
 
     Raises:
-        ImportError: Plotly is not installed.
+        ImportError: Plotly is not installed, and ``charts`` is True.
         OSError: The file cannot be written.
-        ValueError: Two of the runs have one id, by which the page knows them.
+        ValueError: Two of the runs have the same id, which identifies a run in the page.
     """
     code = plotly() if charts else ""
     tables = Tables()
@@ -101,7 +102,7 @@ def write_page(
         found = collected.page_run(tables)
         names |= metric_names(found)
         told.append((found.project, str(run.directory.parent.parent)))
-        encoded.append(msgspec.json.encode(found))  # a run at a time, so that memory is that of its page
+        encoded.append(msgspec.json.encode(found))  # encoded one by one, so that memory is limited to the page's size
         if progress is not None:
             progress(len(encoded))
     head = page_head(title, told, tables, names, points)
@@ -110,22 +111,22 @@ def write_page(
 
 
 def metric_names(run: PageRun) -> dict[str, None]:
-    """The metrics and lists of a run, in their order."""
+    """Return the names of a run's metrics and lists, in order."""
     return dict.fromkeys((*run.metrics, *run.series, *run.lists))
 
 
 def page_head(
     title: str | None, told: list[tuple[str, str]], tables: Tables, names: Iterable[str], points: int, **more: Any
 ) -> dict[str, Any]:
-    """All that the page's data hold but the runs.
+    """Return the page's data except the runs.
 
     Args:
-        title: What the page is called, if anything else than the project.
+        title: The page's title, if not the default.
         told: Project and journal of each run.
-        tables: What the runs share.
-        names: All metrics.
-        points: Points of each series at most.
-        **more: ``version`` and ``watch``, where it is served.
+        tables: The values that runs share.
+        names: The names of all metrics and lists.
+        points: Maximum number of points per series.
+        **more: ``version`` and ``watch`` of a served page.
     """
     projects, journals = sorted({project for project, _ in told}), sorted({journal for _, journal in told})
     return {
@@ -138,25 +139,25 @@ def page_head(
 
 
 def _from_here(path: str) -> str:
-    """A path as one would type it here, where that is shorter."""
-    with contextlib.suppress(FileNotFoundError):  # there is no here any more
+    """Return a path relative to the current directory, if it is inside it."""
+    with contextlib.suppress(FileNotFoundError):  # the current directory was deleted
         if Path(path).is_relative_to(Path.cwd()):
             path = os.path.relpath(path)
     return clean_text(path)
 
 
 def data_block(head: dict[str, Any], runs: Iterable[bytes]) -> bytes:
-    """The data as JSON, of runs that are JSON already."""
+    """Return the page's data as JSON, with runs that are already encoded."""
     return msgspec.json.encode({**head, "runs": [msgspec.Raw(run) for run in runs]})
 
 
 def render(data: bytes, charts: str, *, served: bool = False) -> bytes:
-    """The page around its data.
+    """Render the page.
 
     Args:
-        data: JSON that went through :func:`~multitrack.page.schema.script_safe`.
-        charts: Plotly's code, or nothing.
-        served: Whether it may ask its own server for news.
+        data: The page's data as JSON, made safe by :func:`~multitrack.page.schema.script_safe`.
+        charts: Plotly's code, or empty.
+        served: True if the page may request updates from its own server.
     """
     script, style, page = _assets()
     scripts = [code for code in (charts, script) if code]
@@ -171,9 +172,9 @@ def render(data: bytes, charts: str, *, served: bool = False) -> bytes:
 
 
 def policy(scripts: Iterable[str], *, served: bool) -> str:
-    """What the page may do: run exactly these scripts, and reach nothing.
+    """Return the page's content security policy: run exactly these scripts, and send no requests.
 
-    Plotly writes styles of its own, so those are not told by hash; without requests they can carry nothing away.
+    Plotly writes its own styles, so styles are not limited by hash. Without requests they cannot leak data.
     """
     own = "'self'" if served else "'none'"
     digests = (hashlib.sha256(code.encode()).digest() for code in scripts)
@@ -185,13 +186,13 @@ def policy(scripts: Iterable[str], *, served: bool) -> str:
 
 
 def policy_header(charts: str) -> str:
-    """The same as an HTTP header of a served page, which can also forbid to be framed."""
+    """Return the policy of a served page as an HTTP header, which can also forbid framing."""
     return f"{policy([code for code in (charts, _assets()[0]) if code], served=True)}; frame-ancestors 'none'"
 
 
 @cache
 def _assets() -> tuple[str, str, str]:
-    """Script, style and page."""
+    """Return the script, the style and the page template."""
     folder = files("multitrack.page") / "assets"
     code = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     return (
@@ -202,10 +203,10 @@ def _assets() -> tuple[str, str, str]:
 
 
 def plotly() -> str:
-    """Plotly's code, out of its Python package.
+    """Return Plotly's code from its Python package.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: Plotly is not installed.
     """
     try:
         return (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")

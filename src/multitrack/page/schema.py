@@ -1,7 +1,7 @@
-"""What a page of runs holds: typed here, read by the page's JavaScript as one JSON block.
+"""Schema of the page's data, which its JavaScript reads as one JSON block.
 
-Numbers that JSON has not, or that JavaScript would alter, are texts, as in the journal: ``"NaN"``, ``"Infinity"``,
-integers beyond 2⁵³. A param that is such a number comes as ``{"number": text}``, since a param may be text as well.
+Numbers that JSON lacks, or that JavaScript would alter, are texts, as in the journal: ``"NaN"``, ``"Infinity"``,
+integers beyond 2⁵³. A param that is such a number is written as ``{"number": text}``, since a param may also be text.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from multitrack.summaries.downsample import Curve, Means, Thinned
 from multitrack.summaries.statistics import Statistics
 
 _SPECIAL = {"NaN", "Infinity", "-Infinity"}
-#: What an HTML parser or a JavaScript engine could take for more than text.
+#: Characters with a meaning for an HTML parser or a JavaScript engine, and their escapes.
 _ESCAPES = tuple((text.encode(), f"\\u{ord(text):04x}".encode()) for text in "<>&\u2028\u2029")
 
 
 class Points(msgspec.Struct, frozen=True):
-    """A series or list: what it comes down to, and the points that are drawn. Times count from the run's start.
+    """A series or list: its statistics, and the drawn points. Times are in milliseconds since the run's start.
 
-    ``odd``, ``huge`` and ``below`` are how many of all points are NaN or infinite, integers beyond the doubles, and 0
-    or below.
+    ``odd``, ``huge`` and ``below`` count the points, of all, that are NaN or infinite, integers beyond the doubles, and
+    0 or below.
     """
 
     statistics: list[Any]
@@ -49,7 +49,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class LogLines(msgspec.Struct, frozen=True):
-    """Log lines: how many there are, and the first ``head`` and the last of them as ``[time, stream, text]``."""
+    """Log lines: their number, and the first ``head`` and the last ones as ``[time, stream, text]``."""
 
     count: int
     head: int
@@ -57,7 +57,7 @@ class LogLines(msgspec.Struct, frozen=True):
 
 
 class BackendDelivery(msgspec.Struct, frozen=True):
-    """How one backend fares."""
+    """The state of delivery to one backend."""
 
     name: str
     state: str
@@ -66,11 +66,10 @@ class BackendDelivery(msgspec.Struct, frozen=True):
 
 
 class PageRun(msgspec.Struct, frozen=True):
-    """One run, with all that its own page shows.
+    """One run, with all data of its own page.
 
-    ``ended`` is as :meth:`~multitrack.reading.recorded_run.RecordedRun.ended` has it, ``last`` the time of its last
-    record;
-    ``context`` is a place in the page's table of contexts.
+    ``ended`` is the result of :meth:`~multitrack.reading.recorded_run.RecordedRun.ended`, ``last`` the time of the last
+    record, and ``context`` an index into the page's table of contexts.
     """
 
     id: str
@@ -98,7 +97,7 @@ class PageRun(msgspec.Struct, frozen=True):
 
 
 def points_of(statistics: Statistics, thinned: Thinned, started: int) -> Points:
-    """A series as the page has it."""
+    """Convert a series for the page."""
     curve, means = thinned.curve, thinned.means
     return Points(
         [None if value is None else number_to_json(value) for value in msgspec.structs.astuple(statistics)],
@@ -116,7 +115,7 @@ def _numbers(curve: Curve | Means) -> list[int | float | str]:
 
 
 def param_to_json(value: Any) -> Any:
-    """A param as the page has it."""
+    """Convert a param's value for the page."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return [_item(item) for item in value] if isinstance(value, (list, tuple)) else value
     plain = number_to_json(value)
@@ -129,7 +128,7 @@ def _item(value: Any) -> Any:
 
 
 def script_safe(document: bytes) -> bytes:
-    """The same JSON, with nothing in it that ends a ``<script>`` element or means anything but itself in one."""
+    """Escape JSON such that nothing in it ends a ``<script>`` element or has another meaning in one."""
     for text, escape in _ESCAPES:
         document = document.replace(text, escape)
     return document

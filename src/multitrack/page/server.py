@@ -1,7 +1,7 @@
-"""The page while training runs: served to this machine's own browser, and told what is new when it asks.
+"""Serve the page to a browser on this machine while training runs, with updates on request.
 
-Nothing is read while no page is open. The address holds a secret, because other users of the machine can connect to
-127.0.0.1 too, and the ``Host`` header is checked, because a foreign page can have its name resolve to 127.0.0.1.
+Nothing is read while no page is open. The URL contains a secret, because other users of the machine can connect to
+127.0.0.1, too. The ``Host`` header is checked, because a foreign page can make its name resolve to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEADERS = {
 
 
 class _Seen(msgspec.Struct):
-    """One run as the page last got it."""
+    """One run as it was last sent to the page."""
 
     collected: Collected
     encoded: bytes
@@ -42,12 +42,12 @@ class _Seen(msgspec.Struct):
 
 
 class Watched:
-    """The runs of a page that grows: read on when somebody asks, and not more often than every ``every`` seconds.
+    """The runs of a growing page, read on request, but not more often than every ``every`` seconds.
 
     Args:
-        source: Gives the runs, each time anew.
-        options: What goes into the page.
-        every: Seconds.
+        source: Returns the current runs at each call.
+        options: The options of the page.
+        every: Minimum interval between reads, in seconds.
     """
 
     def __init__(self, source: Callable[[], Iterable[RecordedRun]], options: Options, every: float = 2.0) -> None:
@@ -63,21 +63,21 @@ class Watched:
         self._lock = threading.Lock()
 
     def page(self) -> bytes:
-        """The whole page."""
+        """Return the whole page."""
         with self._lock:
             self._refresh()
             block = data_block(self._head(), [seen.encoded for seen in self._seen.values()])
         return render(script_safe(block), self._charts, served=True)
 
     def changes(self, since: int) -> bytes:
-        """The runs that changed after a version of the page, as JSON."""
+        """Return the runs that changed after a version of the page, as JSON."""
         with self._lock:
             self._refresh()
             new = [seen.encoded for seen in self._seen.values() if seen.version > since]
             return data_block(self._head() if new else {"version": self._version}, new)
 
     def policy(self) -> str:
-        """What the page may do, as an HTTP header."""
+        """Return the page's content security policy, as an HTTP header."""
         return policy_header(self._charts)
 
     def _head(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Watched:
         )  # fmt: skip
 
     def _chosen(self) -> Iterator[RecordedRun]:
-        """The runs; none where those that came since leave the filter nothing to compare its texts with."""
+        """Yield the runs; stop if the current runs make the filter invalid."""
         with contextlib.suppress(QueryError):
             yield from self._source()
 
@@ -119,8 +119,8 @@ class PageServer:
     """Serves a page at :attr:`url`, until it is closed.
 
     Args:
-        watched: The page.
-        port: 0: any that is free.
+        watched: The runs of the page.
+        port: The port; 0 for any free one.
     """
 
     def __init__(self, watched: Watched, port: int = 0) -> None:
@@ -134,7 +134,7 @@ class PageServer:
 
     @property
     def url(self) -> str:
-        """What to open."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/"
 
     def serve(self) -> None:
@@ -174,7 +174,7 @@ def _handler(watched: Watched, root: str) -> type[BaseHTTPRequestHandler]:
                 since = parse_qs(asked.query).get("since", ["0"])[0]
                 self._answer(200, "application/json", watched.changes(int(since) if since.isdecimal() else 0))
             else:
-                self._answer(404, "text/plain", b"not here: the address is the one that multitrack report printed\n")
+                self._answer(404, "text/plain", b"not found: open the address that multitrack report printed\n")
 
         @property
         def _port(self) -> int:
@@ -191,6 +191,6 @@ def _handler(watched: Watched, root: str) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-            """Nothing: requests hold the secret."""
+            """Log nothing, since requests contain the secret."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Pictures of runs for papers and CI: a series or list of many runs over each other, and parallel coordinates."""
+"""Pictures of runs for papers and CI: overlaid series or lists of many runs, and parallel coordinates."""
 
 from multitrack.plot.figures import save
 from multitrack.plot.overlays import overlay

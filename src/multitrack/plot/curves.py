@@ -1,4 +1,4 @@
-"""The curves that a picture is asked for, by the names that people give them."""
+"""Look up the curves of a picture by names or columns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CURVED: Final = ("metrics.", "lists.")
 
 
 class Picked:
-    """The series and lists of some runs that some names can mean: as they are called, or as columns are written.
+    """The series and lists of runs that match names, given as plain names or as columns.
 
     Args:
         runs: The runs.
-        names: ``loss``, ``metrics.loss``, ``lists.latency``, ``"a name: quoted"``.
+        names: Names or columns: ``loss``, ``metrics.loss``, ``lists.latency``, ``"a name: quoted"``.
     """
 
     def __init__(self, runs: Sequence[RecordedRun], names: Sequence[str]) -> None:
@@ -35,13 +35,13 @@ class Picked:
             self._held[run.directory] = {name: curve for name, curve in every.items() if name in wanted}
 
     def curves(self, name: str) -> dict[Path, Thinned]:
-        """The points to draw, by the run's directory: runs of two journals may have one id.
+        """Return the points to draw, by the run's directory, since runs of two journals may share an id.
 
         Raises:
-            QueryError: No run has any.
+            QueryError: No run has such a curve, or the column has a reduction.
         """
         if not self._runs:
-            raise QueryError(f"there is no run to draw {excerpt(name)!r} of")
+            raise QueryError(f"there are no runs to draw {excerpt(name)!r} of")
         meant = self.meant(name)
         found = {run: curves[meant] for run, curves in self._held.items() if meant in curves}
         if not found:
@@ -49,31 +49,31 @@ class Picked:
         column = _column(name)
         if meant != name and column is not None and column.reduction is not None:
             raise QueryError(
-                f"{excerpt(name)!r}: a curve has all its points, nothing is reduced; say {excerpt(meant)!r}"
+                f"{excerpt(name)!r}: a curve shows all its points and cannot be reduced; say {excerpt(meant)!r}"
             )
         return found
 
     def counted(self, name: str) -> Literal["step", "index"]:
-        """What the points of a curve are counted by: the numbers of a list have an index."""
+        """Return the x axis of a curve: ``index`` for a list, else ``step``."""
         meant = self.meant(name)
         holding = [run for run in self._runs if meant in self._held[run.directory]]
         return "index" if all(meant in run.summary().lists for run in holding) else "step"
 
     def meant(self, name: str) -> str:
-        """What is called just so, else what the column means."""
+        """Return the name itself if a curve has it, else the name in the column."""
         column = None if any(name in curves for curves in self._held.values()) else _column(name)
         return name if column is None else column.name
 
     def _why(self, name: str) -> str:
-        """Why there is no such curve."""
+        """Return the end of an error message: the reason why there is no such curve."""
         summaries = [run.summary() for run in self._runs]
         if any(name in summary.simple for summary in summaries):
-            return "; it is a simple metric, which has no curve: compare shows it, and --parallel"
+            return "; it is a simple metric, which has no curve; use compare or --parallel"
         return closest(name, list(dict.fromkeys(one for s in summaries for one in (*s.series, *s.lists))))
 
 
 def qualified(name: str) -> str:
-    """A metric's name as the column that it is."""
+    """Return a metric's name as a column."""
     return name if name.startswith(_CURVED) else f"metrics.{name}"
 
 

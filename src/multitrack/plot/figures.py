@@ -1,4 +1,4 @@
-"""Figures of matplotlib, without a display: made, checked, and written as files."""
+"""Create, check and save matplotlib figures without a display."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS: Final = (".png", ".svg", ".pdf")
-#: Inches of a side, and pixels, at most.
+#: Maximum length of a side in inches, and number of pixels.
 LARGEST, _PIXELS = 200, 200_000_000
-#: Characters of a metric's name.
+#: Maximum number of characters of a metric's name.
 METRIC: Final = 48
-#: How a note stands above a panel.
+#: Style of a note above a panel.
 NOTE: Final[dict[str, Any]] = {"loc": "right", "fontsize": "small", "color": "#57606a"}
 _GAPS: Final[dict[str, Any]] = {"fontsize": 7, "color": "#57606a", "annotation_clip": False}
-#: Points from one line of it to the next, and from the panel to the title above.
+#: Line spacing of a note, and space between panel and title, in points.
 _LEADING, _PAD = 8.5, 6.0
-#: Characters of a line at least, however narrow the panel.
+#: Minimum number of characters of a line, even above a narrow panel.
 _LINE: Final = 16
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
-    """Write a figure: PNG, SVG or PDF by the file's name, the same bytes each time.
+    """Write a figure as PNG, SVG or PDF, by the file's suffix. Equal figures give equal bytes.
 
     Raises:
-        ValueError: There is no such format, or the picture would be too large.
+        ValueError: The format is unknown, or the picture would be too large.
         OSError: The file cannot be written.
     """
     from matplotlib import rc_context  # noqa: PLC0415 - an extra
@@ -52,28 +52,28 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing of what matplotlib says of texts: it draws all the same."""
+    """Suppress matplotlib's warnings about texts that it draws anyway."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands there instead
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box instead
         warnings.filterwarnings("ignore", "constrained_layout not applied")  # it is too small for its texts
         yield
 
 
 def note_gaps(figure: Figure, notes: Mapping[Axes, str]) -> dict[Axes, float]:
-    """Write above panels what they do not show, as wide as each panel, so that it covers nothing.
+    """Write notes on missing values above the panels, wrapped to each panel's width.
 
     Args:
-        figure: What has all that stands beside the panels.
-        notes: A sentence a panel; empty: none.
+        figure: The figure, complete except for these notes and the title.
+        notes: The note of each panel; empty for none.
 
     Returns:
-        Points from each panel to a title above that.
+        The space between each panel and a title above its note, in points.
     """
     pads = dict.fromkeys(notes, _PAD)
     if not any(notes.values()):
         return pads
     with _quiet():
-        figure.draw_without_rendering()  # which finds how wide the panels are
+        figure.draw_without_rendering()  # determines the widths of the panels
         for panel, note in notes.items():
             if not note:
                 continue
@@ -87,22 +87,22 @@ def note_gaps(figure: Figure, notes: Mapping[Axes, str]) -> dict[Axes, float]:
 
 
 def check_format(path: str | Path) -> str:
-    """The end of a picture's name.
+    """Return the suffix of a picture's name.
 
     Raises:
-        ValueError: There is no such format.
+        ValueError: The format is unknown.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise ValueError(f"{str(path)!r}: pictures are {', '.join(FORMATS)}")
+        raise ValueError(f"{str(path)!r}: the format must be one of {', '.join(FORMATS)}")
     return suffix
 
 
 def check_pixels(figure: Figure, path: str | Path, dpi: int) -> None:
-    """Check that a picture does not become too large.
+    """Check that a picture would not be too large.
 
     Raises:
-        ValueError: It does.
+        ValueError: It would have too many pixels.
     """
     width, height = (int(side * dpi) for side in figure.get_size_inches())
     if Path(path).suffix.lower() == ".png" and width * height > _PIXELS:
@@ -110,17 +110,17 @@ def check_pixels(figure: Figure, path: str | Path, dpi: int) -> None:
 
 
 def check_size(size: tuple[float, float]) -> None:
-    """Check a picture's inches.
+    """Check a picture's size in inches.
 
     Raises:
-        ValueError: Nothing could be drawn of this size.
+        ValueError: A side is out of range.
     """
     if not all(1 <= side <= LARGEST for side in size):
-        raise ValueError(f"a picture is 1 to {LARGEST} inches wide and high, not {size[0]:g} and {size[1]:g}")
+        raise ValueError(f"a picture must be 1 to {LARGEST} inches wide and high, got {size[0]:g} and {size[1]:g}")
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
-    """An empty figure of so many inches.
+    """Create an empty figure, with its width and height in inches.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -133,6 +133,6 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 
 def plain_text(text: object) -> str:
-    """A text as matplotlib shows it: a dollar is no formula, and a leading underscore hides nothing."""
+    """Escape a text for matplotlib: a dollar sign starts no formula, and a leading underscore hides no label."""
     shown = safe(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown

@@ -1,4 +1,4 @@
-"""Curves of a picture: their points, where their lines end and begin anew, and what cannot be shown of them."""
+"""Draw the curves of a picture: their points, breaks and smoothing, and notes on values that cannot be shown."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from multitrack.summaries.downsample import Curve, Means, Thinned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: The horizontal axis of a curve: the steps, or seconds since the run's start.
+#: The x axis of a curve: the steps, or seconds since the run's start.
 X = Literal["step", "time"]
 
-#: Eight colours that the colour-blind tell apart; further runs have the same with other dashes. The page's, too.
+#: Eight colours that are safe for colour blindness; further runs reuse them with other dashes. The page has the same.
 COLOURS: Final = ("#0072b2", "#c75400", "#00805f", "#b8619a", "#b47f00", "#3a96cf", "#3f4650", "#7a3b96")
 _DASHES: Final = ("-", "--", ":", "-.")
-#: Points of a curve up to which each has a marker.
+#: Maximum number of points of a curve with markers.
 _FEW: Final = 24
-#: What numbers that are no finite doubles are.
+#: Descriptions of numbers that are not finite doubles.
 ODD, HUGE = "NaN or infinite", f"beyond {RANGE}"
-#: Runs that a sentence names, and the characters of a name.
+#: Maximum number of runs that a message names, and of characters of a name.
 _NAMED, NAME = 5, 28
 
 
 def look(place: int) -> dict[str, Any]:
-    """The look of the run at a place: a colour, and dashes that tell more runs than colours apart."""
+    """Return the line style of a run by its place: a colour, and dashes for more runs than colours."""
     return {
         "color": COLOURS[place % len(COLOURS)],
         "linestyle": _DASHES[place // len(COLOURS) % len(_DASHES)],
@@ -42,12 +42,12 @@ def look(place: int) -> dict[str, Any]:
 
 
 def drawable(thinned: Thinned, scale: Scale) -> bool:
-    """Whether anything of a curve can be shown."""
+    """Return True if any point of a curve can be shown."""
     return not all(math.isnan(place) for place in scale.places(thinned.curve.values))
 
 
 def draw(panel: Axes, thinned: Thinned, started: int, x: X, smooth: float, scale: Scale, look: dict[str, Any]) -> Any:
-    """Draw a curve; the line that stands for it in a legend."""
+    """Draw a curve, and return its line for the legend."""
 
     def line(curve: Curve | Means, values: Sequence[float], **more: Any) -> Any:
         return panel.plot(*broken(_xs(curve, started, x), scale.places(values)), **{**look, **more})[0]
@@ -66,7 +66,7 @@ def _xs(curve: Curve | Means, started: int, x: X) -> list[float]:
 
 
 def broken(xs: Sequence[float], ys: Sequence[float]) -> tuple[list[float], list[float]]:
-    """The same points, with a gap wherever x goes back: a run that was resumed at an earlier step begins anew there."""
+    """Return the points with a gap wherever x goes back, as in a run that was resumed at an earlier step."""
     broken_xs, broken_ys = list(xs[:1]), list(ys[:1])
     for before, x, y in zip(xs, xs[1:], ys[1:], strict=False):
         if x < before:
@@ -78,12 +78,12 @@ def broken(xs: Sequence[float], ys: Sequence[float]) -> tuple[list[float], list[
 
 
 def smoothed(values: Sequence[float], weight: float, counts: Sequence[int] | None = None) -> list[float]:
-    """An exponential mean that does not lean on where it starts; NaN stays a gap.
+    """Return the exponential moving average, corrected for the bias of its start; NaN stays a gap.
 
     Args:
-        values: Values, or means of several.
-        weight: Of what came before each point.
-        counts: Of how many points each value is the mean; default: one.
+        values: Values, or means of several points.
+        weight: Weight of the earlier points.
+        counts: Number of points in each mean; default: 1.
     """
     mean = total = 0.0
     found = []
@@ -97,13 +97,13 @@ def smoothed(values: Sequence[float], weight: float, counts: Sequence[int] | Non
 
 
 class Gaps(NamedTuple):
-    """How many values of a curve are not shown.
+    """Numbers of values of a curve that are not shown.
 
     Attributes:
-        odd: NaN or infinite.
-        huge: Integers beyond the doubles.
-        below: 0 and below, on a logarithmic axis.
-        beyond: So large that nothing else could be seen beside them; of a thinned curve, those among its points.
+        odd: Number of values that are NaN or infinite.
+        huge: Number of integers beyond the doubles.
+        below: Number of values of 0 and below, on a logarithmic axis.
+        beyond: Number of values so large that they would flatten other runs; in a thinned curve, among its points only.
     """
 
     odd: int
@@ -113,13 +113,13 @@ class Gaps(NamedTuple):
 
 
 def gaps_of(thinned: Thinned, scale: Scale) -> Gaps:
-    """What is not shown of a curve, counted over all its points."""
+    """Count the values of a curve that are not shown; all but ``beyond`` over all its points."""
     beyond = sum(scale.is_beyond(value) for value in thinned.curve.values)
     return Gaps(thinned.odd - thinned.huge, thinned.huge, thinned.below if scale.log else 0, beyond)
 
 
 def gaps_note(gaps: Mapping[Path, Gaps]) -> str:
-    """What a panel says of the gaps in it, by run; nothing where there is none."""
+    """Return a panel's note on its gaps, given by run; empty if there are none."""
     parts = []
     for what, counts in _by_kind(gaps).items():
         runs = f" in {len(counts)} runs" if len(counts) > 1 else ""
@@ -128,12 +128,12 @@ def gaps_note(gaps: Mapping[Path, Gaps]) -> str:
 
 
 def gaps_sentences(metric: str, gaps: Mapping[Path, Gaps], labels: Mapping[Path, str]) -> list[str]:
-    """The same in a sentence a kind, which names the runs.
+    """Return a message for each kind of gap, which names the runs.
 
     Args:
-        metric: The panel's.
-        gaps: What is not shown of each run, by its directory.
-        labels: What the runs are called.
+        metric: The panel's metric.
+        gaps: The gaps of each run, by its directory.
+        labels: The runs' labels, by directory.
     """
     sentences = []
     for what, counts in _by_kind(gaps).items():
@@ -145,7 +145,7 @@ def gaps_sentences(metric: str, gaps: Mapping[Path, Gaps], labels: Mapping[Path,
 
 
 def some(runs: Sequence[str]) -> str:
-    """The first runs, and how many more there are."""
+    """Join the first runs, and the number of further ones."""
     left = len(runs) - _NAMED
     more = [f"{left:,} more run{'s' if left > 1 else ''}"] if left > 0 else []
     return ", ".join([*runs[:_NAMED], *more])
@@ -158,13 +158,13 @@ def _by_kind(gaps: Mapping[Path, Gaps]) -> dict[str, dict[Path, int]]:
 
 
 def cut(text: str, most: int) -> str:
-    """Cut in the middle: what differs often does at the end."""
+    """Cut a text in the middle, since names often differ at the end."""
     end = most // 2
     return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
 
 
 def labels_of(runs: Sequence[RecordedRun], most: int) -> list[str]:
-    """The runs' names, cut; those that several have, with the end of the id."""
+    """Return the runs' names, cut; equal names get the end of the run id."""
     shown = [cut(run.facts.name, most) for run in runs]
     names = Counter(shown)
     return [f"{name} ({run.id[-6:]})" if names[name] > 1 else name for run, name in zip(runs, shown, strict=True)]

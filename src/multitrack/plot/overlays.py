@@ -1,6 +1,6 @@
-"""Pictures of runs for papers and CI: a series or list of many runs over each other, and parallel coordinates.
+"""Pictures of runs for papers and CI: overlaid series or lists of many runs, and parallel coordinates.
 
-Figures of matplotlib, drawn without a display. Long series are thinned to what can be seen, without losing extremes.
+The matplotlib figures need no display. Long series are thinned to the visible resolution, without losing extremes.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "X", "check_format", "check_pixels", "check_size", "overlay", "parallel", "save", "smoothed"]
 
-#: More runs than this have no legend: nobody could tell them apart by it.
+#: Maximum number of runs with a legend; more could not be told apart.
 _LEGEND: Final = 32
-#: Inches of one line of a legend, and of the space around it.
+#: Height of one line of a legend, and of the space around it, in inches.
 _LINE, _AROUND = 0.2, 0.25
-#: Characters of the name of a picture's only run.
+#: Maximum number of characters of the name of a picture's only run.
 _TITLE: Final = 60
 
 
@@ -66,24 +66,25 @@ def overlay(
     size: tuple[float, float] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Figure:
-    """Series or lists of several runs over each other, a panel a metric.
+    """Draw the series or lists of several runs over each other, in a panel per metric.
 
-    Where steps go back, as in a run that was resumed from a checkpoint, the line ends and begins anew. Values that are
-    not finite, and on a logarithmic axis those of 0 and below, are gaps; how many there are stands above the panel.
+    If steps go back, as in a run that was resumed from a checkpoint, the line is interrupted. Values that are not
+    finite, and on a logarithmic axis those of 0 and below, are gaps. Their number is shown above the panel.
 
     Args:
         runs: The runs, in the order of their colours; those without anything to draw are left out.
         metrics: Names of series or list metrics, or their columns (``metrics.loss``, ``"a name: quoted"``).
-        x: ``step``, or ``time``: seconds since each run's start.
-        log: A logarithmic axis of values.
-        smooth: 0 to below 1: the weight of what came before in an exponential mean; the points stand faintly behind.
-        size: Inches, width and height of the whole; default: as high as the panels and the legend need.
-        notice: Called with a sentence for each kind of value that is not shown, and in which runs.
+        x: ``step``, or ``time`` for seconds since each run's start.
+        log: True for a logarithmic y axis.
+        smooth: Weight of the earlier points in an exponential moving average, from 0 to below 1. The points are drawn
+            faintly behind it.
+        size: Width and height of the figure in inches; default: as high as the panels and the legend need.
+        notice: Called with a message for each kind of value that is not shown, which names the runs.
 
     Raises:
         ImportError: matplotlib is not installed.
-        QueryError: No run has a curve of one of the metrics, or none that could be drawn; or there are too many panels.
-        ValueError: ``smooth`` or ``size`` is not in its range.
+        QueryError: No run has a drawable curve of one of the metrics, or there are too many panels.
+        ValueError: ``smooth`` or ``size`` is out of range.
     """
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth must be 0 or more and below 1, got {smooth}")
@@ -98,7 +99,7 @@ def overlay(
     panels = figure.subplots(len(names), squeeze=False)[:, 0]
     known = list(runs)
     picked = Picked(known, names)
-    looks: dict[Path, dict[str, Any]] = {}  # of the runs that are drawn
+    looks: dict[Path, dict[str, Any]] = {}  # by the directories of the drawn runs
     lines: dict[Path, Any] = {}
     notes: dict[Any, str] = {}
     for name, panel in zip(names, panels, strict=True):
@@ -144,7 +145,7 @@ def overlay(
         title = f"{len(drawn)} runs, too many for a legend", NOTE
     pad = note_gaps(figure, notes)[panels[0]]
     panels[0].set_title(title[0], pad=pad, **title[1])
-    if len(drawn) > _LEGEND:  # fainter: where they crowd, it is darker
+    if len(drawn) > _LEGEND:  # fainter, so that crowded regions appear darker
         for line in (line for panel in panels for line in panel.lines):
             line.set_alpha((line.get_alpha() or 1.0) * max(0.15, _LEGEND / len(drawn)))
     return figure

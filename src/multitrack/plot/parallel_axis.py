@@ -1,4 +1,4 @@
-"""Axes of parallel coordinates: where each run stands on one, and what is written beside it."""
+"""Axes of parallel coordinates: the place of each run, and the ticks."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any, Final
 from multitrack.query.literals import number_of
 from multitrack.summaries.doubles import as_double, is_beyond, is_finite
 
-#: Where a param's values span this factor, its axis is logarithmic. The page's, too.
+#: Ratio of largest to smallest value from which a param's axis is logarithmic. The page has the same.
 _WIDE: Final = 50.0
-#: How far below the rest of a logarithmic axis a 0 stands, as a part of it.
+#: Distance of a 0 below the rest of a logarithmic axis, as a fraction of the axis.
 _BELOW: Final = 0.15
-#: More values than this are not written one by one.
+#: Maximum number of values that all get a tick.
 _MOST: Final = 6
 
-#: Where a run without the param stands, and what is written there; and of one whose number is no finite double.
+#: Place of a run without the param or with a number that is not a finite double, and the tick texts of both.
 _BENEATH, _MISSING, _ODD = -0.12, "none", "not finite"
-#: Ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004.
+#: Distance, as a fraction of the axis, up to which ticks are merged: 0.3 and 0.30000000000000004.
 _NEAR: Final = 1e-6
 
 Scale = Callable[[Any], float]
 
 
 class Axis:
-    """One param.
+    """The axis of one param.
 
     Attributes:
-        name: The param.
-        places: Where each run stands, from 0 to 1; below that one without the param, or where it is ``None``, or among
-            finite numbers NaN, infinite or beyond the doubles.
-        ticks: What is written beside it, and where.
-        odd: The places in ``values`` of those that are below as they are NaN or infinite.
-        huge: The same of integers beyond the doubles.
+        name: The param's name.
+        places: The place of each run, from 0 to 1. Below 0 for a run without the param or with ``None``, and, if other
+            runs have finite numbers, with NaN, an infinity or an integer beyond the doubles.
+        ticks: Place and text of each tick.
+        odd: Indexes in ``values`` of those below the axis because they are NaN or infinite.
+        huge: Indexes in ``values`` of those below the axis because they are integers beyond the doubles.
     """
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
@@ -73,7 +73,7 @@ class Axis:
 
 
 def _order(text: str) -> tuple[int, float, str]:
-    """What an axis of texts is sorted by: those that read as numbers, rising, NaN, then the others."""
+    """Return the sort key of a text on an axis: numbers in ascending order, then NaN, then other texts."""
     number = number_of(text)
     if number is None:
         return 2, 0, text
@@ -81,16 +81,16 @@ def _order(text: str) -> tuple[int, float, str]:
 
 
 def _scale(distinct: list[float]) -> tuple[Scale, list[float]]:
-    """How values are placed, and those that are written: logarithmic where they span much, a 0 among them or not."""
+    """Return the scale and the ticks of numbers; logarithmic if they span a wide range, also with a 0 among them."""
     low, high = distinct[0], distinct[-1]
     least = distinct[1] if low == 0 and len(distinct) > 2 else low  # the lowest above 0
     bottom, top = (math.log10(least), math.log10(high)) if least > 0 else (0.0, 0.0)
     if top - bottom < math.log10(_WIDE):
-        if not is_finite(as_double(high) - as_double(low)):  # the doubles have no room for how far they are apart
+        if not is_finite(as_double(high) - as_double(low)):  # their difference exceeds the doubles
             scale: Scale = lambda value: as_double(value) / 2  # noqa: E731
             marks = [as_double(low) / 4 * (4 - i) + as_double(high) / 4 * i for i in range(5)]
             return scale, distinct if len(distinct) <= _MOST else marks
-        # How far from the lowest: exact, too, for integers that doubles would round.
+        # The distance from the lowest, which is exact even for integers that doubles would round.
         marks = distinct if len(distinct) <= _MOST else [low + float(high - low) / 4 * i for i in range(5)]
         return lambda value: float(value - low), marks
     zero = bottom - _BELOW * (top - bottom)
@@ -105,7 +105,7 @@ def _scale(distinct: list[float]) -> tuple[Scale, list[float]]:
 
 
 def _apart(marks: list[float], place: Callable[[float], float]) -> list[float]:
-    """The marks, rising, without those that stand where another one does."""
+    """Return ascending marks without those at the same place as the one before."""
     kept = marks[:1]
     for mark in marks[1:]:
         if place(mark) - place(kept[-1]) > _NEAR:
@@ -114,7 +114,7 @@ def _apart(marks: list[float], place: Callable[[float], float]) -> list[float]:
 
 
 def _texts(values: Sequence[Any]) -> list[str | None]:
-    """Values that are not all numbers, as texts; floats with as many digits as tell them apart."""
+    """Return values that are not all numbers as texts; floats with as many digits as needed to differ."""
     floats = {value: float(f"{value:.12g}") for value in values if type(value) is float and math.isfinite(value)}
     distinct = sorted(set(floats.values()))
     told = dict(zip(distinct, _told(distinct, 6), strict=True))
@@ -125,7 +125,7 @@ def _texts(values: Sequence[Any]) -> list[str | None]:
 
 
 def _told(values: Sequence[float], fewest: int) -> list[str]:
-    """Numbers with as many digits as tell them apart."""
+    """Return numbers as texts with as many digits as needed to differ, and at least ``fewest``."""
     for digits in range(fewest, 17):
         texts = [repr(value) if type(value) is int else f"{value:.{digits}g}" for value in values]
         if len(set(texts)) == len(texts):
@@ -134,16 +134,16 @@ def _told(values: Sequence[float], fewest: int) -> list[str]:
 
 
 def finite(value: float | None) -> float:
-    """The value as a double; NaN where there is none or it is infinite."""
+    """Return the value as a double; NaN if it is None or not a finite double."""
     return as_double(value) if value is not None and is_finite(value) else math.nan
 
 
 def differing(params: Sequence[dict[str, Any]], parents: Sequence[str | None]) -> list[str]:
-    """The params in which runs differ, or that some runs of one parent have and others not; of equal ones, the first.
+    """Return the params in which runs differ, or that only some siblings have; of always equal params only the first.
 
     Args:
-        params: Those of each run.
-        parents: The parent of each.
+        params: The params of each run.
+        parents: The parent of each run.
     """
     names = dict.fromkeys(name for values in params for name in values)
     columns: dict[str, tuple[str, ...]] = {}
@@ -160,5 +160,5 @@ def differing(params: Sequence[dict[str, Any]], parents: Sequence[str | None]) -
 
 
 def _short(value: Any) -> str:
-    """A value of which 0.001 and its nearest single are the same."""
+    """Return a text that is the same for 0.001 and its nearest 32-bit float."""
     return f"{value:.6g}" if type(value) is float else repr(value)

@@ -1,4 +1,4 @@
-"""Parallel coordinates as a picture: the params of runs, and the metric that colours them."""
+"""Draw parallel coordinates: the params of runs, coloured by a metric."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from multitrack.summaries.doubles import RANGE, is_beyond
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Characters of a param below its axis, and of a value beside it.
+#: Maximum number of characters of a param below its axis, and of a value beside it.
 _LABEL: Final = 16
-#: Axes at most: nobody reads more.
+#: Maximum number of axes; more would be illegible.
 _AXES: Final = 100
 
 
@@ -37,32 +37,30 @@ def parallel(
     size: tuple[float, float] | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> Figure:
-    """Parallel coordinates: a line a run through its params to a metric, which colours it.
+    """Draw parallel coordinates: a line per run through its params to a metric, which colours it.
 
-    Where a run has no such param, or among finite numbers one that is none, its line passes below the axis.
+    If a run lacks a param, or has a non-finite number among finite ones, its line passes below the axis.
 
     Args:
         runs: The runs; those without a finite objective are left out, and counted in the picture.
         objective: A column as in filters: ``metrics.score``, ``metrics.loss:min``, or a metric's name alone.
         params: The axes, by name or pattern (``model/*``); default: all params in which the runs differ, or that only
-            some runs of one parent have; what Keras said of a fit follows from the rest, and has axes only where there
-            is nothing else.
-        size: Inches.
-        notice: Called with a sentence for what is left out or passes below an axis as it is not finite, and which runs
-            that is.
+            some runs of one parent have. Params recorded by Keras follow from the others, and get axes only if there
+            are no others.
+        size: Width and height in inches.
+        notice: Called with a message about runs that are left out, and values that are below an axis because they are
+            not finite, which names the runs.
 
     Raises:
         ImportError: matplotlib is not installed.
-        QueryError: The column says nothing, fewer than two runs have the objective, no run has one of the params, there
+        QueryError: The column is invalid, fewer than two runs have the objective, no run has one of the params, there
             are too many, or ``params`` is empty.
-        ValueError: ``size`` is not in its range.
+        ValueError: ``size`` is out of range.
     """
     if size is not None:
         check_size(size)
     if params is not None and not params:
-        raise QueryError(
-            "no params are named, and parallel coordinates have an axis for each: name some, or leave it out"
-        )
+        raise QueryError("params is empty, and parallel coordinates have an axis for each: name some, or leave it out")
     column = parse_column(qualified(objective))
     known = list(runs)
     values = [run.get(column) for run in known]
@@ -73,7 +71,7 @@ def parallel(
         there = {name: None for run in known for name in names_of(column.group, run.summary())}
         why = "" if column.name in there else closest(column.name, list(there))
         raise QueryError(
-            f"parallel coordinates need two runs with {excerpt(objective)!r} or more, there are {len(scored)}{why}"
+            f"parallel coordinates need at least two runs with {excerpt(objective)!r}, there are {len(scored)}{why}"
         )
     names = (
         _differing([run for run, _ in drawn]) if params is None else _chosen(params, [values for values, _ in scored])
@@ -125,7 +123,7 @@ def parallel(
 def _sentences(
     runs: Sequence[RecordedRun], drawn: Sequence[RecordedRun], objective: str, within: str, axes: Sequence[Axis]
 ) -> Iterator[str]:
-    """What is not shown, and which runs that is; the values of ``axes`` are those of the runs that are drawn."""
+    """Yield messages about values that are not shown, with their runs; ``axes`` hold the values of the drawn runs."""
     labels = {run.directory: safe(label) for run, label in zip(runs, labels_of(runs, NAME), strict=True)}
     there = {run.directory for run in drawn}
     left_out = [label for run, label in labels.items() if run not in there]
@@ -150,7 +148,7 @@ def _differing(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def _chosen(wanted: Sequence[str], params: Sequence[dict[str, Any]]) -> list[str]:
-    """The params of names and patterns, each once, in their order."""
+    """Return the params that match names and patterns, each once, in order."""
     there = dict.fromkeys(name for values in params for name in values)
     found: dict[str, None] = {}
     for text in wanted:

@@ -1,4 +1,4 @@
-"""What a run has in a column: the one place where names become values."""
+"""Look up a run's value in a column."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from multitrack.security.terminal import excerpt
 from multitrack.summaries.statistics import Statistics
 from multitrack.summaries.summary import Summary
 
-#: What stands for nothing: ``None`` is a value, which a param may have.
+#: Marks a missing value; ``None`` is a value that a param may have.
 ABSENT: Final = msgspec.UNSET
 _OF_CONTEXT: Final = frozenset({"user", "host", "program", "command", "python"})
 
 
 class RunFacts(Protocol):
-    """A run as far as metadata goes: :class:`~multitrack.reading.recorded_run.RecordedRun`."""
+    """The metadata of a run; implemented by :class:`~multitrack.reading.recorded_run.RecordedRun`."""
 
     @property
     def facts(self) -> Manifest:
-        """What it is."""
+        """The run's manifest."""
 
     @property
     def origin(self) -> Context | None:
-        """Where it came from."""
+        """The run's context, or None."""
 
     def ended(self, summary: Summary) -> int | None:
-        """When it ended, if it has."""
+        """Return the end time in milliseconds, or None if the run has not ended."""
 
     def took(self, summary: Summary) -> int:
-        """Milliseconds until then, or until now."""
+        """Return the duration in milliseconds until the end, or until now."""
 
 
 class Value(msgspec.Struct, frozen=True):
-    """An input or output: what it is and where it came from.
+    """An input or output: its type, value and source.
 
     Attributes:
-        type: A Python type's name, with its module where the param was an object; or the kind of a reference
+        type: The name of a Python type, with its module if the param was an object; or the kind of a reference
             (``model``, ``dataset``).
         value: The number or text, or a reference's URI.
-        source: Of a param: ``code``, ``command line``, ``keras``, ``keras tuner``, or ``file:key``. Of a metric:
-            what it is the last of. Of a reference: its digest.
+        source: For a param: ``code``, ``command line``, ``keras``, ``keras tuner``, or ``file:key``. For a metric: its
+            kind, such as ``series of 30, the last``. For a reference: its digest.
     """
 
     type: str
@@ -54,17 +54,17 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def cell(column: Column, run: RunFacts, summary: Summary, reduction: str = "last", best: str | None = None) -> Any:
-    """What a run has in a column, :data:`ABSENT` where it has nothing.
+    """Return a run's value in a column, or :data:`ABSENT` if it has none.
 
     Args:
         column: The column.
         run: The run.
         summary: Its summary.
-        reduction: What series and lists are reduced to where the column does not say.
-        best: ``min`` or ``max``: which is the best; default: as :func:`better` has it.
+        reduction: The reduction of series and lists if the column has none.
+        best: ``min`` or ``max``, the end that is best; default: the result of :func:`better`.
 
     Raises:
-        QueryError: The column asks for the best, and nobody knows which that is.
+        QueryError: The reduction is ``best``, and it is unknown which end is best.
     """
     name = column.name
     match column.group:
@@ -99,7 +99,7 @@ def _reduce(column: Column, found: Statistics, reduction: str, best: str | None)
         wanted = best or better(column.name) or ""
         if not wanted:
             name = excerpt(str(Column(column.group, column.name)))
-            raise QueryError(f"is the least or the most of {name} the best? say {name}:min or :max")
+            raise QueryError(f"is a low or a high {name} better? say {name}:min or :max")
     return found.reduce(wanted)
 
 
@@ -131,7 +131,7 @@ def _of_git(name: str, context: Context) -> Any:
 
 
 def names_of(group: str, summary: Summary) -> list[str]:
-    """The columns that a run has in a group."""
+    """Return the names of a run's columns in a group."""
     match group:
         case "metadata":
             return list(METADATA)
@@ -150,7 +150,7 @@ def names_of(group: str, summary: Summary) -> list[str]:
 
 
 def inputs_of(summary: Summary) -> dict[str, Value]:
-    """What went in: params, and the references that the run read; ``data (reference)`` beside a param ``data``."""
+    """Return the inputs: params, and references that the run read, as ``data (reference)`` beside a param ``data``."""
     inputs = {
         name: Value(
             summary.objects.get(name) or _type(value), value, source_of(summary.sources.get(name, "code"), name)
@@ -162,9 +162,9 @@ def inputs_of(summary: Summary) -> dict[str, Value]:
 
 
 def outputs_of(summary: Summary) -> dict[str, Value]:
-    """What came out: the last value of each metric and list, and the references that the run wrote.
+    """Return the outputs: the last value of each metric and list, and the references that the run wrote.
 
-    Of several under one name a simple metric has it alone, as in ``metrics``; the others say what they are.
+    If several share a name, a simple metric keeps it, as in ``metrics``; the others get their kind as a suffix.
     """
     outputs: dict[str, Value] = {}
     for kind, found in (("series", summary.series), ("list", summary.lists)):
@@ -184,20 +184,20 @@ def _put_references(values: dict[str, Value], summary: Summary, role: str) -> No
 
 
 def _free(name: str, kind: str, taken: Container[str]) -> str:
-    """The name, with what it is of where something else has it."""
+    """Return the name, with its kind as a suffix if it is taken."""
     while name in taken:
         name = f"{name} ({kind})"
     return name
 
 
 def origin_of(summary: Summary, param: str) -> str:
-    """Where a param came from, and its type where it was an object."""
+    """Return the source of a param, and its type if it was an object."""
     source, kind = source_of(summary.sources.get(param, "code"), param), summary.objects.get(param)
     return source if kind is None else f"{source}, {kind}"
 
 
 def source_of(source: str, param: str) -> str:
-    """Where a param came from; of a file, with the key in it."""
+    """Return the source of a param; for a file, with the key in it."""
     return f"{source}:{param.replace('/', '.')}" if source.endswith((".yaml", ".yml", ".toml", ".json")) else source
 
 

@@ -1,14 +1,14 @@
-"""Columns of a comparison by name, in one syntax everywhere: options, ``sort``, ``where`` and code.
+"""Columns of a comparison by name, with one syntax for options, ``sort``, ``where`` and code.
 
 ::
 
     name, status, started            metadata
     tags.stage  params.lr            a tag, a param
-    metrics.accuracy                 a simple metric; of a series, its last point
+    metrics.accuracy                 a simple metric, or the last point of a series
     metrics.loss:min                 another reduction of the series
-    lists.epoch_loss:median          a list metric's
+    lists.epoch_loss:median          a reduction of a list metric
     inputs.lr  outputs.weights       a param, metric or reference with its type, value and source
-    params."a name: with anything"   quoted where it holds spaces, commas, colons, quotes, brackets or =, !, <, >, ~
+    params."a name: with anything"   quoted if it contains spaces, commas, colons, quotes, brackets or =, !, <, >, ~
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from multitrack.summaries.statistics import REDUCTIONS
 
 Kind = Literal["text", "number", "time", "seconds", "value"]
 
-#: The groups of columns, in the order that tables show them.
+#: The groups of columns, in the order of tables.
 GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs")
-#: Those that a reduction may follow.
+#: The groups whose columns may have a reduction.
 REDUCED: Final = ("metrics", "lists")
-#: What metadata there is.
+#: The metadata columns.
 METADATA: Final = (
     "run", "name", "project", "status", "started", "ended", "took", "parent", "group", "notes", "user", "host",
     "program", "command", "python", "commit", "branch", "dirty", "records", "lines",
@@ -39,7 +39,7 @@ METADATA: Final = (
 _KINDS: Final[dict[str, Kind]] = {
     "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
 }  # fmt: skip
-#: Characters that text programs and phones put in place of those of the language, and the ones that are meant.
+#: Characters that word processors and phones insert instead of those of the language, and the intended ones.
 _DASHES: Final = "−–—‐‑﹣－"
 _LOOK_ALIKES: Final = {
     **dict.fromkeys("“”„‟″«»＂", '"'), **dict.fromkeys("‘’‚‛′‹›＇`´", "'"), **dict.fromkeys("≤⩽≦", "<="),
@@ -48,8 +48,7 @@ _LOOK_ALIKES: Final = {
 _AS_MINUS: Final = str.maketrans(dict.fromkeys(_DASHES, "-"))
 _NUMBER: Final = re.compile(r"-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*", re.IGNORECASE)
 _INVISIBLE: Final = "\u00ad\u200b\u2060\ufeff"
-_QUOTE: Final = '" and "'
-#: What need not be quoted.
+#: A name that need not be quoted.
 _PLAIN: Final = re.compile(r"[^\s\"'(),:=!<>~*?\[\]]+")
 _COLUMN: Final = re.compile(
     r"(?:(?P<group>[a-z]+)\.)?(?:(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<plain>[^\s\"':]+))(?::(?P<reduction>\w*))?"
@@ -61,7 +60,7 @@ _FALLING: Final = re.compile(
     r"(?:^|[_/.\- ])(?:\w*loss|\w*error|mse|mae|rmse|mape|perplexity|wer|cer|\w*brier(?:_score)?)$"
 )
 _NEGATED: Final = re.compile(r"(?:^|[_/.\- ])neg(?:ative)?[_\- ]")
-#: Scores of what is looked for, not of how well.
+#: Scores that say how likely something is, not how good.
 _UNDECIDED: Final = re.compile(r"(?:^|[_/.\- ])(?:anomaly|outlier|novelty|risk)_score$")
 
 
@@ -70,9 +69,9 @@ class Column(msgspec.Struct, frozen=True):
 
     Attributes:
         group: One of :data:`GROUPS`.
-        name: The field, param, metric, list, tag or reference.
-        reduction: What a series or list is reduced to; ``None``: the comparison's own choice.
-        kind: What its cells are: ``text``, ``number``, ``time`` (ms since the epoch), ``seconds``, or ``value``.
+        name: The name of the field, param, metric, list, tag or reference.
+        reduction: The reduction of a series or list; ``None`` for the comparison's default.
+        kind: The kind of its cells: ``text``, ``number``, ``time`` (ms since the epoch), ``seconds``, or ``value``.
     """
 
     group: str
@@ -82,7 +81,7 @@ class Column(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, group: str, name: str, reduction: str | None = None) -> Column:
-        """A column of the kind that its group has, as far as that is known without looking at runs."""
+        """Return a column with its group's kind, as far as known without looking at runs."""
         kinds: dict[str, Kind] = {"metrics": "number", "lists": "number", "inputs": "value", "outputs": "value"}
         return cls(
             group, name, reduction, _KINDS.get(name, "text") if group == "metadata" else kinds.get(group, "text")
@@ -96,17 +95,17 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def parse_column(text: str) -> Column:
-    """A column from its name.
+    """Parse a column.
 
     Raises:
-        QueryError: It is none.
+        QueryError: The text is not a valid column.
     """
     shown = repr(excerpt(text))
     match = _COLUMN.fullmatch(text)
     if match is None:
         wrong = misread(text)
         why = wrong[1] if wrong else 'quote odd names: params."a b"'
-        raise QueryError(f"{shown} is no column, such as params.lr or metrics.loss:min; {why}")
+        raise QueryError(f"{shown} is not a column, such as params.lr or metrics.loss:min; {why}")
     group, reduction = match["group"] or "metadata", match["reduction"]
     name = unquoted(match["quoted"]) if match["quoted"] else match["plain"]
     if group not in GROUPS:
@@ -120,7 +119,7 @@ def parse_column(text: str) -> Column:
         )
     if reduction is not None:
         if group not in REDUCED:
-            raise QueryError(f"{shown}: only metrics and lists are reduced")
+            raise QueryError(f"{shown}: only metrics and lists can be reduced")
         if reduction not in REDUCTIONS:
             raise QueryError(
                 f"{shown}: no reduction {excerpt(reduction)!r}{did_you_mean(reduction, REDUCTIONS)}; there are "
@@ -130,31 +129,31 @@ def parse_column(text: str) -> Column:
 
 
 def unquoted(text: str) -> str:
-    """What stands between quotes; between double ones, escapes are as in JSON."""
+    """Remove the quotes of a text; double quotes may contain JSON escapes."""
     if text[0] == '"':
         try:
             return str(json.loads(text, strict=False))
         except ValueError:
-            pass  # a backslash that JSON does not know stands for itself
+            pass  # an invalid JSON escape is kept as it is
     return text[1:-1]
 
 
 def misread(word: str) -> tuple[int, str] | None:
-    """Where a word outside quotes has a character that looks like one of the language, and what to do about it."""
+    """Return the place of a look-alike or invisible character in an unquoted word, and an error message, or None."""
     if word.isascii() and "`" not in word:
         return None
     for place, character in enumerate(word):
         if (meant := _LOOK_ALIKES.get(character)) is not None:
             if character in _DASHES and not _NUMBER.fullmatch(word.translate(_AS_MINUS)):
                 continue  # a dash in a name
-            return place, f"{character} is not {meant}: write {meant}, or the whole text between {_QUOTE}"
+            return place, f"{character} is not {meant}: write {meant}, or put the text in double quotes"
         if character in _INVISIBLE:
-            return place, f"an invisible character, U+{ord(character):04X}: take it out, or write all between {_QUOTE}"
+            return place, f"an invisible character, U+{ord(character):04X}: remove it, or put the text in double quotes"
     return None
 
 
 def listed(columns: str | Iterable[str]) -> list[str]:
-    """Columns or patterns; of a text, what stands between commas, but those in quotes."""
+    """Return columns or patterns as a list; a text is split at commas outside quotes."""
     if not isinstance(columns, str):
         return list(columns)
     parts, begin, quoted = [], 0, False
@@ -170,9 +169,9 @@ def listed(columns: str | Iterable[str]) -> list[str]:
 
 
 def better(name: str) -> Literal["min", "max"] | None:
-    """Whether the least or the most of a metric is the best, by the habits of naming; ``None``: who knows.
+    """Return which end of a metric is best, ``min`` or ``max``, by common names; ``None`` if unknown.
 
-    The most of scikit-learn's ``neg_mean_squared_error`` and the like, which are errors times -1.
+    For scikit-learn's ``neg_mean_squared_error`` and so on it is ``max``, since they are errors times -1.
     """
     name = name.lower()
     if _UNDECIDED.search(name):

@@ -1,4 +1,4 @@
-"""Comparisons of a filter with texts that nothing can meet, as all runs have numbers there, or lists without order."""
+"""Find comparisons with a text that no run can satisfy: all runs have numbers there, or lists, which have no order."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from multitrack.security.terminal import excerpt
 
 
 class Doubt(NamedTuple):
-    """A column that is compared with a text: an error where no run has one there, which only the runs tell.
+    """A comparison of a column with a text, which is an error if no run has a comparable value.
 
     Attributes:
         column: The column.
-        text: What it is compared with.
-        ordered: Whether by ``<``, ``<=``, ``>`` or ``>=``.
-        error: Makes an error of a reason, which shows the place in the filter.
+        text: The text.
+        ordered: True for ``<``, ``<=``, ``>`` and ``>=``.
+        error: Makes an error from a reason; its message shows the place in the filter.
     """
 
     column: Column
@@ -28,7 +28,7 @@ class Doubt(NamedTuple):
     error: Callable[[str], QueryError]
 
     def is_settled(self, kind: str) -> bool:
-        """Whether it is none, as a run has a value of this kind."""
+        """Return True if a value of this kind can be compared with the text."""
         return (
             kind == "text"
             or (kind == "list" and not self.ordered)
@@ -36,22 +36,22 @@ class Doubt(NamedTuple):
         )
 
     def reason(self, kinds: set[str]) -> str:
-        """What is wrong where the runs have values of these kinds alone; empty: nothing."""
+        """Return the error if the runs have only values of these kinds; empty if there is none."""
         if "list" in kinds:
-            return "lists have no order; = and != compare them"
-        what = "no number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
+            return "lists have no order; use = or !="
+        what = "not a number" if "number" in kinds else "neither true nor false" if "bool" in kinds else ""
         return what and f"{excerpt(self.text)!r} is {what}"
 
 
 def check(doubts: Sequence[Doubt], runs: Iterable[Callable[[Column], Any]]) -> None:
-    """Check that some run has what a text can be compared with; looks at no more runs than that takes.
+    """Check that some run has a value that can be compared with each text. Reads no more runs than needed.
 
     Args:
         doubts: The comparisons.
-        runs: What each run has in a column.
+        runs: Functions that return each run's value in a column.
 
     Raises:
-        QueryError: All runs that have the column have a number there, say; the message shows the place.
+        QueryError: All runs with the column have, for example, a number there; the message shows the place.
     """
     left: dict[Doubt, set[str]] = {doubt: set() for doubt in doubts}
     if not left:
@@ -69,7 +69,7 @@ def check(doubts: Sequence[Doubt], runs: Iterable[Callable[[Column], Any]]) -> N
 
 
 def found_in(column: Column, lookup: Callable[[Column], Any]) -> Any:
-    """A run's value; every run has all metadata, be it ``None``."""
+    """Return a run's value; missing metadata is ``None``."""
     found = lookup(column)
     if isinstance(found, Value):
         return found.value
@@ -77,7 +77,7 @@ def found_in(column: Column, lookup: Callable[[Column], Any]) -> Any:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, as far as a text is compared with it."""
+    """Return the kind of a value for the comparison with a text."""
     if is_number(value):
         return "number"
     kinds = {bool: "bool", str: "text", list: "list", dict: "list"}

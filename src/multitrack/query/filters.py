@@ -1,24 +1,24 @@
-"""Filters of runs: a small language, parsed into a predicate.
+"""Parse filters of runs, a small language, into predicates.
 
 ::
 
     filter = and {"or" and}
     and    = not {"and" not}
     not    = "not" not | "(" filter ")" | test
-    test   = column                              the run has it
+    test   = column                              the run has a value
            | column ("=" | "!=" | "<" | "<=" | ">" | ">=") value
-           | column "~" value                    the text holds it, in any case
+           | column "~" value                    the value contains the text, case-insensitive
            | column "in" "(" value {"," value} ")"
     column = name ["." name] [":" reduction]     params.lr, tags."my stage", metrics.loss:min, status
-    value  = number | true | false | none | text, "quoted" where it is not a plain word
+    value  = number | true | false | none | text, "quoted" unless it is a plain word
 
-An unquoted word that is a column cannot be compared with one: it is an error, as is a character that only looks like
-one of the language. A list is compared with the text that tables show it as; lists have no order.
+A column cannot be compared with another: an unquoted word that is a column is an error. So is a character that only
+looks like one of the language. A list equals a text with the same JSON; lists have no order.
 
-A comparison with what a run does not have is false, ``!=`` as well; so is one of a text with a number, unless the text
-reads as one, quoted or not. ``none`` is a value: a param's, or a run's parent where it has none. NaN equals ``nan`` and
-nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago; durations seconds, or
-``90s``, ``15min``, ``2h``. Where a column is a number in all runs that have it, a text that reads as none is an error.
+A comparison with a missing value is false, even ``!=``. So is one of a text with a number, unless the text reads as a
+number, quoted or not. ``none`` is a value: of a param, or of the parent of a run without one. NaN equals ``nan`` and
+nothing else. Times are ISO 8601, local without an offset, or ``7d``, ``12h``, ``30min`` ago. Durations are seconds, or
+``90s``, ``15min``, ``2h``. If a column is a number in all runs that have it, a text that is not a number is an error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from multitrack.query.times import parse_duration, parse_time
 from multitrack.records import STATUSES
 from multitrack.security.terminal import excerpt, safe
 
-#: What a run has in a column; a tuple: what has several names. :data:`~multitrack.query.cells.ABSENT`: nothing.
+#: Returns a run's value in a column: a tuple for a value with several names, :data:`~multitrack.query.cells.ABSENT` if
+#: missing.
 Lookup = Callable[[Column], Any]
 Predicate = Callable[[Lookup], bool]
 
@@ -47,12 +48,12 @@ _TOKEN: Final = re.compile(
 )
 _SPACE: Final = re.compile(r"\s")
 _CONSTANTS: Final = {"true": True, "false": False, "none": None}
-#: Characters of a filter that an error shows around the place.
+#: Number of characters of a filter that an error shows around the place.
 _SHOWN: Final = 120
-#: Brackets and nots within each other; Python's own stack ends at some hundreds.
+#: Maximum nesting of brackets and nots; Python's own stack ends at some hundreds.
 _DEPTH: Final = 50
 _GROUPED: Final = tuple(f"{group}." for group in GROUPS)
-#: Groups whose columns are of whatever type the runs have there.
+#: Groups whose columns may have any type.
 _OF_ANY_TYPE: Final = ("params", "inputs", "outputs")
 
 
@@ -63,10 +64,10 @@ class _Token(NamedTuple):
 
 
 def columns_in(text: str) -> list[Column]:
-    """The columns that a filter asks for.
+    """Return the columns that a filter uses.
 
     Raises:
-        QueryError: It is no filter.
+        QueryError: The filter is invalid.
     """
     parser = _Parser(text)
     parser.parse()
@@ -74,11 +75,11 @@ def columns_in(text: str) -> list[Column]:
 
 
 class Filter:
-    """A filter that could be read: whether it takes a run.
+    """A parsed filter.
 
     Args:
-        takes: Says so, of what the run has.
-        doubts: Comparisons with texts that are errors where all runs have numbers there.
+        takes: Returns True if a run matches, given a lookup of its values.
+        doubts: Comparisons with texts, which are errors if all runs have numbers there.
     """
 
     def __init__(self, takes: Predicate, doubts: Sequence[Doubt]) -> None:
@@ -86,24 +87,24 @@ class Filter:
         self._doubts = doubts
 
     def __call__(self, lookup: Lookup) -> bool:
-        """Whether it takes a run."""
+        """Return True if a run matches."""
         return self._takes(lookup)
 
     def check(self, runs: Iterable[Lookup]) -> None:
-        """Check that what is compared with a text is one in some run; looks at no more runs than that takes.
+        """Check that each value compared with a text is comparable in some run. Reads no more runs than needed.
 
         Raises:
-            QueryError: It is a number, or a list that has no order, in all runs that have it; the message shows the
+            QueryError: The value is a number, or a list without order, in all runs that have it; the message shows the
                 place.
         """
         check(self._doubts, runs)
 
 
 def parse_where(text: str) -> Filter:
-    """A filter from its text.
+    """Parse a filter.
 
     Raises:
-        QueryError: It is none; the message shows the place.
+        QueryError: The filter is invalid; the message shows the place.
     """
     parser = _Parser(text)
     return Filter(parser.parse(), parser.doubts)
@@ -130,7 +131,7 @@ class _Parser:
             match = _TOKEN.match(self._text, place)
             if match is None:
                 place += len(self._text[place:]) - len(self._text[place:].lstrip())
-                what = "a quote without its end" if self._text[place] in "\"'" else "this is no part of a filter"
+                what = "a quote without an end" if self._text[place] in "\"'" else "this is not part of a filter"
                 raise self._error(what, place)
             kind = match.lastgroup or ""
             if kind == "word" and (wrong := misread(match[kind].partition('"')[0])):
@@ -149,7 +150,7 @@ class _Parser:
         return token
 
     def _took(self, word: str) -> bool:
-        """Whether this word, operator or mark comes next; if so it is passed over."""
+        """Return True, and skip the token, if this word or mark comes next."""
         token = self._token
         found = token.kind in ("word", "mark") and token.text.lower() == word
         self._next += found
@@ -181,7 +182,7 @@ class _Parser:
     def _not(self) -> Predicate:
         self._depth += 1
         if self._depth > _DEPTH:
-            self._fail(f"more than {_DEPTH} brackets within each other")
+            self._fail(f"more than {_DEPTH} nested brackets")
         try:
             if self._took("not"):
                 found = self._not()
@@ -220,7 +221,7 @@ class _Parser:
             return lambda lookup: holds(lookup(column), needle)
         value = self._value(column, sign)
         if value is None and sign not in ("=", "!="):
-            self._fail("none is compared with = and != only", self._tokens[self._next - 1])
+            self._fail("none can only be compared with = and !=", self._tokens[self._next - 1])
         return lambda lookup: compares(sign, found_in(column, lookup), value)
 
     def _values(self, column: Column) -> list[Any]:
@@ -261,14 +262,14 @@ class _Parser:
             except ValueError as error:
                 self._fail(str(error), token)
         if column.kind == "number":
-            self._fail(f"{excerpt(text)!r} is no number", token)
+            self._fail(f"{excerpt(text)!r} is not a number", token)
         if column.group in _OF_ANY_TYPE or column == Column.of("metadata", "dirty"):
             ordered = sign not in ("=", "!=")
             self.doubts.append(Doubt(column, text, ordered, lambda reason: self._error(reason, token.place)))
         return text
 
     def _fail_if_column(self, token: _Token, metadata: Column | None = None) -> None:
-        """Refuse a word that is a column, which nobody means as a text; one of metadata beside such a column."""
+        """Reject an unquoted word that is a column; a metadata name only beside a metadata column."""
         beside = metadata is not None and metadata.group == "metadata"
         if token.text.startswith(_GROUPED) or (beside and token.text in METADATA):
             word = excerpt(token.text)

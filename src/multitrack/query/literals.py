@@ -1,4 +1,4 @@
-"""Values of filters: numbers as they are written, read exactly, and how what a run has compares with values."""
+"""Values of filters: read numbers exactly, and compare them with a run's values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from multitrack.query.cells import ABSENT
 
-#: Digits of the largest integer that a run may have; a number in a filter has no more.
+#: Maximum number of digits of an integer, in runs and filters.
 DIGITS: Final = 4300
-#: Why a number beyond the doubles is none that a run could have. The page's, too.
+#: Error for a number beyond the doubles that no run can have. The page has the same.
 BEYOND: Final = f"numbers beyond 1.8e308 are integers of {DIGITS:,} digits at most"
 
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -22,15 +22,15 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 _SPACES: Final = " \t\n\r\f\v"
 _NUMBER: Final = re.compile(r"([+-]?)(?=\.?\d)(\d*)(\.\d*)?(?:e([+-]?\d+))?", re.ASCII | re.IGNORECASE)
 _ODD: Final = re.compile(r"[+-]?(?:inf|infinity|nan)", re.ASCII | re.IGNORECASE)
-#: Digits of an exponent; one that has more is beyond everything, or 0.
+#: Maximum number of digits of an exponent; a longer one gives infinity or 0.
 _EXPONENT: Final = 9
 
 
 def number_of(text: str) -> int | float | None:
-    """The number that a text reads as, ``None`` where it reads as none.
+    """Read a text as a number; return ``None`` if it is not one.
 
-    An integer is exact, and so is what is beyond the doubles, such as ``1e400``; else it is a double, which is infinite
-    where :func:`is_beyond` says so.
+    Integers are exact, and so are numbers beyond the doubles, such as ``1e400``. Others are doubles, which are infinite
+    if :func:`is_beyond`.
     """
     plain = text.strip(_SPACES)
     match = _NUMBER.fullmatch(plain)
@@ -52,12 +52,12 @@ def number_of(text: str) -> int | float | None:
 
 
 def is_beyond(text: str, number: float) -> bool:
-    """Whether a number is infinite though its text has digits: too many of them, or some after its point."""
+    """Return True if a number is infinite although its text has digits: too many, or some after its point."""
     return isinstance(number, float) and math.isinf(number) and not _ODD.fullmatch(text.strip(_SPACES))
 
 
 def _integer(digits: str, shift: int) -> int | None:
-    """Some digits, times a power of ten; ``None`` where that is no integer, or one of too many digits."""
+    """Return digits times a power of ten; ``None`` if the result is not an integer, or has too many digits."""
     digits = digits.lstrip("0")
     plain = digits.rstrip("0")
     shift += len(digits) - len(plain)
@@ -67,11 +67,11 @@ def _integer(digits: str, shift: int) -> int | None:
 
 
 def compares(sign: str, found: Any, wanted: Any) -> bool:
-    """Whether what a run has compares so with a filter's value.
+    """Compare a run's value with a filter's value.
 
     Args:
         sign: ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
-        found: What it has; a tuple: what has several names.
+        found: The run's value; a tuple for a value with several names.
         wanted: A number, a text, ``True``, ``False`` or ``None``.
     """
     if isinstance(found, tuple):
@@ -89,7 +89,7 @@ def compares(sign: str, found: Any, wanted: Any) -> bool:
     elif isinstance(wanted, str) and isinstance(found, (list, dict)):
         return sign in ("=", "!=") and _is_written(found, wanted) == (sign == "=")
     if _is_nan(found) and _is_nan(wanted):
-        return sign == "="  # as people look for them; otherwise NaN equals nothing
+        return sign == "="  # so that NaN can be searched for; otherwise it equals nothing
     if isinstance(found, bool) != isinstance(wanted, bool) or isinstance(found, str) != isinstance(wanted, str):
         return False
     try:
@@ -99,18 +99,18 @@ def compares(sign: str, found: Any, wanted: Any) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a number; ``True`` is none."""
+    """Return True if a value is a number; booleans are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _read(text: str) -> int | float | str:
-    """The number that a text reads as, or the text."""
+    """Return the number that a text reads as, or the text."""
     number = number_of(text)
     return text if number is None else number
 
 
 def _is_written(found: list[Any] | dict[str, Any], text: str) -> bool:
-    """Whether a text is a list or mapping as JSON, with whatever spaces."""
+    """Return True if a text is the JSON of a list or mapping, with any spacing."""
     try:
         return _same(found, json.loads(text))
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def _is_written(found: list[Any] | dict[str, Any], text: str) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values of JSON are the same; 1 and 1.0 are, 1 and true are not."""
+    """Return True if two JSON values are equal; 1 equals 1.0, but not true."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
@@ -131,11 +131,11 @@ def _is_nan(value: object) -> bool:
 
 
 def holds(found: Any, needle: str) -> bool:
-    """Whether what a run has holds a text, which is in small letters."""
+    """Return True if a run's value contains a text, which must be in lower case."""
     if isinstance(found, tuple):
         return any(holds(name, needle) for name in found)
     found = getattr(found, "value", found)
-    if isinstance(found, (list, dict)):  # as the terminal and as the page shows it
+    if isinstance(found, (list, dict)):  # in the forms of the terminal and of the page
         spaces = (
             json.dumps(found, ensure_ascii=False, separators=marks).lower() for marks in ((",", ":"), (", ", ": "))
         )

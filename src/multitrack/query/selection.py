@@ -1,4 +1,4 @@
-"""Which columns are asked for: groups, patterns and names against what the runs have."""
+"""Select columns: match groups, patterns and names against the columns of the runs."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from multitrack.summaries.summary import Summary
 def chosen(
     wanted: Sequence[str], without: Sequence[str], known: Known, reduction: str
 ) -> tuple[list[Column], list[Column]]:
-    """The columns of patterns, each once, in their order.
+    """Return the columns that match patterns, each once, in order.
 
     Args:
         wanted: The patterns.
-        without: Those of what is left out.
-        known: What runs have.
-        reduction: What series and lists are reduced to where a column does not say.
+        without: Patterns of columns to leave out.
+        known: The columns of the runs.
+        reduction: The reduction of series and lists if a column has none.
 
     Returns:
-        The columns; and those of groups and patterns that would be reduced to their best, and nobody knows which that
-        is. One that is named stays: it is an error as it is read.
+        The columns; and the columns from groups and patterns whose ``best`` is unknown. A column given by name stays in
+        the first list, and raises when it is read.
 
     Raises:
-        QueryError: A pattern says nothing, or no run has a column that it takes.
+        QueryError: A pattern is invalid, or no run has a column that matches it.
     """
     left_out = {column for text in without for column in known.columns(_Pattern(text))} - {Column.of("metadata", "run")}
     asked: dict[Column, bool] = {}
@@ -45,12 +45,12 @@ def chosen(
 
 
 class Known:
-    """The columns that runs have; one that nobody has is a slip of the pen.
+    """The columns of runs; a column that no run has is treated as a typing mistake.
 
     Args:
-        summaries: Of the runs.
-        others: Of those that they were chosen from, asked for where a column is not found: what only these have is no
-            slip, and nothing is shown for it.
+        summaries: The summaries of the runs.
+        others: The summaries of all runs that they were chosen from, read only if a column is not found. A column that
+            only these have is not a mistake, and has no cells.
     """
 
     def __init__(self, summaries: Sequence[Summary], others: Iterable[Summary] = ()) -> None:
@@ -60,13 +60,13 @@ class Known:
         self._beside: Known | None = None
 
     def names(self, group: str) -> dict[str, None]:
-        """Those of a group, without it, in the order in which the runs have them."""
+        """Return the names in a group, without its prefix, in the order of the runs."""
         if group not in self._names:
             self._names[group] = {name: None for summary in self._summaries for name in names_of(group, summary)}
         return self._names[group]
 
     def columns(self, pattern: _Pattern) -> list[Column]:
-        """Those of a pattern.
+        """Return the columns that match a pattern.
 
         Raises:
             QueryError: No run has any.
@@ -85,10 +85,10 @@ class Known:
         return pattern.among(Column.of(group, name) for group in pattern.groups for name in self.names(group))
 
     def check(self, column: Column) -> None:
-        """Check that a run has this column, where there are runs at all.
+        """Check that some run has this column, if there are runs.
 
         Raises:
-            QueryError: None has.
+            QueryError: No run has it.
         """
         if not self._summaries or column.group == "metadata" or column.name in self.names(column.group):
             return
@@ -98,22 +98,22 @@ class Known:
             raise QueryError(f"no run has {excerpt(str(plain))}{every._closest(str(plain))}")
 
     def has_no_best(self, column: Column, reduction: str) -> bool:
-        """Whether a column asks for the best of a series or list, and nobody knows which end that is."""
+        """Return True if a column asks for the best of a series or list, and it is unknown which end is best."""
         if column.group not in REDUCED or (column.reduction or reduction) != "best" or better(column.name):
             return False
         lists = column.group == "lists"
         return any(column.name in (each.lists if lists else each.series) for each in self._summaries)
 
     def _among_others(self) -> Known:
-        """What all have; the others are looked at once."""
+        """Return the columns of all runs; the others are read once."""
         if self._beside is None:
             self._beside = Known([*self._summaries, *self._others])
         return self._beside
 
     def _closest(self, text: str) -> str:
-        """What was meant, as far as that can be told: the name elsewhere, or nearly this one; else what there is."""
+        """Return a suggestion: the same name in another group, or a similar name; else the names of the group."""
         group, _, name = text.partition(".")
-        every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # metadata is known to all
+        every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # every run has metadata
         beside = [column for column in every if column.group == group]
         for near in ([column for column in every if column.name == name], beside, every):
             if close := difflib.get_close_matches(name[:COMPARED], [column.name for column in near], 1):
@@ -123,13 +123,13 @@ class Known:
 
 
 class _Pattern:
-    """A group, columns by a pattern, or one column; each with a reduction, where it has one.
+    """A group, a pattern of columns, or one column; each with an optional reduction.
 
     Attributes:
-        text: As it was written.
-        groups: Those that it looks for columns in.
-        whole: Whether it is a group, which may be empty.
-        column: The one column that it is.
+        text: The pattern as given.
+        groups: The groups to search.
+        whole: True for a whole group, which may be empty.
+        column: The single column; ``None`` for a group or a pattern.
     """
 
     def __init__(self, text: str) -> None:
@@ -151,7 +151,7 @@ class _Pattern:
             self.column = parse_column(text)
 
     def among(self, every: Iterable[Column]) -> list[Column]:
-        """Its columns among those that there are."""
+        """Return the columns that match the pattern."""
         found = [column for column in every if fnmatchcase(f"{column.group}.{column.name}", self._pattern)]
         if self._reduction is None:
             return found

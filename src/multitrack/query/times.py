@@ -1,4 +1,4 @@
-"""Times and durations as callers give them."""
+"""Parse times and durations given by callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from multitrack.errors import QueryError
 from multitrack.security.terminal import excerpt
 
-#: Milliseconds since the epoch, a datetime, or a text: ISO 8601, or ``7d`` ago.
+#: A time: milliseconds since the epoch, a datetime, or a text in ISO 8601 or such as ``7d`` (ago).
 Moment = int | float | str | datetime.datetime
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
@@ -19,11 +19,11 @@ _SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def milliseconds(moment: Moment | None) -> int | None:
-    """A time in milliseconds since the epoch.
+    """Convert a time to milliseconds since the epoch; None stays None.
 
     Raises:
-        QueryError: The text is no time.
-        TypeError: It is none of what a time can be.
+        QueryError: The text is not a time.
+        TypeError: The value is not of a type that a time can have.
     """
     if moment is None:
         return None
@@ -40,32 +40,32 @@ def milliseconds(moment: Moment | None) -> int | None:
 
 
 def parse_time(text: str) -> int:
-    """A time in milliseconds since the epoch.
+    """Parse a time into milliseconds since the epoch.
 
     Args:
-        text: ISO 8601, local without an offset; or how long ago: ``7d``, ``12h``, ``30min``.
+        text: ISO 8601, local without an offset; or a duration before now: ``7d``, ``12h``, ``30min``.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is neither.
     """
     try:
         if _DURATION.fullmatch(text):
             return int((time.time() - parse_duration(text)) * 1000)
         return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{excerpt(text)!r} is no time, such as 2026-11-21T09:30 or 7d (ago)") from None
+        raise ValueError(f"{excerpt(text)!r} is not a time, such as 2026-11-21T09:30 or 7d (ago)") from None
 
 
 def parse_duration(text: str) -> float:
-    """Seconds.
+    """Parse a duration into seconds.
 
     Args:
-        text: ``90s``, ``15min``, ``2h``, ``7d`` or ``1w``.
+        text: A number with a unit: ``90s``, ``15min``, ``2h``, ``7d`` or ``1w``.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: The text is not a duration.
     """
     parts = _DURATION.fullmatch(text)
     if parts is None:
-        raise ValueError(f"{excerpt(text)!r} is no duration, such as 90s, 15min or 2h; a number is seconds")
+        raise ValueError(f"{excerpt(text)!r} is not a duration, such as 90s, 15min or 2h; a number is seconds")
     return float(parts[1]) * _SECONDS[parts[2]]

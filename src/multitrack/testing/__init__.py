@@ -1,4 +1,4 @@
-"""For authors of backends: the contract that every backend must pass, and the memory backend as its reference."""
+"""Test tools for authors of backends: the contract that every backend must pass, and a reference backend in memory."""
 
 from multitrack._hints import to_install
 
@@ -7,7 +7,7 @@ try:
 except ImportError as error:
     raise ImportError(f"multitrack.testing needs pytest: {to_install('testing')}", name="pytest") from error
 
-# so that their asserts say what they compared
+# so that failed asserts show the compared values
 for _module in ("contract_runs", "contract_values", "histories", "kills", "subject"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 

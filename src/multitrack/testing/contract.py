@@ -1,4 +1,4 @@
-"""The contract: what every backend must do with every kind of record, read back by the tracker's own reader.
+"""The contract: tests that every backend must pass for every kind of record, read back with the tracker's own reader.
 
 A backend's tests subclass :class:`BackendContract`::
 
@@ -25,16 +25,16 @@ from multitrack.testing.contract_values import ValuesContract
 
 
 class BackendContract(ValuesContract, RunsContract):
-    """Subclass it, say how to reach the backend and how to read it; see the module's docstring."""
+    """Base class of a backend's tests. A subclass tells how to reach and read the backend; see the module docstring."""
 
     def test_any_history(self, tmp_path: Path) -> None:
-        """Any calls, right and wrong, of any values; any stretches; couriers and trainings killed anywhere.
+        """Any valid and invalid calls, any values, any batches; couriers and trainings killed at any point.
 
-        A long form, of 10 times as many histories: ``pytest --hypothesis-profile=long -k any_history``, where a profile
-        of that name is registered.
+        To run 10 times as many histories: ``pytest --hypothesis-profile=long -k any_history``, if a profile of that
+        name is registered.
         """
         try:
-            from multitrack.testing.histories import check  # noqa: PLC0415 - Hypothesis is for this test alone
+            from multitrack.testing.histories import check  # noqa: PLC0415 - only this test needs Hypothesis
         except ModuleNotFoundError as error:
             pytest.fail(f"{error}: this test needs Hypothesis and numpy: pip install 'multitrack[testing]'")
         check(self, tmp_path)

@@ -1,4 +1,4 @@
-"""The contract's tests of whole runs: how they begin, end, go on and come again."""
+"""The contract's tests of whole runs: their start, end, resumption and redelivery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunsContract(ContractSubject):
 
     @pytest.mark.parametrize("status", ["finished", "failed", "killed"])
     def test_how_a_run_ended(self, tmp_path: Path, status: Any) -> None:
-        """Name, status, start and end are the run's, not the delivery's."""
+        """Name, status, start and end are those of the run, not of the delivery."""
         before = int(time.time() * 1000)
         run = self.start(tmp_path, name="bäseline run")
         run.log_metric("x", 1.0, step=0)
@@ -37,11 +37,11 @@ class RunsContract(ContractSubject):
             assert before <= native.ended <= after
 
     def test_an_empty_run(self, tmp_path: Path) -> None:
-        """A run without records is a run."""
+        """A run without records is delivered."""
         assert self.delivered(tmp_path, self.start(tmp_path, name="empty")).status == "finished"
 
     def test_a_child_shows_its_parent(self, tmp_path: Path) -> None:
-        """The link is there, whichever of the two is delivered first."""
+        """The link exists, whichever run is delivered first."""
         parent = self.start(tmp_path, name="search", group="study")
         child = self.start(tmp_path, name="trial", parent=parent)
         child.log_metric("x", 1.0, step=0)
@@ -52,7 +52,7 @@ class RunsContract(ContractSubject):
         assert shown in (next(iter(parent.backend_ids.values())), parent.id)
 
     def test_the_identity_is_the_trainings(self, tmp_path: Path) -> None:
-        """User, host and program as the training had them, wherever the tracker shows them."""
+        """User, host and program are those of the training, wherever the tracker shows them."""
         native = self.delivered(tmp_path, self.start(tmp_path))
         expected = {"user": _user(), "host": socket.gethostname(), "program": _program()}
         told = {key: value for key, value in native.identity.items() if expected[key] is not None}
@@ -60,7 +60,7 @@ class RunsContract(ContractSubject):
         assert told == {key: expected[key] for key in told}
 
     def test_hostile_names(self, tmp_path: Path) -> None:
-        """Names that some tracker refuses arrive readable, distinct, and with their values."""
+        """Names that some tracker rejects arrive readable, distinct, and with their values."""
         names = [
             "f1@0.5",
             "f1_0.5",
@@ -84,7 +84,7 @@ class RunsContract(ContractSubject):
             assert set(names) <= set(native.params)
 
     def test_a_redelivery_doubles_nothing(self, tmp_path: Path) -> None:
-        """A courier that died without saving its position: everything comes again, and is there once."""
+        """After a courier died without saving its position, everything is delivered again, and present once."""
         run = self.start(tmp_path, params={"lr": 0.1}, tags={"a": "b"})
         for step in range(20):
             run.log_metric("loss", float(step), step=step)
@@ -103,7 +103,7 @@ class RunsContract(ContractSubject):
         assert native.metrics["best"] == 0.5
 
     def test_a_resumed_run_goes_on(self, tmp_path: Path) -> None:
-        """A finished run is continued by ``run_id``: same run in the tracker, indexes and steps go on."""
+        """A finished run is continued with ``run_id``: same run in the tracker, indexes and steps continue."""
         self.needs("resumable")
         run = self.start(tmp_path, params={"lr": 0.1})
         run.log_metric("loss", 0.5, step=0)
@@ -122,7 +122,7 @@ class RunsContract(ContractSubject):
         assert native.lines == ["first", "second"]
 
     def test_a_continued_run_may_have_a_new_name(self, tmp_path: Path) -> None:
-        """Another name given when a run is continued is the run's, with all that it holds."""
+        """A continued run may get a new name, and keeps its records."""
         for name in ("first", "second"):
             run = self.start(tmp_path, run_id="nightly", name=name)
             run.log_metric(name, 1.0, step=0)
@@ -131,7 +131,7 @@ class RunsContract(ContractSubject):
         assert self.points(native, "first") == self.points(native, "second") == [(0, 1.0)]
 
     def test_two_runs_do_not_meet(self, tmp_path: Path) -> None:
-        """Two open runs of one name in one project stay apart."""
+        """Two open runs with the same name and project stay separate."""
         runs = [self.start(tmp_path, name="same") for _ in range(2)]
         for i, run in enumerate(runs):
             run.log_metric("x", float(i), step=0)
@@ -142,7 +142,7 @@ class RunsContract(ContractSubject):
             assert native.lines == [f"run {i}"]
 
     def test_runs_of_one_id_in_two_journals_do_not_meet(self, tmp_path: Path) -> None:
-        """Two projects of one process may have runs of one id, open at once in trackers of their own."""
+        """Two projects of one process may have runs with the same id, open at once in separate trackers."""
         places = [tmp_path / "one", tmp_path / "two"]
         runs = [self.start(place, run_id="nightly", name=place.name) for place in places]
         for i, run in enumerate(runs):
@@ -159,7 +159,7 @@ class RunsContract(ContractSubject):
             assert native.lines == [f"run {i}"]
 
     def test_the_run_is_where_it_says(self, tmp_path: Path) -> None:
-        """``lanes/`` holds what the backend needs to go on, and the journal's directory nothing else of it."""
+        """The backend writes nothing into the journal's directory outside of the run's directory."""
         run = self.start(tmp_path)
         self.delivered(tmp_path, run)
         assert [path.name for path in runs_directory(tmp_path / "journal").iterdir()] == [run.id]

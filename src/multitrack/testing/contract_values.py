@@ -1,4 +1,4 @@
-"""The contract's tests of each kind of record: what went in comes out."""
+"""The contract's tests of each kind of record: values read back as recorded."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ValuesContract(ContractSubject):
         assert {key: native.params[key] for key in expected} == {k: self.param(v) for k, v in expected.items()}
 
     def test_a_long_param_is_not_truncated(self, tmp_path: Path) -> None:
-        """Beyond every tracker's limit the whole value is still there, in the param or where it is said to be."""
+        """A value beyond every tracker's limit is kept whole, in the param or at the place that it names."""
         value = "".join(f"{i:05}," for i in range(4000))
         native = self.delivered(tmp_path, self.start(tmp_path, params={"long": value, "short": "x"}))
         assert native.params["long"] == value
         assert native.params["short"] == "x"
 
     def test_params_that_are_objects(self, tmp_path: Path) -> None:
-        """Texts of objects without a plain form; of a long one at least the beginning is shown as the param."""
+        """Objects without a plain form become text; at least the beginning of a long one is shown as the param."""
         params = {"loss": len, "model": functools.partial(print, "x" * 1500), "steps": [("scale", len)]}
         native = self.delivered(tmp_path, self.start(tmp_path, params=params))
         assert native.params["loss"] == "builtins.len"
@@ -42,7 +42,7 @@ class ValuesContract(ContractSubject):
                                           '[["scale", "builtins.len"]]', '[["scale","builtins.len"]]')  # fmt: skip
 
     def test_a_series_keeps_every_point(self, tmp_path: Path) -> None:
-        """Value, step and time of each point, in order."""
+        """Each point keeps its value, step and time, in order."""
         run = self.start(tmp_path)
         before = int(time.time() * 1000)
         for step in range(30):
@@ -61,7 +61,7 @@ class ValuesContract(ContractSubject):
         return [NativePoint(point.step, point.value, point.time) for point in recorded.get_metrics()[name]]
 
     def test_steps_may_repeat_and_go_back(self, tmp_path: Path) -> None:
-        """A resumed epoch is logged again: every point is kept, true repeats of a point too."""
+        """A resumed epoch is logged again: every point is kept, exact repeats too."""
         run = self.start(tmp_path)
         written = [(0, 0.9), (1, 0.8), (2, 0.7), (1, 0.75), (2, 0.7), (2, 0.7), (2, 0.7), (5, 0.1), (3, 0.6)]
         for step, value in written:
@@ -70,7 +70,7 @@ class ValuesContract(ContractSubject):
         assert sorted(self.points(native, "loss")) == sorted(written)
 
     def test_several_metrics_at_one_step(self, tmp_path: Path) -> None:
-        """One call with several keys; steps of different series do not meet."""
+        """One call may have several keys; steps of different series are independent."""
         run = self.start(tmp_path)
         run.log_metrics({"loss": 0.5, "val/loss": 0.75}, step=10)
         run.log_metrics({"loss": 0.25}, step=11)
@@ -91,7 +91,7 @@ class ValuesContract(ContractSubject):
         assert (native.metrics["count"], native.metrics["zero"]) == (12, 0.0)
 
     def test_a_simple_metric_beside_a_series_is_its_summary(self, tmp_path: Path) -> None:
-        """Both are there: the series with every point, and the summary's value."""
+        """Both are kept: the series with every point, and the summary's value."""
         run = self.start(tmp_path)
         run.log_metric("loss", 0.5, step=0)
         run.log_metric("loss", 0.25, step=1)
@@ -101,7 +101,7 @@ class ValuesContract(ContractSubject):
         assert 0.125 in (native.metrics.get("loss"), native.metrics.get("loss/summary"))
 
     def test_nan_is_kept(self, tmp_path: Path) -> None:
-        """A NaN is a point."""
+        """NaN is kept as a point."""
         self.needs("nan")
         run = self.start(tmp_path)
         for step, value in enumerate((0.5, math.nan, 0.25)):
@@ -113,7 +113,7 @@ class ValuesContract(ContractSubject):
         assert points[2] == (2, 0.25)
 
     def test_infinity_is_kept(self, tmp_path: Path) -> None:
-        """±inf are points."""
+        """±inf are kept as points."""
         self.needs("infinity")
         run = self.start(tmp_path)
         for step, value in enumerate((math.inf, -math.inf, 0.25)):
@@ -125,7 +125,7 @@ class ValuesContract(ContractSubject):
         ]
 
     def test_points_beside_one_that_is_not_finite_are_kept(self, tmp_path: Path) -> None:
-        """Whatever becomes of NaN and ±inf, their neighbours are whole and nothing is set aside."""
+        """Points beside NaN and ±inf are kept, and nothing is set aside."""
         run = self.start(tmp_path)
         for step, value in enumerate((0.5, math.nan, math.inf, -math.inf, 0.25)):
             run.log_metrics({"loss": value, "other": float(step)}, step=step)
@@ -135,7 +135,7 @@ class ValuesContract(ContractSubject):
         assert self.points(native, "other") == [(step, float(step)) for step in range(5)]
 
     def test_a_list_metric_is_appended_to(self, tmp_path: Path) -> None:
-        """The index goes on across calls; a scalar counts as a list of one."""
+        """The index continues across calls; a scalar counts as a list of one."""
         run = self.start(tmp_path)
         run.log_list_metric("epoch_loss", [0.9, 0.5, 0.3])
         run.log_list_metric("epoch_loss", 0.2)
@@ -144,14 +144,14 @@ class ValuesContract(ContractSubject):
         assert self.points(native, "epoch_loss") == list(enumerate([0.9, 0.5, 0.3, 0.2, 0.1, 0.05]))
 
     def test_a_long_list_metric(self, tmp_path: Path) -> None:
-        """Longer than any tracker's batch."""
+        """A list longer than any tracker's batch is kept."""
         written = [i * 0.5 for i in range(2500)]
         run = self.start(tmp_path)
         run.log_list_metric("signal", written)
         assert self.points(self.delivered(tmp_path, run), "signal") == list(enumerate(written))
 
     def test_references_are_kept_without_copying(self, tmp_path: Path) -> None:
-        """A remote and a local one, by name, without touching what they point to."""
+        """A remote and a local reference are kept by name; the files are not copied."""
         local = tmp_path / "weights.bin"
         local.write_bytes(b"0" * 1000)
         run = self.start(tmp_path)
@@ -162,7 +162,7 @@ class ValuesContract(ContractSubject):
         assert native.artifacts["data"] == "s3://bucket/träin.csv"
 
     def test_a_reference_whose_digest_comes_later(self, tmp_path: Path) -> None:
-        """Recorded at once, and again when its digest is known: it is one reference all the same."""
+        """A reference recorded at once, and again when its digest is known, is one reference."""
         large = tmp_path / "large.bin"
         with large.open("wb") as file:
             file.truncate(LARGE + 1)
@@ -178,7 +178,7 @@ class ValuesContract(ContractSubject):
         assert native.artifacts == {"large": large.as_uri(), "small": "s3://bucket/small"}
 
     def test_a_late_digest_does_not_bring_back_an_older_reference(self, tmp_path: Path) -> None:
-        """The last reference of a name counts, whatever digest comes after it."""
+        """The last reference of a name counts, even if the digest of an earlier one arrives after it."""
         large = tmp_path / "large.bin"
         with large.open("wb") as file:
             file.truncate(LARGE + 1)
@@ -188,7 +188,7 @@ class ValuesContract(ContractSubject):
         assert self.delivered(tmp_path, run).artifacts == {"latest": "s3://bucket/small"}
 
     def test_lines_keep_order_and_text(self, tmp_path: Path) -> None:
-        """Any Unicode, empty lines, long lines, all streams."""
+        """Lines of any Unicode, empty and long lines, and all streams are kept in order."""
         written = ["first", "", "grüße 🚀 \x1b[31mred\x1b[0m", "x" * 5000, "  indented\ttab"]
         run = self.start(tmp_path)
         run.log_lines(written)

@@ -1,6 +1,6 @@
-"""The contract's widest test: any calls, any stretches, any deaths, and the tracker holds what the model says.
+"""The contract's broadest test: after any calls, batches and kills, the tracker holds the same as the model.
 
-Importing this needs Hypothesis (``pip install 'multitrack[testing]'``).
+Importing this module needs Hypothesis (``pip install 'multitrack[testing]'``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from multitrack.testing.subject import ContractSubject
 
 
 class Deliver(NamedTuple):
-    """A courier delivers what there is, and goes on to wait for more.
+    """A courier delivers all pending records, and waits for more.
 
     Attributes:
-        sizes: How many records its stretches hold at most, in turn.
-        life: After how many things it is killed: hooks called, hooks come back, positions saved; ``None``: it is not.
-        forgets: Its position file is lost with it.
+        sizes: Maximum number of records of each batch, in turn.
+        life: Number of events until it is killed (hook calls, hook returns, saved positions); ``None`` if never.
+        forgets: True if its position file is lost when it is killed.
     """
 
     sizes: tuple[int, ...]
@@ -42,7 +42,7 @@ class Resume(NamedTuple):
     """The run ends, and another process resumes it.
 
     Attributes:
-        status: How it ends; ``None``: its process is killed.
+        status: The run's status at its end; ``None`` if its process is killed.
     """
 
     status: Status | None
@@ -56,17 +56,17 @@ _deliver: Final = st.builds(Deliver, _sizes, _lives, st.sampled_from([False, Fal
 
 
 def histories() -> st.SearchStrategy[list[Move]]:
-    """What may happen to a run from its start to its last end."""
+    """Return a strategy for the moves of a run, from its start to its last end."""
     moves = st.one_of(calls(), calls(), calls(), calls(), _deliver, _deliver, st.builds(Resume, _endings))
     return st.lists(st.lists(moves), max_size=8).map(lambda parts: [move for part in parts for move in part])
 
 
 def check(contract: ContractSubject, tmp_path: Path) -> None:
-    """Find a history after which the tracker holds anything else than the model."""
-    parent = contract.start(tmp_path, name="parent")  # gives all examples their context, which takes a while to gather
+    """Search for a history after which the tracker differs from the model."""
+    parent = contract.start(tmp_path, name="parent")  # its context, slow to gather, is shared by all examples
     parent.end()
     contract.deliver(tmp_path)
-    examples = contract.examples * settings().max_examples // 100  # those of the profile
+    examples = contract.examples * settings().max_examples // 100  # a share of the profile's
 
     @settings(max_examples=max(1, examples), deadline=None)
     @given(histories(), _endings)
@@ -77,7 +77,7 @@ def check(contract: ContractSubject, tmp_path: Path) -> None:
 
 
 class _Told:
-    """One run's history, told to a run, its lane and the model."""
+    """One run's history, applied to a run, its lane and the model."""
 
     def __init__(self, contract: ContractSubject, tmp_path: Path, parent: Run) -> None:
         self._contract = contract
@@ -89,7 +89,7 @@ class _Told:
         self._plugin = contract.new_plugin()
 
     def tell(self, moves: Sequence[Move], status: Status | None) -> None:
-        """Let everything happen, deliver what is left, and compare."""
+        """Apply all moves, deliver the rest, and compare."""
         with mock.patch.object(writer, "time", self._clock):
             self._run = self._contract.start(self._tmp_path, parent=self._parent.id)
             try:
@@ -118,7 +118,7 @@ class _Told:
             return
         if status is None:
             lifecycle.forget(self._run)
-            self._run._journal.close_segment()  # the kernel does no more for a process that was killed
+            self._run._journal.close_segment()  # all that the kernel does for a killed process
             self._run._journal.status = "killed"
         else:
             self._run.end(status)

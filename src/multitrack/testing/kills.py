@@ -1,4 +1,4 @@
-"""A courier that can be killed at anything it does, to be started again with nothing but what is on disk."""
+"""A courier that can be killed at any step, and started again from its files alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multitrack.records import Record
 
 
 class Killed(BaseException):
-    """``kill -9``: nothing after it happens in this courier."""
+    """Stands for ``kill -9``: the courier does nothing after it."""
 
 
 class MortalLane(Lane):
@@ -24,8 +24,8 @@ class MortalLane(Lane):
 
     Args:
         directory: The run's directory.
-        plugin: The backend object, as new as its process.
-        sizes: How many records each stretch holds at most, in turn.
+        plugin: A new backend object, as in a new process.
+        sizes: Maximum number of records of each batch, in turn.
     """
 
     def __init__(self, directory: Path, plugin: object, sizes: Sequence[int]) -> None:
@@ -35,14 +35,14 @@ class MortalLane(Lane):
         super().__init__(directory, entry, plugin=plugin, notice=lambda _: None)
 
     def deliver(self, life: int | None) -> None:
-        """Deliver what there is.
+        """Deliver all pending records.
 
         Args:
-            life: How many things it may still do.
+            life: Number of events until it is killed; ``None`` if never.
 
         Raises:
-            Killed: It has done them.
-            TimeoutError: It comes to no end.
+            Killed: The number of events was reached.
+            TimeoutError: The lane is not finished or idle after 60 s.
         """
         self._left = life
         deadline = time.monotonic() + 60
@@ -52,10 +52,10 @@ class MortalLane(Lane):
             if self.state.problem is not None:
                 time.sleep(0.01)
         if not self.done:
-            raise TimeoutError(f"the lane neither rests nor ends: {self.state.problem}")
+            raise TimeoutError(f"the lane is neither idle nor done: {self.state.problem}")
 
     def live_on(self) -> None:
-        """One more thing is done."""
+        """Count one event, and raise :class:`Killed` after the last."""
         if self._left is not None:
             self._left -= 1
             if self._left < 0:
@@ -77,7 +77,7 @@ class MortalLane(Lane):
 
 
 class _CutCursor(Cursor):
-    """A cursor whose stretches end where they are told to."""
+    """A cursor that reads batches of given sizes."""
 
     def __init__(self, directory: Path, sizes: Iterator[int]) -> None:
         super().__init__(directory)
@@ -88,7 +88,7 @@ class _CutCursor(Cursor):
 
 
 class _Hooks:
-    """A backend's hooks, each with a moment before it and one after."""
+    """A backend's hooks, with an event before and after each call."""
 
     def __init__(self, backend: Backend, live_on: Callable[[], None]) -> None:
         self._backend = backend

@@ -1,6 +1,6 @@
-"""The memory backend: the simplest true implementation of the hooks, and the contract's reference.
+"""The memory backend: the simplest correct implementation of the hooks, and the contract's reference.
 
-It keeps what it is given in ``runs``, by its own id of each, as a tracker with every capability would.
+It keeps all records in ``runs``, by its own run ids, like a tracker with every capability.
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from multitrack.testing.native import NativePoint, NativeRun
 
 
 class MemoryBackend:
-    """Holds runs in memory; give an instance to ``start_run(backends=[...])`` with ``delivery = "thread"``.
+    """Holds runs in memory. Pass an instance to ``start_run(backends=[...])`` with ``delivery = "thread"``.
 
     Attributes:
-        runs: What it holds, by its own id of each run: the run's, or where another journal has a run of that id, one
-            like it.
+        runs: The runs by the backend's own id: the run id, or a variant of it if another journal has a run of that id.
     """
 
     name = "memory"
 
     def __init__(self) -> None:
         self.runs: dict[str, NativeRun] = {}
-        self._ids: dict[Path, str] = {}  # by the lane's directory, which is no other run's
+        self._ids: dict[Path, str] = {}  # by the lane's directory, which is unique
         self._held: dict[Path, set[int]] = {}
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Make the run, or find it again."""
+        """Create the run, or find it again."""
         free = run.id if run.id not in self.runs else f"{run.id}-{len(self.runs)}"
         native_id = self._ids.setdefault(run.directory, free)
         native = self.runs.setdefault(native_id, NativeRun())
@@ -53,7 +52,7 @@ class MemoryBackend:
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> None:
-        """Keep every point once; the last value of a simple metric."""
+        """Keep every point once, and the last value of a simple metric."""
         native = self._run(run)
         for record in records:
             if self._is_held(run, record.ordinal):
@@ -97,14 +96,14 @@ class MemoryBackend:
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        """Keep how and when it ended."""
+        """Keep the status and the end time."""
         self._run(run).status, self._run(run).ended = status, time
 
     def _run(self, run: RunInfo) -> NativeRun:
         return self.runs[self._ids[run.directory]]
 
     def _is_held(self, run: RunInfo, ordinal: int) -> bool:
-        """Whether a record came before; remembers that it has come now."""
+        """Return True if a record was delivered before, and remember it."""
         held = self._held[run.directory]
         if ordinal in held:
             return True

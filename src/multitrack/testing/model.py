@@ -1,7 +1,7 @@
-"""The model: what a run holds after any calls, as plainly as it can be said.
+"""The model: the expected content of a run after any calls, in its simplest form.
 
-It is the specification that a journal, and a tracker, are compared with. It takes calls as plain values, at the time of
-the call, and refuses what training code must not do. It knows no files, no batches and no trackers.
+It is the specification that journals and trackers are compared with. It takes calls with plain values and the time of
+the call, and raises on invalid calls. It has no files, batches or trackers.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from multitrack.testing.native import NativePoint, NativeRun
 
 
 class Model(NativeRun):
-    """A run, kept in memory; what a tracker with every capability shows of it.
+    """A run in memory, as a tracker with every capability shows it.
 
     Attributes:
-        writes: Each write of a simple metric: name, whether it was a series or list by then, and the value with its
-            time and how often the name was written before. For trackers that keep all of them.
-        lists: Which of the series are list metrics.
+        writes: Each write of a simple metric, for trackers that keep all of them: the name, True if it was already a
+            series or list, and a point with the value, its time, and the number of earlier writes as its step.
+        lists: The names of the series that are list metrics.
     """
 
     def __init__(self) -> None:
@@ -31,15 +31,15 @@ class Model(NativeRun):
         self._latest: dict[object, int] = {}
 
     def log_params(self, params: Mapping[str, Any], *, time: int) -> None:
-        """A param is written once; the same value again says nothing new."""
+        """Add params. A param is written once; writing the same value again has no effect."""
         if any(plain(self.params[key]) != plain(params[key]) for key in self.params.keys() & params.keys()):
             raise ParamChangedError("a param is written once")
         self.params |= {key: value for key, value in params.items() if key not in self.params}
 
     def log_metrics(self, values: Mapping[str, float], step: int | None, *, time: int) -> None:
-        """With a step, a point of each series; without, the last value wins.
+        """With a step, add a point to each series; without, set the value: the last one wins.
 
-        Points that a tracker could take for one differ in time: a true repeat is a millisecond after the one before.
+        Points that a tracker could merge differ in time: an exact repeat is a millisecond after the one before.
         """
         if self.lists & values.keys():
             raise MetricKindError
@@ -56,7 +56,7 @@ class Model(NativeRun):
             self._latest[point] = time
 
     def log_list_metric(self, name: str, values: Sequence[float], *, time: int) -> None:
-        """Appended; the index goes on."""
+        """Append values; the index continues."""
         if name in self.series and name not in self.lists:
             raise MetricKindError
         if values:
@@ -65,24 +65,24 @@ class Model(NativeRun):
             points += [NativePoint(index, value, time) for index, value in enumerate(values, start=len(points))]
 
     def log_artifact_ref(self, name: str, uri: str, *, time: int) -> None:
-        """By name, the last one."""
+        """Set the reference of a name; the last one wins."""
         self.artifacts[name] = uri
 
     def log_lines(self, lines: Sequence[str], *, time: int) -> None:
-        """In order."""
+        """Append lines in order."""
         self.lines += lines
 
     def set_tags(self, tags: Mapping[str, str], *, time: int) -> None:
-        """A later value replaces an earlier one."""
+        """Set tags; a later value replaces an earlier one."""
         self.tags |= tags
 
     def end(self, status: str) -> None:
-        """A run that is resumed afterwards ends again."""
+        """Set the final status; a run that is resumed afterwards ends again."""
         self.status = status
 
 
 def as_double(value: float) -> str:
-    """The finite double, or NaN, that a tracker without infinities makes of a number; ``-0.0`` is ``0.0``."""
+    """Return the repr of a number as a finite double or NaN, for trackers without infinities; ``-0.0`` is ``0.0``."""
     try:
         number = float(value)
     except OverflowError:
@@ -92,7 +92,7 @@ def as_double(value: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value such that ``==`` tells ``1``, ``1.0`` and ``True`` apart, but no NaN from itself."""
+    """Return a form of a value in which ``1``, ``1.0`` and ``True`` differ, and NaN equals NaN."""
     if isinstance(value, NativePoint):
         return value.step, plain(value.value), value.time
     if isinstance(value, dict):
@@ -103,5 +103,5 @@ def plain(value: Any) -> Any:
 
 
 def as_number(value: float | None) -> object:
-    """A number such that a NaN equals itself; ``1`` is ``1.0``, which few trackers tell apart."""
+    """Return a form of a number in which NaN equals NaN; ``1`` equals ``1.0``, as few trackers distinguish them."""
     return "NaN" if value != value else value

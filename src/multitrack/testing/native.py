@@ -1,4 +1,4 @@
-"""What a tracker holds of a run, as its own reader gives it: the common form that the contract compares."""
+"""A run as read back from a tracker, in the common form that the contract compares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class NativePoint(NamedTuple):
-    """A point of a series: step, value, and time in milliseconds (``None`` where the tracker keeps none)."""
+    """A point of a series: step, value, and time in milliseconds (``None`` if the tracker keeps none)."""
 
     step: int
     value: float
@@ -16,21 +16,21 @@ class NativePoint(NamedTuple):
 
 @dataclasses.dataclass
 class NativeRun:
-    """One run as a tracker's own reader gives it.
+    """One run as read by the tracker's own reader.
 
     Attributes:
         name: Display name.
         status: ``finished``, ``failed``, ``killed`` or ``running``.
-        params: By flat key, in whatever type the tracker has.
-        metrics: Simple metrics: their value.
+        params: Params by flat key, in the tracker's types.
+        metrics: Simple metrics: value by name.
         series: Points of each series and list metric, in the tracker's order.
         artifacts: URI by name.
         lines: Text of all lines, in order.
-        tags: By key.
-        parent: The tracker's id of the parent, or what else shows it.
-        started: Start time (ms), ``None`` where the tracker keeps none.
-        ended: End time (ms), ``None`` where the tracker keeps none.
-        identity: ``user``, ``host`` and ``program`` as the tracker shows them, those it can show.
+        tags: Tags by key.
+        parent: The tracker's id of the parent, or the parent's run id.
+        started: Start time (ms), ``None`` if the tracker keeps none.
+        ended: End time (ms), ``None`` if the tracker keeps none.
+        identity: Those of ``user``, ``host`` and ``program`` that the tracker can show.
     """
 
     name: str | None = None
@@ -49,20 +49,20 @@ class NativeRun:
 
 @dataclasses.dataclass(frozen=True)
 class Capabilities:
-    """What a tracker can hold as it is; what it cannot must have a visible, lossless stand-in.
+    """The values that a tracker can hold unchanged. Anything else must have a visible, lossless stand-in.
 
-    A test of something that is ``False`` here is skipped with this field as its reason.
+    A test that needs a capability that is ``False`` is skipped, with the field as its reason.
 
     Attributes:
-        typed_params: Numbers and truth values keep their type (else: their text).
-        nan: A NaN in a series reads back as NaN.
-        infinity: ±inf in a series reads back as such.
+        typed_params: Numbers and booleans keep their type; otherwise they become text.
+        nan: NaN in a series reads back as NaN.
+        infinity: ±inf in a series reads back as ±inf.
         point_times: Each point keeps its time.
         end_time: A run keeps its end time.
         start_time: A run keeps its start time.
         resumable: A finished run can be continued in place.
-        any_names: Names of any Unicode are kept letter for letter.
-        call_order: The points of a series come in the order of their calls; else: in the order of their times.
+        any_names: Names of any Unicode are kept exactly.
+        call_order: The points of a series are in the order of their calls; otherwise in the order of their times.
     """
 
     typed_params: bool = True

@@ -1,6 +1,6 @@
-"""Any calls of training code, as Hypothesis strategies: right and wrong ones, any names, any values.
+"""Hypothesis strategies for any calls of training code: valid and invalid ones, any names, any values.
 
-Importing this needs Hypothesis and numpy (``pip install 'multitrack[testing]'``).
+Importing this module needs Hypothesis and numpy (``pip install 'multitrack[testing]'``).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Call(NamedTuple):
     """One call.
 
     Attributes:
-        method: Of the run.
-        given: Its arguments as training code has them: numpy scalars, nested mappings, tuples.
-        plain: The same as plain values, for the model's method (``log_metric`` is ``log_metrics`` of one).
-        wrong: What it raises where it can never be right.
-        later: Milliseconds since the call before.
+        method: The name of the run's method.
+        given: The arguments as in training code: numpy scalars, nested mappings, tuples.
+        plain: The arguments as plain values, for the model's method (``log_metric`` becomes ``log_metrics``).
+        wrong: The exception it always raises, if it is invalid.
+        later: Milliseconds since the previous call.
     """
 
     method: str
@@ -54,10 +54,10 @@ _brief.maxlist = _brief.maxtuple = _brief.maxdict = 12
 
 
 class Clock:
-    """Stands in the place of the module ``time``, so that a millisecond passes when a test says so.
+    """Replaces the module ``time``, so that tests control the clock.
 
     Attributes:
-        ms: The time.
+        ms: The current time in milliseconds since the epoch.
     """
 
     monotonic_ns = staticmethod(time.monotonic_ns)
@@ -66,12 +66,12 @@ class Clock:
         self.ms = time.time_ns() // 1_000_000
 
     def time_ns(self) -> int:
-        """The time in nanoseconds."""
+        """Return the time in nanoseconds."""
         return self.ms * 1_000_000
 
 
 def make(call: Call, run: Recorder, model: Model, clock: Clock) -> bool:
-    """Make a call on the run and on the model, which must agree on whether it is a mistake; whether it was none."""
+    """Make a call on the run and on the model, which must raise alike. Return True if neither raises."""
     clock.ms += call.later
     wrong = call.wrong
     if wrong is None:
@@ -85,7 +85,7 @@ def make(call: Call, run: Recorder, model: Model, clock: Clock) -> bool:
     return wrong is None
 
 
-#: Names that meet again, and names that trackers change: two of these must never become one.
+#: Names that may collide, and names that trackers change: no two of them may become equal.
 _HARD_NAMES: Final = (
     "loss", "val/loss", "val", "loss/summary", "step", "multitrack/step", "exact loss", "metric exact loss", "_step",
     "_wandb", "@", "_x40_", "a//b", "a/_x_/b", "/", "..", "a/../b", "_x2e__x2e_", "~", "~0", "a~1b", "a/", "a/~1",
@@ -112,7 +112,7 @@ _integers: Final = st.one_of(
 
 
 def numbers() -> st.SearchStrategy[tuple[Any, int | float]]:
-    """A number as it is given, and as what it is."""
+    """Return a strategy for pairs of a number as given and its plain value."""
     return st.one_of(
         (_floats | _integers).map(lambda value: (value, value)),
         _floats.map(lambda value: (np.float64(value), value)),
@@ -128,7 +128,7 @@ def numbers() -> st.SearchStrategy[tuple[Any, int | float]]:
 
 
 def number_lists() -> st.SearchStrategy[tuple[Any, list[int | float]]]:
-    """Numbers as they are given to a list metric, and as what they are."""
+    """Return a strategy for pairs of the numbers of a list metric as given and their plain values."""
     floats = [(st.floats(width=size), f"float{size}") for size in (16, 32, 64)]
     integers = [(st.integers(-(2 ** (size - 1)), 2 ** (size - 1) - 1), f"int{size}") for size in (8, 64)]
     unsigned = [(st.integers(0, 2**size - 1), f"uint{size}") for size in (8, 64)]
@@ -152,14 +152,14 @@ _texts: Final = st.text(st.characters(exclude_characters="\n"), max_size=20) | s
 
 
 def cleaned(text: str) -> str:
-    """What a text becomes that holds half a surrogate pair: a visible escape."""
+    """Replace lone surrogates in a text by visible escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _param_values() -> st.SearchStrategy[tuple[Any, Any]]:
     same = st.none() | st.booleans() | _floats | _integers | st.sampled_from([1, 1.0, 0.0, -0.0, True, "1"])
     scalars = same.map(lambda value: (value, value)) | _texts.map(lambda text: (text, cleaned(text)))
-    # In a list JSON has the last word: NaN and large integers are text there.
+    # In a list JSON decides: NaN and large integers become text.
     items = scalars.map(lambda item: (item[0], _in_json(item[1])))
     lists = st.lists(items, max_size=3).map(lambda found: (tuple(given for given, _ in found), [v for _, v in found]))
     return scalars | lists | st.just(({}, {}))
@@ -191,7 +191,7 @@ def _metrics() -> st.SearchStrategy[Call]:
         return Call("log_metrics", (given, given_step), (plain, step))
 
     few = st.dictionaries(names, numbers(), min_size=1, max_size=1) | st.dictionaries(names, numbers(), max_size=3)
-    # Few values at few steps, so that points repeat, also where a tracker's doubles are the same.
+    # Few values at few steps, so that points repeat, some only when rounded to doubles.
     repeated = [0.5, 0.0, -0.0, 2**53, 2**53 + 1, math.nan, math.inf, sys.float_info.max, 10**400]
     same = st.fixed_dictionaries({"loss": st.sampled_from([(value, value) for value in repeated])})
     return st.one_of(
@@ -228,7 +228,7 @@ def _tags() -> st.SearchStrategy[Call]:
 
 
 def _mistakes() -> st.SearchStrategy[Call]:
-    """Calls that raise whatever the run holds; what is right in them must not be recorded either."""
+    """Return a strategy for calls that always raise; the valid parts of their arguments must not be recorded."""
     fixed = [
         ("log_metric", ("loss", "0.5"), TypeError), ("log_metric", ("loss", None), TypeError),
         ("log_metric", ("loss", [1.0, 2.0]), TypeError), ("log_metric", ("loss", 1j), TypeError),
@@ -260,10 +260,10 @@ def _mistakes() -> st.SearchStrategy[Call]:
 
 
 def calls() -> st.SearchStrategy[Call]:
-    """Any call."""
+    """Return a strategy for any call."""
     lists = st.builds(
         lambda name, values: Call("log_list_metric", (name, values[0]), (name, values[1])), names, number_lists()
     )
     kinds = [_metrics(), _metrics(), lists, lists, _params(), _references(), _lines(), _tags(), _mistakes()]
-    made = st.sampled_from(kinds).flatmap(lambda kind: kind)  # each as often; one_of would count their parts
+    made = st.sampled_from(kinds).flatmap(lambda kind: kind)  # with equal weight; one_of would weight by their parts
     return st.tuples(made, st.sampled_from([0, 0, 0, 1, 1000])).map(lambda drawn: drawn[0]._replace(later=drawn[1]))

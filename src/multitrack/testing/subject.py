@@ -1,4 +1,4 @@
-"""The subject of the contract: how a backend is reached, and what is compared with what."""
+"""The subject of the contract: reach a backend under test, and compare its content with the model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from multitrack.testing.native import Capabilities, NativePoint, NativeRun
 
 
 class ContractSubject:
-    """A backend under test: how to reach it and how to read it; see :mod:`multitrack.testing.contract`.
+    """A backend under test, with the methods to reach and read it; see :mod:`multitrack.testing.contract`.
 
     Attributes:
         backend: The backend's name or import path.
-        capabilities: What the tracker can hold as it is.
-        examples: How many histories its test of any history tells, in a hundred of Hypothesis' profile.
+        capabilities: What the tracker can hold unchanged.
+        examples: Number of histories in ``test_any_history``, as a percentage of the Hypothesis profile's.
     """
 
     backend: ClassVar[str]
@@ -30,30 +30,30 @@ class ContractSubject:
     examples: ClassVar[int] = 10
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
-        """The backend's table of the config, into ``tmp_path``."""
+        """Return the backend's table of the config, with all paths in ``tmp_path``."""
         return {}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        """What the tracker holds of a run, by its own reader."""
+        """Read a run with the tracker's own reader."""
         raise NotImplementedError
 
     def param(self, value: Any) -> Any:
-        """A param's value as the tracker shows it."""
+        """Return a param's value as the tracker shows it."""
         return value if self.capabilities.typed_params else str(value)
 
     def new_plugin(self) -> object:
-        """The backend object as a new process has it, with nothing in memory."""
+        """Return a new backend object, as in a new process."""
         return type(plugins.load_backend(self.backend).plugin)()
 
     def kill(self, plugin: Any) -> None:
-        """Do what the kernel does after a killed process: close what ``plugin`` has open, end the SDK's helpers."""
+        """Clean up as the kernel does after a kill: close the files that ``plugin`` has open, end the SDK's helpers."""
 
     def shown(self, model: Model) -> NativeRun:
-        """What :meth:`read` gives of a run that holds exactly this: stand-ins where the tracker cannot hold it."""
+        """Return the expected result of :meth:`read`: the model, with stand-ins where the tracker needs them."""
         return model
 
     def start(self, tmp_path: Path, **arguments: Any) -> Run:
-        """A run of this backend that is delivered by :meth:`deliver` only."""
+        """Start a run of this backend that is delivered by :meth:`deliver` only."""
         name = self.backend.partition(":")[2] or self.backend
         config = {"journal": str(tmp_path / "journal"), "delivery": "off", name: self.options(tmp_path)}
         arguments = {"project": "contract", **arguments}
@@ -66,7 +66,7 @@ class ContractSubject:
         return multitrack.sync(tmp_path / "journal")
 
     def delivered(self, tmp_path: Path, run: Run) -> NativeRun:
-        """End the run, deliver it, and read it back; nothing may be set aside."""
+        """End the run, deliver it, and read it back. Fail if a record was set aside."""
         if run.status == "running":
             run.end()
         self.deliver(tmp_path)
@@ -76,22 +76,22 @@ class ContractSubject:
         return self.read(tmp_path, run.id, next(iter(run.backend_ids.values())))
 
     def forget_position(self, tmp_path: Path, run: Run) -> None:
-        """As if the courier had died before it ever saved how far it was."""
+        """Delete the lane's position, as if the courier had been killed before it saved one."""
         assert run.directory is not None
         name = self.backend.partition(":")[2] or self.backend
         lane_file(run.directory, name).unlink()
 
     def points(self, native: NativeRun, name: str) -> list[tuple[int, float]]:
-        """Step and value of each point."""
+        """Return step and value of each point."""
         return [(point.step, point.value) for point in native.series[name]]
 
     def needs(self, capability: str) -> None:
-        """Skip where the tracker cannot hold this as it is."""
+        """Skip the test if the tracker lacks this capability."""
         if not getattr(self.capabilities, capability):
             pytest.skip(f"{self.backend} declares {capability}=False; its README names the stand-in")
 
     def compare(self, native: NativeRun, expected: NativeRun) -> None:
-        """Everything is there, nothing twice; of metrics and tags a tracker may show more that is its own."""
+        """Check that every record is present once. A tracker may show additional metrics and tags of its own."""
         assert native.status == expected.status
         assert plain(native.params) == plain(expected.params)
         assert native.artifacts == expected.artifacts

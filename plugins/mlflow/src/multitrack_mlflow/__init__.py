@@ -1,6 +1,6 @@
 """multitrack's backend for MLflow: SQLite and other SQL stores, and MLflow servers.
 
-MLflow itself is imported when the first run is opened, never by importing this module.
+MLflow is imported when the first run is opened, never by importing this module.
 """
 
 from multitrack_mlflow.backend import MlflowBackend

@@ -1,9 +1,9 @@
-"""The hooks: how each record kind becomes something of MLflow's.
+"""The hooks: map each kind of record to MLflow.
 
-Everything is written so that writing it again changes nothing: a metric's key in MLflow is (run, key, step, ms,
-value), and times and steps come from the journal; params and tags are set to what they are; line files are written
-whole. So ``flush`` has nothing to do, and a lane goes on where it saved its position; what it has beyond is slow to
-write again, and passed over (:mod:`multitrack_mlflow.progress`).
+Every write is idempotent. MLflow identifies a point by (run, key, step, ms, value), and times and steps come from the
+journal. Params and tags are set to the same values again, and line files are written whole. So ``flush`` has nothing to
+do, and a lane continues at its saved position. Points beyond that position are slow to write again, and are skipped
+(:mod:`multitrack_mlflow.progress`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STATUS: Final = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"
 
 
 class MlflowBackend:
-    """Delivers to MLflow; one object serves all runs of a process, from several threads."""
+    """Delivers to MLflow. One object serves all runs of a process, on several threads."""
 
     name = "mlflow"
 
@@ -57,12 +57,12 @@ class MlflowBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Find the run by our tag, or create it with the training's identity."""
+        """Find the run by its multitrack tag, or create it with the training's identity."""
         uri = str(run.options.tracking_uri)
         with translated(uri, run.options.timeout):
             client = self._clients.of(run)
             experiment = experiment_of(client, run)
-            # create_run is not idempotent; the lane's lock keeps anybody else from creating it meanwhile
+            # create_run is not idempotent; the lane's lock prevents others from creating the run meanwhile
             found: dict[str, Any] = {one.info.run_id: one for one in search_own(client, experiment, run)}
             noted = noted_run(run.directory)
             if found:
@@ -79,7 +79,7 @@ class MlflowBackend:
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> list[str]:
-        """Params as text; too long ones as artifacts; ones that MLflow already has otherwise as tags."""
+        """Write params as text, too long ones as artifacts, and those with another value in MLflow as tags."""
         native = self._runs[run.directory]
         stand_ins: list[str] = []
         with translated(native.uri, run.options.timeout):
@@ -93,7 +93,7 @@ class MlflowBackend:
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> list[str]:
-        """A point for each value; simple metrics count their writes as steps, so that the last one is the latest."""
+        """Write a point per value. The step of a simple metric is its count of earlier writes, so the last one wins."""
         from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
 
         native = self._runs[run.directory]
@@ -112,7 +112,7 @@ class MlflowBackend:
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> list[str]:
-        """A point for each value, its index as the step."""
+        """Write a point per value, with its index as the step."""
         from mlflow.entities import Metric as NativeMetric  # noqa: PLC0415 - the SDK is imported on first use
 
         native = self._runs[run.directory]
@@ -130,7 +130,7 @@ class MlflowBackend:
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
-        """A tag with all that is known of it; inputs appear as MLflow's datasets too."""
+        """Write references as tags with all their fields, and inputs also as MLflow datasets."""
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             tags = {}
@@ -143,7 +143,7 @@ class MlflowBackend:
                     "size": record.size,
                 }
                 tags[f"multitrack.artifact.{native.name(record.name)}"] = json.dumps(fields, ensure_ascii=False)
-                if record.pending:  # it comes again, with its digest, and MLflow takes nothing back
+                if record.pending:  # delivered again with its digest; a dataset cannot be changed in MLflow
                     continue
                 if record.role == "input":
                     native.log_input(record)
@@ -152,14 +152,14 @@ class MlflowBackend:
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
-        """Files of a thousand lines under ``logs/``."""
+        """Write lines to files of 1000 lines under ``logs/``."""
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             native.lines.write(records)
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> list[str]:
-        """Tags under their own names."""
+        """Set tags under their own names."""
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             tags = {native.name(key): value for record in records for key, value in record.values.items()}
@@ -167,13 +167,13 @@ class MlflowBackend:
 
     @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
-        """MLflow nests runs by a tag."""
+        """Set the tag by which MLflow nests runs."""
         with translated(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
             self._clients.of(run).set_tag(str(run.backend_id), "mlflow.parentRunId", parent_id)
 
     @hookimpl
     def find_run(self, run: RunInfo, run_id: str) -> str | None:
-        """By our tag."""
+        """Find a run by its multitrack tag."""
         with translated(str(run.options.tracking_uri), run.options.timeout):
             client = self._clients.of(run)
             found = search_runs(client, experiment_of(client, run), run_id)
@@ -181,11 +181,11 @@ class MlflowBackend:
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        """Status and end time, set last: an autologging session on the same run may have ended it early."""
+        """Set status and end time. They come last, since autologging on the same run may have ended it early."""
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             for one in search_own(native.client, native.experiment, run):
-                # A slow server may have carried out a create_run long after we stopped waiting for its answer.
+                # A slow server may have executed a create_run long after its timeout.
                 if one.info.run_id != native.id and not one.data.metrics and not one.data.params:
                     native.client.delete_run(one.info.run_id)
             native.client.set_terminated(native.id, _STATUS[status], end_time=time)
@@ -193,7 +193,7 @@ class MlflowBackend:
 
 
 def _continue(client: MlflowClient, run: RunInfo, native: Any) -> None:
-    """Open a run again, under the name and notes that it has by now."""
+    """Open a run again, with its current name and notes."""
     name = run.name[:NAME_LENGTH]
     if native.info.status != "RUNNING" or native.info.run_name != name:
         client.update_run(native.info.run_id, status="RUNNING", name=name)

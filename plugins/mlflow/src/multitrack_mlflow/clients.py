@@ -1,4 +1,4 @@
-"""MLflow's clients, one a store, and finding experiments and runs with them."""
+"""MLflow clients, one per store, and lookups of experiments and runs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Clients:
         self._lock = threading.Lock()
 
     def of(self, run: RunInfo) -> MlflowClient:
-        """The client of a run's store; the first time, MLflow is imported and the store opened."""
+        """Return the client of a run's store. The first call imports MLflow and opens the store."""
         uri = str(run.options.tracking_uri)
-        with self._lock:  # the SDK's first import and a store's first opening are not for several threads
+        with self._lock:  # the SDK's first import and a store's first opening are not thread-safe
             if uri not in self._clients:
-                # In the training's process, whose own MLflow reads the same variables, none is set.
+                # No variable is set in the training process, where the user's MLflow reads the same ones.
                 alone = run.context is None or run.context.pid != os.getpid()
                 if alone:
                     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -51,12 +51,12 @@ class Clients:
 
 
 def experiment_of(client: MlflowClient, run: RunInfo) -> str:
-    """The id of a run's experiment, which is made where there is none."""
+    """Return the id of a run's experiment, and create it if missing."""
     name = run.options.experiment or run.project
     found = client.get_experiment_by_name(name)
     if found is None:
         path = uris.sqlite_path(str(run.options.tracking_uri))
-        # A SQL store without a server would put artifacts into the courier's current directory.
+        # By default a SQL store without a server puts artifacts into the courier's current directory.
         place = None if path is None else f"{(path.parent / 'mlruns').as_uri()}/{quote(native_name(name), safe='')}"
         try:
             return str(client.create_experiment(name, artifact_location=place))
@@ -68,11 +68,11 @@ def experiment_of(client: MlflowClient, run: RunInfo) -> str:
 
 
 def search_runs(client: MlflowClient, experiment: str, run_id: str) -> Sequence[Any]:
-    """MLflow's runs that bear our run id."""
+    """Return the MLflow runs with this run id in their multitrack tag."""
     found: Sequence[Any] = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run_id}'")
     return found
 
 
 def search_own(client: MlflowClient, experiment: str, run: RunInfo) -> list[Any]:
-    """MLflow's runs of this very run: one of another journal may have its id, but did not begin when it did."""
+    """Return the MLflow runs of this run. A run of another journal may have the same id, but another start time."""
     return [one for one in search_runs(client, experiment, run.id) if one.info.start_time == run.created]

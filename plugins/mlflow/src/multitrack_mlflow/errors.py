@@ -1,4 +1,4 @@
-"""Which of MLflow's exceptions may pass and which will not."""
+"""Classify MLflow's exceptions: retryable, permanent, or denied."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PERMANENT: Final = frozenset(
     {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "NOT_IMPLEMENTED",
      "RESOURCE_ALREADY_EXISTS", "ENDPOINT_NOT_FOUND"}
 )  # fmt: skip
-#: What SQLite and MLflow say of a store that no further try will open.
+#: Messages of SQLite and MLflow about a store that no retry can open.
 _LASTING: Final = (
     "Reading Databricks credential configuration failed",
     "unable to open database file", "file is not a database", "readonly database", "out-of-date database schema",
 )  # fmt: skip
-#: What keeps a file from being made and is no trouble that passes.
+#: Errors on creating a file that no retry can fix.
 _NO_PLACE: Final = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG,
 }  # fmt: skip
@@ -29,11 +29,11 @@ _CREDENTIALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOM
 
 @contextlib.contextmanager
 def translated(uri: str, timeout: float) -> Iterator[None]:
-    """Turn what MLflow raises into the errors that a lane understands.
+    """Translate exceptions from MLflow into the errors of a lane.
 
     Args:
         uri: The tracking URI.
-        timeout: Seconds that a request to a server may take.
+        timeout: Timeout of a request to a server, in seconds.
     """
     try:
         with looked_at(timeout, uri):
@@ -58,19 +58,19 @@ def translated(uri: str, timeout: float) -> Iterator[None]:
 
 
 def _is_lasting(error: Exception, uri: str) -> bool:
-    """Whether a driver or package is missing, or a local store has no place to be in."""
+    """Return True if a driver or package is missing, or the file of a local store cannot be created."""
     if isinstance(error, ImportError) or type(error).__name__ == "NoSuchModuleError":
         return True
     return isinstance(error, OSError) and error.errno in _NO_PLACE and uri.startswith("sqlite")
 
 
 def _told(error: Exception) -> str:
-    """What a database says, without SQLAlchemy's page on the class of its error."""
+    """Return the database's message, without SQLAlchemy's link to its error page."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:500]
 
 
 def _at(uri: str, seen: BackendError) -> BackendError:
-    """The same error, with the place before it."""
+    """Return the same error, with the URI in front of its message."""
     text = f"{_without_credentials(uri, uri)}: {seen}"
     if isinstance(seen, RetryableError):
         return RetryableError(text, after=seen.after)
@@ -78,13 +78,13 @@ def _at(uri: str, seen: BackendError) -> BackendError:
 
 
 def _without_credentials(text: str, uri: str) -> str:
-    """A text that goes to stderr and to the lane's state, without the user and password that the URI may have."""
+    """Remove the URI's user and password from a text that goes to stderr and to the lane's state."""
     user, at, _ = urlsplit(uri).netloc.rpartition("@")
     return text.replace(user + at, "") if user else text
 
 
 def _is_connection(error: Exception) -> bool:
-    """Whether the error is one of the transport or the database, which may pass."""
+    """Return True if the error comes from the transport or the database, and may be retried."""
     origins = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
     return isinstance(error, OSError) or bool(origins & {"requests", "urllib3", "sqlalchemy", "sqlite3"}) or (
         type(error).__name__ == "RestException"
@@ -92,5 +92,5 @@ def _is_connection(error: Exception) -> bool:
 
 
 def is_changed_param(error: Exception) -> bool:
-    """Whether a batch was refused because a param already has another value in MLflow."""
+    """Return True if a batch was rejected because a param already has another value in MLflow."""
     return "Changing param values is not allowed" in str(error)

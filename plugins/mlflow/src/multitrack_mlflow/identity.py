@@ -1,4 +1,4 @@
-"""The tags that tell where a run came from, and the address of its page."""
+"""The tags that identify a run's origin, and the URL of its page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from multitrack.hookspecs import RunInfo
 from multitrack.security.secrets import without_credentials
 from multitrack_mlflow.values import TAG_LENGTH
 
-#: By this tag a run is found again.
+#: Tag by which a run is found again.
 RUN_TAG: Final = "multitrack.run_id"
-#: Characters of a run's name in MLflow.
+#: Maximum length of a run's name in MLflow.
 NAME_LENGTH: Final = 250
 
 
 def identity_tags(run: RunInfo) -> Iterator[tuple[str, str]]:
-    """MLflow's own tags for where a run came from, and ours for what it has none for."""
+    """Yield the tags of a run's origin: MLflow's own, and multitrack's where MLflow has none."""
     yield RUN_TAG, run.id
     if len(run.name) > NAME_LENGTH:
         yield "multitrack.name", run.name
@@ -47,7 +47,7 @@ def identity_tags(run: RunInfo) -> Iterator[tuple[str, str]]:
 
 
 def run_url(uri: str, experiment: str, native_id: str) -> str | None:
-    """The page of a run on its server; ``None`` for a store without one."""
+    """Return the URL of a run's page on its server; ``None`` for a store without a server."""
     if not uri.startswith(("http://", "https://")):
         return None
     return f"{without_credentials(uri).rstrip('/')}/#/experiments/{experiment}/runs/{native_id}"

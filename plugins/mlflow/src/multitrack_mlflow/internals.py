@@ -1,15 +1,15 @@
-"""Undocumented names of MLflow, and what its store looks like inside.
+"""Undocumented names of MLflow, and internals of its store.
 
 ==============================================  ========================================================================
-name                                            without it
+name                                            fallback without it
 ==============================================  ========================================================================
-``rest_utils._get_http_response_with_retries``  MLflow's own variables limit retries and time
+``rest_utils._get_http_response_with_retries``  MLflow's environment variables limit retries and time
                                                 (:func:`multitrack_mlflow.transport.limit_by_variables`)
-``mlflow_artifacts_repo.get_tracking_uri``      the client's own URI counts, as in 3.17; 2.20 sends a server's
+``mlflow_artifacts_repo.get_tracking_uri``      the client's own URI is used, as in 3.17; 2.20 sends a server's
                                                 artifacts to the process's tracking URI
-``TrackingServiceClient._log_url``              before 3.x, the page of each run that ends is printed to stdout
+``TrackingServiceClient._log_url``              before 3.x, MLflow prints the URL of each ended run to stdout
                                                 (:mod:`multitrack_mlflow.clients` sets the variable of later ones)
-``experiments.artifact_location``, a column     MLflow makes the store in its place, which takes seconds
+``experiments.artifact_location``, a column     MLflow creates the store itself, which takes seconds
                                                 (:func:`multitrack_mlflow.sqlite.prepare`)
 ==============================================  ========================================================================
 """
@@ -26,24 +26,24 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-#: Module and name of the function by which MLflow's client sends every request to a server.
+#: Module and name of the function with which MLflow's client sends every request to a server.
 SEND: Final = ("mlflow.utils.rest_utils", "_get_http_response_with_retries")
-#: The function that tells an artifact store behind a server where the server is.
+#: The function from which an artifact store behind a server gets the server's URI.
 ARTIFACTS: Final = ("mlflow.store.artifact.mlflow_artifacts_repo", "get_tracking_uri")
 
-#: The method that prints the page of a run that ends.
+#: The method that prints the URL of an ended run.
 PRINT: Final = ("mlflow.tracking._tracking_service.client", "TrackingServiceClient._log_url")
 
 
 def replace(place: tuple[str, str], wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
-    """Replace a function, once a process.
+    """Replace a function, once per process.
 
     Args:
-        place: Module and name.
-        wrap: Makes the new function of MLflow's; it sets ``__wrapped__``.
+        place: Module and name of the function.
+        wrap: Wraps MLflow's function, and sets ``__wrapped__``.
 
     Returns:
-        Whether the installed release has it.
+        True if the installed release has the function.
     """
     module, name = _module(place[0]), place[1]
     function = getattr(module, name, None)
@@ -55,14 +55,14 @@ def replace(place: tuple[str, str], wrap: Callable[[Callable[..., Any]], Callabl
 
 
 def place_artifacts(store: Path, location: str) -> bool:
-    """Set the place of the artifacts of all experiments of a SQLite store.
+    """Set the artifact location of all experiments in a SQLite store.
 
     Args:
-        store: The database, which nothing else has open.
-        location: A URI.
+        store: The database file, which nothing else may have open.
+        location: The URI of the artifacts.
 
     Returns:
-        Whether the installed release keeps it where we know.
+        True if the installed release has the expected column.
     """
     import sqlite3  # noqa: PLC0415 - for the courier; the training process does not need it
 
@@ -75,14 +75,14 @@ def place_artifacts(store: Path, location: str) -> bool:
 
 
 def silence(client: MlflowClient) -> None:
-    """Keep one client from printing the pages of runs to stdout, which is the training's or a command's."""
+    """Stop a client from printing the URLs of runs to stdout, which belongs to the training or the command."""
     inner: Any = getattr(client, "_tracking_client", None)
     if hasattr(inner, "_log_url"):
         inner._log_url = lambda _: None
 
 
 def missing() -> list[str]:
-    """The Python names that the installed release lacks."""
+    """Return the Python names that the installed release lacks."""
     return [".".join(place) for place in (SEND, ARTIFACTS, PRINT) if _find(*place) is None]
 
 

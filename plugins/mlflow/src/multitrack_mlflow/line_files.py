@@ -1,7 +1,7 @@
-"""Text in MLflow's artifacts: values too long for their place, and log lines.
+"""Text in MLflow's artifacts: values that are too long for their field, and log lines.
 
-MLflow can only write a text artifact whole. So lines go to files of :data:`CHUNK` lines each, and only the last
-file is written again; where a courier restarts in the middle of one, it reads the file back first.
+MLflow can only write a text artifact whole. So lines go to files of :data:`CHUNK` lines each, and only the last file is
+written again. A courier that restarts in the middle of a file reads it back first.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from multitrack.errors import RetryableError
 from multitrack.records import Lines
 
 CHUNK: Final = 1000
-"""Lines a file."""
+"""Lines per file."""
 _LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z \w+ ")
 
 
 def pointer(path: str, text: str) -> str:
-    """What stands in the place of a text that is too long for it."""
+    """Return the stand-in for a text that is too long: its length, digest and artifact path."""
     import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
 
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -29,7 +29,7 @@ def pointer(path: str, text: str) -> str:
 
 
 def shown_line(time: int, stream: str, text: str) -> str:
-    """A line as the artifact holds it: UTC time, stream, text."""
+    """Format a line for the artifact: UTC time, stream, text."""
     stamp = datetime.datetime.fromtimestamp(time / 1000, datetime.UTC).isoformat(timespec="milliseconds")
     return f"{stamp.replace('+00:00', 'Z')} {stream} {text}"
 
@@ -49,7 +49,7 @@ class LineFiles:
         self._lines: list[str] = []
 
     def write(self, records: Sequence[Lines]) -> None:
-        """Add the lines of these records; those that are there already are written over with themselves."""
+        """Write the lines of these records. Writing the same lines again changes nothing."""
         for record in records:
             for i, text in enumerate(record.lines):
                 number, place = divmod(record.index + i, CHUNK)
@@ -73,14 +73,14 @@ class LineFiles:
 
         with tempfile.TemporaryDirectory() as scratch:
             path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
-            with Path(path).open(encoding="utf-8", newline="") as file:  # a lone carriage return stays what it is
+            with Path(path).open(encoding="utf-8", newline="") as file:  # keeps a lone carriage return
                 lines = file.read().split("\n")[:count]
         if len(lines) < count or not all(_LINE.match(line) for line in lines):
-            # What stands there now would be written over with it.
-            raise RetryableError(f"the server gave something else than the artifact {line_file(self._number)}")
+            # Continuing would overwrite the artifact with this content.
+            raise RetryableError(f"the server returned unexpected content for artifact {line_file(self._number)}")
         return lines
 
 
 def line_file(number: int) -> str:
-    """The artifact that holds the lines from ``number`` × :data:`CHUNK` on."""
+    """Return the path of the artifact with the lines from ``number`` × :data:`CHUNK` on."""
     return f"logs/lines-{number * CHUNK:08}.txt"

@@ -1,9 +1,9 @@
-"""Names that MLflow accepts, from names of any Unicode.
+"""Encode names of any Unicode as names that MLflow accepts.
 
-MLflow takes letters, digits, ``_ - . space : /`` in at most 250 characters, and no path parts that are empty, ``.`` or
-``..`` (mlflow/utils/validation.py). Everything else is written as ``_x<hex>_``, and so is a ``_`` that would begin such
-a word by itself; names that leave no room for our tags' prefixes are cut and end in a digest. So two names never
-become one. The full name of a changed one is kept in a tag.
+MLflow accepts letters, digits, ``_ - . space : /`` in at most 250 characters, and no path parts that are empty, ``.``
+or ``..`` (mlflow/utils/validation.py). Any other character is written as ``_x<hex>_``, and so is a ``_`` that could be
+read as the start of such an escape. Names that leave no room for our tags' prefixes are cut and end in a digest. So two
+names never become equal. The full form of a changed name is kept in a tag.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ LONGEST: Final = 250 - len("multitrack.artifact.")
 _REFUSED: Final = re.compile(r"[^\w\-. :/]|_(?=x[0-9a-f]*(?:_|[^\w\-. :/]))")
 
 
-@functools.lru_cache(maxsize=1024)  # asked for every point
+@functools.lru_cache(maxsize=1024)  # called for every point
 def native_name(name: str) -> str:
-    """The name as MLflow holds it; the same for names that it accepts."""
+    """Return the name in MLflow; unchanged if MLflow accepts it."""
     import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
 
     native = "/".join(_part(part) for part in _REFUSED.sub(_hex, name).split("/"))

@@ -12,11 +12,11 @@ from multitrack.config import FilesOption, UriOption, absolute_uri
 from multitrack.security.secrets import without_credentials
 from multitrack_mlflow import uris
 
-#: As MLflow has it, in the current directory.
+#: MLflow's own default, relative to the current directory.
 DEFAULT: Final = "sqlite:///mlflow.db"
-#: What MLflow's client and the stores behind it read of the environment: endpoints, credentials, certificates, timeouts
-#: (mlflow/environment_variables.py). Not those that name, create or change runs: MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_NAME,
-#: MLFLOW_RUN_CONTEXT, MLFLOW_TRUNCATE_LONG_VALUES, MLFLOW_ENABLE_ASYNC_LOGGING and their like.
+#: Environment variables read by MLflow's client and its stores: endpoints, credentials, certificates, timeouts
+#: (mlflow/environment_variables.py). Variables that name, create or change runs are left out: MLFLOW_RUN_ID,
+#: MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_CONTEXT, MLFLOW_TRUNCATE_LONG_VALUES, MLFLOW_ENABLE_ASYNC_LOGGING and so on.
 ENVIRONMENT: Final = (
     "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH",
     "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH",
@@ -33,12 +33,12 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of the MLflow backend.
 
     Attributes:
-        tracking_uri: ``sqlite:///…``, another SQL store, or ``http(s)://`` of a server. Default: MLflow's own
-            ``MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db`` in the current directory, as MLflow does.
-        experiment: The experiment; default: the run's project.
-        upload: Kinds of local artifacts whose file is uploaded as well, such as ``["figure", "text"]``.
-        upload_limit: Largest file that is uploaded, in bytes.
-        timeout: Seconds that one request to a server may take.
+        tracking_uri: ``sqlite:///…``, another SQL store, or ``http(s)://`` of a server. Default: the variable
+            ``MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db`` in the current directory, as in MLflow.
+        experiment: Name of the experiment; default: the run's project.
+        upload: Kinds of local artifacts whose files are uploaded as well, such as ``["figure", "text"]``.
+        upload_limit: Maximum size of an uploaded file, in bytes.
+        timeout: Timeout of one request to a server, in seconds.
     """
 
     tracking_uri: UriOption | None = None

@@ -1,8 +1,8 @@
-"""Which MLflow run is ours, and which points it has taken of a stretch whose position is not saved yet.
+"""Store the MLflow run of a lane, and the points it has accepted beyond the lane's saved position.
 
-Sending a point again changes nothing, but takes MLflow twenty times as long as a new one, and some releases as long
-as reading the metric's whole history. A long list that was cut off by a kill would then take longer than a lane may
-stand still, and never be through. So each batch is noted, in the lane's own directory.
+Sending a point again changes nothing, but takes MLflow twenty times as long as a new one, and in some releases as long
+as reading the metric's whole history. A long list that was interrupted by a kill would then exceed the time that a lane
+may stall, and never complete. So each accepted batch is noted in the lane's own directory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multitrack.journal.atomic import write_json
 
 Kind = Literal["metrics", "lists"]
 Place = tuple[int, int]
-"""Where a point stands: its record's ordinal, and its index in that record."""
+"""Place of a point: the ordinal of its record, and its index in that record."""
 
 _FILE: Final = "sent.json"
 _NOTHING: Final[Place] = (-1, -1)
@@ -30,7 +30,7 @@ class _Note(msgspec.Struct):
 
 
 def noted_run(directory: Path) -> str | None:
-    """MLflow's id of the run that was delivered to, as far as is known: a slow server may have made two."""
+    """Return MLflow's id of the run delivered to so far, or None; a slow server may have created two runs."""
     noted = _read(directory)
     return None if noted is None else noted.native
 
@@ -39,16 +39,17 @@ def _read(directory: Path) -> _Note | None:
     try:
         return msgspec.json.decode((directory / _FILE).read_bytes(), type=_Note)
     except (OSError, ValueError):
-        return None  # nothing is known to be there: it is sent again, which harms nothing
+        return None  # nothing is known to be delivered, and sending points again is harmless
 
 
 class Sent:
-    """The last point of each kind that MLflow has taken; all before it are there as well.
+    """The last point of each kind that MLflow has accepted, along with all earlier ones.
 
     Args:
         directory: The lane's own directory.
-        native_id: MLflow's id of the run; what was noted of another says nothing of this one.
-        segment: The journal's last segment; after a power cut, a later one may hold other records at the same places.
+        native_id: MLflow's id of the run; notes on another run are discarded.
+        segment: The journal's last segment. After a power cut, a later segment may hold other records at the same
+            places.
     """
 
     def __init__(self, directory: Path, native_id: str, segment: int) -> None:
@@ -62,15 +63,15 @@ class Sent:
             write_json(self._path, self._note)
 
     def holds(self, kind: Kind, place: Place) -> bool:
-        """Whether MLflow has the point that stands there."""
+        """Return True if MLflow has the point at this place."""
         return place <= (self._note.metrics if kind == "metrics" else self._note.lists)
 
     def note(self, kind: Kind, place: Place) -> None:
-        """MLflow has taken everything up to this place."""
+        """Note that MLflow has accepted all points up to this place."""
         if self._in_order:
             setattr(self._note, kind, place)
             write_json(self._path, self._note)
 
     def stop(self) -> None:
-        """Something was refused: what comes now need not follow what came before, and is no longer noted."""
+        """Stop noting places after a rejected batch, since later batches no longer imply earlier ones."""
         self._in_order = False

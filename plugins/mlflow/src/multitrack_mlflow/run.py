@@ -1,4 +1,4 @@
-"""One run in MLflow, while its lane is open: what is written to it, in batches of MLflow's size."""
+"""Write to one MLflow run while its lane is open, in batches of MLflow's size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
     from mlflow.tracking import MlflowClient
 
-#: Metrics, and tags or params, a request (mlflow/utils/validation.py).
+#: Maximum number of metrics, and of tags or params, per request (mlflow/utils/validation.py).
 METRICS_A_BATCH: Final = 1000
 OTHERS_A_BATCH: Final = 100
 
@@ -33,7 +33,7 @@ class MlflowRun:
         native_id: MLflow's id of the run.
         uri: The tracking URI, for messages.
         experiment: MLflow's id of its experiment.
-        sent: Which points MLflow has taken.
+        sent: The points that MLflow has accepted.
     """
 
     def __init__(self, client: MlflowClient, native_id: str, uri: str, experiment: str, sent: Sent) -> None:
@@ -46,7 +46,7 @@ class MlflowRun:
         self._named: set[str] = set()  # changed names whose tag is set
 
     def name(self, name: str) -> str:
-        """MLflow's form of a name; the tag with the full one is set the first time."""
+        """Return the name in MLflow. At its first use, the full form of a changed name is set as a tag."""
         changed = native_name(name)
         if changed != name and name not in self._named:
             self.set_tags({f"multitrack.name.{changed}": name})
@@ -54,7 +54,7 @@ class MlflowRun:
         return changed
 
     def set_tags(self, tags: dict[str, str]) -> list[str]:
-        """Set tags whose names are MLflow's already; too long ones are artifacts."""
+        """Set tags whose names are already valid in MLflow; too long values become artifacts."""
         from mlflow.entities import RunTag  # noqa: PLC0415 - the SDK is imported on first use
 
         stand_ins = []
@@ -69,12 +69,12 @@ class MlflowRun:
         return stand_ins
 
     def shortened(self, key: str, text: str, whole: str | None) -> tuple[str, list[str]]:
-        """A param's text, or where it is too long the beginning of an artifact's.
+        """Return a param's text, or a stand-in if it is too long, and the report's stand-in messages.
 
         Args:
-            key: The param.
-            text: Its text.
-            whole: All of the text, where it was an object and ``text`` is the beginning.
+            key: The param's key.
+            text: The param's text.
+            whole: The whole text of an object, of which ``text`` is the beginning; else None.
         """
         path = f"params/{native_name(key)}.txt"
         if whole is not None:
@@ -86,7 +86,7 @@ class MlflowRun:
         return pointer(path, text), [f"param {key}: {len(text)} characters, kept as artifact {path}"]
 
     def log_params(self, params: dict[str, str]) -> list[str]:
-        """Set params whose names and texts are MLflow's already; ones that it has otherwise are tags."""
+        """Set params whose keys and texts are already valid in MLflow; those with another value there become tags."""
         from mlflow.entities import Param  # noqa: PLC0415 - the SDK is imported on first use
 
         stand_ins: list[str] = []
@@ -100,7 +100,7 @@ class MlflowRun:
         return stand_ins
 
     def _log_singly(self, params: Iterable[Any]) -> list[str]:
-        """After a refused batch, which MLflow rolls back whole: each by itself, refused ones as tags."""
+        """Set the params of a rejected batch, which MLflow rolls back whole, one by one; rejected ones become tags."""
         stand_ins = []
         for param in params:
             try:
@@ -114,7 +114,7 @@ class MlflowRun:
         return stand_ins
 
     def log_points(self, kind: Kind, points: list[tuple[Place, Metric]], exact: ExactNumbers) -> list[str]:
-        """Write points that MLflow has not taken yet, and what stands for numbers that no double is."""
+        """Write the points that MLflow has not accepted yet, and the stand-ins for numbers that are not doubles."""
         new = [each for each in points if not self._sent.holds(kind, each[0])]
         for some in _batches(new, METRICS_A_BATCH):
             try:
@@ -128,10 +128,10 @@ class MlflowRun:
         return sorted(exact.stand_ins)
 
     def log_input(self, record: ArtifactRef) -> None:
-        """Show an input as one of MLflow's datasets."""
+        """Log an input as an MLflow dataset."""
         from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - the SDK is imported on first use
 
-        # MLflow tells datasets apart by name and digest, of at most 36 characters; the full one is in the tag.
+        # MLflow identifies datasets by name and digest, of at most 36 characters; the tag has the full digest.
         digest = (record.digest or record.uri).partition(":")[2][:36] or record.uri[:36]
         dataset = Dataset(
             name=record.name[:500], digest=digest, source_type=urlsplit(record.uri).scheme or "local",
@@ -141,7 +141,7 @@ class MlflowRun:
         self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
 
     def upload(self, options: MlflowOptions, record: ArtifactRef) -> None:
-        """Upload a local file whose kind the config asks for."""
+        """Upload a local file if its kind is in the ``upload`` option."""
         if record.kind not in options.upload or not record.uri.startswith("file:///"):
             return
         path = Path(unquote(urlsplit(record.uri).path))

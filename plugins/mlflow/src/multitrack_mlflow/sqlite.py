@@ -1,8 +1,8 @@
-"""A new SQLite store without the wait: MLflow's migrations take 5 to 12 s, once per MLflow version and user.
+"""Create SQLite stores fast: MLflow's migrations, of 5 to 12 s, run once per MLflow version and user.
 
-The first time, an empty migrated store is kept in the user's cache; from then on a new store is a copy of it, put in
-place by an atomic link. A lock outside the database keeps processes that open a fresh store at once from migrating it
-together, which crashes all of them.
+An empty migrated store is kept in the user's cache. A new store is a copy of it, put in place by an atomic link. A lock
+outside the database keeps processes that open a new store at once from migrating it together, which crashes all of
+them.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ log = logging.getLogger("multitrack")
 
 
 def prepare(path: Path, version: str, uri: str | None = None) -> None:
-    """Make sure that a store is there and migrated, or was there before.
+    """Create a migrated store, unless the file exists.
 
     Args:
         path: The SQLite file.
         version: MLflow's version.
-        uri: Its tracking URI, as MLflow reads it.
+        uri: The store's tracking URI, as MLflow reads it.
 
     Raises:
-        OSError: Its directory cannot be written.
+        OSError: The directory cannot be written.
     """
     import hashlib  # noqa: PLC0415 - for the courier; the training process does not need it
 
@@ -47,29 +47,29 @@ def prepare(path: Path, version: str, uri: str | None = None) -> None:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             shutil.copyfile(template, draft)
-            # The template's place was gone at once. MLflow itself would make it anew with SQL that it puts together as
-            # text, and fails at a quote in a directory's name.
+            # The template's own artifact location was temporary. MLflow would set a new one with SQL built as text,
+            # which fails at a quote in a directory's name.
             if not internals.place_artifacts(draft, (path.parent / "mlruns" / "0").as_uri()):
                 _open_store(uri or f"sqlite:///{path}")
                 return
-            path.unlink(missing_ok=True)  # an empty file, as touch or a crashed migration leaves it
+            path.unlink(missing_ok=True)  # an empty file, left by touch or a crashed migration
             os.link(draft, path)
         except FileExistsError:
-            pass  # somebody without our lock was quicker: theirs is as good
+            pass  # created meanwhile by a process without our lock, which is fine
         finally:
             draft.unlink(missing_ok=True)
 
 
 def _open_store(uri: str) -> None:
-    """Have MLflow open a store, which makes and migrates it."""
+    """Open a store with MLflow, which creates and migrates it."""
     from mlflow.tracking import MlflowClient  # noqa: PLC0415 - the SDK is imported on first use
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # a line for each of 60 migrations
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs a line for each of 60 migrations
     MlflowClient(tracking_uri=uri).search_experiments()
 
 
 def _template(cache: Path, version: str) -> Path:
-    """The empty migrated store of this version, made where it is missing."""
+    """Return the empty migrated store of this version, and create it if missing."""
     import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 
     template = cache / f"mlflow-{version}-2.db"
@@ -83,9 +83,10 @@ def _template(cache: Path, version: str) -> Path:
 
 
 def _cache() -> Path:
-    """The user's cache for us; without a usable one a directory that only this process uses.
+    """Return our directory in the user's cache, or a directory of this process alone if none is usable.
 
-    An empty store is copied from here, so that whoever can write here could put runs and places of artifacts into it.
+    It must be private: new stores are copied from it, so a user who can write here could put runs and artifact
+    locations into them.
     """
     import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 

@@ -1,9 +1,8 @@
-"""Each request of a lane is sent once, and its answer looked at, before MLflow's client makes something of it.
+"""Send each request of a lane once, and check its response before MLflow's client interprets it.
 
-That client tries again by itself, for minutes and without a word, so that a ``create_run`` whose answer was lost makes
-a second run. It drops ``Retry-After``, takes the status off an error that is JSON, and takes a login page with status
-200 for a file that was uploaded. All this is only changed on a lane's own threads: the training's MLflow may live in
-the same process.
+MLflow's client retries silently for minutes, so that a ``create_run`` whose response was lost creates a second run. It
+drops ``Retry-After`` and the status of a JSON error, and accepts a login page with status 200 as a successful upload.
+This is changed only on a lane's own threads, since the training's MLflow may run in the same process.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _thread: Final = threading.local()
 
 @contextlib.contextmanager
 def looked_at(timeout: float, uri: str) -> Iterator[None]:
-    """What this thread asks MLflow's client for meanwhile is sent once, for so many seconds, and looked at."""
+    """Send this thread's requests of MLflow's client once, with a timeout in seconds, and check their responses."""
     before = getattr(_thread, "timeout", None), getattr(_thread, "uri", None)
     _thread.timeout, _thread.uri = timeout, uri
     try:
@@ -39,20 +38,20 @@ def looked_at(timeout: float, uri: str) -> Iterator[None]:
 
 
 def install() -> bool:
-    """Come between MLflow's client and its transport; whether the installed release has a place for that."""
+    """Wrap the send function of MLflow's client. Return True if the installed release has it."""
     internals.replace(internals.ARTIFACTS, _own_uri)
     return internals.replace(internals.SEND, _once)
 
 
 def limit_by_variables(timeout: float, *, alone: bool) -> None:
-    """The public way, for a release where nothing can come between: switch MLflow's own retries off.
+    """Turn MLflow's own retries off by its public variables, for a release whose send function cannot be wrapped.
 
-    What a response says is then as MLflow's client has it: without ``Retry-After``, and a web page may pass for a file
-    that was uploaded. That is said once a process.
+    Responses are then not checked: ``Retry-After`` is ignored, and a web page may be accepted as a successful upload. A
+    warning is logged once per process.
 
     Args:
-        timeout: Seconds that a request may take.
-        alone: Whether no other MLflow lives in this process; otherwise no variable is set.
+        timeout: Timeout of a request, in seconds.
+        alone: True if no other MLflow runs in this process; if False, no variable is set.
     """
     if alone:
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
@@ -65,14 +64,14 @@ def _say_what_is_missing(alone: bool) -> None:
     import mlflow  # noqa: PLC0415 - the SDK is imported on first use
 
     log.warning(
-        "multitrack: MLflow %s lacks %s, so that its answers are not checked and Retry-After is not obeyed; %s",
+        "multitrack: MLflow %s lacks %s, so its answers are not checked and Retry-After is ignored; %s",
         mlflow.__version__, ".".join(internals.SEND),
         "its own retries are off" if alone else "it may retry for minutes, unless MLFLOW_HTTP_REQUEST_MAX_RETRIES is 0",
     )  # fmt: skip
 
 
 def hidden(error: BaseException | None) -> BackendError | None:
-    """What :func:`_look` raised, inside of what MLflow's client made of it."""
+    """Return the error that :func:`_look` raised, from the causes of the exception of MLflow's client, or None."""
     while error is not None:
         if isinstance(error, BackendError):
             return error
@@ -97,7 +96,7 @@ def _once(send: Callable[..., Any]) -> Callable[..., Any]:
         timeout = getattr(_thread, "timeout", None)
         if timeout is None:
             return send(method, url, max_retries, backoff_factor, backoff_jitter, retry_codes, *rest, **more)
-        if "timeout" in more:  # MLflow's own is the whole process's
+        if "timeout" in more:  # MLflow's own timeout is global to the process
             more["timeout"] = timeout
         response = send(method, url, 0, backoff_factor, backoff_jitter, frozenset(), *rest, **more)
         _look(response)
@@ -113,18 +112,18 @@ def _look(response: Any) -> None:
     if status in (401, 403):
         raise DeniedError(f"{what}: the server refuses {_credential()}")
     if status == 413:
-        raise PermanentError(f"{what}: the server takes no request of this size")
+        raise PermanentError(f"{what}: the request is too large for the server")
     if status in (408, 429) or (status >= 500 and status != 501):
         said = "" if kind == "text/html" else " ".join(response.text.split())[:300]
         raise RetryableError(f"{what}: {said}".rstrip(": "), after=_seconds(response.headers.get("retry-after")))
     if kind == "text/html" and (status < 400 or status == 404):
-        raise RetryableError(f"{what}, but a web page: this is no answer of an MLflow server")
+        raise RetryableError(f"{what}, but a web page: this is not an MLflow server")
     if status < 300 and kind == "application/json" and not _is_json(response.content):
-        raise RetryableError(f"{what}, but not the JSON that it says: this is no answer of an MLflow server")
+        raise RetryableError(f"{what}, but invalid JSON: this is not an MLflow server")
 
 
 def _credential() -> str:
-    """The credential that MLflow's client sends, by the name of its variable."""
+    """Return the name of the variable with the credential that MLflow's client sends."""
     pair = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
     if all(os.environ.get(name) for name in pair):
         return " and ".join(pair)
@@ -134,7 +133,7 @@ def _credential() -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    """A ``Retry-After``: seconds, or a date."""
+    """Parse a ``Retry-After`` header, a number or a date, into seconds; None if absent or invalid."""
     import email.utils  # noqa: PLC0415 - for the courier; the training process does not need it
 
     if text is None:
@@ -154,7 +153,7 @@ def _seconds(text: str | None) -> float | None:
 
 def _is_json(body: bytes) -> bool:
     try:
-        json.loads(body or b"{}")  # an empty body is none to MLflow's client, too
+        json.loads(body or b"{}")  # MLflow's client accepts an empty body, too
     except ValueError:
         return False
     return True

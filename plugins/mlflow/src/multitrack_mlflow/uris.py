@@ -1,7 +1,7 @@
-"""Tracking URIs of SQLite: the file that one names, and the same URI as SQLAlchemy's release here reads it.
+"""Tracking URIs: validate them, and convert those of SQLite to file paths and to the installed SQLAlchemy's form.
 
-An option's URI is percent-encoded as RFC 3986 has it, so that a directory called ``q?m=1`` is no query. SQLAlchemy
-decodes the path from 2.1 on; before, it takes an escape for the letters that it is written with.
+The URI in an option is percent-encoded after RFC 3986, so that a directory called ``q?m=1`` is not read as a query.
+SQLAlchemy decodes the path from 2.1 on. Earlier releases take escapes literally.
 """
 
 from __future__ import annotations
@@ -18,54 +18,54 @@ from multitrack.security.secrets import without_credentials
 
 _SQLITE: Final = re.compile(r"(?P<driver>sqlite(?:\+\w+)?):///(?P<path>/[^?]+)(?:\?(?P<query>.*))?")
 _NO_UTF8: Final = re.compile("[\ud800-\udfff]")
-#: What begins every SQLite file that is not empty (sqlite.org/fileformat.html).
+#: First bytes of every SQLite file that is not empty (sqlite.org/fileformat.html).
 _MAGIC: Final = b"SQLite format 3\0"
-#: The module that SQLAlchemy's default driver of a database is, and the distribution that has it.
+#: Module and distribution of a driver, by SQLAlchemy's name of the driver, or of a database with it as default.
 _DRIVERS: Final = {
     "postgresql": ("psycopg2", "psycopg2-binary"), "mysql": ("MySQLdb", "mysqlclient"), "mssql": ("pyodbc", "pyodbc"),
     "pymysql": ("pymysql", "pymysql"), "psycopg2": ("psycopg2", "psycopg2-binary"), "psycopg": ("psycopg", "psycopg"),
     "pyodbc": ("pyodbc", "pyodbc"), "mysqldb": ("MySQLdb", "mysqlclient"), "pymssql": ("pymssql", "pymssql"),
 }  # fmt: skip
-#: Where MLflow keeps runs: databases by SQLAlchemy's names, servers, Databricks.
+#: Schemes of MLflow's stores: databases by SQLAlchemy's names, servers, Databricks.
 _SQL: Final = ("sqlite", "postgresql", "mysql", "mssql")
 SCHEMES: Final = (*_SQL, "http", "https", "databricks")
 
 
 def is_sql(uri: str) -> bool:
-    """Whether the store is a database, which is reached without a server of MLflow's."""
+    """Return True if the store is a database, accessed without an MLflow server."""
     return uri.partition(":")[0].partition("+")[0] in _SQL
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file of a SQLite URI, ``None`` for every other store."""
+    """Return the file of a SQLite URI; ``None`` for any other store."""
     match = _SQLITE.fullmatch(uri)
     return Path(unquote(match["path"], errors="surrogateescape")) if match else None
 
 
 def native_uri(uri: str) -> str:
-    """The URI for MLflow's client: one that SQLAlchemy reads as the same file; imports it where it is needed."""
+    """Return the URI for MLflow's client, which SQLAlchemy reads as the same file. May import SQLAlchemy."""
     match, path = _SQLITE.fullmatch(uri), sqlite_path(uri)
     if match is None or path is None or re.fullmatch(r"[\w./ -]+", str(path), re.ASCII):
         return uri
     from sqlalchemy.engine import URL, make_url  # noqa: PLC0415 - comes with MLflow, in the courier
 
-    # MLflow makes the directories of what it reads as a path in "sqlite:///"; with a driver's name, it leaves that.
+    # MLflow creates directories for the path after "sqlite:///", undecoded; with a driver in the scheme it does not.
     driver = match["driver"] if "+" in match["driver"] else "sqlite+pysqlite"
     query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
     if not _NO_UTF8.search(str(path)):
         text = URL.create(driver, database=str(path), query=query).render_as_string(hide_password=False)
         if make_url(text).database == str(path):
             return text
-    # SQLite's own URI filenames are decoded by SQLite itself.
+    # SQLite itself decodes its own URI filenames.
     file = f"file:{quote(os.fsencode(path))}"
     return URL.create(driver, database=file, query={**query, "uri": "true"}).render_as_string()
 
 
 def check(uri: str) -> None:
-    """Refuse a store that cannot be opened, however often it is tried; imports nothing.
+    """Reject a store that no retry could open. Imports nothing.
 
     Raises:
-        ValueError: Says what is in the way.
+        ValueError: The URI is invalid, or its file or driver is unusable.
     """
     shown = without_credentials(uri)
     _check_scheme(uri, shown)
@@ -90,42 +90,42 @@ def _check_scheme(uri: str, shown: str) -> None:
     if scheme.lower() in ("http", "https"):
         try:
             parts = urlsplit(uri)
-            trouble = "" if parts.hostname and (parts.port is None or parts.port) else "it names no host and port"
+            trouble = "" if parts.hostname and (parts.port is None or parts.port) else "host or port is missing"
         except ValueError as error:
             trouble = str(error)
         if trouble:
             raise ValueError(f"tracking_uri = {shown!r} is malformed: {trouble}; write it as http://host:5000")
     elif scheme.lower() in SCHEMES and begin != begin.lower():
-        raise ValueError(f"tracking_uri = {shown!r}: write {begin!r} in small letters, {begin.lower()!r}")
+        raise ValueError(f"tracking_uri = {shown!r}: write {begin!r} in lower case, {begin.lower()!r}")
     elif scheme not in SCHEMES:
         close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
         if close or begin not in _of_plugins():
-            hint = f"did you mean {close[0]!r}?" if close else f"it keeps runs in {', '.join(SCHEMES)}"
+            hint = f"did you mean {close[0]!r}?" if close else f"it supports {', '.join(SCHEMES)}"
             raise ValueError(f"tracking_uri = {shown!r}: MLflow does not know {scheme!r}; {hint}")
 
 
 def _of_plugins() -> set[str]:
-    """The schemes of stores that plugins of MLflow bring, such as azureml."""
-    from importlib import metadata  # noqa: PLC0415 - takes a while, and is rarely asked
+    """Return the schemes of stores that plugins of MLflow provide, such as azureml."""
+    from importlib import metadata  # noqa: PLC0415 - slow, and rarely needed
 
     return {point.name for point in metadata.entry_points(group="mlflow.tracking_store")}
 
 
 def _check_plain(uri: str, path: Path, shown: str) -> None:
-    """Refuse SQLite's own ``file:`` URIs, as ``absolute_uri`` has made a path of them that is none."""
+    """Reject SQLite's own ``file:`` URIs, of which ``absolute_uri`` has made an invalid path."""
     query = dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
     if query.get("uri", "false").lower() not in ("false", "0", "no", "off", "n", "f", ""):
         plain = path.with_name(path.name.removeprefix("file:"))
         raise ValueError(
-            f"tracking_uri = {shown!r} is one of SQLite's own URIs (uri=true), which are not taken: name the file by a "
-            f"plain path, sqlite:///{plain}"
+            f"tracking_uri = {shown!r} is one of SQLite's own URIs (uri=true), which are not supported: use a plain "
+            f"path, sqlite:///{plain}"
         )
 
 
 def _check_file(path: Path, shown: str) -> None:
     existing = next((above for above in (path, *path.parents) if os.path.lexists(above)), path)
     if existing != path and not existing.is_dir():
-        raise ValueError(f"tracking_uri = {shown!r}: {existing} is no directory")
+        raise ValueError(f"tracking_uri = {shown!r}: {existing} is not a directory")
     if existing == path and path.is_dir():
         raise ValueError(
             f"tracking_uri = {shown!r}: {path} is a directory; name a file in it, such as {path / 'mlflow.db'}"
@@ -136,4 +136,4 @@ def _check_file(path: Path, shown: str) -> None:
         with path.open("rb") as file:
             begins = file.read(len(_MAGIC))
         if begins and begins != _MAGIC:
-            raise ValueError(f"tracking_uri = {shown!r}: {path} is no SQLite database")
+            raise ValueError(f"tracking_uri = {shown!r}: {path} is not a SQLite database")

@@ -1,4 +1,4 @@
-"""Values as MLflow holds them: params as text, metrics as doubles, and what stands for a number that no double is."""
+"""Convert values for MLflow: params to text, metrics to doubles, with stand-ins for numbers that are not doubles."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 import math
 from typing import Any, Final
 
-#: Characters of a param and a tag (mlflow/utils/validation.py).
+#: Maximum length of a param and of a tag, in characters (mlflow/utils/validation.py).
 PARAM_LENGTH: Final = 6000
 TAG_LENGTH: Final = 8000
-#: The largest integer that a double, and so MLflow, holds exactly.
+#: Largest integer up to which a double, and so MLflow, holds every integer exactly.
 EXACT: Final = 2**53
 
 
 def param_text(value: Any) -> str:
-    """A param as MLflow's text: like ``str`` for scalars, JSON for lists."""
+    """Return a param as text: ``str`` of a scalar, JSON of a list."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
 
 
 def double(value: float) -> float:
-    """The nearest double; ±inf for an integer beyond all of them."""
+    """Return the nearest double; ±inf for an integer beyond the largest double."""
     try:
         return float(value)
     except OverflowError:
@@ -30,8 +30,8 @@ class ExactNumbers:
     """Numbers that MLflow's doubles cannot hold.
 
     Attributes:
-        tags: What stands for them.
-        stand_ins: The report's sentences on that.
+        tags: The stand-ins, as tags.
+        stand_ins: Messages about them for the report.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class ExactNumbers:
         self.stand_ins: set[str] = set()
 
     def look(self, name: str, value: float, step: int, ordinal: int, place: int) -> None:
-        """Note a value if MLflow will alter it.
+        """Note a value that MLflow would alter.
 
         Args:
-            name: The metric.
+            name: The metric's name.
             value: The value.
             step: Its step.
-            ordinal: The number of its record.
-            place: Its place in that record.
+            ordinal: The ordinal of its record.
+            place: Its index in that record.
         """
         if isinstance(value, float):
             if math.isinf(value):

@@ -1,9 +1,9 @@
-"""The hooks: each lane's recording, and the promise that a run is in Neptune's directory whole and once.
+"""The hooks: build each run aside, and move it whole, and only once, into Neptune's directory.
 
-Neptune's offline format cannot be continued after a kill: its last operations may be torn, and nothing tells which
-records they came from. So until it has ended, a run is built aside from the journal's start, again by every courier
-that opens it (``Opened(position=0)``, and ``flush`` answers 0), and moved in place by ``close_run``. A finished run
-that is resumed is built whole once more, and then replaces the earlier one.
+Neptune's offline format cannot be continued after a kill: its last operations may be incomplete, and do not tell which
+records they came from. So an unfinished run is built in a separate directory, from the journal's start, again by every
+courier that opens it (``Opened(position=0)``, and ``flush`` returns 0). ``close_run`` moves it into place. A finished
+run that is resumed is built again as a whole, and then replaces the earlier one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Published(msgspec.Struct, frozen=True):
-    """``published.json`` in the lane's directory: where this run was put, or was about to be."""
+    """Content of ``published.json`` in the lane's directory: where this run was put, or was about to be put."""
 
     directories: list[str] = []
 
 
 class NeptuneBackend:
-    """Writes Neptune's offline format; one object serves all runs of a process, from several threads."""
+    """Writes Neptune's offline format. One object serves all runs of a process, on several threads."""
 
     name = "neptune"
 
@@ -51,7 +51,7 @@ class NeptuneBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Begin to build the run, from the journal's start; its parent is shown at once, by its run id."""
+        """Start to build the run from the journal's start. Its parent's run id is written at once."""
         from multitrack_neptune.fields import Recording  # noqa: PLC0415 - for the courier; training does not need it
 
         recording = self._open[run.directory] = Recording(run)
@@ -59,70 +59,70 @@ class NeptuneBackend:
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str]:
-        """Params under ``parameters/``."""
+        """Write params under ``parameters/``."""
         return self._open[run.directory].log_params(records)
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str]:
-        """Points under ``metrics/``, simple metrics under ``summary/``."""
+        """Write points under ``metrics/``, and simple metrics under ``summary/``."""
         return self._open[run.directory].log_metric(records)
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str]:
-        """Values under ``lists/``."""
+        """Write values under ``lists/``."""
         return self._open[run.directory].log_list_metric(records)
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
-        """Tracked references under ``artifacts/``."""
+        """Write tracked references under ``artifacts/``."""
         self._open[run.directory].log_artifact_ref(records)
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> Sequence[str]:
-        """Lines under ``logs/``."""
+        """Write lines under ``logs/``."""
         return self._open[run.directory].log_lines(records)
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> Sequence[str]:
-        """Tags under ``tags/`` and in ``sys/tags``."""
+        """Write tags under ``tags/`` and in ``sys/tags``."""
         return self._open[run.directory].set_tags(records)
 
     @hookimpl
     def flush(self, run: RunInfo) -> int:
-        """Hand everything to the kernel; what is not whole is built again, so nothing counts until the end.
+        """Write everything to the files, and return position 0: an unfinished run is always built again.
 
         Raises:
-            BackendError: Something could not be written. The lane stops here, and ``multitrack sync`` begins
-                anew: set aside record by record, the same would be missing in the tracker for good.
+            BackendError: A write failed. The lane stops, and ``multitrack sync`` starts from the beginning. Records
+                that were set aside one by one instead would be missing in the tracker for good.
         """
         self._open[run.directory].flush()
         return 0
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        """Put the whole run in place, and take an earlier one of it away.
+        """Move the whole run into place, and remove its earlier version.
 
         Raises:
-            BackendError: Something could not be written; the lane stops as in ``flush``.
-            OSError: It cannot be put there; likewise.
+            BackendError: A write failed; the lane stops as in ``flush``.
+            OSError: The run cannot be moved; the lane stops, too.
         """
         import shutil  # noqa: PLC0415 - for the courier; the training process does not need it
 
         recording = self._open.pop(run.directory)
         note = run.directory / "published.json"
         earlier = _published(note, recording)
-        # Noted before it is there: whatever is killed from here on, the next one to close the run takes it away.
+        # Noted before the move: after a kill from here on, the next close of the run removes this directory.
         write_json(note, Published([*earlier, str(recording.target)]))
         recording.end(status, time)
         for directory in earlier:
-            # only what bears this run's Neptune id: a journal may have been sent by somebody else
+            # only directories with this run's Neptune id: the journal may come from an untrusted source
             if Path(directory).name.startswith(f"run__{recording.id}__") and Path(directory).exists():
                 shutil.rmtree(directory)
         write_json(note, Published([str(recording.target)]))
 
 
 def _published(note: Path, recording: Recording) -> list[str]:
-    """The directories that hold this run, or part of it; where the note is damaged, all that bear its Neptune id."""
+    """Return the directories that hold this run or a part of it. If the note is damaged, all with its Neptune id."""
     try:
         return msgspec.json.decode(note.read_bytes(), type=Published).directories
     except FileNotFoundError:

@@ -1,9 +1,7 @@
-"""What becomes of each kind of record: the fields of one run.
+"""Map each kind of record to the fields of one run, as in the README's tables.
 
-The README's tables are what is written here.
-
-Everything follows from the records in their journal's order: where a stretch was cut changes how points are grouped
-into operations, and nothing that can be read.
+The result depends only on the records in journal order. The batch boundaries change only how points are grouped into
+operations, which readers do not see.
 """
 
 from __future__ import annotations
@@ -33,26 +31,26 @@ from multitrack_neptune.names import Names, escaped
 from multitrack_neptune.offline import ENTRY_LENGTH, STRING_LENGTH, Entry, OfflineRun
 from multitrack_neptune.values import exact_float, exact_stand_in, is_plain, label_of, parts_of, text_of, utc
 
-#: Runs of one project and id have one Neptune id, however often they are built: a UUID made from these.
+#: Namespace of Neptune ids, which are UUIDs of project and run id, so that a rebuilt run keeps its id.
 _NAMESPACE: Final = uuid.UUID("6a1f4e0c-5b1d-5c5e-9d53-0d5f6f0b7a3e")
-#: What the parts of one long line are apart in step: exact in a double, and strictly growing for 2²⁰ parts.
+#: Step between the parts of one long line: exact in a double, and strictly increasing for 2²⁰ parts.
 _PART: Final = 2.0**-20
 
 
 class Recording:
-    """One run on its way into Neptune's offline format; one thread at a time.
+    """One run being written in Neptune's offline format. Not thread-safe.
 
     Args:
         run: The run.
 
     Attributes:
         id: The run's id in Neptune.
-        target: Its directory, once it is whole.
+        target: Its final directory.
     """
 
     def __init__(self, run: RunInfo) -> None:
         self.id = str(uuid.uuid5(_NAMESPACE, f"{run.project}/{run.id}"))
-        # Two journals may hold runs of one id: the lane's directory tells them apart.
+        # Two journals may hold runs with the same id: the lane's directory tells them apart.
         lane = hashlib.sha256(os.fsencode(run.directory)).hexdigest()[:8]
         self._file = OfflineRun(Path(run.options.directory), f"{run.id}-{lane}", self.id)
         self.target = self._file.target
@@ -64,12 +62,12 @@ class Recording:
         self._tags = Names("tags")
         self._tag_values: dict[str, str] = {}
         self._tracked: dict[str, str] = {}  # URI by artifact field
-        self._present: set[str] = set()  # fields that a later value may have to take away
+        self._present: set[str] = set()  # fields that a later value may have to delete
         self._describe(run)
         self._file.flush()
 
     def log_params(self, records: Sequence[Params]) -> list[str]:
-        """Params under ``parameters/``; text and ``~type`` where Neptune has no such value."""
+        """Write params under ``parameters/``; values that Neptune cannot hold become text with a ``~type`` field."""
         stand_ins = []
         for record in records:
             for key, value in typed_params(record).items():
@@ -88,7 +86,7 @@ class Recording:
         return stand_ins
 
     def log_metric(self, records: Sequence[Metric]) -> list[str]:
-        """Points under ``metrics/``, simple metrics under ``summary/``."""
+        """Write points under ``metrics/``, and simple metrics under ``summary/``."""
         points: dict[str, list[Entry]] = {}
         simple: dict[str, int | float] = {}
         for record in records:
@@ -110,7 +108,7 @@ class Recording:
         return stand_ins
 
     def log_list_metric(self, records: Sequence[ListMetric]) -> list[str]:
-        """Values under ``lists/``, at their index."""
+        """Write values under ``lists/``, with their index as the step."""
         stand_ins = []
         for record in records:
             entries = [(value, record.index + i, record.time) for i, value in enumerate(record.numbers)]
@@ -118,10 +116,10 @@ class Recording:
         return stand_ins
 
     def log_artifact_ref(self, records: Sequence[ArtifactRef]) -> None:
-        """A tracked reference under ``artifacts/``, and what is known of it beside."""
+        """Write tracked references under ``artifacts/``, with their details in companion fields."""
         for record in records:
             path = self._artifacts.path(record.name)
-            if self._tracked.get(path) != record.uri:  # tracking another one beside it would not say which is the last
+            if self._tracked.get(path) != record.uri:  # replaced, since with two URIs the last one would be unknown
                 self._take_away(path)
                 self._file.track(path, record.uri)
                 self._tracked[path] = record.uri
@@ -129,11 +127,11 @@ class Recording:
             self._file.assign(f"{path}~kind", record.kind)
             self._file.assign(f"{path}~role", record.role)
             self._assign_or_delete(f"{path}~digest", record.digest)
-            # Neptune's integers end at 2 GiB; a float is exact up to 8 PiB.
+            # Neptune's integers end at 2 GiB; floats are exact up to 8 PiB.
             self._assign_or_delete(f"{path}~size", None if record.size is None else float(record.size))
 
     def log_lines(self, records: Sequence[Lines]) -> list[str]:
-        """Lines under ``logs/<stream>``; the step is the line's number over all streams."""
+        """Write lines under ``logs/<stream>``; the step is the line's number over all streams."""
         entries: dict[str, list[Entry]] = {}
         stand_ins = []
         for record in records:
@@ -152,7 +150,7 @@ class Recording:
         return stand_ins
 
     def set_tags(self, records: Sequence[Tags]) -> list[str]:
-        """The last value under ``tags/``, and ``key:value`` in ``sys/tags``."""
+        """Write the last value under ``tags/``, and ``key:value`` in ``sys/tags``."""
         stand_ins = []
         for record in records:
             for key, value in record.values.items():
@@ -167,19 +165,19 @@ class Recording:
         return stand_ins
 
     def flush(self) -> None:
-        """Hand what was written to the kernel.
+        """Flush all operations to the files.
 
         Raises:
-            BackendError: Something could not be written since the run was opened.
+            BackendError: A write has failed since the run was opened.
         """
         self._file.flush()
 
     def end(self, status: Status, time: int) -> None:
-        """Write how and when the run ended, and put it where Neptune's runs are.
+        """Write status and end time, and move the run to Neptune's directory of runs.
 
         Raises:
-            BackendError: Something could not be written.
-            OSError: It cannot be put there.
+            BackendError: A write failed.
+            OSError: The run cannot be moved.
         """
         self._file.assign("multitrack/status", status)
         self._file.assign("multitrack/ended", utc(time))
@@ -197,7 +195,7 @@ class Recording:
                 self._file.add_label("sys/group_tags", label)
 
     def _assign(self, path: str, value: bool | float | str, what: str, ms: int) -> list[str]:
-        """Set a field; a text beyond Neptune's limit stands whole in ``<path>~whole``, in parts."""
+        """Set a field; a text beyond Neptune's limit is kept whole in ``<path>~whole``, in parts."""
         whole = f"{path}~whole"
         if not isinstance(value, str) or len(value) <= STRING_LENGTH:
             self._file.assign(path, value)
@@ -208,7 +206,7 @@ class Recording:
         return self._keep_whole(path, value, what, ms)
 
     def _keep_whole(self, path: str, text: str, what: str, ms: int) -> list[str]:
-        """All of a text whose beginning stands in ``path``."""
+        """Write the whole of a text whose beginning is in ``path`` to ``<path>~whole``."""
         whole = f"{path}~whole"
         self._file.clear_strings(whole)
         self._file.append_strings(whole, [(part, i, ms) for i, part in enumerate(parts_of(text))])
@@ -216,7 +214,7 @@ class Recording:
         return [f"{what}: {len(text)} characters, kept in parts in {whole}"]
 
     def _assign_or_delete(self, path: str, value: float | str | None) -> None:
-        """Set a field, or take it away where what it told is no longer known."""
+        """Set a field, or delete it if the value is None."""
         if value is None:
             self._take_away(path)
         else:
@@ -229,7 +227,7 @@ class Recording:
             self._file.delete(path)
 
     def _set_number(self, path: str, value: float, what: str) -> list[str]:
-        """Set a float, or its ``~exact`` text where no float of Neptune is this number; never both."""
+        """Set a float, or its ``~exact`` text if no float in Neptune equals the number; never both."""
         number, exact = exact_float(value), f"{path}~exact"
         if number is not None:
             self._take_away(exact)
@@ -240,7 +238,7 @@ class Recording:
         return [exact_stand_in(what, value, exact)]
 
     def _append_points(self, path: str, entries: Iterable[Entry], what: str) -> list[str]:
-        """Append to a series; numbers that no float of Neptune is go to ``<path>~exact`` as text."""
+        """Append to a series; numbers that no float in Neptune equals go to ``<path>~exact`` as text."""
         floats: list[Entry] = []
         texts: list[Entry] = []
         for entry in entries:

@@ -1,4 +1,4 @@
-"""The fields that tell what a run is and where it came from."""
+"""The fields with a run's identity and origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multitrack_neptune.values import utc
 
 
 def described(run: RunInfo) -> dict[str, str | None]:
-    """A run's name, relations and origin, by field; ``None`` for what is not known."""
+    """Return a run's name, relations and origin, by field; ``None`` for unknown values."""
     return {
         "sys/name": run.name,
         "sys/description": run.notes,
@@ -25,7 +25,7 @@ def described(run: RunInfo) -> dict[str, str | None]:
 
 
 def _identity(context: Context) -> dict[str, str | None]:
-    """Who and where, by field: the training's, not the courier's."""
+    """Return user, host, program and so on, by field: those of the training, not of the courier."""
     git = context.git
     return {
         "sys/hostname": context.host,

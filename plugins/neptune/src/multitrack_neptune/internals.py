@@ -1,12 +1,12 @@
 """Undocumented names of Neptune's SDK: the classes that write its offline format.
 
-They are the ones that ``neptune.init_run(mode="offline")`` ends in. It is not called itself, since it belongs to a
-process with one run: it takes its directory from an environment variable or the current directory, while a courier
-opens several runs at once and may be a thread of a training that uses Neptune itself. It starts a ping thread for each
-run, keeps four files open, hooks ``atexit``, ``fork`` and ``sys.excepthook`` in a way that cannot be undone, and notes
-the courier's script as the run's source.
+``neptune.init_run(mode="offline")`` uses these classes. It is not called itself, since it is made for a process with
+one run. It takes its directory from an environment variable or the current directory, while a courier opens several
+runs at once, and may be a thread of a training that uses Neptune itself. It starts a ping thread for each run, keeps
+four files open, hooks ``atexit``, ``fork`` and ``sys.excepthook`` for good, and notes the courier's script as the run's
+source.
 
-Where a release lacks one of the names, :mod:`multitrack_neptune.plain_files` writes the same files without the SDK.
+If a release lacks one of the names, :mod:`multitrack_neptune.plain_files` writes the same files without the SDK.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ _importing: Final = threading.Lock()
 
 
 class Queue(Protocol):
-    """A run's operations on their way into its files."""
+    """A queue that appends a run's operations to its files."""
 
     def put(self, obj: dict[str, Any]) -> int:
-        """Append an operation; its number, from 1."""
+        """Append an operation, and return its 1-based number."""
 
     def close(self) -> None:
-        """Hand everything to the kernel and close the files."""
+        """Flush and close the files."""
 
 
 class SdkFiles:
     """A run's files, written by the SDK.
 
     Args:
-        names: What :data:`NAMES` stand for, by name.
+        names: The objects of :data:`NAMES`, by name.
     """
 
     def __init__(self, names: dict[str, Any]) -> None:
         self._names = names
 
     def create(self, directory: Path, container: str) -> None:
-        """Write a run's metadata and make its place for uploads.
+        """Write a run's metadata, and create its upload directory.
 
         Args:
             directory: The run's directory, which exists.
             container: The run's id in Neptune.
         """
         metadata = self._names["common_metadata"]("offline", container, self._names["ContainerType"].RUN)
-        # Both write what they stand for at once.
+        # Both constructors write their files.
         self._names["MetadataFile"](directory, metadata)
         self._names["OperationStorage"](directory)
 
     def queue(self, directory: Path) -> Queue:
-        """Open a run's operations to append to them."""
+        """Open a queue to append a run's operations."""
         queue: Queue = self._names["DiskQueue"](
             data_path=directory, to_dict=_unchanged, from_dict=_unchanged, lock=threading.RLock()
         )
@@ -70,19 +70,19 @@ class SdkFiles:
 
 
 def sdk_files() -> SdkFiles | None:
-    """The SDK's way to write a run's files; ``None`` if the installed release lacks one of its names.
+    """Return the SDK's file writer; ``None`` if the installed release lacks one of the names.
 
     Raises:
         BackendNotInstalledError: The SDK is missing.
     """
-    with _importing:  # the SDK's modules import each other in circles, which two threads must not enter
+    with _importing:  # the SDK has circular imports, which two threads must not run at once
         import_sdk("neptune")
         found = {name: _find(module, name) for module, name in NAMES}
     return None if None in found.values() else SdkFiles(found)
 
 
 def missing() -> list[str]:
-    """The names that the installed release lacks."""
+    """Return the names that the installed release lacks."""
     return [f"{module}.{name}" for module, name in NAMES if _find(module, name) is None]
 
 

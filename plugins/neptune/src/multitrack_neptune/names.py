@@ -1,15 +1,15 @@
-r"""Names of metrics, params and the like as paths of Neptune's fields, without collisions and without loss.
+r"""Convert names of metrics, params and so on to paths of Neptune's fields, lossless and without collisions.
 
-In Neptune a path is a field or a namespace, never both, and empty parts vanish (``a//b`` is ``a/b``). Almost every
-name is its own path. In the others, ``~`` escapes:
+In Neptune a path is a field or a namespace, never both, and empty parts are dropped (``a//b`` is ``a/b``). Almost every
+name is its own path. In the others, ``~`` is the escape character:
 
 ====================  ===========================================================================================
-in a path             stands for
+in a path             meaning
 ====================  ===========================================================================================
-``~0``                a ``~`` of the name
-``~1``                a ``/`` of the name beside another one, at its start or at its end
-``~`` ending a part   nothing: the part without it is a namespace where this is a field, or the other way round
-``~word`` at the end  a companion: a field that says more about the one before the ``~``
+``~0``                a ``~`` in the name
+``~1``                a ``/`` in the name beside another one, at its start or at its end
+``~`` ending a part   a marker: the part without it is already a namespace and this is a field, or the reverse
+``~word`` at the end  a companion: a field with details about the one before the ``~``
 ====================  ===========================================================================================
 """
 
@@ -24,11 +24,11 @@ _ESCAPES = {"~0": "~", "~1": "/", "~": ""}
 class Names:
     """The paths of one namespace's names.
 
-    Where one name is the beginning of another (``val`` and ``val/loss``), the one that came first has the plain
-    path. So the names must come in the journal's order; what is decided then stays.
+    If one name is a prefix of another (``val`` and ``val/loss``), the first one gets the plain path. So the names must
+    be given in journal order. A path never changes afterwards.
 
     Args:
-        namespace: Path that all of them begin with.
+        namespace: Prefix of all paths.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -37,7 +37,7 @@ class Names:
         self._paths: dict[str, str] = {}
 
     def path(self, name: str) -> str:
-        """The field that ``name`` has in Neptune."""
+        """Return the path of the field for ``name``."""
         path = self._paths.get(name)
         if path is None:
             path = self._paths[name] = self._placed(escaped(name))
@@ -54,10 +54,10 @@ class Names:
 
 
 def escaped(name: str) -> str:
-    """``name`` with everything that a path would lose escaped; different names stay different."""
+    """Escape everything in ``name`` that a path would lose; different names stay different."""
     return _ODD_SLASH.sub("~1", name.replace("~", "~0"))
 
 
 def name_of(path: str) -> str:
-    """The name behind a path that :class:`Names` made, without its namespace and without a companion's word."""
+    """Return the name for a path of :class:`Names`, given without its namespace and a companion's word."""
     return re.sub("~[01]?", lambda escape: _ESCAPES[escape[0]], path)

@@ -1,4 +1,4 @@
-"""A run's directory in Neptune's offline format: its operations, written aside and moved in place when it is whole."""
+"""A run's directory in Neptune's offline format, written aside and moved into place when it is whole."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from multitrack.errors import BackendError
 from multitrack_neptune.internals import Queue, sdk_files
 from multitrack_neptune.plain_files import PlainFiles
 
-#: Neptune's limits: characters of a string field and of a string series' entry, largest integer, and how many
-#: points the SDK puts into one operation.
+#: Neptune's limits: length of a string field and of a string series' entry in characters, largest integer, and number
+#: of points that the SDK puts into one operation.
 STRING_LENGTH: Final = 16 * 1024
 ENTRY_LENGTH: Final = 1000
 LARGEST_INT: Final = 2**31 - 1
@@ -25,25 +25,25 @@ STRINGS_AN_OPERATION: Final = 10
 _ASSIGN: Final = {bool: "AssignBool", int: "AssignInt", float: "AssignFloat", str: "AssignString"}
 
 Entry = tuple[Any, float, int]
-"""One value of a series: value, step, time in milliseconds since the epoch."""
+"""A point of a series: value, step, time in milliseconds since the epoch."""
 
 
 class OfflineRun:
-    """The operations of one run, in order, on their way to ``<data>/offline/run__<id>__<pid>__<random>/``.
+    """The operations of one run, in order, to be published as ``<data>/offline/run__<id>__<pid>__<random>/``.
 
-    They are written in a directory aside, and moved in place when the run is whole: a killed courier leaves
-    nothing half in ``offline/``. One thread at a time. Files are open between a first operation and ``flush`` only.
+    They are written to a separate directory, which is moved into place when the run is whole. So a killed courier never
+    leaves a partial run in ``offline/``. Not thread-safe. Files are open only between a first operation and ``flush``.
 
-    A write that fails (a full disk) leaves the file in a state that nobody can tell: what comes after it is dropped,
-    and ``flush`` says so. The run must then be built anew.
+    A failed write (a full disk) leaves the file in an unknown state. Later operations are dropped, and ``flush``
+    raises. The run must then be built again.
 
     Args:
         data: Neptune's data directory.
-        aside: Name of the directory aside, the same each time this run is built; what is left there is thrown away.
+        aside: Name of the separate directory, the same each time this run is built; earlier content is deleted.
         container: The run's id in Neptune, a UUID.
 
     Raises:
-        OSError: The directory cannot be made.
+        OSError: The directory cannot be created.
     """
 
     def __init__(self, data: Path, aside: str, container: str) -> None:
@@ -61,11 +61,11 @@ class OfflineRun:
         self._files.create(self._path, container)
 
     def assign(self, path: str, value: bool | float | str) -> None:
-        """Set a field; the caller keeps to Neptune's limits."""
+        """Set a field; the value must be within Neptune's limits."""
         self._put(_ASSIGN[type(value)], path, value=value)
 
     def delete(self, path: str) -> None:
-        """Delete a field that there is."""
+        """Delete an existing field."""
         self._put("DeleteAttribute", path)
 
     def append_floats(self, path: str, entries: Sequence[Entry]) -> None:
@@ -77,7 +77,7 @@ class OfflineRun:
         self._append("LogStrings", STRINGS_AN_OPERATION, path, entries)
 
     def clear_strings(self, path: str) -> None:
-        """Empty a series of strings; makes it where there is none."""
+        """Empty a series of strings, or create it if missing."""
         self._put("ClearStringLog", path)
 
     def add_label(self, path: str, value: str) -> None:
@@ -89,15 +89,15 @@ class OfflineRun:
         self._put("RemoveStrings", path, values=[value])
 
     def track(self, path: str, uri: str) -> None:
-        """Set an artifact field to a reference; nothing is read there."""
-        # The project's id is random offline; one that a rebuild gives again is as good.
+        """Set an artifact field to a reference; the URI is not read."""
+        # Offline the project's id is random. This one stays the same in a rebuild.
         self._put("TrackFilesToArtifact", path, entries=[(uri, None)], project_id=self._container)
 
     def flush(self) -> None:
-        """Hand everything to the kernel and close the files.
+        """Flush and close the files.
 
         Raises:
-            BackendError: Something could not be written since the run was opened.
+            BackendError: A write has failed since the run was opened.
         """
         queue, self._queue = self._queue, None
         if queue is not None:
@@ -109,11 +109,11 @@ class OfflineRun:
             raise BackendError(f"cannot write Neptune's {self._path}: {self._trouble}") from self._trouble
 
     def publish(self) -> None:
-        """Make everything durable and move the run in place.
+        """Sync the files to disk, and move the run into place.
 
         Raises:
-            BackendError: Something could not be written.
-            OSError: It cannot be moved.
+            BackendError: A write failed.
+            OSError: The run cannot be moved.
         """
         self.flush()
         for file in [*self._path.iterdir(), self._path]:
@@ -134,7 +134,7 @@ class OfflineRun:
             )  # fmt: skip
 
     def _put(self, kind: str, path: str, **fields: Any) -> None:
-        """Write an operation as the SDK's class of that name would: making its objects takes longer than writing."""
+        """Write an operation as the SDK's class of that name does; creating its objects is slower than writing."""
         if self._trouble is None:
             try:
                 if self._queue is None:
@@ -146,7 +146,7 @@ class OfflineRun:
 
 @functools.lru_cache(maxsize=1024)
 def seconds(ms: int) -> float:
-    """Milliseconds as Neptune's seconds, such that the SDK's ``int(seconds * 1000)`` is ``ms`` again."""
+    """Convert milliseconds to Neptune's seconds, such that the SDK's ``int(seconds * 1000)`` gives ``ms`` again."""
     value = ms / 1000
     return value if int(value * 1000) == ms else math.nextafter(value, math.inf)
 

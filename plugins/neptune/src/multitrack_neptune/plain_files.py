@@ -1,12 +1,12 @@
-"""Neptune's offline format, written without the SDK.
+"""Write Neptune's offline format without the SDK.
 
-The files are those that every release from 1.10.0 to 1.14.0.post2 writes, and their own reader takes them:
+The files are the same as those of every release from 1.10.0 to 1.14.0.post2, and Neptune's own reader accepts them:
 
 ====================  =============================================================================
-``data-<n>.log``      operations, a JSON object a line; ``n`` is the number of its first one
-``last_put_version``  how many operations there are
-``last_ack_version``  how many a server has: nothing
-``metadata.json``     the run's id in Neptune, and who wrote it
+``data-<n>.log``      operations, one JSON object per line; ``n`` is the number of the first one
+``last_put_version``  number of operations
+``last_ack_version``  number of operations that a server has: none
+``metadata.json``     the run's id in Neptune, and its writer
 ``upload_path/``      files to upload: none
 ====================  =============================================================================
 """
@@ -22,9 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-#: Bytes a file of operations.
+#: Maximum size of a file of operations, in bytes.
 _LARGEST: Final = 64 * 1024**2
-#: Of the layout above.
+#: Version of the layout above.
 _STRUCTURE: Final = 3
 
 
@@ -32,7 +32,7 @@ class PlainFiles:
     """A run's files; see :class:`multitrack_neptune.internals.SdkFiles`."""
 
     def create(self, directory: Path, container: str) -> None:
-        """Write a run's metadata and make its place for uploads."""
+        """Write a run's metadata, and create its upload directory."""
         described = {
             "mode": "offline",
             "containerId": container,
@@ -47,7 +47,7 @@ class PlainFiles:
         (directory / "upload_path").mkdir()
 
     def queue(self, directory: Path) -> PlainQueue:
-        """Open a run's operations to append to them."""
+        """Open a queue to append a run's operations."""
         return PlainQueue(directory)
 
 
@@ -67,7 +67,7 @@ class PlainQueue:
         self._file = self._log(max(firsts, default=1))
 
     def put(self, obj: dict[str, Any]) -> int:
-        """Append an operation."""
+        """Append an operation, and return its 1-based number."""
         number = self._count + 1
         line = json.dumps({"obj": obj, "version": number, "at": time.time()}) + "\n"
         if self._file.tell() + len(line) > _LARGEST:
@@ -78,7 +78,7 @@ class PlainQueue:
         return number
 
     def close(self) -> None:
-        """Hand everything to the kernel and close the files."""
+        """Flush and close the files."""
         self._file.close()
         self._counter.write_text(str(self._count))
 

@@ -1,4 +1,4 @@
-"""Values as Neptune's fields and series hold them, and their text where they hold no such value."""
+"""Convert values for Neptune's fields and series, with text stand-ins for values that Neptune cannot hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multitrack_neptune.offline import ENTRY_LENGTH, LARGEST_INT
 
 
 def is_plain(value: Any) -> bool:
-    """Whether Neptune has a field for a param's value as it is."""
+    """Return True if a Neptune field can hold a param's value unchanged."""
     if isinstance(value, int) and not isinstance(value, bool):
         return -LARGEST_INT - 1 <= value <= LARGEST_INT
     if isinstance(value, float):
@@ -22,14 +22,14 @@ def is_plain(value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """A param as the journal has it, as text: ``NaN``, ``None``, ``4294967296``, or a list's JSON."""
+    """Return a param's journal value as text: ``NaN``, ``None``, ``4294967296``, or a list's JSON."""
     if isinstance(value, list):
         return msgspec.json.encode(value).decode()
     return str(value)
 
 
 def exact_float(value: float) -> float | None:
-    """The finite float that is this very number, or ``None``."""
+    """Return the finite float equal to the number, or ``None``."""
     try:
         number = float(value)
     except OverflowError:
@@ -38,22 +38,22 @@ def exact_float(value: float) -> float | None:
 
 
 def exact_stand_in(what: str, value: object, path: str) -> str:
-    """The report's sentence on numbers that are kept as text."""
-    return f"{what}: Neptune's floats hold no {value}; such values are kept as text in {path}"
+    """Return the report's message about numbers that are kept as text."""
+    return f"{what}: Neptune's floats cannot hold {value}; such values are kept as text in {path}"
 
 
 def parts_of(text: str) -> Iterator[str]:
-    """``text`` in parts that fit an entry of a string series; an empty one is one part."""
+    """Split ``text`` into parts that fit an entry of a string series; an empty text is one part."""
     for start in range(0, len(text) or 1, ENTRY_LENGTH):
         yield text[start : start + ENTRY_LENGTH]
 
 
 def label_of(key: str, value: str) -> str:
-    """A tag as an entry of ``sys/tags``."""
+    """Return a tag as an entry of ``sys/tags``."""
     return f"{key}:{value}" if value else key
 
 
 def utc(ms: int) -> str:
-    """A time as ISO 8601 text: Neptune's own date fields are a millisecond off for some values."""
+    """Format a time as ISO 8601 text. Neptune's own date fields are a millisecond off for some values."""
     moment = datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).replace(microsecond=ms % 1000 * 1000)
     return moment.isoformat(timespec="milliseconds")

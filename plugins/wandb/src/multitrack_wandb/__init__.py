@@ -1,4 +1,4 @@
-"""Delivers multitrack's journal to W&B. The SDK is imported by the courier, on the first run it opens."""
+"""multitrack's backend for W&B. The courier imports the SDK when it opens its first run."""
 
 from multitrack_wandb.backend import WandbBackend, backend
 from multitrack_wandb.options import WandbOptions

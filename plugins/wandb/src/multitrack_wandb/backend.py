@@ -1,4 +1,4 @@
-"""The hooks: records are translated as they come, and written when their stretch is complete."""
+"""The hooks: translate records as they arrive, and write them when their batch is complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
 from multitrack_wandb.options import ENVIRONMENT, WandbOptions
 
-# The rest is imported where a run is delivered: a training process only asks for the options, and has 10 ms.
+# The rest is imported when a run is delivered: a training process needs only the options, and has 10 ms for it.
 if TYPE_CHECKING:
     from multitrack_wandb.session import OpenSession
     from multitrack_wandb.translate import DataRecord
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class WandbBackend:
     """Delivers runs to W&B.
 
-    Nothing that W&B was given is durable before the run is finished there, so a lane always begins at the journal's
-    start; what W&B holds is passed over. The open runs of this process are kept by their lane's directory, which is
-    unique where an id need not be.
+    Nothing delivered to W&B is durable before the run is finished there. So a lane always starts at the journal's
+    start, and skips the records that W&B already holds. The open runs of this process are kept by their lane's
+    directory, which is unique, while a run id need not be.
     """
 
     name = "wandb"
@@ -35,7 +35,7 @@ class WandbBackend:
 
     @hookimpl
     def backend_options(self) -> type[WandbOptions]:
-        """The options; see :class:`~multitrack_wandb.options.WandbOptions`."""
+        """See :class:`~multitrack_wandb.options.WandbOptions`."""
         require_sdk("wandb", "wandb")
         return WandbOptions
 
@@ -46,7 +46,7 @@ class WandbBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Start the run in W&B, resume it, or go on with the one that this process has open."""
+        """Start the run in W&B, resume it, or continue the one that this process has open."""
         from multitrack_wandb import session_files  # noqa: PLC0415 - see above
         from multitrack_wandb.names import moment  # noqa: PLC0415 - see above
         from multitrack_wandb.session import OpenSession  # noqa: PLC0415 - see above
@@ -61,37 +61,37 @@ class WandbBackend:
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> list[str]:
-        """Params become config."""
+        """Write params to the config."""
         return self._take(run, records)
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> list[str]:
-        """Points become one history row a record, simple metrics the summary."""
+        """Write points as one history row per record, and simple metrics to the summary."""
         return self._take(run, records)
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> list[str]:
-        """Each value becomes a history row."""
+        """Write each value as a history row."""
         return self._take(run, records)
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
-        """References become artifacts without files."""
+        """Write references as artifacts without files."""
         return self._take(run, records)
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> list[str]:
-        """Lines go to the run's logs."""
+        """Write lines to the run's logs."""
         return self._take(run, records)
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> list[str]:
-        """Tags become ``key:value`` tags and config."""
+        """Write tags as ``key:value`` tags and to the config."""
         return self._take(run, records)
 
     @hookimpl
     def flush(self, run: RunInfo, position: int) -> int:
-        """Write the stretch. There is no way to make it durable yet."""
+        """Write the batch, and return position 0, since W&B cannot make it durable yet."""
         opened = self._opened(run)
         with self._dropping(run):
             opened.write(position)
@@ -99,7 +99,7 @@ class WandbBackend:
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> list[str]:
-        """Finish the run in W&B, and say what could not be verified."""
+        """Finish the run in W&B, and return messages about what could not be verified."""
         opened = self._opened(run)
         with self._dropping(run):
             opened.close(status, time)
@@ -108,7 +108,7 @@ class WandbBackend:
 
     @contextlib.contextmanager
     def _dropping(self, run: RunInfo) -> Iterator[None]:
-        """Whatever is no passing trouble is the end of this session."""
+        """End this session on any error but a retryable one that keeps the run open."""
         try:
             yield
         except Exception as error:

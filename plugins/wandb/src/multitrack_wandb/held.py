@@ -1,7 +1,7 @@
-"""How much W&B holds of a run: what the server says, what it acknowledged, and what neither of them tells.
+"""Find out how much of a run W&B holds: by the server's answer, and by its acknowledgements.
 
-Not every server can be asked. But the SDK's helper process writes down each request that it sends with rows and lines,
-and each that was acknowledged, in the session's own directory, and what is there outlives a kill.
+Not every server reports it. But the SDK's helper process logs each request with rows and lines, and each
+acknowledgement, in the session's own directory. This log survives a kill.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from multitrack_wandb.options import key_for
 if TYPE_CHECKING:
     import wandb
 
-#: Seconds that a server has to say how much it holds, and to count what it has taken.
+#: Timeouts in seconds for a server to report how much it holds, and for its count to grow.
 _ANSWER_TIMEOUT: Final = 10.0
 _COUNT_TIMEOUT: Final = 10.0
 _ASK_AGAIN: Final = 0.5
-# Of what the SDK says where no server of W&B's answered, or none that is itself.
+# Parts of the SDK's messages if no W&B server answered.
 _NO_ANSWER: Final = re.compile(
     r"(?i)time|dial|refused|reset|EOF|broken|abort|unreachable|no such host|invalid character|5\d\d"
 )
-# The name and the fields are those that the SDK asks for itself when it starts or resumes a run: servers know them.
+# The SDK uses the same name and fields when it starts or resumes a run, so servers know them.
 _QUERY: Final = """
 query RunResumeStatus($project: String, $entity: String, $name: String!) {
   model(name: $project, entityName: $entity) {
@@ -46,14 +46,14 @@ query RunResumeStatus($project: String, $entity: String, $name: String!) {
 
 
 class Answer(NamedTuple):
-    """What a server says of a run.
+    """A server's answer about a run.
 
     Attributes:
-        rows: How many rows it holds; ``None``: it does not say.
-        lines: The same of lines.
+        rows: Number of rows it holds; ``None`` if unknown.
+        lines: Number of lines it holds; ``None`` if unknown.
         tail: The last row.
-        sweep: The sweep that it is in; empty: none.
-        is_there: Whether the server answered, if only to say that it does not know.
+        sweep: The sweep of the run; empty if none, ``None`` if unknown.
+        is_there: True if the server answered, even without data.
     """
 
     rows: int | None = None
@@ -64,11 +64,11 @@ class Answer(NamedTuple):
 
 
 def ask(settings: Any, run: str, project: str, entity: str | None) -> Answer:
-    """Ask a server how much it holds of a run; one that cannot be asked says nothing."""
+    """Ask a server how much of a run it holds. If the request fails, all counts are ``None``."""
     wanted = {"project": project, "entity": entity, "name": run}
     try:
         found = _answer_of(settings, wanted)
-    except Exception as error:  # noqa: BLE001 - whatever the reason, what was taken was acknowledged
+    except Exception as error:  # noqa: BLE001 - the acknowledgements are used instead
         return Answer(is_there=_NO_ANSWER.search(str(error)) is None)
     bucket = _part(_part(found, "model"), "bucket")
     tail = _decoded(bucket.get("historyTail"))
@@ -81,7 +81,7 @@ def ask(settings: Any, run: str, project: str, entity: str | None) -> Answer:
 
 
 def _answer_of(settings: Any, wanted: dict[str, Any]) -> Any:
-    """The data of a server's answer; of a plain request, where the release has no way of its own."""
+    """Return the data of a server's answer, to a plain HTTP request if the SDK's release cannot send the query."""
     try:
         return helper.graphql(settings, _QUERY, wanted, _ANSWER_TIMEOUT)
     except LookupError:
@@ -93,12 +93,12 @@ def _answer_of(settings: Any, wanted: dict[str, Any]) -> Any:
 
 
 def ask_of(run: wandb.Run) -> Answer:
-    """The same of a run that is open, or was until now."""
+    """Call :func:`ask` for a run that is open, or was until now."""
     return ask(run.settings, run.id, run.project, run.entity)
 
 
 def ask_until(asked: Callable[[], Answer], enough: Callable[[Answer], bool]) -> Answer:
-    """Ask again as long as the server says too little, and for a while after its count last grew: it may be behind."""
+    """Repeat the question until the answer is enough, or the count of rows has not grown for 10 s."""
     most, deadline = -1, 0.0
     while (answer := asked()).rows is not None and not enough(answer):
         if answer.rows > most:
@@ -110,17 +110,17 @@ def ask_until(asked: Callable[[], Answer], enough: Callable[[Answer], bool]) -> 
 
 
 class SentRows(NamedTuple):
-    """What became of the rows and lines of one session.
+    """The rows and lines that one session has sent.
 
     Attributes:
-        rows: How many were acknowledged.
-        lines: The same of lines.
-        most_rows: How many were acknowledged, or on their way; no more than these can be there.
-        most_lines: The same of lines.
-        complete: Whether the last request, which ends the run, was acknowledged.
-        refused: What was wrong with an answer: the server refused a request for good, or made no sense. What was
-            acknowledged after it does not count.
-        is_final: Whether it refused, after which the SDK sends nothing more.
+        rows: Number of acknowledged rows.
+        lines: Number of acknowledged lines.
+        most_rows: Number of rows that were acknowledged or in flight: the maximum that the server can hold.
+        most_lines: The same for lines.
+        complete: True if the last request, which ends the run, was acknowledged.
+        refused: The error of an answer: the server rejected a request for good, or its answer was invalid. Later
+            acknowledgements do not count.
+        is_final: True if the server rejected a request, after which the SDK sends nothing more.
     """
 
     rows: int = 0
@@ -133,7 +133,7 @@ class SentRows(NamedTuple):
 
 
 def sent(directory: Path) -> SentRows | None:
-    """What the helper process wrote down of a session; ``None`` where it did not, or its directory is gone."""
+    """Read the helper process's log of a session; return ``None`` if it has no requests, or its directory is gone."""
     try:
         text = (directory / "logs" / "debug-internal.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -155,22 +155,22 @@ def sent(directory: Path) -> SentRows | None:
             found = before = found._replace(most_rows=most_rows, most_lines=most_lines)
             is_last = entry.get("complete") is True
         elif message == "filestream: request sent" and str(entry.get("status", "")).startswith("2"):
-            if found.refused is None:  # else the SDK goes on behind a gap
+            if found.refused is None:  # else the SDK continues after a gap
                 found = found._replace(rows=found.most_rows, lines=found.most_lines, complete=is_last)
-        elif str(entry.get("level", "")).startswith("ERROR"):  # also behind a good status: nonsense in the answer
+        elif str(entry.get("level", "")).startswith("ERROR"):  # also after status 2xx, if the answer is invalid
             found = before._replace(refused=message, is_final="fatal" in message)
     return found if '"filestream: ' in text else None
 
 
 def in_files(run: wandb.Run) -> tuple[int | None, int | None]:
-    """How many of our rows, and how many lines, are in the run's own files, on servers that hand them out.
+    """Count our rows, and all lines, in the run's own files, on servers that provide them; each None if unknown.
 
-    For those that do not count: the files are what they were sent, as it stands.
+    For servers that do not report counts: these files hold the rows and lines as sent.
     """
     history, log = _lines_of(run, "wandb-history.jsonl"), _lines_of(run, "output.log")
     rows = [_decoded(line) for line in history or ()]
     if history is None or not all(isinstance(row, dict) and "_step" in row for row in rows):
-        return None, None  # a page of another kind
+        return None, None  # not the run's file
     return sum(STEP in row for row in rows), None if log is None else len(log)
 
 
@@ -183,16 +183,16 @@ def _lines_of(run: wandb.Run, name: str) -> list[bytes] | None:
 
 
 def _read(settings: Any, path: str, body: bytes | None = None) -> bytes:
-    """The body of a server's answer to a request with the run's key.
+    """Send a request with the run's key, and return the body of the answer.
 
     Raises:
         LookupError: There is no key.
-        OSError: The server did not answer, or refused.
+        OSError: The server did not answer, or rejected the request.
     """
     key = settings.api_key or key_for(settings.base_url)
     if not key:
         raise LookupError("no key")
-    server = without_credentials(settings.base_url)  # the SDK has seen to its being http or https
+    server = without_credentials(settings.base_url)  # the SDK has checked that it is http or https
     request = urllib.request.Request(f"{server}/{path}", body)  # noqa: S310
     request.add_header("Authorization", "Basic " + base64.b64encode(f"api:{key}".encode()).decode())
     request.add_header("Content-Type", "application/json")
@@ -206,7 +206,7 @@ def _count(value: object) -> int | None:
 
 
 def _part(value: object, key: str) -> dict[str, Any]:
-    """A member of a JSON object that is an object itself; empty where anything is otherwise."""
+    """Return a member of a JSON object that is itself an object; empty if there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 

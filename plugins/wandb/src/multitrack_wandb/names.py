@@ -1,7 +1,7 @@
-"""What W&B calls things, and what stands in for values that it would alter.
+"""Map names to W&B's names, and values that W&B would alter to stand-ins.
 
-Every name is decided by the name alone, never by which others exist, so that a redelivery decides the same.
-Two different names never become one.
+The result depends on the name alone, never on other names, so that a redelivery gives the same. Two different names
+never become equal.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import math
 import re
 from typing import Any, Final
 
-#: Beyond this W&B's numbers, which are JavaScript's, are no longer exact.
+#: Largest integer up to which W&B's numbers, which are JavaScript's, are exact.
 EXACT: Final = 2**53
 
-#: The column that holds a row's step, one for all its series: a column each would nearly double a row's cost.
+#: Column with a row's step, shared by all its series: one column per series would nearly double a row's cost.
 STEP: Final = "multitrack/step"
 
-# Ours (STEP, "exact x") and W&B's own columns: a metric of such a name is called "metric ..." instead, and
-# one that is already called so gets the word once more.
+# Reserved columns: ours (STEP, "exact x") and W&B's. A metric with such a name is renamed to "metric ...", and so is
+# a metric whose name already has that form.
 _TAKEN_METRIC: Final = re.compile(
     r"(?:metric )*(?:exact |(?:multitrack/step|_step|_runtime|_timestamp|_wandb)(?:$|[./]))"
 )
@@ -34,39 +34,39 @@ _LONGEST_TAG: Final = 64
 _RESERVED_TYPES: Final = frozenset({"job", "run_table", "code"})
 
 
-@functools.lru_cache(maxsize=1024)  # asked for every point
+@functools.lru_cache(maxsize=1024)  # called for every point
 def metric_key(name: str) -> str:
-    """The column of a metric: its name, unless that is taken."""
+    """Return the column of a metric: its name, unless that is reserved."""
     return f"metric {name}" if _TAKEN_METRIC.match(name) else name
 
 
 def exact_key(key: str) -> str:
-    """The column that holds, as text, what the column ``key`` can only hold rounded."""
+    """Return the column with the exact text of values that the column ``key`` holds only rounded."""
     return f"exact {key}"
 
 
 def param_key(name: str) -> str:
-    """The config key of a param: its name, unless that is taken."""
+    """Return the config key of a param: its name, unless that is reserved."""
     return config_key(f"param {name}" if _TAKEN_PARAM.match(name) else name)
 
 
 def config_key(key: str) -> str:
-    """A key of the config that does not begin with ``-``, with an end that W&B leaves alone."""
+    """Return a config key whose end W&B keeps; the key must not begin with ``-``."""
     return f"{key}_" if _STRIPPED.search(key) else key
 
 
 def can_have_axis(key: str) -> bool:
-    """Whether W&B can be told the x axis of ``key``: in its rules a ``*`` is always a wildcard."""
+    """Return True if the x axis of ``key`` can be set: in W&B's rules a ``*`` is always a wildcard."""
     return "*" not in key
 
 
 def rule_name(key: str) -> str:
-    """A column as W&B's rules spell it, where a bare dot goes one level down."""
+    """Escape a column for W&B's rules, where a bare dot goes one level down."""
     return key.replace(".", "\\.")
 
 
 def config_value(value: Any) -> Any:
-    """A param's value as the config keeps it without loss: text for what JSON numbers cannot hold."""
+    """Return a param's value for the config without loss: as text if JSON numbers cannot hold it."""
     if isinstance(value, list):
         return [config_value(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -77,25 +77,25 @@ def config_value(value: Any) -> Any:
 
 
 def project_name(project: str) -> str:
-    """A project's name without what W&B refuses."""
+    """Return a project's name without the characters that W&B rejects."""
     return _PROJECT.sub("-", project)[:_LONGEST].strip() or "multitrack"
 
 
 def display_name(name: str) -> str:
-    """A run's or group's name, as long as W&B shows it."""
+    """Return a run's or group's name, cut to W&B's maximum length."""
     return name[:_LONGEST]
 
 
 def artifact_name(name: str) -> str:
-    """An artifact's name in W&B's letters; one that had to change ends in a digest that keeps it apart."""
+    """Return an artifact's name in W&B's characters; a changed name ends in a digest that keeps it unique."""
     plain = _ARTIFACT.sub("-", name)
-    if plain == name and len(name) <= _LONGEST and name not in {".", ".."}:  # which the SDK refuses
+    if plain == name and len(name) <= _LONGEST and name not in {".", ".."}:  # the SDK rejects these
         return name
     return f"{plain[:100]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def artifact_type(kind: str) -> str:
-    """An artifact's type; W&B keeps some for itself."""
+    """Return an artifact's type, prefixed if W&B reserves it."""
     plain = re.sub(r"[/:]", "-", kind)[:_LONGEST]
     if plain in _RESERVED_TYPES or plain.startswith("wandb-"):
         return f"multitrack-{plain}"
@@ -103,12 +103,12 @@ def artifact_type(kind: str) -> str:
 
 
 def run_tag(key: str, value: str) -> str | None:
-    """A tag as W&B shows it, or ``None`` where it is too long to be shown."""
+    """Return a tag as W&B shows it, or ``None`` if it is too long."""
     tag = f"{key}:{value}"
     return tag if len(tag) <= _LONGEST_TAG else None
 
 
 def moment(milliseconds: int) -> str:
-    """A time as the config has it."""
+    """Format a time for the config, as ISO 8601 text in UTC."""
     found = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.UTC)
     return found.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec="milliseconds")

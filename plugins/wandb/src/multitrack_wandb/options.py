@@ -1,4 +1,4 @@
-"""The options of the backend, and whether W&B's credentials are there. Nothing here imports the SDK."""
+"""The options of the backend, and the check for W&B's credentials. Does not import the SDK."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MODES: Final[dict[str, Literal["online", "offline"]]] = {
     "dryrun": "offline",
 }
 
-#: The environment variables that lead to the server: endpoints, credentials, proxies, timeouts; further caches and
-#: directories, and what is sent to the SDK's makers. The SDK makes a setting of every other ``WANDB_*`` variable as
-#: well (Settings.update_from_env_vars): WANDB_RUN_ID, WANDB_SWEEP_ID, WANDB_NOTES, WANDB_RESUME, WANDB_TAGS,
-#: WANDB_X_PRIMARY and their like create, name or change runs, and stay outside.
+#: Environment variables of the connection to the server (endpoints, credentials, proxies, timeouts), of caches and
+#: directories, and of telemetry. The SDK also turns every other ``WANDB_*`` variable into a setting
+#: (Settings.update_from_env_vars). Those that create, name or change runs are left out: WANDB_RUN_ID, WANDB_SWEEP_ID,
+#: WANDB_NOTES, WANDB_RESUME, WANDB_TAGS, WANDB_X_PRIMARY and so on.
 ENVIRONMENT: Final = (
     "WANDB_BASE_URL", "WANDB_APP_URL", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_CREDENTIALS_FILE",
     "WANDB_HTTP_PROXY", "WANDB_HTTPS_PROXY", "WANDB_X_PROXIES", "WANDB__PROXIES", "WANDB_INSECURE_DISABLE_SSL",
@@ -37,7 +37,7 @@ ENVIRONMENT: Final = (
     "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR",
     "WANDB_ERROR_REPORTING", "WANDB_DEBUG", "WANDB_CORE_DEBUG", "WANDB_DISABLE_WEAVE",
 )  # fmt: skip
-#: The same of the keys in W&B's settings file.
+#: The corresponding keys in W&B's settings file.
 FILE_KEYS: Final = frozenset({
     "base_url", "app_url_override", "api_key", "identity_token_file", "credentials_file", "http_proxy", "https_proxy",
     "x_proxies", "insecure_disable_ssl", "x_extra_http_headers",
@@ -48,8 +48,8 @@ def _default_mode() -> Literal["online", "offline"]:
     given = os.environ.get("WANDB_MODE") or "online"
     if given not in _MODES:
         raise ValueError(
-            f"WANDB_MODE={given} is no way to deliver a run: set it, or the option mode, to online or offline, "
-            "or leave wandb out of the backends"
+            f"invalid value for WANDB_MODE: {given!r} (expected online or offline); set it or the option mode, or "
+            "remove wandb from the backends"
         )
     return _MODES[given]
 
@@ -60,7 +60,7 @@ def _default_dir() -> str:
 
 
 def _default_base_url() -> str | None:
-    """The environment's; else that of the settings file that ``wandb init`` leaves in the directory."""
+    """Return the server from the environment, or from the settings file that ``wandb init`` writes, or None."""
     if given := os.environ.get("WANDB_BASE_URL"):
         return given
     found = [_settings(Path(_default_dir(), name, "settings")).get("base_url") for name in (".wandb", "wandb")]
@@ -68,7 +68,7 @@ def _default_base_url() -> str | None:
 
 
 def _default_sweep() -> str | None:
-    """The sweep that W&B's agent runs this process for."""
+    """Return the sweep for which W&B's agent runs this process, or None."""
     sweep = (os.environ.get("WANDB_SWEEP_ID") or "").strip()
     if sweep:
         _tell_of_sweep(sweep)
@@ -78,24 +78,24 @@ def _default_sweep() -> str | None:
 @functools.cache
 def _tell_of_sweep(sweep: str) -> None:
     log.warning(
-        "multitrack: wandb: this process runs for the W&B sweep %s: runs join it where W&B lets them, which takes the "
-        "sweep's own entity and project, and keep their ids and the params that you log; neither the run id nor the "
-        "params that the sweep's agent gives out are taken. [wandb] sweep = \"\" keeps runs out of it", sweep,
+        "multitrack: wandb: this process runs for the W&B sweep %s: runs join it if W&B accepts them, which needs the "
+        "sweep's own entity and project; they keep their ids and the params that you log, and the run id and params "
+        "of the sweep's agent are ignored. Set [wandb] sweep = \"\" to keep runs out of it", sweep,
     )  # fmt: skip
 
 
 class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How runs go to W&B.
+    """Options of the W&B backend.
 
     Attributes:
-        mode: ``online``: to a server; ``offline``: into files that ``wandb sync`` uploads later.
+        mode: ``online`` to deliver to a server, ``offline`` to write files that ``wandb sync`` uploads later.
         entity: User or team; default: ``WANDB_ENTITY``, or the account's.
-        project: W&B project; default: the run's project, without the characters that W&B refuses.
-        dir: Where the directory ``wandb`` stands; default: ``WANDB_DIR``, or the training's working directory.
-        base_url: The server; default: ``WANDB_BASE_URL``, or what W&B's own settings file says.
+        project: W&B project; default: the run's project, without the characters that W&B rejects.
+        dir: Parent of the directory ``wandb``; default: ``WANDB_DIR``, or the training's working directory.
+        base_url: URL of the server; default: ``WANDB_BASE_URL``, or the URL in W&B's own settings file.
         job_type: W&B's job type of the runs.
-        system_metrics: Whether W&B samples CPU, memory and GPU of the training process.
-        sweep: Id of the W&B sweep that the runs belong to; default: ``WANDB_SWEEP_ID``. Empty: none.
+        system_metrics: True to let W&B sample CPU, memory and GPU of the training process.
+        sweep: Id of the W&B sweep that the runs belong to, or empty for none; default: ``WANDB_SWEEP_ID``.
     """
 
     mode: Literal["online", "offline"] = msgspec.field(default_factory=_default_mode)
@@ -108,7 +108,7 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sweep: str | None = msgspec.field(default_factory=_default_sweep)
 
     def __post_init__(self) -> None:
-        """Refuse to go online without credentials, where the SDK would prompt or fail much later."""
+        """Reject mode ``online`` without credentials, since the SDK would prompt or fail much later."""
         if self.mode == "online" and not has_credentials(self.base_url):
             server = without_credentials(self.base_url or from_settings_file().get("base_url") or _SAAS)
             raise ValueError(
@@ -118,14 +118,14 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def has_credentials(base_url: str | None) -> bool:
-    """Whether W&B would find a key without asking: environment, netrc file, or its own settings file."""
+    """Return True if W&B finds credentials without a prompt: in the environment, its settings or the netrc file."""
     if os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or from_settings_file().get("identity_token_file"):
         return True
     return bool(key_for(base_url))
 
 
 def key_for(base_url: str | None) -> str | None:
-    """The key that W&B would show a server: of the environment, its own settings file, or the netrc file."""
+    """Return W&B's key for a server: from the environment, its own settings file, or the netrc file, or None."""
     import netrc  # noqa: PLC0415 - for the courier; the training process does not need it
 
     kept = from_settings_file()
@@ -135,12 +135,12 @@ def key_for(base_url: str | None) -> str | None:
     try:
         found = netrc.netrc(_netrc_path()).authenticators(host)
     except (OSError, netrc.NetrcParseError):
-        return None  # unreadable is as good as none: the error then names what to do
+        return None  # an unreadable file counts as missing; the error then says what to do
     return found[2] if found else None
 
 
 def _netrc_path() -> Path:
-    """The file that the SDK reads: ``NETRC``, or the first that exists of the two usual ones."""
+    """Return the netrc file that the SDK reads: ``NETRC``, or the first existing one of the two usual files."""
     if named := os.environ.get("NETRC"):
         return Path(named).expanduser()
     usual = Path.home() / ".netrc"
@@ -148,7 +148,7 @@ def _netrc_path() -> Path:
 
 
 def from_settings_file() -> dict[str, str]:
-    """What W&B's own settings file says of the way to the server; what it says of runs is left out."""
+    """Read the settings of the server connection from W&B's own settings file; those of runs are left out."""
     directory = os.environ.get("WANDB_CONFIG_DIR")
     return _settings((Path(directory).expanduser() if directory else Path.home() / ".config" / "wandb") / "settings")
 
@@ -160,7 +160,7 @@ def _settings(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
-    import configparser  # noqa: PLC0415 - the training process has no time for it where there is no file
+    import configparser  # noqa: PLC0415 - too slow for the training process if there is no file
 
     parser = configparser.ConfigParser(interpolation=None)
     try:

@@ -1,9 +1,9 @@
-"""The W&B SDK: imported here and nowhere else, its runs started, written to and ended.
+"""Import the W&B SDK, and start, write and end its runs.
 
-All runs of a process share one helper process of the SDK, ``wandb-core``. When that dies, every open run is
-lost, and the SDK is started afresh, once.
+All runs of a process share one helper process of the SDK, ``wandb-core``. When it dies, every open run is lost, and the
+SDK is started again, once.
 
-What has no public way in the SDK stands in :mod:`multitrack_wandb.internals`.
+Uses of non-public names of the SDK are in :mod:`multitrack_wandb.internals`.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
     import wandb
 
 _FREE_TIMEOUT: Final = 5.0
-# What the SDK says where a server does not tell it how far a run is, or not in a way that it understands.
+# Messages of the SDK if a server does not report a run's position, or in an unknown form.
 _NOT_TOLD: Final = re.compile(r"get resume status|no \w+( line count| tail)? found")
-# The same where it cannot be reached, or does not answer at all.
+# Messages of the SDK if a server cannot be reached, or does not answer.
 _UNREACHED: Final = re.compile(
     r"(?i)timed? ?out|deadline|\bdial\b|refused|reset by|EOF|no such host|unreachable|error 5\d\d"
 )
-# The same where a server knows no such sweep, or not in this project.
+# Messages of the SDK if a server does not know the sweep, or not in this project.
 _NO_SWEEP: Final = re.compile(r"(?i)sweep")
 
-# One at a time: the SDK takes the command line from sys.argv while it starts a run.
+# One start at a time: the SDK reads the command line from sys.argv while it starts a run.
 _starting = threading.Lock()
-# How many helper processes of this process have died.
+# Number of helper processes of this process that have died.
 _cores = 0
-# The runs that are open.
+# The open runs.
 _live: weakref.WeakSet[wandb.Run] = weakref.WeakSet()
-# Servers that did not answer in time when they were asked how far a run is.
+# Servers that did not answer the question for a run's position in time.
 _silent: set[str | None] = set()
 
 
@@ -63,8 +63,8 @@ class Started(NamedTuple):
 
     Attributes:
         run: The run.
-        core: The number of the helper process that serves it, for :func:`lost`.
-        no_sweep: Why W&B refused the sweep.
+        core: The number of its helper process, for :func:`lost`.
+        no_sweep: The error with which W&B rejected the sweep, if any.
     """
 
     run: wandb.Run
@@ -87,17 +87,17 @@ def start(
         config: Its config so far.
         tags: Its tags so far.
         group: Its group.
-        acknowledged: How many rows the server has acknowledged: it is waited for until it counts them, so that the SDK
-            goes on behind them. ``None``: it was never given anything of the run.
+        acknowledged: Number of rows that the server has acknowledged. The start waits until the server counts them, so
+            that the SDK continues after them. ``None`` if nothing of the run was ever sent.
 
     Raises:
         RetryableError: The server cannot be reached, or the helper process died.
-        DeniedError: W&B refuses the credentials.
-        PermanentError: W&B refuses the run.
+        DeniedError: W&B rejects the credentials.
+        PermanentError: W&B rejects the run.
     """
     options: WandbOptions = run.options
     if not _is_writable(options.dir):
-        # The SDK would go on in the system's temporary directory, where nobody looks for it.
+        # The SDK would use the system's temporary directory, where nobody looks for the files.
         raise PermanentError(f"cannot write W&B's files in {options.dir}: set the option dir, or WANDB_DIR")
     with _starting:
         sdk = imported()
@@ -130,7 +130,7 @@ def start(
 
 
 def _start_somehow(sdk: Any, run: RunInfo, given: dict[str, Any], *, fresh: bool) -> Started:
-    """Start a run, if need be without what this server does not know: how far the run is, or its sweep."""
+    """Start a run, if needed without features that the server lacks: the resume position, or the sweep."""
     options, no_sweep, not_told = run.options, None, None
     if fresh and options.base_url in _silent:
         given["resume"] = None
@@ -139,15 +139,14 @@ def _start_somehow(sdk: Any, run: RunInfo, given: dict[str, Any], *, fresh: bool
         try:
             started = _init(sdk, run, given | {"settings": settings(sdk, options, run.context)}, number)
         except (sdk.Error, TimeoutError) as error:
-            # A run can do without being told how far it is in W&B, as one that is started without resume does: we know
-            # ourselves.
+            # The position in W&B is not needed: a run can be started without resume, since we know the position.
             text = str(error).replace(run.id, "")
             if given["resume"] is not None and _NOT_TOLD.search(text) and not _UNREACHED.search(text):
                 given["resume"], not_told = None, error
             elif options.sweep and _NO_SWEEP.search(text):
                 options, no_sweep = msgspec.structs.replace(options, sweep=None), plain(error)
             else:
-                if fresh and _UNREACHED.search(text):  # perhaps this question alone is not answered
+                if fresh and _UNREACHED.search(text):  # perhaps only this question is not answered
                     _silent.symmetric_difference_update({options.base_url})
                 raise not_told if not_told is not None and may_pass(not_told) else error from None
         else:
@@ -155,7 +154,7 @@ def _start_somehow(sdk: Any, run: RunInfo, given: dict[str, Any], *, fresh: bool
 
 
 def _init(sdk: Any, run: RunInfo, given: dict[str, Any], number: int) -> wandb.Run:
-    """Start a run, or leave nothing of the try."""
+    """Start a run, or clean up after the failed attempt."""
     before = session_files.directories(run.options.dir, run.id)
     try:
         started: wandb.Run = sdk.init(**given)
@@ -167,14 +166,14 @@ def _init(sdk: Any, run: RunInfo, given: dict[str, Any], number: int) -> wandb.R
         for directory in session_files.of_process(
             session_files.directories(run.options.dir, run.id) - before, os.getpid()
         ):
-            shutil.rmtree(directory, ignore_errors=True)  # else each new try would leave one
+            shutil.rmtree(directory, ignore_errors=True)  # else each retry would leave one
         raise
     _live.add(started)
     return started
 
 
 def _way_to(sdk: Any, base_url: str | None, library: isolation.Library | None) -> Any:
-    """Settings that lead to the server."""
+    """Return settings with the server's URL and key."""
     if library is not None:
         return library.settings.model_copy(update={"base_url": base_url or library.settings.base_url})
     url = base_url or from_settings_file().get("base_url")
@@ -182,10 +181,10 @@ def _way_to(sdk: Any, base_url: str | None, library: isolation.Library | None) -
 
 
 class Rows:
-    """Hands a run's rows to the helper process, in order.
+    """Sends a run's rows to the helper process, in order.
 
-    Waiting for each to be written to its socket takes as long as everything else about a row. What goes wrong with one
-    that is not waited for goes wrong with the next one that is, and with the count when the run is finished.
+    Waiting until a row is written to the socket takes as long as everything else about a row. An error of a row without
+    a wait shows at the next row with one, and in the count when the run is finished.
 
     Args:
         run: The run, just started.
@@ -194,14 +193,14 @@ class Rows:
     def __init__(self, run: wandb.Run) -> None:
         self._run = run
         self._wait = helper.publisher(run)
-        self._next: int | None = None  # the number that the SDK would give a row by itself
+        self._next: int | None = None  # the number that the SDK would give a row by default
 
     def log(self, row: dict[str, Any], number: int, *, wait: bool) -> None:
-        """Log the row with this number; ``wait`` until it and all before it are with the helper process."""
+        """Log the row with this number. With ``wait``, return after the helper process has it and all earlier rows."""
         self._wait(wait)
         if number == self._next:
             self._run.log(row)
-        else:  # which takes the SDK longer
+        else:  # slower in the SDK
             self._run.log(row, step=number, commit=True)
         self._next = number + 1
 
@@ -213,16 +212,16 @@ def finish(run: wandb.Run, exit_code: int) -> None:
 
 
 def lost(number: int) -> None:
-    """Start afresh at the next run, unless another run has seen to it already."""
+    """Restart the helper process at the next run, unless another run has already done so."""
     with _starting:
         _restart(number)
 
 
 def drop(run: wandb.Run) -> None:
-    """Finish a run that is given up, for as long as it takes to free its id; its server may not answer."""
+    """Finish a run that is given up, to free its id. Wait at most 5 s, since its server may not answer."""
 
     def end() -> None:
-        with contextlib.suppress(Exception), isolation.apart_for(run):  # what matters was raised before
+        with contextlib.suppress(Exception), isolation.apart_for(run):  # the cause was raised before
             finish(run, 255)
 
     thread = threading.Thread(target=end, name="multitrack-wandb-drop", daemon=True)
@@ -231,24 +230,24 @@ def drop(run: wandb.Run) -> None:
 
 
 def reference(name: str, kind: str, record: ArtifactRef) -> wandb.Artifact:
-    """An artifact that only refers to something."""
+    """Return an artifact that holds only a reference."""
     artifact: wandb.Artifact = imported().Artifact(name, kind, metadata=artifact_facts(record))
     helper.add_reference(artifact, name, record.uri, record.digest or record.uri, record.size)
     return artifact
 
 
 def imported() -> Any:
-    """The SDK, from where it is installed."""
+    """Return the SDK's module, imported if needed."""
     isolation.note_import()
-    # It reports its own errors to its makers, at import already, unless this is set before.
+    # The SDK sends error reports to its makers, even at import, unless this is set before.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if "wandb" not in sys.modules:
-        # Inherited from a training that uses W&B itself: its helper process would be ours, and die with it.
+        # Inherited from a training that uses W&B itself: we would share its helper process, which dies with it.
         os.environ.pop("WANDB_SERVICE", None)
         with warnings.catch_warnings():
-            # Newer releases of pydantic warn of how W&B before 0.24 uses it, which is an error under -W error.
+            # Newer pydantic releases warn about its use by W&B before 0.24, which is an error under -W error.
             warnings.filterwarnings("ignore", "The '(repr|frozen)' attribute with value")
-            return import_sdk("wandb")  # takes half a second, and belongs to the courier alone
+            return import_sdk("wandb")  # takes half a second, in the courier only
     return import_sdk("wandb")
 
 
@@ -261,26 +260,26 @@ def _is_writable(directory: str) -> bool:
 
 
 def _stream(run: RunInfo) -> str:
-    """What the helper process knows a run by: other journals may have one of this id, too."""
+    """Return the helper process's name of a run, unique even if another journal has a run with this id."""
     return f"{run.id}.{hashlib.sha256(str(run.directory).encode()).hexdigest()[:8]}"
 
 
 def _free(run: RunInfo) -> None:
-    """Give up the id of a run that did not start; the helper process would call it taken for ever after."""
+    """Free the id of a run that did not start; otherwise it would stay in use in the helper process."""
     if not helper.forget(_stream(run), _FREE_TIMEOUT) and not _live and isolation.is_alone():
-        with contextlib.suppress(Exception, SystemExit):  # the error of the start is the one that counts
+        with contextlib.suppress(Exception, SystemExit):  # the error of the start is reported instead
             imported().teardown()
 
 
 def _restart(number: int) -> None:
-    """Bury the helper process, so that the next run starts another one."""
+    """End the helper process, so that the next run starts a new one."""
     global _cores
     if number != _cores:
         return
     _cores += 1
     _live.clear()
     process = helper.process()
-    with contextlib.suppress(Exception, SystemExit):  # a dead process does not answer; some releases exit as it did
+    with contextlib.suppress(Exception, SystemExit):  # a dead process does not answer; some releases exit with its code
         imported().teardown()
     if process is not None:
         process.kill()

@@ -1,4 +1,4 @@
-"""A run that is open in W&B: what it was given, what is still to be written, how it ends."""
+"""A run that is open in W&B: its pending writes, its delivered data, and its end."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from multitrack_wandb.upload_monitor import Uploads
 if TYPE_CHECKING:
     import wandb
 
-#: W&B shows a run as finished or failed by its exit code; 255 is what the SDK itself gives after Ctrl-C.
+#: Exit codes, by which W&B shows a run as finished or failed; the SDK itself uses 255 after Ctrl-C.
 EXIT_CODES: Final[dict[Status, int]] = {"finished": 0, "failed": 1, "killed": 255}
-#: Rows on their way to the helper process at once: they are in memory.
+#: Maximum number of rows in flight to the helper process, which are in memory.
 UNAWAITED: Final = 100
 
 
 class OpenSession:
-    """One run, from the journal's start on.
+    """One run, delivered from the journal's start on.
 
-    What records become is kept until :meth:`write`, which writes it in the journal's order: a row's number is then the
-    count of rows before it in the journal, however the records were batched. What W&B holds from an earlier session is
-    passed over, but counted, and its config and summary are given again.
+    Translated records are kept until :meth:`write`, which writes them in journal order. So a row's number is the count
+    of rows before it in the journal, however the records were batched. Rows and lines that W&B holds from an earlier
+    session are skipped, but counted. Config and summary are written again.
 
     Args:
         run: The run.
-        sessions: Its earlier sessions, all of them whole.
+        sessions: Its earlier sessions, without unfinished offline ones.
 
     Attributes:
-        position: Every record with a lower ordinal was written.
+        position: Ordinal below which every record was written.
     """
 
     def __init__(self, run: RunInfo, sessions: session_files.Sessions) -> None:
@@ -62,13 +62,13 @@ class OpenSession:
         self._sessions = sessions
         self._held = sessions.held
         self._pending: dict[int, Write] = {}
-        self._underway = 0  # every record with a lower ordinal was written, or is being written
+        self._underway = 0  # ordinal below which every record was written, or is being written
         self._run: wandb.Run | None = None
         self._log: sdk.Rows
         self._uploads: Uploads | None = None
         self._core = 0
         self._row = 0  # number of the next row
-        self._last = 0  # number of the last row of the stretch being written
+        self._last = 0  # number of the last row of the batch being written
         self._line = 0  # number of the next line
         self._resumed = Resumed()
         self._rows = self._texts = 0  # written in this session
@@ -76,33 +76,33 @@ class OpenSession:
         self._is_without_lines = False
         self._series: set[str] = set()
         self._summary: dict[str, Any] = {}
-        self._exact: set[str] = set()  # columns that have had an exact text beside them
+        self._exact: set[str] = set()  # columns with an exact-text column
         self._tags: dict[str, str] = {}
         self._config = facts(run)
         if not self._held:
-            self._start()  # at once, so that the URL is known and a refusal shows
+            self._start()  # at once, so that the URL is known and a rejection shows
 
     @property
     def url(self) -> str | None:
-        """Where a browser shows the run."""
+        """The URL of the run's page, or None."""
         return self._sessions.url
 
     def say(self) -> list[str]:
-        """A sentence for each thing that W&B did another way; each is said once."""
+        """Return the messages about deviations in W&B since the last call."""
         said, self._said = self._said, []
         return said
 
     def take(self, ordinal: int, write: Write) -> None:
-        """Keep what a record becomes; one that was written before is passed over."""
+        """Keep a translated record for the next write; skip a record that was already written."""
         if ordinal >= max(self.position, self._underway):
             self._pending[ordinal] = write
 
     def write(self, position: int) -> None:
-        """Write what was kept: every record below ``position`` has come or was set aside.
+        """Write the kept records; every record below ``position`` was taken or set aside.
 
         Raises:
-            RetryableError: The server takes nothing just now; called again, go on.
-            SessionLostError: W&B took none or a part of it, and what it was given before may be gone, too.
+            RetryableError: The server currently accepts nothing; the next call continues.
+            SessionLostError: W&B accepted only a part or nothing, and earlier data may be lost, too.
         """
         if position > self._held and self._run is None:
             self._start()
@@ -114,7 +114,7 @@ class OpenSession:
                 self._underway = position
                 self._uploads.begin(lambda: self._write_pending(position))
             self._uploads.wait()
-        self._uploads.check()  # what fails is told now, and nothing more is piled up in the helper process
+        self._uploads.check()  # report a failure now, before more is queued in the helper process
 
     def _write_pending(self, position: int) -> None:
         self._last = self._row + sum(len(write.rows) for write in self._pending.values()) - 1
@@ -125,15 +125,15 @@ class OpenSession:
         self.position = position
 
     def close(self, status: Status, time: int) -> None:
-        """End the run in W&B and make sure that everything is there; called again after a trouble, go on with it.
+        """End the run in W&B, and verify that W&B holds everything. A call after a RetryableError continues.
 
         Raises:
-            RetryableError: The server takes nothing just now.
-            SessionLostError: Something is missing there, and the run has to be written anew.
-            DeniedError: The server refuses the key.
+            RetryableError: The server currently accepts nothing.
+            SessionLostError: Something is missing in W&B, and the run must be written again.
+            DeniedError: The server rejects the key.
         """
         if self._run is None or self._uploads is None:
-            return  # W&B holds the whole run and its end
+            return  # W&B already holds the whole run and its end
         with self._giving_up():
             if not self._uploads.busy:
                 self._uploads.begin(lambda: self._finish(status, time))
@@ -149,7 +149,7 @@ class OpenSession:
         sdk.finish(self._run, EXIT_CODES[status])
 
     def _check(self, run: wandb.Run, exit_code: int) -> None:
-        """The SDK says nothing when a disk was full, or when it gave up uploading: see what is there."""
+        """Verify the delivered data: the SDK does not report a full disk, or uploads that it gave up."""
         session = self._sessions.sessions[-1]
         if session.mode == "online":
             with isolation.apart_for(run):
@@ -158,13 +158,13 @@ class OpenSession:
         there = wandb_log.tally_finished(Path(session.directory))
         wanted = wandb_log.Tally(self._rows, self._texts, exit_code)
         if there is None:
-            self._said.append(f"W&B's files are of an unknown format: nobody counted the {self._rows} rows in them")
+            self._said.append(f"W&B's files have an unknown format: the {self._rows} rows in them were not counted")
         elif there != wanted:
             raise SessionLostError(f"{session.directory} holds {there} instead of {wanted}")
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """Whatever goes wrong while writing, nobody knows how much W&B took: it is done anew."""
+        """Give up the session on any SDK error while writing, since it is unknown how much W&B has accepted."""
         try:
             yield
         except BackendError:
@@ -183,11 +183,12 @@ class OpenSession:
         run = self._info
         there = session_files.directories(run.options.dir, run.id)
         session = session_files.Session("", run.options.mode, os.getpid(), before=sorted(map(str, there)))
-        # Noted before the SDK makes its directory, and again before the first row: whatever a kill leaves is found.
+        # Noted before the SDK creates its directory, and again before the first row, so that files left by a kill are
+        # found.
         noted = self._sessions
         session_files.write_sessions(run.directory, session_files.Sessions([*noted.sessions, session], noted.taken))
         group = display_name(run.group or run.parent or "") or None
-        # Without the time when it began, so that another run of this id, which W&B may have, shows its own.
+        # Without the start time, so that another run with this id in W&B shows its own.
         config = {key: value for key, value in self._config.items() if key != CREATED}
         started, self._core, no_sweep = sdk.start(
             run, config=config, tags=self._shown_tags(), group=group, acknowledged=noted.acknowledged()
@@ -196,7 +197,7 @@ class OpenSession:
         self._uploads = Uploads(started)
         session.directory, session.before = str(Path(started.dir).parent), []
         with self._giving_up(), isolation.apart_for(started):
-            noted.settle()  # now that nobody writes the earlier ones any more
+            noted.settle()  # nobody writes the earlier sessions any more
             taken = noted.taken
             if session.mode == "online":
                 session.url = without_credentials(started.url or "") or None
@@ -227,11 +228,11 @@ class OpenSession:
         if write.config:
             self._put_config(self._run, write.config)
         if write.tags:
-            kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by hand, in the browser
+            kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by the user in the browser
             self._run.tags = (*kept, *self._shown_tags())
         for number, row in enumerate(write.rows, start=self._row):
             if not is_held and number >= self._resumed.rows:
-                step = number + self._resumed.shift  # the SDK drops steps below its first one without a word
+                step = number + self._resumed.shift  # the SDK silently drops steps below its first one
                 self._log.log(row, step, wait=number % UNAWAITED == 0 or number == self._last)
                 self._rows += 1
         self._row += len(write.rows)
@@ -250,7 +251,7 @@ class OpenSession:
             self._said.append("lines are not in W&B: this release of its SDK cannot write to a run's logs")
 
     def _write_summary(self, writes: Iterable[Write]) -> None:
-        """Simple metrics, last: W&B puts the last value of a series in the place of its summary."""
+        """Write simple metrics after the rows: W&B overwrites a series' summary with its last value."""
         changed: set[str] = set()
         for write in writes:
             if write.stand_ins:
@@ -260,7 +261,7 @@ class OpenSession:
                 self._summary[key] = value
                 if exact_key(key) not in write.summary and (key in self._exact or exact_key(key) in self._summary):
                     self._summary[exact_key(key)] = str(value)
-            for key in again & self._exact:  # else the row's exact text would be taken for the simple metric's
+            for key in again & self._exact:  # else the row's exact text would be read as the simple metric's
                 self._summary.setdefault(exact_key(key), str(self._summary[key]))
             changed.update(write.summary, again)
         if changed and self._run is not None:
@@ -281,7 +282,7 @@ class OpenSession:
             with helper.at_server_of(run):
                 run.log_artifact(sdk.reference(artifact_name(record.name), artifact_type(record.kind), record))
         except ValueError as error:
-            # Refused for good, such as a name that the project knows with another type; the config holds the reference.
+            # Rejected for good, such as a name that exists with another type; the config still has the reference.
             refused = {**artifact_facts(record), "refused": plain(error)}
             self._put_config(run, {config_key(f"multitrack/artifacts/{record.name}"): refused})
 

@@ -1,7 +1,7 @@
-"""W&B's directories of a run: which ones are ours, which are whole, and what is in them.
+"""Track W&B's directories of a run: which ones are ours, and which are complete.
 
-A directory's ``.wandb`` file is only whole once the SDK has finished the run: before, it is written in its own
-good time, and killed, it is dropped. So a directory that was not finished is thrown away and written anew.
+A directory's ``.wandb`` file is complete only after the SDK has finished the run. Before, the SDK writes it with delay,
+and a kill loses the rest. So an unfinished offline directory is deleted and written again.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from multitrack.errors import PermanentError, RetryableError
 from multitrack.journal.atomic import write_json
 from multitrack_wandb.held import sent
 
-#: The first config is among the first bytes of a file.
+#: Bytes at the start of a file that contain the first config.
 _BEGINNING: Final = 32 * 1024
-#: How long a helper process may take to notice that its process died, in seconds.
+#: Timeout in seconds for a helper process to notice that its parent died.
 _FAREWELL: Final = 10.0
 
 
 class Session(msgspec.Struct, omit_defaults=True):
-    """One time that the run was open in W&B.
+    """One session, in which the run was open in W&B.
 
     Attributes:
-        directory: Where the SDK wrote it; empty while it is about to start.
+        directory: The SDK's directory; empty before the start.
         mode: ``online`` or ``offline``.
-        pid: The process that held it open.
-        end: Every record with a lower ordinal is in W&B; ``None`` while it was not finished.
-        url: Where a browser shows the run.
-        before: Directories of the run that there were when it was about to start.
-        rows: How many of the run's rows W&B held when it began.
-        lines: The same of lines.
+        pid: The id of the process that had it open.
+        end: Ordinal below which every record is in W&B; ``None`` if the session is not finished.
+        url: URL of the run's page.
+        before: Directories of the run that existed before the start.
+        rows: Number of the run's rows in W&B at the start.
+        lines: Number of the run's lines in W&B at the start.
     """
 
     directory: str
@@ -51,13 +51,13 @@ class Session(msgspec.Struct, omit_defaults=True):
 
 
 class Taken(msgspec.Struct):
-    """What W&B has of the run, as far as is known without asking it.
+    """The known amount of the run in W&B, without asking the server.
 
     Attributes:
-        rows: How many rows it has for certain.
-        lines: The same of lines.
-        most_rows: How many it has at most; ``None``: nobody knows.
-        most_lines: The same of lines.
+        rows: Minimum number of rows.
+        lines: Minimum number of lines.
+        most_rows: Maximum number of rows; ``None`` if unknown.
+        most_lines: Maximum number of lines; ``None`` if unknown.
     """
 
     rows: int = 0
@@ -70,8 +70,8 @@ class Sessions(msgspec.Struct):
     """The sessions of a run, oldest first, kept in the lane's own directory.
 
     Attributes:
-        sessions: Those that were finished, and the last ones where they were cut off.
-        taken: What W&B has of those that were finished.
+        sessions: The finished sessions, and interrupted ones that are not settled yet.
+        taken: The amount of the finished and settled sessions in W&B.
     """
 
     sessions: list[Session] = []
@@ -84,15 +84,15 @@ class Sessions(msgspec.Struct):
 
     @property
     def url(self) -> str | None:
-        """Where a browser shows the run, as far as is known."""
+        """The URL of the run's page, or None if unknown."""
         return next((session.url for session in reversed(self.sessions) if session.url), None)
 
     def acknowledged(self) -> int | None:
-        """How many rows the server has acknowledged by now; ``None`` if it was never given anything."""
+        """Return the number of rows that the server has acknowledged; ``None`` if nothing was ever sent."""
         return None if self == Sessions() else self._taken().rows
 
     def settle(self) -> None:
-        """Make of the sessions that were cut off what W&B took of them; nobody may be writing them any more."""
+        """Add the interrupted sessions to ``taken``, and forget them. Nothing may be writing them any more."""
         self.taken = self._taken()
         self.sessions = [session for session in self.sessions if session.end is not None]
 
@@ -110,30 +110,30 @@ class Sessions(msgspec.Struct):
 
 
 def read_sessions(notes: Path) -> Sessions:
-    """What was noted; nothing, where there is no note yet. After a damaged one the whole run is written anew."""
+    """Read the noted sessions; empty if there is no note. After a damaged note the whole run is written again."""
     try:
         return msgspec.json.decode((notes / "sessions.json").read_bytes(), type=Sessions)
     except FileNotFoundError:
         return Sessions()
     except ValueError:
-        return Sessions([Session("", "offline", 0)])  # so that whatever is of this run counts as begun
+        return Sessions([Session("", "offline", 0)])  # so that every directory of this run counts as unfinished
 
 
 def write_sessions(notes: Path, sessions: Sessions) -> None:
-    """Note them."""
+    """Write the sessions to the lane's directory."""
     write_json(notes / "sessions.json", sessions)
 
 
 def directories(root: str, run_id: str) -> set[Path]:
-    """The run's directories. The name alone could also be that of a run whose id only begins like this one's."""
+    """Return the run's directories. Checks their ``.wandb`` files, since this id may be a prefix of another one."""
     named = Path(root).glob(f"*wandb/*run-*-{run_id}*")
     return {path for path in named if all(file.stem == f"run-{run_id}" for file in path.glob("*.wandb"))}
 
 
 def of_process(candidates: set[Path], pid: int) -> set[Path]:
-    """Those of some directories that a process made: the SDK's log in them bears its number.
+    """Return the directories that a process created, by the process id in the SDK's log.
 
-    A run of the same id in another journal may have its directories beside this one's.
+    A run with the same id in another journal may have its directories in the same place.
     """
     return {path for path in candidates if _maker(path) == pid}
 
@@ -148,29 +148,29 @@ def _maker(directory: Path) -> int | None:
 
 
 def _of_run(candidates: set[Path], created: str) -> set[Path]:
-    """Those of some directories whose run began at that time, which another journal's run of this id did not."""
+    """Return the directories whose run began at this time, unlike a run with the same id in another journal."""
     found = set()
     for path in candidates:
         for file in path.glob("*.wandb"):
             with file.open("rb") as opened:
-                if f'"{created}"'.encode() in opened.read(_BEGINNING):  # of its first config
+                if f'"{created}"'.encode() in opened.read(_BEGINNING):  # in its first config
                     found.add(path)
     return found
 
 
 def clear_unfinished(notes: Path, root: str, run_id: str, created: str) -> Sessions:
-    """Throw away what was begun offline and never finished, so that it can be written anew.
+    """Delete unfinished offline directories, so that they can be written again.
 
     Args:
         notes: The lane's own directory.
         root: W&B's directory.
         run_id: The run's id.
-        created: When the run began, as its config says it.
+        created: The run's start time, as in its config.
 
     Raises:
-        RetryableError: The helper process of a dead courier still writes there.
-        PermanentError: An unfinished directory was uploaded by hand: W&B holds a part, nobody knows which. Or what is
-            noted is no directory of this run: a journal may have been sent by somebody else.
+        RetryableError: The helper process of a dead courier is still writing.
+        PermanentError: An unfinished directory was uploaded by hand, so that W&B holds an unknown part. Or the noted
+            directory is not one of this run: the journal may come from an untrusted source.
     """
     noted = read_sessions(notes)
     kept = []
@@ -184,13 +184,15 @@ def clear_unfinished(notes: Path, root: str, run_id: str, created: str) -> Sessi
                 kept.append(session)
             continue
         begun = {Path(session.directory)}
-        if not session.directory:  # whatever came since it was about to start
+        if not session.directory:  # directories created since the note before the start
             since = {path for path in directories(root, run_id) if path.name.startswith("offline-")}
             since -= set(map(Path, session.before))
             begun = _of_run(since, created) | of_process(since, session.pid)
         for directory in begun:
             if not re.fullmatch(rf"offline-run-\d+_\d+-{re.escape(run_id)}(-\d+)?", directory.name):
-                raise PermanentError(f"{directory} is no directory of this run: {notes / 'sessions.json'} is damaged")
+                raise PermanentError(
+                    f"{directory} is not a directory of this run: {notes / 'sessions.json'} is damaged"
+                )
             _discard(directory)
     if len(kept) < len(noted.sessions):
         noted.sessions = kept
@@ -202,29 +204,29 @@ def _discard(directory: Path) -> None:
     synced = next(directory.glob("*.wandb.synced"), None)
     if synced is not None:
         raise PermanentError(
-            f"{directory} was uploaded with `wandb sync` before the run was whole: delete the run in W&B and this "
+            f"{directory} was uploaded with `wandb sync` before the run was complete: delete the run in W&B and this "
             "directory, then run `multitrack sync`"
         )
-    # Deleted, not renamed: `wandb sync` takes every .wandb file that it finds.
+    # Deleted, not renamed: `wandb sync` uploads every .wandb file that it finds.
     shutil.rmtree(directory, ignore_errors=True)
     if directory.exists():
         raise RetryableError(f"cannot delete the unfinished {directory}")
-    for link in directory.parent.glob("*"):  # latest-run and its like; the SDK makes them anew
+    for link in directory.parent.glob("*"):  # latest-run and so on; the SDK creates them again
         if link.is_symlink() and link.readlink().parts[:1] == (directory.name,):
             link.unlink()
 
 
 def _wait_for_core(pid: int) -> None:
-    """Wait until the helper process of a process that is gone is gone as well."""
+    """Wait until the helper process of an ended process has ended, too."""
     deadline = time.monotonic() + _FAREWELL
     while pid != os.getpid() and not _is_alive(pid) and _has_core(pid):
         if time.monotonic() > deadline:
-            raise RetryableError(f"the wandb-core of process {pid}, which is gone, still runs")
+            raise RetryableError(f"the wandb-core of the ended process {pid} is still running")
         time.sleep(0.05)
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits for its parent to notice its end does not."""
+    """Return True if a process is running; a zombie is not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -233,7 +235,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _has_core(pid: int) -> bool:
-    """Whether a wandb-core started by ``pid`` runs; where there is no /proc, it is taken to be gone."""
+    """Return True if a wandb-core started by ``pid`` is running; False without /proc."""
     wanted = b"--pid\0%d\0" % pid
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # ended just now, or another user's

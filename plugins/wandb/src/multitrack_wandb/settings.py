@@ -1,4 +1,4 @@
-"""The settings of a run in W&B: nothing captured, nothing asked, and the identity of the training."""
+"""The settings of a run in W&B: no capturing, no prompts, and the identity of the training."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from multitrack_wandb.internals.helper import known_settings
 from multitrack_wandb.names import display_name, moment, project_name
 from multitrack_wandb.options import WandbOptions
 
-#: The config key of the time when the run began.
+#: Config key of the run's start time.
 CREATED: Final = "multitrack/created"
 _INIT_TIMEOUT: Final = 60.0
 _FINISH_TIMEOUT: Final = 300.0
 
 
 def settings(sdk: Any, options: WandbOptions, context: Context | None) -> Any:
-    """The settings that a run is started with, as far as the installed release has them."""
+    """Return the settings for the start of a run, without those that the installed release lacks."""
     given: dict[str, Any] = {
         "root_dir": options.dir,
         "console": "off",
         "silent": True,
         "save_code": False,
         "disable_code": True,
-        "disable_git": True,  # git of the courier's directory; the training's is given below
+        "disable_git": True,  # it would read the courier's directory; the training's git is given below
         "disable_job_creation": True,
         "label_disable": True,
         "sagemaker_disable": True,
@@ -71,7 +71,7 @@ def _relative(program: str, root: str | None) -> str:
 
 @contextlib.contextmanager
 def command_line(context: Context | None) -> Iterator[None]:
-    """Let ``sys.argv`` be the training's. Its own thread host sees no change: there they are the same."""
+    """Set ``sys.argv`` to the training's command line. In the training process itself this changes nothing."""
     arguments = None if context is None else arguments_of(context)
     if arguments is None or sys.argv[1:] == arguments:
         yield
@@ -84,7 +84,7 @@ def command_line(context: Context | None) -> Iterator[None]:
 
 
 def arguments_of(context: Context) -> list[str] | None:
-    """What followed the script's name on the training's command line, ``None`` where it cannot be told."""
+    """Return the arguments after the script's name on the training's command line; ``None`` if unknown."""
     for i, word in enumerate(context.command):
         if word == "-m":
             return context.command[i + 2 :]
@@ -94,11 +94,11 @@ def arguments_of(context: Context) -> list[str] | None:
 
 
 def _ignore_stop() -> None:
-    """W&B's stop button would interrupt the courier, not the training."""
+    """Ignore W&B's stop button, which would interrupt the courier, not the training."""
 
 
 def facts(run: RunInfo) -> dict[str, Any]:
-    """What W&B has no field for, or would cut or overwrite: config keys under ``multitrack/``."""
+    """Return the config keys under ``multitrack/``: values that W&B has no field for, or would cut or overwrite."""
     facts: dict[str, Any] = {"multitrack/run": run.id, CREATED: moment(run.created)}
     if run.parent is not None:
         facts["multitrack/parent"] = run.parent

@@ -1,7 +1,7 @@
-"""What one record becomes in W&B, decided by that record alone and without the SDK.
+"""Translate each record for W&B, independent of other records and without the SDK.
 
-Everything that could be wrong with a record is found here, while the lane can still set that one record aside;
-what is written later can fail for W&B's reasons only.
+Every error in a record is found here, while the lane can still set that one record aside. Later writes can fail only
+because of W&B.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ DataRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """What one record becomes.
+    """The translation of one record.
 
     Attributes:
         rows: History rows, in order.
-        series: Their value columns, whose x axis is the step.
-        summary: What to put in the summary.
-        config: What to put in the config.
-        tags: Tags, by key.
+        series: Value columns of the rows, with the step as their x axis.
+        summary: Values for the summary.
+        config: Values for the config.
+        tags: Tags by key.
         artifact: A reference to log.
         lines: Lines for the logs.
-        stand_ins: A sentence for each thing that W&B cannot hold as it is.
+        stand_ins: Messages about values that W&B cannot hold unchanged.
     """
 
     rows: Sequence[dict[str, Any]] = ()
@@ -54,8 +54,8 @@ class Write:
 
 @functools.singledispatch
 def translate(record: DataRecord) -> Write:
-    """What ``record`` becomes in W&B."""
-    raise TypeError(f"no data record: {type(record).__name__}")
+    """Translate ``record`` for W&B."""
+    raise TypeError(f"not a data record: {type(record).__name__}")
 
 
 @translate.register
@@ -96,7 +96,7 @@ def _metric(record: Metric) -> Write:
 
 def _summary(record: Metric) -> Write:
     keys = {metric_key(name): value for name, value in record.numbers.items()}
-    # The SDK would turn a NaN in the summary into null; in a row it stays one.
+    # The SDK turns NaN in the summary into null; in a row it stays NaN.
     summary = {key: "NaN" if value != value else _number(value) for key, value in keys.items()}
     summary |= {exact_key(key): str(value) for key, value in keys.items() if _is_rounded(value)}
     nans = [f"metric {name}: NaN, kept as text" for name, value in record.numbers.items() if value != value]
@@ -117,11 +117,11 @@ def _list_metric(record: ListMetric) -> Write:
 
 @translate.register
 def _artifact(record: ArtifactRef) -> Write:
-    # In the config as well: W&B drops an artifact that it does not like without saying so.
+    # In the config as well, since W&B silently drops artifacts that it rejects.
     name = artifact_name(record.name)
     stand_ins = [] if name == record.name else [f"artifact {record.name}: called {name}"]
     key = config_key(f"multitrack/artifacts/{record.name}")
-    # W&B keeps every version: one whose digest is being computed waits for the record that has it.
+    # W&B keeps every version, so a pending reference waits for the record with its digest.
     artifact = None if record.pending else record
     return Write(artifact=artifact, config={key: artifact_facts(record)}, stand_ins=stand_ins)
 
@@ -138,7 +138,7 @@ def _tags(record: Tags) -> Write:
 
 
 def artifact_facts(record: ArtifactRef) -> dict[str, Any]:
-    """Everything that is known of a reference."""
+    """Return the known fields of a reference."""
     facts = {
         "name": record.name, "uri": record.uri, "kind": record.kind, "role": record.role,
         "digest": record.digest, "size": record.size,
@@ -158,7 +158,7 @@ def _is_rounded(value: float) -> bool:
 
 
 def _number(value: float) -> float:
-    """The number that W&B would make of it; a row with an integer that no double can hold would vanish."""
+    """Return the number as a double if W&B would round it. A row with an integer beyond all doubles would be lost."""
     try:
         return float(value) if _is_rounded(value) else value
     except OverflowError:

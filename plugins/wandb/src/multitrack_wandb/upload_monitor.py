@@ -1,4 +1,4 @@
-"""Whether uploading works: the SDK's helper process tries again for hours, and tells nobody who does not ask."""
+"""Monitor uploads: the SDK's helper process retries for hours, and reports it only on request."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from multitrack_wandb.internals import helper, isolation
 if TYPE_CHECKING:
     import wandb
 
-#: Seconds that a trouble may last before it is one: the SDK's own next try may get through.
+#: Seconds that an error must last before it is reported: the SDK's own retry may succeed.
 _PASSING: Final = 1.0
-#: Seconds that work may take where the helper process cannot be asked for its requests.
+#: Timeout of work in seconds, if the helper process cannot report its requests.
 _UNTOLD: Final = 60.0
 _LOOK_EVERY: Final = 0.25
 
 
 class Uploads:
-    """Works on one of the SDK's runs in a thread, and watches meanwhile whether the server takes what it is sent.
+    """Runs work on an SDK run in a thread, and meanwhile monitors whether the server accepts the data.
 
-    Many of the SDK's calls wait for the server without end and without a word: logging an artifact, finishing a run.
+    Many calls of the SDK wait for the server silently and without a timeout: logging an artifact, finishing a run.
 
     Args:
         run: The run.
@@ -39,43 +39,43 @@ class Uploads:
 
     @property
     def busy(self) -> bool:
-        """Whether work has begun that :meth:`wait` has not seen the end of."""
+        """True from the start of work until :meth:`wait` has seen its end."""
         return self._work is not None
 
     def begin(self, work: Callable[[], None]) -> None:
-        """Begin to do something, which is to be waited for."""
+        """Start work in the thread; call :meth:`wait` for its end."""
         self._error = None
         self._begun = time.monotonic()
         self._work = threading.Thread(target=self._do, args=(work,), name="multitrack-wandb", daemon=True)
         self._work.start()
 
     def wait(self) -> None:
-        """Wait for the work, and look at the uploads; called again after a trouble, wait on.
+        """Wait for the work, and monitor the uploads. A call after a RetryableError continues to wait.
 
         Raises:
-            RetryableError: For some seconds now, the server has not been taking what it is sent. The work goes on.
-            Exception: What ended the work.
+            RetryableError: For over a second the server has not accepted data. The work continues.
+            Exception: The error that ended the work.
         """
         while self._work is not None:
             self._work.join(_LOOK_EVERY)
             if not self._work.is_alive():
                 self._work = None
             elif (found := self._lasting()) is not None:
-                raise RetryableError(f"W&B takes no data: {plain(found)}")
+                raise RetryableError(f"W&B accepts no data: {plain(found)}")
         if self._error is not None:
             raise self._error
 
     def check(self) -> None:
-        """Look at the uploads, without waiting.
+        """Check the uploads, without waiting.
 
         Raises:
             RetryableError: As :meth:`wait`.
         """
         if (found := self._lasting()) is not None:
-            raise RetryableError(f"W&B takes no data: {plain(found)}")
+            raise RetryableError(f"W&B accepts no data: {plain(found)}")
 
     def _lasting(self) -> str | None:
-        """A trouble that has lasted for a while."""
+        """Return an error that has lasted for over a second, or None."""
         found = self._trouble()
         if found is None:
             self._since = None
@@ -96,5 +96,5 @@ class Uploads:
         try:
             with isolation.apart_for(self._run):
                 work()
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised by wait()
             self._error = error

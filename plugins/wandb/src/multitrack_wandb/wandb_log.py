@@ -1,7 +1,7 @@
-"""Reads the framing of ``.wandb`` files, to count what the SDK wrote: it does not say when its disk was full.
+"""Read the framing of ``.wandb`` files, to count the SDK's records: the SDK does not report a full disk.
 
-The format is LevelDB's log behind seven bytes of W&B's own. A record is a Protocol Buffers message, of which the field
-numbers are read here and nothing else: they do not change, because ``wandb sync`` reads files of older releases.
+The format is LevelDB's log format after seven bytes of W&B's own. A record is a Protocol Buffers message. Only the
+field numbers are read here, which do not change, because ``wandb sync`` reads files of older releases.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _WHOLE, _FIRST, _LAST = 1, 2, 4
 # Fields of a record: the kinds that are counted.
 _HISTORY, _OUTPUT_RAW, _EXIT, _OUTPUT_LOGGER = 2, 13, 18, 27
 _EXIT_CODE: Final = 1
-# Protocol Buffers' kinds of fields, and how many bytes those of a fixed length have.
+# Wire types of Protocol Buffers, and the length in bytes of the fixed ones.
 _VARINT, _BYTES = 0, 2
 _FIXED: Final = {1: 8, 5: 4}
-#: How long the helper process may take to write its last records, in seconds.
+#: Timeout in seconds for the helper process to write its last records.
 _FAREWELL: Final = 10.0
 _LOOK_EVERY: Final = 0.02
 
@@ -34,7 +34,7 @@ class Tally(NamedTuple):
     Attributes:
         rows: Rows of the history.
         texts: Texts of the logs.
-        exit_code: The run's exit code; None while it is not finished.
+        exit_code: The run's exit code; None if it is not finished.
     """
 
     rows: int
@@ -43,9 +43,9 @@ class Tally(NamedTuple):
 
 
 def tally_finished(directory: Path) -> Tally | None:
-    """Count a finished run's file; None where its format is unknown.
+    """Count the records in a finished run's file; return None if its format is unknown.
 
-    The helper process writes the last records a moment after ``finish`` has returned; that is waited for.
+    The helper process writes the last records a moment after ``finish`` has returned; this function waits for them.
     """
     deadline = time.monotonic() + _FAREWELL
     while (found := tally(directory)) is not None and found.exit_code is None and time.monotonic() < deadline:
@@ -54,7 +54,7 @@ def tally_finished(directory: Path) -> Tally | None:
 
 
 def tally(directory: Path) -> Tally | None:
-    """Count the ``.wandb`` file in ``directory`` as far as it is written; None where its format is unknown."""
+    """Count the records written so far to the ``.wandb`` file in ``directory``; None if its format is unknown."""
     rows = texts = 0
     exit_code = None
     for path in directory.glob("*.wandb"):
@@ -71,17 +71,17 @@ def tally(directory: Path) -> Tally | None:
 
 
 def _records(path: Path) -> Iterator[bytes]:
-    """The records of LevelDB's log format, up to the first that is damaged or cut off."""
+    """Yield the records of LevelDB's log format, up to the first one that is damaged or incomplete."""
     pieces: list[bytes] = []
     with path.open("rb") as file:
-        position = len(_HEADER)  # once, in the first block
+        position = len(_HEADER)  # in the first block only
         while block := file.read(_BLOCK):
             view = memoryview(block)
             while position + _FRAME.size <= len(block):
                 checksum, length, kind = _FRAME.unpack_from(block, position)
                 begin = position + _FRAME.size
                 position = begin + length
-                if zlib.crc32(view[begin - 1 : position]) != checksum:  # of the kind, too
+                if zlib.crc32(view[begin - 1 : position]) != checksum:  # includes the kind
                     return
                 body = block[begin:position]
                 if kind == _WHOLE:
@@ -94,7 +94,7 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field of a message."""
+    """Yield the number and value of each field of a message."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -114,7 +114,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """A number of variable length, and where it ends."""
+    """Return a number of variable length, and the position after it."""
     value = shift = 0
     while position < len(message):
         byte = message[position]

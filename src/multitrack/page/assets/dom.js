@@ -1,16 +1,16 @@
-// Elements, and how values are written. All recorded text comes into the page through `h`, as text; nothing here
-// takes HTML.
+// Create elements and format values. All recorded text enters the page through `h`, as text; nothing here accepts
+// HTML.
 
 const SVG = new Set(["svg", "g", "path", "line", "rect", "circle", "text", "title"]);
 
-// What moves text about or hides in it: shown as an escape, as the terminal's listings do.
+// Characters that move or hide text: shown as escapes, as in the terminal's listings.
 const ACTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 function visible(text) {
   return String(text).replace(ACTIVE, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
-/** An element: attributes, `on…` listeners, `data` and children; a child that is no node becomes text. */
+/** Create an element with attributes, `on…` listeners, `data-…` and children; a child that is no node becomes text. */
 function h(tag, attributes = {}, ...children) {
   const svg = SVG.has(tag) && !(tag === "title" && attributes.html);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -18,7 +18,7 @@ function h(tag, attributes = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "value" || name === "checked") element[name] = value;
-    else if (name.startsWith("data-")) element.setAttribute(name, value); // ours to find things by: as it is
+    else if (name.startsWith("data-")) element.setAttribute(name, value); // used to find elements: not escaped
     else element.setAttribute(name, value === true ? "" : visible(value));
   }
   for (const child of children.flat(Infinity)) {
@@ -29,8 +29,8 @@ function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * Put `children` in place of what `parent` holds. One that is there already is not taken out, so that whoever types in
- * it goes on; otherwise the focus stays on the element of the same data-key.
+ * Replace the children of `parent`. A child that is already there is not removed, so that typing in it continues;
+ * otherwise the focus moves to the new element with the same data-key.
  */
 function fill(parent, ...children) {
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
@@ -46,7 +46,7 @@ function fill(parent, ...children) {
   if (again) again.focus({ preventScroll: true });
 }
 
-/** Bring a drop-down up to date: one that is open stays so while it offers the same, which are [value, text]. */
+/** Update a drop-down with options [value, text]; an open one stays open while its options are the same. */
 function offer(select, options, chosen) {
   const offered = JSON.stringify(options);
   if (select.offered !== offered) fill(select, options.map(([value, text]) => h("option", { value }, text)));
@@ -56,7 +56,7 @@ function offer(select, options, chosen) {
   if (select.selectedIndex < 0) select.selectedIndex = 0; // an address may ask for anything
 }
 
-/** A link, where it leads to the web and nowhere else; other URIs are text. */
+/** A link for an http(s) URI; other URIs are text. */
 function reference(uri) {
   let protocol = "";
   try {
@@ -68,31 +68,31 @@ function reference(uri) {
 
 const SPECIAL = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 
-/** A recorded number, all of it: what JSON has not stands as text, NaN as well as integers that doubles would round. */
+/** The exact value of a recorded number; NaN, infinities and integers that doubles would round are recorded as text. */
 function exactly(value) {
   if (typeof value !== "string") return value;
   return Object.hasOwn(SPECIAL, value) ? SPECIAL[value] : BigInt(value);
 }
 
-/** A recorded number as a double, to be drawn; a gap stays none, which `Number` would take for 0. */
+/** A recorded number as a double, for drawing; null becomes NaN, which `Number` would make 0. */
 const number = (value) => (value === null ? NaN : Number(exactly(value)));
 
 const isNumber = (value) => typeof value === "number" || typeof value === "bigint";
-const isFiniteNumber = (value) => isNumber(value) && Number.isFinite(Number(value)); // an integer beyond the doubles is none
+const isFiniteNumber = (value) => isNumber(value) && Number.isFinite(Number(value)); // false for an integer beyond the doubles
 
-/** A value such that equal ones, and they alone, have equal texts: 1, "1" and true are three. */
+/** A text that is equal for equal values only: 1, "1" and true differ. */
 const identity = (value) => (isNumber(value) ? String(value) : JSON.stringify(value));
 
-// Digits of numbers: six, and more where numbers would look the same, as in the terminal's tables; 17 are all.
+// Digits of numbers: six, or more if numbers would look the same, as in the terminal's tables; 17 digits are exact.
 const STEPS = [6, 9, 12, 15, 17], DIGITS = STEPS[0], ALL_DIGITS = STEPS.at(-1);
 
-/** How many digits tell numbers apart that differ: the fewest of these that do. */
+/** The smallest of these numbers of digits with which different numbers look different. */
 function digitsFor(values, steps = STEPS) {
   const numbers = [...new Set(values.filter((value) => typeof value === "number"))];
   return steps.find((digits) => new Set(numbers.map((value) => numberText(value, digits))).size === numbers.length) ?? ALL_DIGITS;
 }
 
-/** A number with so many digits; what stands before its point is always whole: no 1e+5 for 99999.5. */
+/** A number with so many digits; its integer part is always complete: no 1e+5 for 99999.5. */
 function numberText(value, digits = DIGITS) {
   if (typeof value !== "number") return String(value ?? "");
   if (Number.isInteger(value) && Math.abs(value) <= 2 ** 53) return String(value);
@@ -111,15 +111,15 @@ function valueText(value, digits = DIGITS) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** A name on one line: its line ends and tabs are escapes, as in a terminal's listings. */
+/** A name on one line, with its line ends and tabs escaped as in the terminal's listings. */
 const oneLine = (text) => String(text).replace(/[\n\r\t]/g, (c) => ({ "\n": "\\n", "\r": "\\r", "\t": "\\t" })[c]);
 
 function short(text, most = 48) {
-  const all = [...oneLine(text)]; // no character in half
+  const all = [...oneLine(text)]; // whole characters, not surrogate halves
   return all.length > most ? all.slice(0, most - 1).join("") + "…" : all.join("");
 }
 
-/** Cut in the middle: what differs often does at the end. */
+/** Cut in the middle, since names often differ at the end. */
 function inner(text, most = 48) {
   const all = [...oneLine(text)], end = Math.floor(most / 2);
   return all.length > most ? `${all.slice(0, most - 1 - end).join("")}…${all.slice(-end).join("")}` : all.join("");
@@ -140,9 +140,9 @@ function cutTo(text, width, font) {
   return shown;
 }
 
-const KEPT = 14; // characters at the end of a name that no width takes away
+const KEPT = 14; // characters at the end of a name that are always shown
 
-/** The same, by the width that there is (page.css). */
+/** Cut in the middle to the available width (page.css). */
 function fitted(text) {
   const all = [...inner(text, 200)];
   return [h("span", { class: "start" }, all.slice(0, -KEPT).join("")), h("span", { class: "rest" }, all.slice(-KEPT).join(""))];

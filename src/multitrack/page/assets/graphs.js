@@ -1,6 +1,6 @@
-// One graph a series or list, the runs over each other, each in its own look. Drawn when it comes into view.
+// One graph per series or list, with the runs over each other, each in its own look. Drawn when it comes into view.
 
-const CROWD = 32; // more runs than this are drawn fainter: where they crowd, it is darker
+const CROWD = 32; // more runs than this are drawn fainter, so that crowded regions appear darker
 const LATEST = 8.64e15; // ms, of a Date
 const CHARTS = typeof Plotly !== "undefined";
 
@@ -9,7 +9,7 @@ function curveColumns(runs) {
   return columns.filter((column) => column.reduced && runs.some((run) => curve(run, column)));
 }
 
-// Made once, as the table is: a slider that is made anew at each of its steps cannot be dragged.
+// Created once, like the table: a slider that is created again at each step cannot be dragged.
 const chooseX = h("select", { "data-key": "x", onchange: () => change({ x: chooseX.value }) });
 const logScale = h("input", { type: "checkbox", "data-key": "log", onchange: () => change({ log: logScale.checked }) });
 const slider = h("input", { type: "range", min: 0, max: 0.99, step: 0.01, "data-key": "smooth", oninput: () => change({ smooth: Number(slider.value) }) });
@@ -19,7 +19,7 @@ const controlBar = h("div", { class: "bar" },
   h("label", {}, h("span", {}, "smoothing"), slider, smoothing), h("span", { class: "hint" }, "drag: zoom · double click: all"));
 const legend = h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" });
 
-/** The controls of the graphs, in the one place that is looked at. */
+/** Draw the controls of the graphs in the visible view. */
 function drawControls(place, runs) {
   offer(chooseX, [["step", "step"], ["time", "time since start"], ["clock", "clock"]], state.x);
   logScale.checked = state.log;
@@ -31,7 +31,7 @@ function drawControls(place, runs) {
   fill(place, controlBar, curved.length > 1 && legend);
 }
 
-const waiting = new Map(); // figures that are out of view, and how to draw each
+const waiting = new Map(); // functions that draw the figures out of view, by figure
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     target.inView = isIntersecting;
@@ -45,13 +45,13 @@ function drawNow(figure) {
   draw();
 }
 
-/** Bring the graphs in `place` up to date: a figure a column, made once and drawn again when it is in view. */
+/** Update the graphs in `place`: one figure per column, created once and redrawn when in view. */
 function drawGraphs(place, runs) {
   const wanted = curveColumns(runs);
   const there = new Map([...place.children].map((figure) => [figure.dataset.column, figure]));
   if (!CHARTS) {
     fill(place, h("p", { class: "empty" }, "This page was made without charts. ",
-      h("code", {}, "multitrack report"), " makes it with them where Plotly is installed, which the extra ", h("code", {}, "report"), " brings."));
+      h("code", {}, "multitrack report"), " includes them if Plotly is installed, as by the extra ", h("code", {}, "report"), "."));
     return;
   }
   for (const [key, figure] of there) {
@@ -82,7 +82,7 @@ function drawGraph(figure, column, runs) {
   const thinned = held.filter((points) => points.count > points.values.length);
   if (thinned.length) {
     const most = Math.max(...thinned.map((points) => points.count));
-    notes.push(`up to ${most.toLocaleString("en")} points a run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
+    notes.push(`up to ${most.toLocaleString("en")} points per run, ${thinned[0].values.length.toLocaleString("en")} drawn with all extremes`);
   }
   const scale = valueScale(held, state.log);
   const gaps = [["odd", "NaN or infinite"], ["huge", "beyond ±1.8e308"], ...(state.log ? [["below", "of 0 and below"]] : [])].map(([kind, what]) =>
@@ -98,13 +98,13 @@ function drawGraph(figure, column, runs) {
   if (!plot.data) fill(plot);
   try {
     Plotly.react(plot, drawn.flatMap((run) => traces(run, column, scale, opacity)), layout(column, held, scale), { displayModeBar: false, responsive: true });
-  } catch (error) { // the page and its other graphs are there all the same
+  } catch (error) { // must not cost the page and its other graphs
     Plotly.purge(plot);
     fill(plot, h("p", { class: "empty" }, `This graph could not be drawn: ${error.message}`));
   }
 }
 
-// Plotly takes a little HTML in its texts; recorded text is none.
+// Plotly interprets some HTML in its texts; recorded text must not be.
 const plotlyText = (text) => visible(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 
 function traces(run, column, scale, opacity) {
@@ -128,8 +128,8 @@ function xs(run, points) {
 }
 
 /**
- * An exponential mean that does not lean on where it starts, with the gaps of the points; of a thinned series, of its
- * stretches' means, each of which counts for as many points as it is of.
+ * The exponential moving average, corrected for the bias of its start, with the gaps of the points. For a thinned
+ * series, of the means of its stretches, each weighted by its number of points.
  */
 function smoothed(points) {
   let sum = 0, weight = 0;

@@ -1,8 +1,8 @@
-// A run's log lines: searched, between two times, of one stream. Drawn some hundred at a time.
+// A run's log lines: filtered by text, time and stream. Drawn some hundred at a time.
 
 const LINES_AT_ONCE = 500;
 
-/** The section, made once; the function shows a run's lines in it as what is asked for there stands. */
+/** Create the section once, and return a function that shows a run's lines in it, with the current filter. */
 function linesSection() {
   let run, drawn = [];
   const wanted = { find: "", from: "", to: "", stream: "", most: LINES_AT_ONCE };
@@ -19,7 +19,7 @@ function linesSection() {
       (!wanted.stream || stream === wanted.stream) && text.toLowerCase().includes(needle));
     drawn = found.slice(0, wanted.most).map((line, i) => {
       const key = JSON.stringify([line, needle]);
-      return drawn[i]?.key === key ? drawn[i] : { key, item: item(line, needle) }; // where more come, those that are there stay
+      return drawn[i]?.key === key ? drawn[i] : { key, item: item(line, needle) }; // existing lines stay when more are added
     });
     fill(list, drawn.map((line) => line.item));
     told.textContent = `${found.length.toLocaleString("en")} of ${plural(run.lines.count, "line")}`;

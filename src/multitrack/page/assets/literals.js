@@ -1,18 +1,18 @@
-// Values of filters: numbers as they are written, read exactly, and how what a run has compares with values; as in
-// src/multitrack/literals.py.
+// Values of filters: read numbers exactly, and compare them with a run's values; as in
+// src/multitrack/query/literals.py.
 
 const OPERATORS = {
   "=": (a, b) => a == b, "!=": (a, b) => a != b, "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
 };
-const DIGITS_AT_MOST = 4300; // of the largest integer that a run may have; as in src/multitrack/literals.py
+const DIGITS_AT_MOST = 4300; // of an integer; as in src/multitrack/query/literals.py
 const BEYOND = "numbers beyond 1.8e308 are integers of 4,300 digits at most";
 
 const stripped = (text) => text.replace(/^[ \t\n\r\f\v]+|[ \t\n\r\f\v]+$/g, "");
 const ODD = /^([+-]?)(inf|infinity|nan)$/i;
 
 /**
- * A number, where a text reads as one: integers whole, and so is what is beyond the doubles, such as 1e400; else a double,
- * which is infinite where `isBeyond` says so.
+ * Read a text as a number, or return the text. Integers are exact, and so are numbers beyond the doubles, such as 1e400.
+ * Others are doubles, which are infinite if `isBeyond`.
  */
 function numberOr(text) {
   const plain = stripped(text), odd = ODD.exec(plain);
@@ -28,16 +28,16 @@ function numberOr(text) {
   return sign === "-" ? -exact : exact;
 }
 
-/** Some digits, times a power of ten; undefined where that is no integer, or one of too many digits. */
+/** Digits times a power of ten; undefined if the result is not an integer, or has too many digits. */
 function integerOf(digits, shift) {
   const all = digits.replace(/^0+/, ""), plain = all.replace(/0+$/, ""), zeros = shift + all.length - plain.length;
   return zeros < 0 || plain.length + zeros > DIGITS_AT_MOST ? undefined : BigInt(plain + "0".repeat(zeros));
 }
 
-/** Whether a number is infinite though its text has digits: too many of them, or some after its point. */
+/** True if a number is infinite although its text has digits: too many, or some after its point. */
 const isBeyond = (text, number) => (number === Infinity || number === -Infinity) && !ODD.test(stripped(text));
 
-/** Whether what a run has compares so with a filter's value. */
+/** Compare a run's value with a filter's value. */
 function holds(sign, has, wanted) {
   if (has === undefined) return false;
   if (wanted === null) return (has === null) === (sign === "=");
@@ -50,11 +50,11 @@ function holds(sign, has, wanted) {
   return OPERATORS[sign](has, wanted);
 }
 
-/** Whether a text is a list or mapping as JSON, with whatever spaces. */
+/** True if a text is the JSON of a list or mapping, with any spacing. */
 function isWritten(has, text) {
   try {
     return same(has, JSON.parse(text));
-  } catch { // no JSON
+  } catch { // not JSON
     return false;
   }
 }

@@ -1,4 +1,4 @@
-// A run's look: eight colours that the colour-blind tell apart, then the same with other dashes, then with markers.
+// A run's look: eight colours that are safe for colour blindness, then the same with other dashes, then with markers.
 
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const DASH_ARRAYS = { solid: null, dash: "7 4", dot: "2 3", dashdot: "7 3 2 3" };
@@ -23,7 +23,7 @@ function palette() {
   return cached;
 }
 
-/** A short piece of the run's line. */
+/** A short sample of the run's line. */
 function swatch(run) {
   if (run.look === undefined) return h("span", { class: "swatch" });
   const { colour, dash, marked } = look(run);
@@ -32,7 +32,7 @@ function swatch(run) {
     marked && h("rect", { x: 8, y: 2, width: 6, height: 6, fill: colour }));
 }
 
-// Cividis: from blue to yellow, even in brightness, and the same to those who see no red or green.
+// Cividis: from blue to yellow, with even brightness, and safe for red-green colour blindness.
 const SCALE = {
   light: ["#00224e", "#2a3f6d", "#575d6d", "#7d7c78", "#a59c74", "#c9b35b"],
   dark: ["#4f7fc4", "#7f90ad", "#9a9aa0", "#b3a986", "#d6c566", "#fee838"],

@@ -1,4 +1,4 @@
-// The page: all runs, or one; and, while it is served, what is new.
+// The page: all runs, or one run; and updates while it is served.
 
 const app = document.getElementById("app");
 const statusLine = document.getElementById("status");
@@ -36,14 +36,14 @@ const chooseObjective = h("select", { "data-key": "objective", onchange: () => c
 const scale = h("span", { class: "scale", "aria-hidden": "true" });
 const axesHint = h("span", { class: "hint" });
 const objectiveBar = h("div", { class: "bar" }, h("label", {}, h("span", {}, "objective"), chooseObjective), scale,
-  h("span", { class: "hint" }, "drag on an axis: a range · click: none"), axesHint);
+  h("span", { class: "hint" }, "drag on an axis: set a range · click: clear it"), axesHint);
 
 function drawObjective() {
   const goal = objective();
   const metrics = columns.filter((column) => column.group === "metrics");
   offer(chooseObjective, metrics.map((column) => [column.key, inner(column.name, 60)]), goal?.key);
   fill(scale, scaleBar(goal));
-  axesHint.textContent = leftOut ? `${plural(leftOut, "more param")} that differ have no axis here` : "";
+  axesHint.textContent = leftOut ? `${plural(leftOut, "more differing param")} without an axis` : "";
   fill(places.objective, objectiveBar);
 }
 
@@ -78,7 +78,7 @@ function draw(changed = null) {
   return drawGraphs(places.graphs, drawnRuns());
 }
 
-// -- what is new, while `multitrack report --watch` serves the page -----------------------------------------------
+// -- updates, while `multitrack report --watch` serves the page ---------------------------------------------------
 
 async function poll() {
   try {
@@ -87,7 +87,7 @@ async function poll() {
     take(await answer.json());
     say("");
   } catch {
-    say("The report is no longer served here; what you see is as it last was.");
+    say("The report is no longer served; this is its last state.");
   }
   setTimeout(poll, data.watch * 1000);
 }

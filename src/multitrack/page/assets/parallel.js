@@ -1,9 +1,9 @@
-// Parallel coordinates: a line a run through its params to the objective, which colours it. A range dragged on an
-// axis filters the table and the graphs. Drawn here, as Plotly's own would need `eval`, which this page forbids.
+// Parallel coordinates: a line per run through its params to the objective, which colours it. A range dragged on an
+// axis filters the table and the graphs. Not drawn by Plotly, which would need `eval`, which this page forbids.
 
-const HEIGHT = 320, TOP = 34, BOTTOM = 26, LEFT = 52, RIGHT = 84; // where the last axis' numbers stand
+const HEIGHT = 320, TOP = 34, BOTTOM = 26, LEFT = 52, RIGHT = 84; // RIGHT: space for the last axis' numbers
 
-/** The metric that a search is about: chosen, else the search's own objective, else the first that has a better end. */
+/** The objective: the chosen metric, else the search's own, else `score`, a `val_` metric, or any with a known best end. */
 function objective() {
   const metrics = columns.filter((column) => column.group === "metrics");
   const search = data.runs.map((run) => own(run.params, "search/objective")).find((name) => name !== undefined);
@@ -14,15 +14,15 @@ function objective() {
 }
 
 /**
- * The axes: params that differ among the runs that have the objective, then the objective; none without two runs. What
- * Keras said of a fit follows from the rest, and has axes only where there is nothing else.
+ * The axes: params that differ among the runs with the objective, then the objective; empty for fewer than two runs.
+ * Params recorded by Keras follow from the others, and get axes only if there are no others.
  */
 function axes() {
   const goal = objective();
   if (!goal) return [];
   const runs = data.runs.filter((run) => isFinite(Number(cell(run, goal))));
   if (runs.length < 2) return [];
-  const seen = new Set(); // of two params that are always equal, one is enough
+  const seen = new Set(); // of always equal params, only the first
   const params = columns.filter((column) => {
     if (column.group !== "params" || !differs(column, runs)) return false;
     const values = sameness(runs.map((run) => cell(run, column)));
@@ -34,37 +34,37 @@ function axes() {
   return [...differing.slice(0, AXES), goal].map((column) => axis(column, runs));
 }
 
-const AXES = 100; // at most, beside the objective's: nobody reads more
-let leftOut = 0; // params that differ and have no axis
+const AXES = 100; // maximum, beside the objective's; more would be illegible
+let leftOut = 0; // number of differing params without an axis
 
-/** A text that params have in common which are always equal; 0.001 and its nearest single are, unless more tells them apart. */
+/** A text that is the same for always equal params; 0.001 equals its nearest 32-bit float, unless other values differ. */
 function sameness(values) {
   const exact = values.map((value) => (value === undefined ? "" : identity(value)));
   const rounded = values.map((value, i) => (typeof value === "number" ? numberText(value, 6) : exact[i]));
   return JSON.stringify(new Set(rounded).size === new Set(exact).size ? rounded : exact);
 }
 
-const NEAR = 1e-6; // ticks that are no further apart than this part of an axis are one: 0.3 and 0.30000000000000004
+const NEAR = 1e-6; // distance up to which ticks are merged, as a fraction of the axis: 0.3 and 0.30000000000000004
 const upFrom = (digits) => Array.from({ length: ALL_DIGITS + 1 - digits }, (_, i) => digits + i);
 const whole = (value) => (typeof value === "bigint" ? value : BigInt(Math.round(value)));
-const NARROW = 0.002; // a part of an axis that nobody aims at
+const NARROW = 0.002; // a fraction of an axis that is too small to aim at
 const isThere = (value) => value !== undefined && value !== null;
 
 const near = (value) => (Number.isFinite(value) ? Number(value.toPrecision(12)) : value);
 
-/** How texts of an axis are ordered: those that read as numbers, rising, NaN, then the others. */
+/** Compare texts of an axis: numbers in ascending order, then NaN, then other texts. */
 function collate(a, b) {
   const [x, y] = [a, b].map(numberOr), [rank, other] = [x, y].map((value) => (!isNumber(value) ? 2 : Number.isNaN(value) ? 1 : 0));
   return rank - other || (rank === 0 && x != y ? (x < y ? -1 : 1) : a.localeCompare(b, "en", { numeric: true }));
 }
 
-/** Where values stand on an axis, from 0 to 1, and what is written there; as in src/multitrack/axis.py. */
+/** An axis: the places of values, from 0 to 1, and the ticks; as in src/multitrack/plot/parallel_axis.py. */
 function axis(column, runs) {
   const all = runs.map((run) => cell(run, column)), there = all.filter(isThere);
   const known = there.every(isNumber) ? there.filter(isFiniteNumber) : [], numbers = known.length > 0;
   const values = numbers ? known : there;
   const below = [there.length < all.length && "none", values.length < there.length && "not finite"].filter(Boolean).join(", ");
-  const stands = numbers ? isFiniteNumber : isThere; // on the axis; the others pass below it
+  const stands = numbers ? isFiniteNumber : isThere; // true for a value on the axis; others pass below it
   return { column, values, below, stands, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
 }
 
@@ -76,21 +76,21 @@ function named(values) {
   return { place, step: 1 / Math.max(1, names.length - 1), ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
 }
 
-/** The same of numbers that differ, from the least to the most. */
+/** The places and ticks of distinct numbers in ascending order. */
 function scaled(distinct) {
   const low = distinct[0], high = distinct.at(-1);
   if (low === high) return { place: () => 0.5, valueAt: () => low, ticks: [[0.5, numberText(low, digitsFor([low], upFrom(DIGITS)))]] };
-  const least = low == 0 && distinct.length > 2 ? distinct[1] : low; // a 0 stands below a logarithmic axis
+  const least = low == 0 && distinct.length > 2 ? distinct[1] : low; // a 0 is placed below a logarithmic axis
   const log = least > 0 && Number(high) / Number(least) >= 50;
-  const room = isFinite(Number(high) - Number(low)) ? 1 : 2; // the doubles may have none for how far they are apart, but for half of it
-  // Integers that doubles would round are placed by how far they are from the lowest.
+  const room = isFinite(Number(high) - Number(low)) ? 1 : 2; // their difference may exceed the doubles, but half of it does not
+  // Integers that doubles would round are placed by their distance from the lowest.
   const far = !log && room === 1 && distinct.some((value) => typeof value === "bigint") && distinct.every((value) => typeof value === "bigint" || Number.isInteger(value));
   const [bottom, top] = log ? [least, high].map((value) => Math.log10(Number(value))) : [];
   const zero = bottom - 0.15 * (top - bottom);
   const scale = log ? (value) => (value > 0 ? Math.log10(Number(value)) : zero) : far ? (value) => Number(whole(value) - whole(low)) : (value) => Number(value) / room;
   const [from, to] = [scale(low), scale(high)];
   const place = (value) => (scale(value) - from) / (to - from);
-  // The number that stands at a place, of as few digits as that takes.
+  // The number at a place, with as few digits as needed.
   const valueAt = (at) => {
     if (at <= 0 || at >= 1) return at <= 0 ? low : high;
     const scaled = from + at * (to - from);
@@ -111,12 +111,12 @@ function scaled(distinct) {
   return { place, valueAt, ticks: marks.map((value, i) => [(placed[i] - from) / (to - from), numberText(Number(value.toPrecision(digits)), digits)]) };
 }
 
-let cachedAxes = null; // of this drawing
+let cachedAxes = null; // axes of the current drawing
 
-// A range is the lowest and the highest value that it takes: two numbers, or two texts of an axis of texts. It stays
-// the same where runs arrive, in another report, and with another objective; only where it stands on its axis changes.
+// A range is its lowest and its highest value: two numbers, or two texts of an axis of texts. It stays the same when
+// runs arrive, in another report, and with another objective; only its place on the axis changes.
 
-/** A value as an axis of texts has it. */
+/** The text of a value on an axis of texts. */
 const textOf = (value) => valueText(near(value), ALL_DIGITS);
 
 function within(value, [low, high]) {
@@ -125,7 +125,7 @@ function within(value, [low, high]) {
   return isNumber(value) && value >= low && value <= high;
 }
 
-/** Whether a run is within every range that is set. */
+/** True if a run is within every range. */
 function brushed(run) {
   for (const [key, range] of state.brush) {
     const column = columnOf(key);
@@ -134,14 +134,14 @@ function brushed(run) {
   return true;
 }
 
-/** The range between two places on an axis; none where no text stands between them. */
+/** The range between two places on an axis; null if there is no text between them. */
 function rangeAt({ values, place, valueAt }, [low, high]) {
   if (valueAt) return [valueAt(low), valueAt(high)];
   const texts = values.filter((value) => place(value) >= low - NEAR && place(value) <= high + NEAR).map(textOf).sort(collate);
   return texts.length ? [texts[0], texts.at(-1)] : null;
 }
 
-/** Where a range stands on an axis; nowhere, if nothing on the axis is within. */
+/** The places of a range on an axis; null if no value on the axis is within it. */
 function placesOf({ values, place, valueAt }, range) {
   if (valueAt && typeof range[0] !== "string") return range.map((value) => Math.min(1, Math.max(0, place(value))));
   const places = values.filter((value) => within(value, range)).map(place);
@@ -154,9 +154,9 @@ function rangeText([low, high]) {
   return low === high ? from : `${from} to ${to}`;
 }
 
-let drawnWidth; // of the place
+let drawnWidth; // width of the place in pixels
 
-/** Draw anew where the place has become wider or narrower, as it does when the page gets its scrollbar. */
+/** Redraw when the width of the place changes, as when the page gets its scrollbar. */
 function followWidth(place) {
   new ResizeObserver(() => requestAnimationFrame(() => {
     if (place.clientWidth && place.clientWidth !== drawnWidth) drawParallel(place);
@@ -174,7 +174,7 @@ function drawParallel(place) {
   const x = (i) => LEFT + (i * (width - LEFT - RIGHT)) / (all.length - 1);
   const y = (at) => HEIGHT - BOTTOM - 14 - at * (HEIGHT - TOP - BOTTOM - 14);
   const side = (axis) => (axis === goal ? ["end", width - 1] : axis === all[0] ? ["start", 1] : null);
-  // Pixels for the names: between their neighbours', and of the first and the last one from the ends of the picture on.
+  // Pixels for the names: between their neighbours, or, for the first and the last one, from the edge of the picture.
   const between = x(1) - x(0), room = (axis) => (!side(axis) ? between : all.length === 2 ? width / 2 : LEFT + between / 2) - 8;
   const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
   const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
@@ -195,10 +195,10 @@ function drawParallel(place) {
       all.map((axis, i) => axisGroup(axis, x(i), y, axis === goal, side(axis), room(axis)))));
 }
 
-const CENTRED = 2 * LEFT - 8; // pixels of a name that stands over the first or the last axis; longer ones begin or end with the picture
+const CENTRED = 2 * LEFT - 8; // maximum pixels of a name centred over the first or the last axis; longer ones are aligned with the picture's edge
 const FONT = '600 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", sans-serif'; // page.css
 
-/** One axis; its name has room for some pixels, and where it is the first or the last, an end to stay within. */
+/** Draw one axis. `room`: pixels for its name; `side`: anchor of the name of the first and the last axis. */
 function axisGroup(axis, x, y, isGoal, side, room) {
   const { key, name } = axis.column;
   const range = state.brush.get(key);
@@ -223,13 +223,13 @@ function axisGroup(axis, x, y, isGoal, side, room) {
     end("lower", low), end("upper", high));
 }
 
-/** What an end of a range says: its value, and whether that is the axis' own end. */
+/** The accessible text of a range's end: its value, and a note if it is the end of the axis. */
 function heard(axis, at, value) {
   const text = value === undefined || value === null ? axis.ticks.at(at === 0 ? 0 : -1)[1] : valueText(value);
   return at === 0 || at === 1 ? `${text}, the end` : text;
 }
 
-/** Set a range from a place to another; both ends, or no places, are none. */
+/** Set a range between two places; the whole axis, or no places, clear it. */
 function setRange(axis, places) {
   const brush = new Map(state.brush);
   const [low, high] = (places ?? [0, 1]).map((at) => (at < NARROW ? 0 : at > 1 - NARROW ? 1 : at));
@@ -245,7 +245,7 @@ function startBrush(event, axis, y) {
   const top = svg.getBoundingClientRect().top;
   const at = (moved) => {
     const place = (y(0) - (moved.clientY - top)) / (y(0) - y(1));
-    return place < 0.02 ? 0 : place > 0.98 ? 1 : place; // an end is easily missed by a pixel
+    return place < 0.02 ? 0 : place > 0.98 ? 1 : place; // snaps to the ends, which are easily missed by a pixel
   };
   const first = at(event);
   let moved = false;

@@ -1,11 +1,11 @@
-// A run on a page of its own: what it is, its params, metrics, references, lines, and where it came from.
+// The page of one run: its facts, params, metrics, references, provenance and lines.
 
-// Parts of the run that is open. While it runs, those alone are made anew whose data are: lists stay open, graphs zoomed.
+// Parts of the open run. While it grows, only parts with new data are created again: lists stay open, graphs zoomed.
 let opened = { id: undefined };
 const runControls = h("div", {}), runGraphs = h("div", { class: "graphs" });
 const graphsSection = h("section", { class: "run-graphs" }, h("h2", {}, "Graphs"), runControls, runGraphs);
 
-/** A part of the page, as it was made when it last showed the same. */
+/** A part of the page, created again only if its data have changed. */
 function part(name, shows, make) {
   const text = JSON.stringify(shows);
   if (opened.parts.get(name)?.text !== text) opened.parts.set(name, { text, made: make() });
@@ -56,7 +56,7 @@ function back() {
 
 const runLink = (id) => (byId.has(id) ? h("a", opens(id), inner(byId.get(id).name, 100)) : h("code", {}, id));
 
-/** A number, all of it in its title, and shown where it is short; one that stands as text is shown whole. */
+/** A number, shown in full if it is short, and always in its title; a number recorded as text is shown in full. */
 function exact(value) {
   if (typeof value !== "number") return valueText(value);
   const whole = String(value);

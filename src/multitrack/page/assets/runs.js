@@ -1,4 +1,4 @@
-// The runs and the columns that compare them; which runs are shown.
+// The runs, their columns, and the selection of shown runs.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -12,13 +12,13 @@ let columns = [];
 
 function index() {
   byId = new Map(data.runs.map((run) => [run.id, run]));
-  filter.text = undefined; // whose columns may be there by now
+  filter.text = undefined; // parse it again: its columns may exist now
   const named = new Map();
   for (const { name } of data.runs) named.set(name, (named.get(name) ?? 0) + 1);
   let looks = 0;
   data.runs.forEach((run, i) => {
     run.place = i;
-    run.ending = named.get(run.name) > 1 ? ` (${run.id.slice(-6)})` : ""; // tells runs of one name apart
+    run.ending = named.get(run.name) > 1 ? ` (${run.id.slice(-6)})` : ""; // distinguishes runs with the same name
     run.look = hasCurves(run) ? looks++ : undefined;
   });
   columns = [{ group: "metadata", name: "name", key: "metadata.name", kind: "text" }];
@@ -37,7 +37,7 @@ function index() {
       columns.push(column);
     }
   }
-  // What a training is about, loss and accuracy and the like, stands before speeds and rates.
+  // Metrics with a known best end, such as loss and accuracy, come before speeds and rates.
   columns = GROUPS.flatMap((group) => columns.filter((column) => column.group === group).sort((a, b) => !a.better - !b.better));
 }
 
@@ -61,7 +61,7 @@ function metadata(run, name) {
   return run[name] ?? undefined;
 }
 
-/** The series or list behind a column, where the run has one. */
+/** The series or list of a column, or undefined. */
 function curve(run, column) {
   const held = column.group === "lists" ? run.lists : run.series;
   return Object.hasOwn(held, column.name) ? held[column.name] : undefined;
@@ -69,7 +69,7 @@ function curve(run, column) {
 
 const own = (held, name) => (Object.hasOwn(held, name) ? held[name] : undefined);
 
-/** What a run has in a column: a number, text, another value, or undefined. Series and lists as the header says, or as asked. */
+/** A run's value in a column, or undefined. Series and lists are reduced as given, by default as the header says. */
 function cell(run, column, reduction = state.reduce.get(column.key)) {
   const { group, name } = column;
   if (group === "metadata") return metadata(run, name);
@@ -87,7 +87,7 @@ function cell(run, column, reduction = state.reduce.get(column.key)) {
   return value === null ? undefined : exactly(value);
 }
 
-// A param that JSON would alter comes as {number: text}.
+// A param that JSON would alter is written as {number: text}.
 function paramValue(value) {
   return value !== null && typeof value === "object" && Object.hasOwn(value, "number") ? exactly(value.number) : value;
 }
@@ -99,7 +99,7 @@ function cellText(value, column) {
   return valueText(value, digitsOf(column));
 }
 
-/** How many digits tell a column's numbers apart as it is reduced now. Counted once: they stay until there are other runs. */
+/** The number of digits at which a column's numbers differ, with its current reduction. Cached until the runs change. */
 function digitsOf(column) {
   const reduction = state.reduce.get(column.key);
   column.digits ??= new Map();
@@ -123,7 +123,7 @@ function sorted(runs) {
   return [...runs].sort((one, two) => {
     const a = values.get(one), b = values.get(two);
     const order = compare(a, b);
-    // What is missing stands last whichever way the rest goes.
+    // Missing values are last in both directions.
     return (state.down && !missing(a) && !missing(b) ? -order : order) || one.place - two.place;
   });
 }
@@ -135,9 +135,9 @@ function searched(run) {
   return run.text;
 }
 
-const PAUSE = 300; // ms without a key: a column's name that is half typed would be a word that no run holds
-let typing; // the timer of a filter that is being typed, and is not read yet
-let filter = { text: "", of: "", meets: () => true, trouble: "" }; // as it was last read, and the text that the rows are of
+const PAUSE = 300; // ms without a key before the filter is parsed: a half-typed column name would match no run
+let typing; // the timer of a filter that is being typed, and is not parsed yet
+let filter = { text: "", of: "", meets: () => true, trouble: "" }; // as last parsed; `of` is the text that the rows match
 
 function typed(text) {
   state.filter = text;
@@ -151,7 +151,7 @@ function endTyping() {
   change({ filter: state.filter });
 }
 
-/** Read the filter; of what cannot be read it is said why, and the rows stay those of the last one that could be. */
+/** Parse the filter. If it is invalid, show the error, and keep the rows of the last valid one. */
 function readFilter() {
   try {
     filter = { text: state.filter, of: state.filter.trim(), meets: parseWhere(state.filter), trouble: "" };
@@ -161,13 +161,13 @@ function readFilter() {
   }
 }
 
-/** The runs that the filter lets through. */
+/** The runs that match the filter. */
 function filtered() {
   if (filter.text !== state.filter && typing === undefined) readFilter();
   return data.runs.filter(filter.meets);
 }
 
-/** The runs of the table: those that are brushed, too. */
+/** The runs of the table: those that match the filter and all ranges. */
 function shownRuns() {
   return filtered().filter(brushed);
 }

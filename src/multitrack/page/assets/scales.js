@@ -1,15 +1,15 @@
-// Axes of graphs for any doubles: Plotly adds, subtracts and divides what it draws, which leaves their range for values
-// near its ends. Such values are drawn as others that it can place, and the ticks say what they stand for. As in
-// src/multitrack/plot_scales.py.
+// Axes of graphs for any doubles: Plotly adds, subtracts and divides the values it draws, which overflows for values
+// near the limits of doubles. Such values are drawn scaled, and the ticks show the original numbers. As in
+// src/multitrack/plot/scales.py.
 
 const MOST = 1e300, LEAST = 1e-290;
 
-/** The axis of values of a graph: `place` says where a double is drawn, null where it is not, and `axis` is Plotly's. */
+/** The y axis of a graph: `place` returns the drawn place of a double, or null for a gap, and `axis` is Plotly's. */
 function valueScale(held, log) {
   const sizes = held.map(({ values }) => values.map((value) => number(value)).filter((value) => isFinite(value) && (value > 0 || (value !== 0 && !log))).map(Math.abs));
   const largest = sizes.filter((run) => run.length).map((run) => run.reduce((a, b) => Math.max(a, b)));
   const least = sizes.flat().reduce((a, b) => Math.min(a, b), Infinity);
-  // Beside runs that have none of them, values that size are what infinite ones are: they leave the others flat.
+  // Beside runs without such values, values of this size are treated as infinite: they would flatten the others.
   const limit = !log && largest.some((size) => size <= MOST) ? MOST : Infinity;
   const most = largest.filter((size) => size <= limit).reduce((a, b) => Math.max(a, b), 0);
   const shown = (value) => isFinite(value) && Math.abs(value) <= limit && (value > 0 || !log);
@@ -21,26 +21,26 @@ function valueScale(held, log) {
   }
   if (log) return { beyond, place: (value) => (shown(value) ? Math.log10(value) : null), axis: decades(Math.log10(least), Math.log10(most)) };
   const exponent = Math.floor(Math.log10(most));
-  // In two steps, each of which is a double.
+  // In two steps, so that each power is a finite double.
   const half = Math.trunc(exponent / 2), scaled = (value) => value / 10 ** half / 10 ** (exponent - half);
   return { beyond, place: (value) => (shown(value) ? scaled(value) : null), axis: { type: "linear", ticksuffix: `e${exponent}` } };
 }
 
-/** A range around numbers that are so much the same that doubles have none between them; else undefined: Plotly's own. */
+/** A range around large numbers that are nearly equal as doubles; undefined if Plotly's own range works. */
 function rangeOf(numbers) {
   const [low, high] = [Math.min, Math.max].map((end) => numbers.reduce((a, b) => end(a, b), numbers[0]));
   const size = Math.max(Math.abs(low), Math.abs(high));
   return high - low < size * 1e-12 && size > 1e6 ? [low - size * 1e-9, high + size * 1e-9] : undefined;
 }
 
-/** An axis of logarithms, with whole ones as ticks. */
+/** An axis of logarithms, with integers as ticks. */
 function decades(low, high) {
   const step = Math.max(1, Math.ceil((high - low) / 6)), tickvals = [];
   for (let tick = Math.floor(low / step) * step; tick <= high + step; tick += step) tickvals.push(tick);
   return { type: "linear", tickvals, ticktext: tickvals.map((tick) => `10<sup>${tick}</sup>`) };
 }
 
-/** The same points, with a gap wherever x goes back: a run that was resumed at an earlier step begins anew there. */
+/** The points with a gap wherever x goes back, as in a run that was resumed at an earlier step. */
 function broken(xs, ys) {
   const x = [], y = [];
   xs.forEach((at, i) => {

@@ -1,4 +1,4 @@
-// What is looked at, and how: kept in the address after "#", so that a view can be linked and Back goes back.
+// The state of the view, kept in the URL after "#", so that a view can be linked and Back works.
 
 const DEFAULTS = {
   run: "", sort: "metadata.started", down: false, filter: "", x: "step", log: false, smooth: 0, objective: "",
@@ -32,7 +32,7 @@ function read() {
   return found;
 }
 
-/** An end of a range as it stands in the address: a number, or a text in quotes. */
+/** Parse an end of a range in the URL: a number, or a text in quotes. */
 function endOf(text) {
   if (text.startsWith('"')) try { return JSON.parse(text); } catch { return undefined; }
   const value = numberOr(text);
@@ -51,15 +51,15 @@ function address(of = state) {
   return "#" + to.toString();
 }
 
-/** A link to a run, or with no id to all, that keeps what is looked at otherwise. */
+/** A link to a run, or with no id to all runs, that keeps the rest of the view. */
 const opens = (id) => ({ href: address({ ...state, run: id }), "data-opens": id });
 
 function tell(changed) {
   for (const listener of listeners) listener(changed);
-  for (const link of document.querySelectorAll("a[data-opens]")) link.href = opens(link.dataset.opens).href; // not all are drawn anew
+  for (const link of document.querySelectorAll("a[data-opens]")) link.href = opens(link.dataset.opens).href; // not all links are redrawn
 }
 
-/** Change what is looked at; every view follows. */
+/** Change the state, and update every view. */
 function change(changes) {
   Object.assign(state, changes);
   history.replaceState(null, "", address());

@@ -1,8 +1,8 @@
-// The table: columns by group, sorted by a click on their name, series and lists reduced as their header says.
+// The table: columns by group, sorted by a click on their name, with series and lists reduced as their header says.
 
 /**
- * Whether runs differ in a column: in what they have, or in that one has something there and another of the same parent
- * has not. A search's own run lacks what its trials have, which is no difference between them.
+ * True if runs differ in a column: in their values, or because a run has a value and a sibling has none. A search's own
+ * run lacks the columns of its trials, which does not count as a difference.
  */
 function differs(column, runs) {
   const values = new Set(), had = new Map();
@@ -16,12 +16,12 @@ function differs(column, runs) {
   return false;
 }
 
-/** The columns of the groups that are switched on; and always the name. */
+/** The name column, and the columns of the groups that are switched on. */
 function openColumns() {
   return columns.filter((column) => column.key === "metadata.name" || !state.folded.has(column.group));
 }
 
-/** The columns of the table: of those the ones that tell the runs apart, or all. */
+/** The columns of the table: of the open columns those in which runs differ, or all. */
 function tableColumns(runs) {
   if (state.all || runs.length < 2) return openColumns();
   return openColumns().filter((column) => column.key === "metadata.name" || column.key === "metadata.status" ||
@@ -29,7 +29,7 @@ function tableColumns(runs) {
     column.group === "metrics" || column.group === "lists" || differs(column, runs));
 }
 
-// Made once, and never taken out of the page: what is typed stays, what is said is read out, and rows stay in view.
+// Created once, and never removed: typed text stays, screen readers announce messages, and rows stay in view.
 const box = h("input", { type: "search", "data-key": "filter", spellcheck: "false", autocomplete: "off",
   placeholder: "words, or lr < 0.01 and status = finished", "aria-describedby": "trouble", oninput: () => typed(box.value),
   onkeydown: (event) => { if (event.key === "Enter" && !event.isComposing) endTyping(); } });
@@ -39,7 +39,7 @@ const bar = h("div", { class: "bar" });
 const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" });
 const head = h("thead", {}), headerRow = h("tr", {}), lookHeader = h("td", { class: "look" }), body = h("tbody", {});
 const runsTable = h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs; the buttons in the header sort"), head, body);
-const headers = new Map(), rows = new Map(); // by column, by run; a drop-down that is open stays so while runs arrive
+const headers = new Map(), rows = new Map(); // by column, by run; kept so that an open drop-down stays open while runs arrive
 
 function drawTable(place) {
   const runs = sorted(shownRuns());
@@ -53,11 +53,11 @@ function drawTable(place) {
   fill(headerRow, lookHeader, shown.map(header));
   fill(head, groupRow(shown), headerRow);
   fill(body, runs.map((run) => row(run, shown, best)));
-  fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run meets the filter." : "No runs yet."));
+  fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run matches the filter." : "No runs yet."));
   fill(place, bar, scroll);
 }
 
-/** What stands above the table: the filter, how many runs it takes, ranges, and which columns there are. */
+/** Fill the bar above the table: the filter, the number of matching runs, ranges, and switches of columns. */
 function fillBar(runs, left) {
   fill(bar, find, trouble,
     h("span", { class: "count" }, `${runs.length} of ${plural(data.runs.length, "run")}`),
@@ -72,7 +72,7 @@ function fillBar(runs, left) {
     groupSwitches());
 }
 
-/** A switch a group that the runs have anything in. */
+/** A switch for each group in which the runs have columns. */
 function groupSwitches() {
   const groups = GROUPS.filter((group) => columns.some((column) => column.group === group && column.key !== "metadata.name"));
   return h("span", { class: "switches", role: "group", "aria-label": "Columns" }, h("span", { class: "hint" }, "columns"), groups.map((group) => h("button", {
@@ -129,7 +129,7 @@ function bestCells(runs, shown) {
   const best = new Map();
   for (const column of shown) {
     if (!column.better || state.reduce.get(column.key) === "count") continue;
-    const values = runs.map((run) => cell(run, column)).filter(isFiniteNumber); // as min and max of a series are
+    const values = runs.map((run) => cell(run, column)).filter(isFiniteNumber); // like the min and max of a series
     if (new Set(values).size > 1) best.set(column.key, values.reduce((a, b) => ((column.better === "min" ? b < a : b > a) ? b : a)));
   }
   return best;

@@ -1,13 +1,13 @@
-// The filter: the language of `--where` (src/multitrack/where.py), and words that a run must hold.
+// The filter: the language of `--where` (src/multitrack/query/filters.py), and words that a run must contain.
 //
 //   filter = and {"or" and}
 //   and    = not {["and"] not}                 side by side is `and`
 //   not    = "not" not | "(" filter ")" | test
 //   test   = column ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~") value | column "in" "(" value {"," value} ")"
-//          | params.lr                         with its group: the run has it
-//          | word | "some words"               the run's name, tags, params or references hold it
+//          | params.lr                         with its group: the run has a value
+//          | word | "some words"               the run's name, tags, params or references contain it
 //
-// A column needs its group only where two groups have one of the name. What cannot be read throws an Unreadable.
+// A column needs its group only if two groups have the same name. An invalid filter throws an Unreadable.
 
 class Unreadable extends Error {}
 
@@ -18,24 +18,25 @@ const DURATION = /^(\d+(?:\.\d+)?)(s|min|h|d|w)$/;
 const MOMENT = /^(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6}))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 const STATUSES = ["running", "finished", "failed", "killed"];
 const DEEPEST = 50;
-// Characters that text programs and phones put in place of those of the language; as in src/multitrack/columns.py.
+// Characters that word processors and phones insert instead of those of the language; as in
+// src/multitrack/query/columns.py.
 const MINUSES = "−–—‐‑﹣－";
 const LOOK_ALIKES = new Map([["“”„‟″«»＂", '"'], ["‘’‚‛′‹›＇`´", "'"], ["≤⩽≦", "<="], ["≥⩾≧", ">="], ["≠", "!="], ["＜", "<"], ["＞", ">"],
   ["＝", "="], [MINUSES, "-"]].flatMap(([all, meant]) => [...all].map((character) => [character, meant])));
 const INVISIBLE = "\u00ad\u200b\u2060\ufeff";
 
-/** What is wrong with a word outside quotes that has a character which only looks like one of the language, or is not seen. */
+/** The error message for an unquoted word with a look-alike or invisible character, or an empty text. */
 function misread(word) {
   const number = /^(?:-*(?:[\d.]+(?:e[+-]?\d+)?|inf|nan)?|-[a-z]+\..*)$/i.test(word.replace(new RegExp(`[${MINUSES}]`, "g"), "-"));
   for (const character of word) {
     const meant = LOOK_ALIKES.get(character);
-    if (meant && (number || !MINUSES.includes(character))) return `${character} is not ${meant}: write ${meant}, or the whole text between " and "`;
-    if (INVISIBLE.includes(character)) return `an invisible character, U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}: take it out, or write all between " and "`;
+    if (meant && (number || !MINUSES.includes(character))) return `${character} is not ${meant}: write ${meant}, or put the text in double quotes`;
+    if (INVISIBLE.includes(character)) return `an invisible character, U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}: remove it, or put the text in double quotes`;
   }
   return "";
 }
 
-/** A predicate of a filter's text. */
+/** Parse a filter into a predicate. */
 function parseWhere(text) {
   const tokens = tokensOf(text);
   let next = 0, depth = 0;
@@ -61,7 +62,7 @@ function parseWhere(text) {
 
   function not() {
     depth += 1;
-    if (depth > DEEPEST) fail(`more than ${DEEPEST} brackets within each other`);
+    if (depth > DEEPEST) fail(`more than ${DEEPEST} nested brackets`);
     let found;
     if (took("not")) {
       const inner = not();
@@ -100,12 +101,12 @@ function parseWhere(text) {
       return (run) => {
         const has = found(run, column) ?? null;
         if (has === null) return false;
-        const texts = [valueText(has, ALL_DIGITS), ...(typeof has === "object" ? [JSON.stringify(has)] : [])]; // as the page and as the terminal shows it
+        const texts = [valueText(has, ALL_DIGITS), ...(typeof has === "object" ? [JSON.stringify(has)] : [])]; // in the forms of the page and of the terminal
         return texts.some((text) => text.toLowerCase().includes(needle));
       };
     }
     const wanted = value(column, sign);
-    if (wanted === null && sign !== "=" && sign !== "!=") fail("none is compared with = and != only", tokens[next - 1]);
+    if (wanted === null && sign !== "=" && sign !== "!=") fail("none can only be compared with = and !=", tokens[next - 1]);
     return (run) => holds(sign, valueIn(run, column, wanted), wanted);
   }
 
@@ -124,7 +125,7 @@ function parseWhere(text) {
     refuseColumn(token, column);
     if (column.group === "metadata" && (column.name === "started" || column.name === "ended")) {
       const time = momentOf(plain);
-      if (Number.isNaN(time)) fail(`${plain} is no time, such as 2026-11-21T09:30 or 7d (ago)`, token);
+      if (Number.isNaN(time)) fail(`${plain} is not a time, such as 2026-11-21T09:30 or 7d (ago)`, token);
       return time;
     }
     if (column.group === "metadata" && column.name === "status" && !STATUSES.includes(plain)) {
@@ -139,20 +140,20 @@ function parseWhere(text) {
     }
     if (column.group === "metadata" && column.name === "took") {
       const parts = DURATION.exec(plain);
-      if (!parts) fail(`'${short(plain, 24)}' is no duration, such as 90s, 15min or 2h; a number is seconds`, token);
+      if (!parts) fail(`'${short(plain, 24)}' is not a duration, such as 90s, 15min or 2h; a number is seconds`, token);
       return Number(parts[1]) * AGO[parts[2]] / 1000;
     }
     const has = data.runs.map((run) => found(run, column)).filter((value) => value !== undefined && value !== null);
     if (!has.length || has.some((value) => typeof value === "string") || (isNumber(number) && has.some(isNumber))) return plain;
     if (has.some((value) => typeof value === "object")) {
-      if (sign !== "=" && sign !== "!=") fail("lists have no order; = and != compare them", token);
+      if (sign !== "=" && sign !== "!=") fail("lists have no order; use = or !=", token);
       return plain;
     }
     const other = token.kind === "word" && columnFor(plain) !== undefined ? "; two columns cannot be compared" : "";
-    fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "no number" : "neither true nor false"}${other}`, token);
+    fail(`'${short(plain, 24)}' is ${has.some(isNumber) ? "not a number" : "neither true nor false"}${other}`, token);
   }
 
-  /** Refuse a word that is a column, which nobody means as a text; one of metadata beside such a column. */
+  /** Reject an unquoted word that is a column; a metadata name only beside a metadata column. */
   function refuseColumn(token, column) {
     if (token.kind !== "word") return;
     const beside = column?.group === "metadata" && FIELDS.has(token.text);
@@ -180,7 +181,7 @@ function tokensOf(text) {
     const match = TOKEN.exec(text);
     if (!match) {
       const rest = text.slice(place).trimStart();
-      throw new Unreadable(`${/^["']/.test(rest) ? "a quote without its end" : "this is no part of a filter"}, at ${short(rest, 24)}`);
+      throw new Unreadable(`${/^["']/.test(rest) ? "a quote without an end" : "this is not part of a filter"}, at ${short(rest, 24)}`);
     }
     const [kind, found] = Object.entries(match.groups).find(([, part]) => part !== undefined);
     place = TOKEN.lastIndex;
@@ -193,13 +194,13 @@ function tokensOf(text) {
 
 function unquoted({ kind, text }) {
   if (kind === "word") return text;
-  try { // control characters as they are, which JSON wants escaped
+  try { // control characters are allowed, but JSON requires them escaped
     if (text[0] === '"') return JSON.parse(text.replace(/[\u0000-\u001f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
-  } catch { /* a backslash that JSON does not know stands for itself */ }
+  } catch { /* an invalid JSON escape is kept as it is */ }
   return text.slice(1, -1);
 }
 
-/** A time in milliseconds: ISO 8601, local without an offset, or how long ago. */
+/** Parse a time into milliseconds: ISO 8601, local without an offset, or a duration before now; NaN if invalid. */
 function momentOf(text) {
   const ago = DURATION.exec(text);
   if (ago) return Date.now() - Number(ago[1]) * AGO[ago[2]];
@@ -212,7 +213,7 @@ function momentOf(text) {
 
 const COLUMN = /^(?:([a-z]+)\.)?(?:("(?:[^"\\]|\\.)*")|([^\s"':]+))(?::(\w*))?$/;
 const REDUCIBLE = ["metrics", "lists"];
-/** Whether a column has numbers in all runs, whichever they are. */
+/** True if a column always has numbers. */
 const alwaysNumber = ({ group, name }) => REDUCIBLE.includes(group) || (group === "metadata" && ["took", "records", "lines"].includes(name));
 const FACTS = {
   run: (run) => run.id, ended: (run) => run.ended ?? undefined, records: (run) => run.counts.records ?? 0,
@@ -223,7 +224,7 @@ const FACTS = {
 const FIELDS = new Set(["name", "notes", ...METADATA, ...Object.keys(FACTS)]);
 const contextOf = (run) => data.contexts[run.context];
 
-/** The column of a name: with its group, or by the name alone; undefined where no run has it, a text where it says nothing. */
+/** The column of a name, with or without its group; undefined if no run has it, an error message if it is invalid. */
 function columnFor(text) {
   const match = COLUMN.exec(text);
   const name = match && (match[2] ? unquoted({ kind: "text", text: match[2] }) : match[3]);
@@ -240,13 +241,13 @@ function columnFor(text) {
   const column = bare ? reducible[0] : { group, name, key: `${group}.${name}`, better: own(data.better, name) };
   if (!column || (data.runs.length && !hasColumn(column))) return undefined;
   if (reduction === undefined) return column;
-  if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists are reduced`;
+  if (!REDUCIBLE.includes(column.group)) return `${text}: only metrics and lists can be reduced`;
   if (!REDUCTIONS.includes(reduction)) return `no reduction ${reduction}; there are ${REDUCTIONS.join(", ")}`;
-  if (reduction === "best" && !column.better) return `is the least or the most of ${column.name} the best? say ${column.name}:min or :max`;
+  if (reduction === "best" && !column.better) return `is a low or a high ${column.name} better? say ${column.name}:min or :max`;
   return { ...column, reduction };
 }
 
-/** A question: a name alone that several groups have is none of their columns. */
+/** The error message for a name without a group that several groups have. */
 const whichOf = (found, text) => `${found.map(({ group }) => `${group}.${text}`).join(" or ")}?`;
 
 function hasColumn(column) {
@@ -254,7 +255,7 @@ function hasColumn(column) {
   return columnOf(column.key) !== undefined;
 }
 
-/** What a run has in a column of a filter. */
+/** A run's value in a column of a filter. */
 function found(run, column, wanted) {
   const { group, name } = column;
   if (group === "metadata") {
@@ -266,7 +267,7 @@ function found(run, column, wanted) {
   return cell(run, column, column.reduction);
 }
 
-/** The same to be compared: every run has all metadata, be it none. */
+/** A run's value for a comparison; missing metadata is null. */
 function valueIn(run, column, wanted) {
   const has = found(run, column, wanted);
   return has === undefined && column.group === "metadata" ? null : has;

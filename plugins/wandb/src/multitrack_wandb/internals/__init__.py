@@ -1,6 +1,6 @@
-"""Everything that the plugin uses of the SDK and that is no public API of it.
+"""All uses of the SDK's non-public API.
 
-:mod:`~multitrack_wandb.internals.lookup` lists the names, with the public way that is taken where a release lacks one;
-:mod:`~multitrack_wandb.internals.isolation` keeps runs apart from the environment, and
+:mod:`~multitrack_wandb.internals.lookup` lists the names, each with a public fallback.
+:mod:`~multitrack_wandb.internals.isolation` isolates runs from the environment.
 :mod:`~multitrack_wandb.internals.helper` talks to the SDK's helper process and its server.
 """

@@ -1,4 +1,4 @@
-"""The SDK's helper process ``wandb-core``, as far as the SDK has no public way to it."""
+"""Access to the SDK's helper process ``wandb-core``, where the SDK has no public API for it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from multitrack_wandb.internals import lookup
 if TYPE_CHECKING:
     import wandb
 
-#: Settings whose names begin with ``x_`` are the SDK's own business; without them it does as it likes.
+#: Prefix of the SDK's private settings. A release may lack any of them, and then uses its own behaviour.
 PRIVATE_SETTINGS: Final = "x_"
 
 _environment = threading.Lock()
 _ASK_TIMEOUT: Final = 5.0
-#: Seconds that a request may take before it counts as unanswered.
+#: Seconds after which a request counts as unanswered.
 _UNANSWERED: Final = 15.0
 
 
 def known_settings(sdk: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of some settings that the installed release has."""
+    """Return the given settings that the installed release has."""
     known = sdk.Settings.model_fields
     return {key: value for key, value in given.items() if key in known}
 
 
 def singleton() -> Any:
-    """The SDK's process-wide object; None where it cannot be reached."""
+    """Return the SDK's process-wide object; None if it cannot be reached."""
     get = lookup.find("wandb.sdk.wandb_setup:singleton")
     return None if get is None else get()
 
@@ -42,7 +42,7 @@ def _interface(run: wandb.Run) -> Any:
 
 
 def publisher(run: wandb.Run) -> Callable[[bool], None]:
-    """A function that decides whether the run's next records wait for the helper process; without a way, all do."""
+    """Return a function that sets whether the next records wait for the helper process; if unsupported, all wait."""
     interface = _interface(run)
     publish = lookup.reach(interface, "_publish")
     if publish is None or "nowait" not in inspect.signature(publish).parameters:
@@ -56,9 +56,9 @@ def publisher(run: wandb.Run) -> Callable[[bool], None]:
 
 
 def write_logs(run: wandb.Run, text: str) -> bool:
-    """Write text to the run's logs; False where this release has no way to do so.
+    """Write text to the run's logs; return False if this release cannot.
 
-    ``Run.write_logs`` is public since 0.27. Before, the text takes the way of captured output.
+    ``Run.write_logs`` is public since 0.27. In earlier releases the text is written as captured output.
     """
     write = getattr(run, "write_logs", None)
     if write is not None:
@@ -72,13 +72,13 @@ def write_logs(run: wandb.Run, text: str) -> bool:
 
 
 def can_tell(run: wandb.Run) -> bool:
-    """Whether the helper process can be asked for its requests."""
+    """Return True if the helper process can report its requests."""
     protocol = lookup.find("wandb.proto.wandb_internal_pb2:OperationStatsRequest")
     return protocol is not None and lookup.reach(_interface(run), "_deliver") is not None
 
 
 def trouble(run: wandb.Run) -> str | None:
-    """A request of the helper process that fails or is not answered; None where all is well, or nobody can tell."""
+    """Return a request of the helper process that fails or is not answered; None if there is none, or if unknown."""
     deliver = lookup.reach(_interface(run), "_deliver")
     protocol = lookup.find("wandb.proto.wandb_internal_pb2")
     if deliver is None or protocol is None:
@@ -87,7 +87,7 @@ def trouble(run: wandb.Run) -> str | None:
         ask = protocol.Record(request=protocol.Request(operations=protocol.OperationStatsRequest()))
         answer = deliver(ask).wait_or(timeout=_ASK_TIMEOUT)
         operations = answer.response.operations_response.operation_stats.operations
-    except Exception:  # noqa: BLE001 - the next use of the run raises the reason
+    except Exception:  # noqa: BLE001 - the next use of the run raises the error
         return None
     for operation in operations:
         if operation.error_status:
@@ -98,10 +98,10 @@ def trouble(run: wandb.Run) -> str | None:
 
 
 def forget(stream: str, timeout: float) -> bool:
-    """Let the helper process forget a run that did not start; it would call the id taken for ever after.
+    """Make the helper process forget a run that did not start. Otherwise its id would stay in use.
 
     Returns:
-        Whether the SDK has the names for it.
+        True if the SDK has the required names.
     """
     connection = lookup.reach(singleton(), "_connection")
     make = lookup.reach(connection, "make_interface")
@@ -111,23 +111,23 @@ def forget(stream: str, timeout: float) -> bool:
         if kind is None or asyncer is None or client is None:
             return connection is None and lookup.find("wandb.sdk.wandb_setup:singleton") is not None
         make = functools.partial(kind, asyncer, client)
-    with contextlib.suppress(TimeoutError, ConnectionError):  # the error of the start is the one that counts
+    with contextlib.suppress(TimeoutError, ConnectionError):  # the error of the start is reported instead
         make(stream_id=stream).deliver_exit(1).wait_or(timeout=timeout)
         connection.inform_finish(run_id=stream)
     return True
 
 
 def process() -> Any:
-    """The helper process as a ``subprocess.Popen``; None where there is none, or it cannot be reached."""
+    """Return the helper process as a ``subprocess.Popen``; None if there is none, or it cannot be reached."""
     return lookup.reach(singleton(), "_connection._proc._process")
 
 
 def graphql(settings: Any, query: str, variables: dict[str, Any], timeout: float) -> Any:
-    """Ask the server by the SDK's own way to it, which knows proxies and every kind of credentials.
+    """Query the server through the SDK, which handles proxies and every kind of credentials.
 
     Raises:
-        LookupError: The release has no such way.
-        Exception: The server did not answer, or refused.
+        LookupError: The release lacks the required class.
+        Exception: The server did not answer, or rejected the query.
     """
     kind = lookup.find("wandb.apis.public.service_api:ServiceApi")
     if kind is None:
@@ -137,9 +137,9 @@ def graphql(settings: Any, query: str, variables: dict[str, Any], timeout: float
 
 @contextlib.contextmanager
 def at_server_of(run: wandb.Run) -> Iterator[None]:
-    """Let ``WANDB_BASE_URL`` be the run's server while an artifact is logged.
+    """Set ``WANDB_BASE_URL`` to the run's server while an artifact is logged.
 
-    Releases before 0.24 look the artifact up at the server of the environment, whatever the run's is.
+    Releases before 0.24 look up the artifact at the environment's server instead of the run's.
     """
     url = run.settings.base_url
     if lookup.is_since(0, 24) or os.environ.get("WANDB_BASE_URL") == url:
@@ -157,16 +157,16 @@ def at_server_of(run: wandb.Run) -> Iterator[None]:
 
 
 def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, size: int | None) -> None:
-    """Add a reference to an artifact without looking at what it refers to.
+    """Add a reference to an artifact without accessing its target.
 
-    ``Artifact.add_reference`` imports a cloud's SDK and looks for its credentials, and a local file has to be there.
+    ``Artifact.add_reference`` imports a cloud's SDK and looks for its credentials, and a local file must exist.
     """
     kind = lookup.find("wandb.sdk.artifacts.artifact_manifest_entry:ArtifactManifestEntry")
     add = lookup.reach(artifact, "manifest.add_entry")
     if kind is not None and add is not None:
         add(kind(path=name, ref=uri, digest=digest, size=size))
         return
-    # It raises where a local file is gone or a cloud's SDK is not there: the artifact's metadata has the reference.
+    # It raises if a local file or a cloud's SDK is missing. The artifact's metadata still has the reference.
     with contextlib.suppress(ValueError, OSError, ImportError, importlib.import_module("wandb").Error):
         for entry in artifact.add_reference(uri, name=name, checksum=False):
-            entry.ref = uri  # S3's loses its query, and any tab
+            entry.ref = uri  # the SDK drops tabs, and the query of an S3 URI

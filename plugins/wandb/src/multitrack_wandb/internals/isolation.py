@@ -1,13 +1,13 @@
-"""Keeps our runs apart from what the process is set up for, by private names of the SDK.
+"""Isolate our runs from the process's W&B settings, with private names of the SDK.
 
-``wandb.init`` begins with the settings of the SDK's process-wide object: every ``WANDB_*`` variable, two settings
-files, what a cloud's job says. Some of them win over the arguments of ``wandb.init`` (a sweep's id and params, W&B
-Launch), and none can be unset by them. In a courier the variables are not there. In the training's own process, in a
-notebook and in ``multitrack sync`` they are the user's, who may be using W&B at the same time. So in our threads, and
-in no other, that object is one with settings of our own: the way to the server, and nothing about runs.
+``wandb.init`` starts from the settings of the SDK's process-wide object: every ``WANDB_*`` variable, two settings
+files, and those of a cloud job. Some of them take precedence over the arguments of ``wandb.init`` (a sweep's id and
+params, W&B Launch), and arguments can unset none of them. A courier process does not have these variables. In the
+training's own process, in a notebook and in ``multitrack sync`` they belong to the user, who may use W&B at the same
+time. So in our threads only, that object is replaced by one with our own settings: those of the server, none of runs.
 
-Where a release lacks one of these names, the variables that are about runs are hidden for as long as a run starts, in
-processes that do not use W&B themselves.
+If a release lacks one of these names, the variables of runs are hidden while a run starts, in processes that do not use
+W&B themselves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from multitrack_wandb.options import ENVIRONMENT, from_settings_file, key_for
 if TYPE_CHECKING:
     import wandb
 
-#: What else takes part in a run because of where the process is.
+#: Functions that change a run according to the process's environment.
 AMBIENT: Final = (
     "wandb.sdk.wandb_config:Config._load_defaults",  # config-defaults.yaml in the current directory
     "wandb.env:get_launch_queue_name",  # W&B Launch
@@ -36,7 +36,7 @@ AMBIENT: Final = (
     "wandb.env:get_launch_trace_id",
     "wandb.integration.weave:init_weave_if_imported",  # would connect the training's Weave with our project
 )
-#: Without these there is no keeping apart.
+#: Names that the isolation needs.
 _NEEDED: Final = (
     "wandb.sdk.wandb_setup:singleton",
     "wandb.sdk.wandb_setup:_WandbSetup.ensure_service",
@@ -47,26 +47,26 @@ _NEEDED: Final = (
 
 _thread = threading.local()
 _lock = threading.RLock()
-_library: Library | None = None  # the last one
-_settings: Any = None  # what all of them begin with
+_library: Library | None = None  # the latest one
+_settings: Any = None  # the base settings of all of them
 _of_runs: weakref.WeakKeyDictionary[wandb.Run, Library] = weakref.WeakKeyDictionary()
-_is_ours_alone: bool | None = None  # whether nobody else imported the SDK into this process
+_is_ours_alone: bool | None = None  # True if only we have imported the SDK into this process
 
 
 class Library:
-    """The SDK's process-wide object as one of our runs sees it: its settings are ours, everything else is shared.
+    """The SDK's process-wide object for one of our runs: with our settings, all else is shared.
 
     Args:
-        real: The object.
-        settings: Of the way to the server.
-        stream: What the helper process knows the run by. The SDK takes the run's id, of which there may be several in a
-            process: of another journal, or the training's own.
+        real: The SDK's object.
+        settings: Settings of the connection to the server.
+        stream: The helper process's name of the run. The SDK uses the run id, which another run of the process may
+            share: one of another journal, or the training's own.
     """
 
     def __init__(self, real: Any, settings: Any, stream: str) -> None:
         self.real = real
         self.settings = self.settings_if_loaded = settings
-        self.config: dict[str, Any] = {}  # of WANDB_CONFIG_PATHS
+        self.config: dict[str, Any] = {}  # instead of WANDB_CONFIG_PATHS
         self.most_recent_active_run = self._sweep_config = None
         self._stream = stream
 
@@ -74,26 +74,26 @@ class Library:
         return getattr(self.real, name)
 
     def did_environment_change(self) -> bool:
-        """Not that we would know."""
+        """Return False: changes of the environment are ignored."""
         return False
 
     def update_user_settings(self) -> None:
-        """Nothing: the account's are not asked for."""
+        """Do nothing: the account's settings are not used."""
 
     def _load_user_settings(self) -> None:
-        """Nothing: the account may say that code is saved."""
+        """Do nothing: the account's settings may enable saving code."""
 
     def add_active_run(self, run: Any) -> None:
-        """Nothing: the training's own ``wandb.init`` would finish our run, or go on with it."""
+        """Do nothing: the training's own ``wandb.init`` would finish our run, or continue it."""
 
     def remove_active_run(self, run: Any) -> None:
-        """Nothing to take out."""
+        """Do nothing: no run was added."""
 
     def ensure_service(self) -> Service:
-        """The helper process, the real object's, whose settings may be ones that the SDK refuses: they are not read."""
+        """Return the real object's helper process, without reading its settings, which the SDK may reject."""
         if self.real._connection is None:
             connect = lookup.find("wandb.sdk.lib.service.service_connection:connect_to_service")
-            with getattr(self.real, "_connection_lock", _lock):  # which releases before 0.26 lack
+            with getattr(self.real, "_connection_lock", _lock):  # missing before 0.26
                 if self.real._connection is None:
                     self.real._connection = connect(self.real.asyncer, self.settings)
         return Service(self.real._connection, self._stream)
@@ -102,7 +102,7 @@ class Library:
 
 
 class Service:
-    """The connection to the helper process, with another name for the run."""
+    """The connection to the helper process, with our own name for the run."""
 
     def __init__(self, connection: Any, stream: str) -> None:
         self._connection = connection
@@ -112,29 +112,29 @@ class Service:
         return getattr(self._connection, name)
 
     def inform_init(self, settings: Any, run_id: str) -> Any:
-        """A run begins; in releases without ``Run.write_logs``, one whose captured output the helper process keeps.
+        """Start a run. In releases without ``Run.write_logs``, tell the helper process to keep captured output.
 
-        Nothing is captured: that is decided elsewhere. But the lines come by the same way.
+        Nothing is captured (``console`` is off), but our lines are sent the same way.
         """
         if lookup.find("wandb.sdk.interface.interface:InterfaceBase.publish_output_logger") is None:
             settings.console.value = "wrap_raw"
         return self._connection.inform_init(settings=settings, run_id=self._stream or run_id)
 
     def make_interface(self, stream_id: str) -> Any:
-        """Its records, in releases before 0.26, where a run's interface is not what :meth:`inform_init` returns."""
+        """Return a run's interface, in releases before 0.26, where :meth:`inform_init` does not return it."""
         return self._connection.make_interface(stream_id=self._stream or stream_id)
 
     def inform_finish(self, run_id: str) -> None:
-        """It is over."""
+        """End a run."""
         self._connection.inform_finish(run_id=self._stream or run_id)
 
 
 @contextlib.contextmanager
 def apart(library: Library | None) -> Iterator[None]:
-    """In this thread and until the end of the block, what the SDK does, it does for a run of ours.
+    """Use the SDK for one of our runs, in this thread until the end of the block.
 
     Args:
-        library: What :func:`prepare` returned for it.
+        library: The result of :func:`prepare` for the run.
     """
     before = getattr(_thread, "library", None)
     _thread.library = library
@@ -145,26 +145,26 @@ def apart(library: Library | None) -> Iterator[None]:
 
 
 def apart_for(run: wandb.Run) -> contextlib.AbstractContextManager[None]:
-    """:func:`apart` for a run that is open."""
+    """Call :func:`apart` for an open run."""
     return apart(_of_runs.get(run))
 
 
 def keep(run: wandb.Run, library: Library | None) -> None:
-    """Keep a library for as long as its run is there."""
+    """Keep a library as long as its run exists."""
     if library is not None:
         _of_runs[run] = library
 
 
 def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
-    """Before a run is started: read the way to the server anew, and take over the login that this process has.
+    """Prepare the start of a run: read the server's settings again, and take over the login of this process.
 
     Args:
         sdk: The module ``wandb``.
-        base_url: The run's server, if it has one of its own.
-        stream: What the helper process is to know the run by.
+        base_url: The run's server, if it has its own.
+        stream: The helper process's name of the run.
 
     Returns:
-        What the run is to see; None where the SDK lacks the names for it.
+        The process-wide object for the run; None if the SDK lacks the required names.
     """
     global _library, _settings
     with _lock:
@@ -178,10 +178,10 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
             known = sdk.Settings.model_fields
             kept = {key: value for key, value in from_settings_file().items() if key in known}
             _settings = sdk.Settings(**kept, silent=True)
-        if real.settings_if_loaded is None:  # else the user's own, which say what is printed
+        if real.settings_if_loaded is None:  # else the user's settings decide what is printed
             sdk.termsetup(_settings, None)
         _settings.update_from_env_vars(allowed(ENVIRONMENT))
-        # Releases before 0.24 look an artifact up at this object's server, not at the run's.
+        # Releases before 0.24 look up an artifact at this object's server, not at the run's.
         settings = _settings.model_copy(update={"base_url": base_url} if base_url else {})
         _log_in(settings, real, settings.base_url)
         _library = Library(real, settings, stream)
@@ -190,9 +190,9 @@ def prepare(sdk: Any, base_url: str | None, stream: str) -> Library | None:
 
 @contextlib.contextmanager
 def hidden(library: Library | None) -> Iterator[None]:
-    """Hide the variables that are about runs, where no library of ours does it; the public way.
+    """Hide the environment variables of runs; the public fallback if there is no library.
 
-    Other threads see the change. So nothing is hidden in a process that uses W&B itself.
+    Other threads see the change, so nothing is hidden in a process that uses W&B itself.
     """
     if library is not None or not _is_ours_alone:
         yield
@@ -208,31 +208,31 @@ def hidden(library: Library | None) -> Iterator[None]:
 
 
 def note_import() -> None:
-    """Note whether the SDK is in this process already, before it is imported for our runs."""
+    """Note whether the SDK is already imported in this process, before it is imported for our runs."""
     global _is_ours_alone
     if _is_ours_alone is None:
         _is_ours_alone = "wandb" not in sys.modules
 
 
 def is_alone() -> bool:
-    """Whether only our runs use the SDK in this process, as far as is known."""
+    """Return True if only our runs use the SDK in this process, as far as known."""
     return bool(_is_ours_alone)
 
 
 def key() -> str | None:
-    """The key that our runs show the server."""
+    """Return the API key of our runs, or None."""
     found: str | None = None if _library is None else _library.settings.api_key
     return found
 
 
 def _log_in(settings: Any, real: Any, host: str) -> None:
-    """Give settings the login that this process has, or the key that is kept for the server."""
+    """Add the login of this process to the settings, or the key stored for the server."""
     session = lookup.find("wandb.sdk.lib.wbauth:session_credentials")
     use = lookup.find("wandb.sdk.lib.wbauth:set_auth_settings")
     if session is None or use is None:
         settings.api_key = key_for(host) or getattr(real.settings_if_loaded, "api_key", None)
         return
-    with contextlib.suppress(ValueError):  # no URL: the SDK says so, in its own words
+    with contextlib.suppress(ValueError):  # an invalid URL: the SDK reports it itself
         found = session(host=host)
         if found is not None:
             use(settings, found)
@@ -241,7 +241,7 @@ def _log_in(settings: Any, real: Any, host: str) -> None:
 
 
 def _install(setup: Any) -> None:
-    """Replace the names, once."""
+    """Replace the SDK's functions, once."""
     original = setup.singleton
     if hasattr(original, "__wrapped__"):
         return

@@ -1,7 +1,7 @@
-"""The private and undocumented names of the SDK that the plugin uses, and how they are looked up.
+"""The private and undocumented names of the SDK that the plugin uses, and their lookup.
 
-Every name is optional. One that a release lacks, or has moved, is looked up as None, and its caller takes the public
-way that is noted beside the name.
+Every name is optional. The lookup of a name that a release lacks, or has moved, gives None, and its caller uses the
+public fallback that is noted beside the name.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Final
 #: The newest release that the plugin's tests ran with.
 NEWEST: Final = "0.31.0"
 
-#: Names of modules, with the public way that is taken without them.
+#: Names in modules, each with the behaviour without it.
 NAMES: Final[dict[str, str]] = {
-    # Runs that the environment of the process does not change.
+    # Isolation of runs from the process's environment.
     "wandb.sdk.wandb_setup:singleton": "variables that name or change runs are hidden while a run starts",
     "wandb.sdk.wandb_setup:_WandbSetup.ensure_service": "as above",
     "wandb.sdk.wandb_setup:_WandbSetup.settings_if_loaded": "as above",
@@ -32,15 +32,15 @@ NAMES: Final[dict[str, str]] = {
     "wandb.sdk.interface.interface_sock:InterfaceSock": "wandb.teardown() where no other run is open",
     "wandb.sdk.interface.interface:InterfaceBase.deliver_exit": "as above",
     "wandb.sdk.interface.interface_shared:InterfaceShared._publish": "each row waits for the helper process",
-    "wandb.sdk.interface.interface_shared:InterfaceShared._deliver": "a trouble is told after a time limit",
+    "wandb.sdk.interface.interface_shared:InterfaceShared._deliver": "an error is reported after a timeout",
     "wandb.proto.wandb_internal_pb2:OperationStatsRequest": "as above",
-    "wandb.sdk.interface.interface:InterfaceBase.publish_output_logger": "only asked for: lines go by Run.write_logs",
+    "wandb.sdk.interface.interface:InterfaceBase.publish_output_logger": "only checked for: lines go to Run.write_logs",
     # The server, and references.
-    "wandb.apis.public.service_api:ServiceApi": "the same question as a plain HTTP request",
+    "wandb.apis.public.service_api:ServiceApi": "the same query as a plain HTTP request",
     "wandb.sdk.artifacts.artifact_manifest_entry:ArtifactManifestEntry": "Artifact.add_reference(checksum=False)",
 }
 
-#: Names of objects that the SDK makes, by what they are reached from.
+#: Attributes of objects that the SDK creates, by the object they start from.
 REACHED: Final[dict[str, tuple[str, ...]]] = {
     "run": ("_interface._publish", "_interface._deliver"),
     "singleton": ("_connection._asyncer", "_connection._client", "_connection._proc._process"),
@@ -54,7 +54,7 @@ OLDER: Final = (
 
 
 def find(name: str) -> Any:
-    """The value of ``module:path``; None where the installed SDK does not have it."""
+    """Return the value of ``module:path``; None if the installed SDK lacks it."""
     module, _, path = name.partition(":")
     try:
         found: Any = importlib.import_module(module)
@@ -64,26 +64,26 @@ def find(name: str) -> Any:
 
 
 def reach(thing: Any, path: str) -> Any:
-    """An attribute of an attribute … of an object of the SDK; None where there is none."""
+    """Return the value at a dotted attribute path of an SDK object; None if there is none."""
     return _follow(thing, path)
 
 
 def missing() -> list[str]:
-    """Names of :data:`NAMES` that the installed SDK lacks."""
+    """Return the names of :data:`NAMES` that the installed SDK lacks."""
     return [name for name in NAMES if find(name) is None]
 
 
 def unreached(**things: Any) -> list[str]:
-    """Names of :data:`REACHED` that these objects lack.
+    """Return the names of :data:`REACHED` that these objects lack.
 
     Args:
-        things: A run that is open, and the process-wide object.
+        things: An open run, and the process-wide object.
     """
     return [f"{kind}.{path}" for kind, thing in things.items() for path in REACHED[kind] if reach(thing, path) is None]
 
 
 def is_since(*release: int) -> bool:
-    """Whether the installed SDK is this release or a later one."""
+    """Return True if the installed SDK is this release or a later one."""
     version = str(importlib.import_module("wandb").__version__)
     return tuple(int(part) for part in re.findall(r"\d+", version)[: len(release)]) >= release
 
