@@ -1,7 +1,7 @@
 # Sets up everything by itself; needs Python 3.11 or later with pip.
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
-#   make test    formatting, linting, types and all tests
-#   make keras   the tests of the Keras callback and the tuners on JAX and PyTorch; part of the tests
+#   make test    formatting, linting, types and all tests; on JAX and PyTorch those that depend on the Keras backend
+#   make keras   all tests of the Keras callback and the tuners on JAX and PyTorch
 #   make oldest  the trackers' tests, the main job and Keras on the oldest releases that are supported; no part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
 #   make coverage    which lines the tests run, with a floor: those tests that are not slow, or SLOW=1 all of them
@@ -12,6 +12,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
 KERAS_TESTS := tests/keras tests/keras_tuner
+# Those in which the backend's arrays, threads and steps matter.
+BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callback goes_on hooks hooks_on_threads numbers \
+	ranks_jax ranks_torch rates) tests/keras_tuner/test_tuners.py
+# More than the cores that a small machine has: most of the time of most tests is waits.
+PYTEST := -m pytest --numprocesses 5 --dist loadscope --no-loadscope-reorder
 DATA := .coverage-data
 OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests tests/test_main_job.py \
 	tests/keras/test_callback.py tests/keras_tuner/test_tuners.py tests/pages/test_report.py
@@ -22,17 +27,17 @@ demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
-	$(MAKE) --no-print-directory keras
+	$(BIN)/python $(PYTEST)
+	$(MAKE) --no-print-directory keras KERAS_TESTS='$(BACKEND_TESTS)'
 
-# On TensorFlow they are part of the above; PyTorch has an environment of its own.
+# On TensorFlow they are part of the tests; PyTorch has an environment of its own.
 keras: .venv/dev .venv-torch/ready
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 3 $(KERAS_TESTS)
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 3 $(KERAS_TESTS)
 
 # The newest that are supported are those of `make test`.
 oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(OLDEST_TESTS)
+	.venv-oldest/bin/python $(PYTEST) $(OLDEST_TESTS)
 
 bench: .venv/dev .venv-peers/ready .venv-torch/bench
 	$(BIN)/python tests/benchmarks
@@ -44,7 +49,7 @@ coverage: .venv/dev
 		&& echo 'import measured_couriers' > $$site/measured_couriers.pth
 	rm -rf $(DATA) && mkdir $(DATA)
 	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/$(DATA)/of \
-		$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(if $(SLOW),,-m 'not slow')
+		$(BIN)/python $(PYTEST) $(if $(SLOW),,-m 'not slow')
 	COVERAGE_FILE=$(DATA)/of $(BIN)/coverage combine --quiet
 	COVERAGE_FILE=$(DATA)/of $(BIN)/coverage report
 
