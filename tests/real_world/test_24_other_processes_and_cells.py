@@ -158,7 +158,7 @@ def test_a_cell_that_leaves_its_run_open(notebook: Notebook) -> None:
     assert notebook.run("first.log_metric('x', 1.0)") == ""
     said = notebook.run("second = multitrack.start_run(name='second', config=config)")
     assert "(first) of cell 2 is still open" in said
-    assert "end() it" in said
+    assert "call its end()" in said
     notebook.run("first.end()")
     assert notebook.run("second.end()\nthird = multitrack.start_run(config=config)") == ""
 
