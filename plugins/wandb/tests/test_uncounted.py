@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ import multitrack
 from multitrack.delivery.lane import Lane
 from multitrack.recording.run import Run
 from multitrack_wandb import backend, held, session_files
+
+#: For releases that log what they send (0.25), and continue a resumed run's lines after those that are there (0.28.2).
+sent_is_known = pytest.mark.wandb_from(0, 29)
 
 #: How a server answers: by what it does not know, by what it gets wrong, and by HTTP status.
 ANSWERS = ["errors", "operation", "nothing", "null", "text", "zero", "never", 400, 403, 404, 500, 503]
@@ -79,6 +83,7 @@ def cut_off(run: Run, server: StandInServer, count: int) -> None:
 
 
 @pytest.mark.parametrize("counts", ANSWERS)
+@sent_is_known
 def test_a_server_that_cannot_be_asked_is_delivered_to_once(
     tmp_path: Path, server: StandInServer, counts: str | int
 ) -> None:
@@ -104,6 +109,7 @@ def test_a_server_that_cannot_be_asked_is_delivered_to_once(
 
 
 @pytest.mark.parametrize("counts", ["exact", *(one for one in ANSWERS if one not in OUTAGES)])
+@sent_is_known
 def test_after_a_kill_every_row_is_there_once(tmp_path: Path, server: StandInServer, counts: str | int) -> None:
     server.counts, server.appends = counts, counts != "exact"
     run = start(tmp_path, server)
@@ -119,6 +125,7 @@ def test_after_a_kill_every_row_is_there_once(tmp_path: Path, server: StandInSer
 
 
 @pytest.mark.parametrize("counts", ["exact", "zero", "errors"])
+@sent_is_known
 def test_what_was_on_its_way_when_the_courier_was_killed_is_there_once(
     tmp_path: Path, server: StandInServer, counts: str
 ) -> None:
@@ -161,10 +168,12 @@ def test_rows_that_nobody_can_tell_of_are_sent_again_and_that_is_said(tmp_path: 
     losses = [row["loss"] for row in server.runs[run.id].rows if "loss" in row]
     assert set(losses) == {i / 8 for i in range(30)}
     said = run.flush(timeout=0)["wandb"].stand_ins
-    assert any("rows 0 to 29" in sentence and "sent again" in sentence for sentence in said), said
+    # Before 0.25, the SDK does not log what it sends.
+    assert any(re.search(r"(rows 0 to 29|from row 0).* sent again", sentence) for sentence in said), said
 
 
 @pytest.mark.parametrize("behind", [1, 10, 30])
+@sent_is_known
 def test_a_count_that_is_behind_is_waited_for(tmp_path: Path, server: StandInServer, behind: int) -> None:
     run = start(tmp_path, server)
     log(run, 0, 30)
@@ -178,6 +187,7 @@ def test_a_count_that_is_behind_is_waited_for(tmp_path: Path, server: StandInSer
     assert run.flush(timeout=0)["wandb"].stand_ins == []
 
 
+@sent_is_known
 def test_a_count_that_stays_behind_keeps_no_run_open(tmp_path: Path, server: StandInServer) -> None:
     run = start(tmp_path, server)
     log(run, 0, 30)
@@ -187,7 +197,7 @@ def test_a_count_that_stays_behind_keeps_no_run_open(tmp_path: Path, server: Sta
     assert lane.state.closed, lane.state.problem
     expect(server.runs[run.id], 30)
     (sentence,) = run.flush(timeout=0)["wandb"].stand_ins
-    assert "holds 25 rows" in sentence
+    assert "reports 25 rows" in sentence
 
 
 def others_log(server: StandInServer, run: Run, count: int) -> None:
@@ -197,6 +207,7 @@ def others_log(server: StandInServer, run: Run, count: int) -> None:
 
 
 @pytest.mark.parametrize("is_cut_off", [False, True])
+@sent_is_known
 def test_rows_of_others_in_the_run_are_not_taken_for_ours(
     tmp_path: Path, server: StandInServer, is_cut_off: bool
 ) -> None:
@@ -220,6 +231,7 @@ def test_rows_of_others_in_the_run_are_not_taken_for_ours(
     assert any("another writer logs" in sentence for sentence in again.flush(timeout=0)["wandb"].stand_ins)
 
 
+@sent_is_known
 def test_two_journals_with_a_run_of_one_id_lose_no_row(tmp_path: Path, server: StandInServer) -> None:
     """Online they are one run, which has the rows of both."""
     runs = []
@@ -238,6 +250,7 @@ def test_two_journals_with_a_run_of_one_id_lose_no_row(tmp_path: Path, server: S
 
 
 @pytest.mark.parametrize("counts", ["exact", "errors"])
+@sent_is_known
 def test_what_a_server_refused_comes_again_and_no_more(tmp_path: Path, server: StandInServer, counts: str) -> None:
     """The SDK then gives up for good: what was acknowledged before tells where to go on."""
     server.counts, server.appends = counts, counts != "exact"
@@ -261,6 +274,7 @@ def test_what_a_server_refused_comes_again_and_no_more(tmp_path: Path, server: S
     expect(server.runs[run.id], 50)
 
 
+@sent_is_known
 def test_no_failure_after_everything_was_taken_sends_it_again(
     tmp_path: Path, server: StandInServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +297,7 @@ def test_no_failure_after_everything_was_taken_sends_it_again(
 
 
 @pytest.mark.parametrize("counts", ["exact", "errors", "zero"])
+@sent_is_known
 def test_a_server_that_answers_rows_with_nonsense_does_not_get_them_without_end(
     tmp_path: Path, server: StandInServer, counts: str
 ) -> None:

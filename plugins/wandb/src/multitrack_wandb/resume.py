@@ -48,11 +48,16 @@ def where_to_go_on(run: wandb.Run, taken: Taken, *, is_ours: bool) -> Resumed:
         return Resumed()
     step = run.starting_step
     answer = held.ask_of(run)
+    said: tuple[str, ...] = ()
     if taken.most_rows is None or taken.most_lines is None:  # nothing or not everything was noted
         ours = is_ours and (answer.tail is None or STEP in answer.tail)
         rows, lines = max(taken.rows, step if ours else 0), max(taken.lines, (answer.lines or 0) if ours else 0)
-        return Resumed(rows, lines, max(0, step - rows), _shift_sentences(step, rows))
-    said: tuple[str, ...] = ()
+        if answer.rows is None and taken.is_unlogged:
+            said = (
+                "neither W&B nor its SDK's log reports what an interrupted session has sent: everything from row "
+                f"{rows} and line {lines} on was sent again",
+            )
+        return Resumed(rows, lines, max(0, step - rows), (*said, *_shift_sentences(step, rows)))
     rows, lines = taken.rows, taken.lines
     if run.resumed and answer.lines is not None and lines <= answer.lines <= taken.most_lines:
         lines = answer.lines
@@ -115,9 +120,11 @@ def check_taken(run: wandb.Run, directory: Path, resumed: Resumed, rows: int, li
             raise SessionLostError(text)
         return [f"W&B gave an invalid answer ({refused}): {wanted} were sent, and it is unknown whether W&B has them"]
     if answer.rows is None and answer.lines is None:
-        said = [f"W&B does not report how much it holds: {wanted} were sent and acknowledged"]
+        known = "" if sent is None else " and acknowledged"
+        said = [f"W&B does not report how much it holds: {wanted} were sent{known}"]
     else:
-        said = [f"W&B reports {answer.rows} rows and {answer.lines} lines; it acknowledged {wanted}"]
+        known = "it was sent" if sent is None else "it acknowledged"
+        said = [f"W&B reports {answer.rows} rows and {answer.lines} lines; {known} {wanted}"]
     if sent is not None and sent.rows < rows - resumed.rows:
         said.append(f"W&B's SDK left out {rows - resumed.rows - sent.rows} of the rows")
     return said

@@ -58,12 +58,14 @@ class Taken(msgspec.Struct):
         lines: Minimum number of lines.
         most_rows: Maximum number of rows; ``None`` if unknown.
         most_lines: Maximum number of lines; ``None`` if unknown.
+        is_unlogged: True if an interrupted session sent more, and the SDK did not log how much (before 0.25).
     """
 
     rows: int = 0
     lines: int = 0
     most_rows: int | None = None
     most_lines: int | None = None
+    is_unlogged: bool = False
 
 
 class Sessions(msgspec.Struct):
@@ -101,7 +103,7 @@ class Sessions(msgspec.Struct):
         for session in self.sessions:
             if session.end is None and session.directory and session.mode == "online":
                 found, rows, lines = sent(Path(session.directory)), session.rows, session.lines
-                taken = Taken(max(rows, taken.rows), max(lines, taken.lines))
+                taken = Taken(max(rows, taken.rows), max(lines, taken.lines), is_unlogged=True)
                 if found is not None:
                     taken = Taken(
                         rows + found.rows, lines + found.lines, rows + found.most_rows, lines + found.most_lines
