@@ -27,11 +27,11 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     yield
-    from multitrack.recording import lifecycle
+    from multitrack.recording import couriers, lifecycle
 
     while (run := lifecycle.last_open()) is not None:
         run.end()
-    lifecycle.stop_couriers()
+    couriers.stop_couriers()
 
 
 @pytest.fixture

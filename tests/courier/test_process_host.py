@@ -137,9 +137,9 @@ def test_a_pipe_that_somebody_else_holds_open_does_not_keep_the_courier(tmp_path
     """As a process that C code forked does: training's death is seen by its children's new parent."""
     training = script(
         tmp_path,
-        "import subprocess\nfrom multitrack.recording import lifecycle\n"
+        "import subprocess\nfrom multitrack.recording import couriers\n"
         "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\n"
-        "pipe = lifecycle._hosts['process']._pipe\n"
+        "pipe = couriers._hosts['process']._pipe\n"
         "holder = subprocess.Popen(['sleep', '60'], pass_fds=[pipe])\nprint(holder.pid, flush=True)\n"
         "run.log_metric('x', 1.0, step=0)\nos.write(pipe, b'{\"add\": \"cut o')\nos.kill(os.getpid(), signal.SIGKILL)\n",
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import multitrack
 from multitrack.delivery import waiting
-from multitrack.recording import lifecycle
+from multitrack.recording import couriers
 
 #: Steps before and after the middle.
 HALF = 40
@@ -54,7 +54,7 @@ def main(given: dict[str, Any]) -> None:
     say(result=weight)
     # The same waits as ever, only shorter than the 30 s and more that nobody wants a test to take.
     waiting.STALL = waiting.START = given["patience"]  # type: ignore[misc]
-    lifecycle.EXIT_LIMIT = 1.0  # type: ignore[misc]
+    couriers.EXIT_LIMIT = 1.0  # type: ignore[misc]
     began = time.monotonic()
     report = run.end()
     say(end=time.monotonic() - began, pending=report.pending, complete=report.complete)

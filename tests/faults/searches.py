@@ -130,7 +130,7 @@ def search(directory: Path, noise: str, seed: int, death: Death | None, *, overw
     sys.setprofile(None)
     if death is not None and death.site is None:  # it was to die later than there was anything to do
         os.kill(os.getpid(), signal.SIGKILL)
-    multitrack.recording.lifecycle.stop_couriers()
+    multitrack.recording.couriers.stop_couriers()
 
 
 def forked(directory: Path, noise: str, seed: int, death: Death | None, *, overwrite: bool = False) -> int:

@@ -265,7 +265,7 @@ def test_the_courier_caches_before_it_exits(trusted: None, monkeypatch: pytest.M
     run.log_metric("loss", 0.5, step=0)
     run.log_list_metric("noise", range(200_000))
     run.end()
-    multitrack.recording.lifecycle.stop_couriers()
+    multitrack.recording.couriers.stop_couriers()
     assert run.directory is not None
     deadline = time.monotonic() + 60
     while not (run.directory / curves.CACHE.name).exists():

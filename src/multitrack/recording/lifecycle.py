@@ -1,4 +1,4 @@
-"""Track the open runs and couriers of this process, and handle its exit and forks."""
+"""Track the open runs of this process, and handle its exit and forks."""
 
 from __future__ import annotations
 
@@ -10,71 +10,39 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from multitrack.config import Settings
-from multitrack.courier.hosts import Delivery, Host
-from multitrack.courier.process_host import ProcessHost
-from multitrack.courier.thread_host import ThreadHost
+from multitrack.courier.hosts import Host
 from multitrack.environment.context import full_context
 from multitrack.environment.forks import in_background
 from multitrack.journal.fsync import put_on_medium
-from multitrack.journal.manifest import Manifest, write_manifest
+from multitrack.journal.manifest import write_manifest
+from multitrack.recording import couriers
+from multitrack.recording.open_run import OpenRun
 from multitrack.recording.run_journal import ended_by
 from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
-#: Seconds that a courier may go on at exit, after the wait at the run's end.
-EXIT_LIMIT: Final = 5.0
-
-
-class OpenRun(Protocol):
-    """The part of :class:`~multitrack.recording.run.Run` that this module uses."""
-
-    manifest: Manifest
-    directory: Path | None
-    settings: Settings
-    delivery: Delivery
-
-    def end(self, status: Status = "finished") -> object:
-        """End the run."""
-
-    def after_fork(self) -> None:
-        """Called in a forked child."""
-
-
 #: The innermost run of this context inside its ``with`` block.
 active: Final[contextvars.ContextVar[OpenRun | None]] = contextvars.ContextVar("multitrack_run", default=None)
 _open: list[OpenRun] = []
 _all: weakref.WeakSet[OpenRun] = weakref.WeakSet()
-_hosts: dict[str, Host] = {}
 _lock = threading.RLock()
 _gathering: dict[Path, threading.Thread] = {}
-_detach_limit: list[float] = []
 _exiting = False
 
 
 def host_for(settings: Settings) -> Host | None:
-    """The courier host of this process for the configured ``delivery``; None with ``delivery = "off"``."""
-    kind = settings.delivery
-    if kind == "off":
-        return None
-    with _lock:
-        if kind not in _hosts:
-            if kind == "thread":
-                host = ThreadHost()
-                host.at_exit = _at_exit
-                _hosts[kind] = host
-            else:
-                _hosts[kind] = ProcessHost(Path(settings.journal))
-            _arm()
-        if settings.exit == "detach":
-            _detach_limit.append(settings.detach_limit)
-        return _hosts[kind]
+    """The courier host of this process for a run; None with ``delivery = "off"``."""
+    host = couriers.host_for(settings, _at_exit)
+    if host is not None:
+        _arm()
+    return host
 
 
 def remember(run: OpenRun) -> None:
@@ -153,40 +121,16 @@ def _at_exit() -> None:
     interactive = hasattr(sys, "ps1") or "IPython" in sys.modules
     if error is not None and not interactive:  # sys.last_value is set when an uncaught exception is printed
         status = ended_by(error)
-    _hand_over()
+    couriers.hand_over(open_runs())
     for run in reversed(list(_open)):
         run.end(status)
-    stop_couriers()
-
-
-def _hand_over() -> None:
-    """At interpreter exit, move runs that the thread host has not opened yet to a courier process."""
-    thread = _hosts.get("thread")
-    if not isinstance(thread, ThreadHost):
-        return
-    waiting = thread.let_go()
-    for run in _open:
-        if run.directory in waiting and not run.delivery.objects:
-            host = _hosts.setdefault("process", ProcessHost(Path(run.settings.journal)))
-            host.add(run.directory, run.delivery)
-
-
-def stop_couriers() -> None:
-    """Let the couriers of this process finish and exit; the next run starts a new one."""
-    with _lock:
-        for host in _hosts.values():
-            host.stop(max(_detach_limit, default=EXIT_LIMIT))
-        _hosts.clear()
-        _detach_limit.clear()
+    couriers.stop_couriers()
 
 
 def _in_forked_child() -> None:
     global _lock
     _lock = threading.RLock()
-    for host in _hosts.values():
-        if isinstance(host, ProcessHost):
-            host.after_fork()
-    _hosts.clear()
+    couriers.in_forked_child()
     _gathering.clear()
     atexit.unregister(_at_exit)
     for run in list(_all):

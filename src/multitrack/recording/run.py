@@ -23,6 +23,7 @@ from multitrack.journal.manifest import Manifest
 from multitrack.journal.writer import Writer
 from multitrack.recording import lifecycle
 from multitrack.recording.history import Past
+from multitrack.recording.open_run import OpenRun
 from multitrack.recording.recorder import Recorder
 from multitrack.recording.run_journal import RunJournal, ended_by, to_status
 from multitrack.recording.run_lanes import RunLanes, settle
@@ -77,7 +78,7 @@ class Run(Recorder):
             self._journal.watch(host.look)
         self._pid = os.getpid()
         self._closers: list[Callable[[], object]] = []
-        self._tokens: list[contextvars.Token[lifecycle.OpenRun | None]] = []
+        self._tokens: list[contextvars.Token[OpenRun | None]] = []
         self._owned_parent: Run | None = None
         self.delivery = delivery or Delivery()
         self.at_end: set[Callable[[], object]] = set()
