@@ -129,4 +129,4 @@ types: .venv/dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap $(DATA) dist site digits-run digits-grid distributed-run resumed-run tabular-run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-peers .venv-torch .venv-docs .venv-release .venv-bootstrap $(DATA) dist site digits-run digits-grid distributed-run resumed-run tabular-run .hypothesis .pytest_cache .mypy_cache .ruff_cache
