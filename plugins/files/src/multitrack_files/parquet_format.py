@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from multitrack_files.schema import SCHEMA_VERSION, Row, Table
 
 #: A row group is complete at either size. The bytes bound the memory of a merge: rows may hold lines of any length.
-ROWS_A_GROUP: Final = 128 * 1024
-BYTES_A_GROUP: Final = 16 * 1024**2
+ROWS_A_GROUP: Final = 64 * 1024
+BYTES_A_GROUP: Final = 8 * 1024**2
 
 _TYPES: Final = {
     "text": pa.string(),
@@ -55,7 +55,7 @@ class ParquetFormat:
         """Yield a file's row groups, or their rows whose ordinal is below ``before``."""
         with pq.ParquetFile(path) as file:
             for i in range(file.num_row_groups):
-                rows = file.read_row_group(i)
+                rows = file.read_row_group(i, use_threads=False)
                 yield rows if before is None else rows.filter(pc.less(rows["ordinal"], before))
 
     def last_ordinal(self, path: Path) -> int:

@@ -7,7 +7,7 @@ twice, and none missing before the last one that is there. The same holds after 
 2. the parts that it replaces are deleted, the last one first,
 3. it is moved into place.
 
-A process that opens the run later finds content that was left before step 3, and completes the steps.
+Content that was left before step 3 is moved into place before anything else is done, by another process if need be.
 
 Rows that are delivered again replace the rows with the same ordinals, and everything behind them.
 """
@@ -55,10 +55,10 @@ class Parts:
         self._draft = drafts / f"{table.name}.draft"
         self._drafts = drafts
         self._last: int | None = None  # None if unknown
-        self._complete_replacement()
 
     def replace_from(self, start: int, rows: Sequence[Row]) -> None:
         """Replace all rows with ordinals from ``start`` on by ``rows``, which are sorted by their ordinals."""
+        self._complete_replacement()
         if not rows and self.last < start:
             return
         before = [part for part in self._parts() if part.first < start]
@@ -75,6 +75,7 @@ class Parts:
 
     def merge(self, *, closing: bool = False) -> None:
         """Merge the last parts if there are many, or at the run's end all that fit into one file."""
+        self._complete_replacement()
         parts = self._parts()
         if len(parts) < (2 if closing else FEWEST):
             return
@@ -102,31 +103,37 @@ class Parts:
     def _replace(self, first: int, chunks: Iterable[Chunk]) -> None:
         """Replace everything from the part ``first`` on by one part."""
         self._last = None
-        staged = self._drafts / f"{self._table.name}-{first:012}{self._files.suffix}"
         try:
             write_durably(self._draft, functools.partial(self._files.write, self._table, chunks))
-            rename_durably(self._draft, staged)
+            if self._from(first + 1):
+                staged = self._drafts / f"{self._table.name}-{first:012}{self._files.suffix}"
+                rename_durably(self._draft, staged)
+                self._move(staged, first)
+            else:
+                self._move(self._draft, first)
         finally:
             self._draft.unlink(missing_ok=True)
-        self._move(first, staged)
 
     def _complete_replacement(self) -> None:
-        """Complete the replacement that a killed process left. There is at most one."""
+        """Complete the replacement that a killed process or an error left. There is at most one."""
         for staged in self._drafts.glob(f"{self._table.name}-*{self._files.suffix}"):
-            self._move(int(staged.stem.rpartition("-")[2]), staged)
+            self._move(staged, int(staged.stem.rpartition("-")[2]))
 
-    def _move(self, first: int, staged: Path) -> None:
+    def _move(self, source: Path, first: int) -> None:
         self._delete_from(first + 1)
         self._directory.mkdir(parents=True, exist_ok=True)
-        rename_durably(staged, self._directory / f"part-{first:012}{self._files.suffix}")
+        rename_durably(source, self._directory / f"part-{first:012}{self._files.suffix}")
 
     def _delete_from(self, first: int) -> None:
         """Delete the parts from ``first`` on, the last one first."""
-        parts = [part for part in self._parts() if part.first >= first]
+        parts = self._from(first)
         for part in reversed(parts):
             part.path.unlink()
         if parts:
             sync_directory(self._directory)
+
+    def _from(self, first: int) -> list[Part]:
+        return [part for part in self._parts() if part.first >= first]
 
 
 def to_merge(sizes: Sequence[int], *, closing: bool) -> int:
