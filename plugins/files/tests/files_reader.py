@@ -10,12 +10,13 @@ import duckdb
 import polars as pl
 
 from multitrack.testing import NativePoint, NativeRun
-from multitrack_files.schema import RECORDED, RUNS, TABLES, Table
+from multitrack_files.schema import RECORDED, RUNS, Table
 
 Row = dict[str, Any]
 Rows = Callable[[Table], list[Row]]
 
-_POLARS = {
+CSV_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "time": "TIMESTAMPTZ"}
+POLARS_TYPES = {
     "text": pl.String, "integer": pl.Int64, "number": pl.Float64, "flag": pl.Boolean, "time": pl.Datetime("ms", "UTC"),
 }  # fmt: skip
 
@@ -35,7 +36,7 @@ def csv_rows(directory: Path) -> Rows:
     """The same of CSV, by Polars."""
 
     def rows(table: Table) -> list[Row]:
-        schema = {column.name: _POLARS[column.type] for column in table.columns}
+        schema = {column.name: POLARS_TYPES[column.type] for column in table.columns}
         return pl.read_csv(directory / table.name / "**" / "*.csv", schema=schema).rows(named=True)
 
     return rows
@@ -109,8 +110,3 @@ def param(row: Row) -> Any:
 def ms(time: datetime.datetime) -> int:
     """Milliseconds since the epoch."""
     return (time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
-
-
-def all_rows(rows: Rows) -> dict[str, list[Row]]:
-    """Everything that is there."""
-    return {table.name: rows(table) for table in TABLES}

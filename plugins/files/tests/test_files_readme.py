@@ -66,27 +66,33 @@ def test_the_csv_example_reads_the_same_by_all_readers(tmp_path: Path, monkeypat
 
 def test_the_schema_is_what_the_readme_says(tmp_path: Path) -> None:
     told = {}
-    for name, columns in re.findall(r"^\*\*(\w+)\*\*: .*\n\n\| column .*\n\|---.*\n((?:\|.*\n)+)", README, re.MULTILINE):
+    for name, columns in re.findall(
+        r"^\*\*(\w+)\*\*: .*\n\n\| column .*\n\|---.*\n((?:\|.*\n)+)", README, re.MULTILINE
+    ):
         told[name] = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", columns, re.MULTILINE))
     expected = {table.name: {column.name: column.type for column in table.columns} for table in TABLES}
     assert told == expected
-    assert json.loads(schema_json()) == {"version": SCHEMA_VERSION, "tables": expected}
+    assert json.loads(schema_json("csv")) == {"version": SCHEMA_VERSION, "format": "csv", "tables": expected}
     assert f"Version {SCHEMA_VERSION}." in README
 
 
 def test_every_file_has_the_schema_and_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record(tmp_path, monkeypatch)
-    record(tmp_path, monkeypatch, 'format = "csv"\n')
+    for suffix in ("parquet", "csv"):
+        (tmp_path / suffix).mkdir()
+        record(tmp_path / suffix, monkeypatch, f'format = "{suffix}"\n')
     for table in TABLES:
-        parquet, csv = (sorted((tmp_path / "tables" / table.name).rglob(f"*.{suffix}")) for suffix in ("parquet", "csv"))
-        assert len(parquet) == len(csv) == (3 if table.name in {"runs", "points", "params"} else 1)
+        count = 3 if table.name in {"runs", "points", "params"} else 1
+        names = [column.name for column in table.columns]
+        parquet, csv = (sorted((tmp_path / form / "tables" / table.name).rglob("*.*")) for form in ("parquet", "csv"))
+        assert [path.suffix for path in parquet] == [".parquet"] * count
+        assert [path.suffix for path in csv] == [".csv"] * count
         for path in parquet:
             footer = pq.read_schema(path)
-            assert footer.names == [column.name for column in table.columns]
+            assert footer.names == names
             assert footer.metadata[b"multitrack.schema_version"] == str(SCHEMA_VERSION).encode()
             assert footer.metadata[b"multitrack.table"] == table.name.encode()
         for path in csv:
-            assert path.read_text().splitlines()[0] == ",".join(column.name for column in table.columns)
+            assert path.read_text().splitlines()[0] == ",".join(names)
 
 
 def test_every_option_is_told_with_its_name() -> None:

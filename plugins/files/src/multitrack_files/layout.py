@@ -24,7 +24,7 @@ _ODD = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 class Layout:
-    """The paths of one project's runs in one format.
+    """The paths of one project's runs.
 
     Args:
         directory: The directory of all tables.
@@ -41,7 +41,7 @@ class Layout:
         self._files = files
         self._project = folder_name(project)
         self.drafts = directory / "_state"
-        self.claims = self.drafts / files.name / self._project
+        self.claims = self.drafts / "runs" / self._project
 
     def parts(self, table: Table, run: str) -> Path:
         """Return the directory of a run's parts."""
@@ -57,19 +57,25 @@ class Layout:
         The empty files make every query work, also one of a table that has no rows yet.
 
         Raises:
-            PermanentError: The directory has tables of another version.
+            PermanentError: The directory has tables of another version or format.
         """
         self.claims.mkdir(parents=True, exist_ok=True)
         described = self._directory / "schema.json"
         try:
-            version = msgspec.json.decode(described.read_bytes(), type=_Described).version
+            found = msgspec.json.decode(described.read_bytes(), type=_Described)
         except FileNotFoundError:
-            version = SCHEMA_VERSION
-            replace_durably(described, lambda file: file.write(schema_json()), self.drafts)
-        if version != SCHEMA_VERSION:
+            found = _Described(SCHEMA_VERSION, self._files.name)
+            content = schema_json(self._files.name)
+            replace_durably(described, lambda file: file.write(content), self.drafts)
+        if found.version != SCHEMA_VERSION:
             raise PermanentError(
-                f"{self._directory} has tables of schema version {version}; this release of multitrack-files writes "
-                f"version {SCHEMA_VERSION}: choose another directory"
+                f"{self._directory} has tables of schema version {found.version}; this release of multitrack-files "
+                f"writes version {SCHEMA_VERSION}: choose another directory"
+            )
+        if found.format != self._files.name:
+            raise PermanentError(
+                f"{self._directory} has tables in the format {found.format}, not {self._files.name}: choose another "
+                "directory (readers take all files of a folder)"
             )
         for table in TABLES:
             empty = self._directory / table.name / f"empty{self._files.suffix}"
@@ -79,6 +85,7 @@ class Layout:
 
 class _Described(msgspec.Struct):
     version: int
+    format: str
 
 
 def folder_name(project: str) -> str:

@@ -79,8 +79,6 @@ class Recording:
         self._rows: dict[Table, dict[int, list[Row]]] = {table: {} for table in RECORDED}
         self._inexact: set[str] = set()
         self._row = _described(run, self.id)
-        if run.parent is not None:
-            self._row["parent"] = name_of(self._layout.claims, run.parent)
         self._linked = run.parent is None
         self._write_row()
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from multitrack.errors import PermanentError
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags, typed_params
 from multitrack_files.schema import Row
 from multitrack_files.values import number_cells, param_cells
-
-_LIMIT: Final = 2**63
 
 
 def param_rows(run: str, record: Params) -> Iterator[Row]:
@@ -35,13 +31,7 @@ def list_rows(run: str, record: ListMetric) -> Iterator[Row]:
 
 
 def artifact_rows(run: str, record: ArtifactRef) -> Iterator[Row]:
-    """Yield the row of ``artifacts``.
-
-    Raises:
-        PermanentError: The caller gave a size that no file has.
-    """
-    if record.size is not None and not -_LIMIT <= record.size < _LIMIT:
-        raise PermanentError(f"artifact {record.name}: a size of {record.size} bytes does not fit 64 bits")
+    """Yield the row of ``artifacts``."""
     yield (
         run, record.name, record.kind, record.role, record.uri, record.digest, record.size, record.time, record.ordinal,
     )  # fmt: skip

@@ -76,7 +76,8 @@ RECORDED: Final = (POINTS, LINES, PARAMS, TAGS, ARTIFACTS)
 TABLES: Final = (RUNS, *RECORDED)
 
 
-def schema_json() -> bytes:
-    """Return the schema as the text of ``schema.json``, for programs that read the CSV files."""
+def schema_json(format_name: str) -> bytes:
+    """Return the text of ``schema.json``, for programs that read the CSV files."""
     tables = {table.name: {column.name: column.type for column in table.columns} for table in TABLES}
-    return msgspec.json.format(msgspec.json.encode({"version": SCHEMA_VERSION, "tables": tables}), indent=2) + b"\n"
+    described = {"version": SCHEMA_VERSION, "format": format_name, "tables": tables}
+    return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
