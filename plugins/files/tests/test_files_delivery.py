@@ -158,7 +158,7 @@ def imported():
     return sorted({"pyarrow", "numpy", "multitrack_files.recording"} & sys.modules.keys())
 
 for format in ("csv", "parquet"):
-    config = {"delivery": "off", "files": {"directory": "tables", "format": format}}
+    config = {"delivery": "off", "files": {"directory": format, "format": format}}
     with multitrack.start_run(config=config, backends=["files"]) as run:
         run.log_metric("loss", 0.5, step=0)
     print(format, "recorded", imported())

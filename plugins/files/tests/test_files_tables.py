@@ -168,6 +168,7 @@ def test_a_projects_folder_is_one_that_every_reader_finds(tmp_path: Path, projec
     assert "=" not in folder.name, "readers take it for a column"
     assert len(os.fsencode(folder.name)) <= 64
     assert [row["project"] for row in tables(tmp_path)(RUNS)] == [project]
+    assert {path.name for path in tmp_path.iterdir()} == {"journal", "tables"}
 
 
 def test_projects_have_folders_of_their_own() -> None:
