@@ -152,22 +152,29 @@ def test_a_reader_sees_a_beginning_whatever_dies(name: str, moves: list[tuple[in
 
 
 @pytest.mark.parametrize("name", ["parquet", "csv"])
+@pytest.mark.parametrize("same_process", [True, False])
+@pytest.mark.parametrize("more", [0, 3])
 @pytest.mark.parametrize("cut", range(12))
-def test_other_records_of_the_same_ordinals_replace_the_earlier_ones(tmp_path: Path, name: str, cut: int) -> None:
-    """As after a power cut: the journal lost its last lines, and a resumed run wrote others."""
+def test_other_records_of_the_same_ordinals_replace_the_earlier_ones(
+    tmp_path: Path, name: str, cut: int, more: int, same_process: bool
+) -> None:
+    """As after a power cut: the journal lost its last lines, and a resumed run wrote others, or none."""
     disk = Disk(tmp_path, name, lambda rows: None)
     table = disk.open()
     for first in (0, 4, 8):
         table.replace_from(first, [row for ordinal in range(first, first + 4) for row in rows_of(ordinal, 1)])
         table.merge(closing=first == 4)
-    new = [row for ordinal in range(cut, cut + 3) for row in rows_of(ordinal, 2)]
-    disk.open().replace_from(cut, new)
+    new = [row for ordinal in range(cut, cut + more) for row in rows_of(ordinal, 2)]
+    (table if same_process else disk.open()).replace_from(cut, new)
     kept = [row for ordinal in range(cut) for row in rows_of(ordinal, 1)]
     assert disk.rows() == shown(kept + new)
 
 
 @pytest.mark.parametrize("name", ["parquet", "csv"])
-def test_a_replacement_that_failed_half_way_is_completed_by_the_same_process(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("merges_again", [True, False])
+def test_a_replacement_that_failed_half_way_is_completed_by_the_same_process(
+    tmp_path: Path, name: str, merges_again: bool
+) -> None:
     """Its new content is the only copy by then: what is written next must not go on without it."""
     disk = Disk(tmp_path, name, lambda rows: None)
     table, expected = disk.open(), []
@@ -180,9 +187,12 @@ def test_a_replacement_that_failed_half_way_is_completed_by_the_same_process(tmp
     with mock.patch.object(parts, "rename_durably", renames), pytest.raises(OSError, match="No space"):
         table.merge(closing=True)
     assert disk.rows() == shown(expected[:1]), "the others were deleted already"
-    more: list[Row] = [("run", 6, "log", 0, "y", 6)]
-    table.replace_from(6, more)
-    assert disk.rows() == shown(expected + more)
+    if merges_again:
+        table.merge(closing=True)
+    else:
+        expected.append(("run", 6, "log", 0, "y", 6))
+        table.replace_from(6, expected[6:])
+    assert disk.rows() == shown(expected)
 
 
 def test_a_failed_write_leaves_no_draft(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every value is exact in both formats, by each of the three readers; and what the other columns hold."""
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from files_reader import CSV_TYPES, POLARS_TYPES
 from files_runs import name_of, start, sync, tables
 
-from multitrack_files.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Table
+from multitrack_files.csv_format import CsvFormat
+from multitrack_files.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Row, Table
 from multitrack_files.values import number_cells, utc
 
 NUMBERS: list[int | float] = [
@@ -94,6 +96,9 @@ def test_each_reader_gets_every_text(tmp_path: Path, reader: str) -> None:
 
 def test_the_cells_of_a_number_tell_every_two_numbers_apart() -> None:
     assert len({repr(number_cells(value)) for value in NUMBERS}) == len(NUMBERS)
+    assert [number_cells(value)[1] for value in (math.nan, math.inf, -math.inf, 0.1)] == [
+        "NaN", "Infinity", "-Infinity", None,
+    ]  # fmt: skip
     assert number_cells(2**53) == (2.0**53, None)
     assert number_cells(2**53 + 1) == (2.0**53, "9007199254740993")
     assert number_cells(10**309) == (None, "1" + "0" * 309)
@@ -172,6 +177,22 @@ def test_simple_metrics_and_tags_keep_every_write(tmp_path: Path) -> None:
     assert [(row["name"], row["text"]) for row in tables(tmp_path)(TAGS)] == [("stage", "draft"), ("stage", "final")]
     assert points[0]["ordinal"] < points[1]["ordinal"]
     assert name_of(run) == run.id
+
+
+def test_a_csv_file_is_as_the_readme_says() -> None:
+    rows: list[Row] = [
+        ("0003", "a,b", "series", 7, 1_700_000_000_007, 0.1, None, 1),
+        ("0003", 'the "best"', "simple", None, 1_700_000_000_007, math.nan, "NaN", 2),
+        ("0003", "", "simple", None, 1_700_000_000_007, None, "1000", 3),
+    ]
+    file = io.BytesIO()
+    CsvFormat().write(POINTS, [CsvFormat().encode(POINTS, rows)], file)
+    assert file.getvalue().decode() == (
+        "run,name,kind,step,time,value,text,ordinal\n"
+        '"0003","a,b","series",7,2023-11-14T22:13:20.007Z,0.1,,1\n'
+        '"0003","the ""best""","simple",,2023-11-14T22:13:20.007Z,NaN,"NaN",2\n'
+        '"0003","","simple",,2023-11-14T22:13:20.007Z,,"1000",3\n'
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ from multitrack_files.values import NOT_FINITE
 
 _NAME: Final = POINTS.position("name")
 _TEXT: Final = POINTS.position("text")
+#: Texts of numbers that the column ``value`` has exactly.
+_EXACT: Final = frozenset({None, *NOT_FINITE})
 
 AnyRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
 
@@ -77,19 +79,22 @@ class Recording:
             for table in RECORDED
         }
         self._rows: dict[Table, dict[int, list[Row]]] = {table: {} for table in RECORDED}
-        self._inexact: set[str] = set()
         self._row = _described(run, self.id)
         self._linked = run.parent is None
         self._write_row()
 
     def log(self, records: Sequence[AnyRecord]) -> list[str]:
         """Collect the rows of some records, and return the stand-ins. Repeated records replace their earlier rows."""
-        stand_ins = []
+        inexact: set[str] = set()
         for record in records:
             table, rows_of = _KINDS[type(record)]
             rows = self._rows[table][record.ordinal] = list(rows_of(self.id, record))
-            stand_ins += self._stand_ins(table, rows)
-        return stand_ins
+            if table is POINTS:
+                inexact.update(str(row[_NAME]) for row in rows if row[_TEXT] not in _EXACT)
+        return [
+            f"metric {name}: has integers that no double holds; the column text has them exactly"
+            for name in sorted(inexact)
+        ]
 
     def flush(self) -> None:
         """Write the collected rows durably, in place of all rows from the first one's ordinal on.
@@ -132,14 +137,6 @@ class Recording:
     def find(self, run_id: str) -> str | None:
         """Return the name in the tables of another run of the project; None if they do not have it."""
         return name_of(self._layout.claims, run_id)
-
-    def _stand_ins(self, table: Table, rows: Sequence[Row]) -> list[str]:
-        """Report each metric once that has a number which is no double."""
-        if table is not POINTS:
-            return []
-        inexact = {str(row[_NAME]) for row in rows if row[_TEXT] is not None and row[_TEXT] not in NOT_FINITE}
-        new, self._inexact = sorted(inexact - self._inexact), self._inexact | inexact
-        return [f"metric {name}: has integers that no double holds; the column text has them exactly" for name in new]
 
     def _write_row(self) -> None:
         row = tuple(self._row[column.name] for column in RUNS.columns)
