@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -47,7 +48,11 @@ def test_a_query_prints_what_the_readme_shows(
 
 def test_the_csv_example_reads_the_same_by_all_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, monkeypatch, 'format = "csv"\n')
-    scope = run_code(CSV)
+    code = CSV
+    if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):  # what the README says about these releases
+        code = CSV.replace("pd.read_csv(\n        path,", 'pd.read_csv(\n        path, float_precision="round_trip",')
+        assert code != CSV
+    scope = run_code(code)
     expected = sorted(
         [("val_loss", "series", epoch, lr + 1 / (epoch + 1)) for lr in (0.1, 0.01) for epoch in range(5)]
         + [("accuracy", "simple", -1, 1 - lr) for lr in (0.1, 0.01)]
