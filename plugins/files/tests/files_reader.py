@@ -1,4 +1,4 @@
-"""What the tables hold of a run, by the readers that users have: DuckDB for Parquet, Polars for CSV."""
+"""Read a run from the tables with the readers that users have: DuckDB for Parquet, Polars for CSV."""
 
 import datetime
 import json

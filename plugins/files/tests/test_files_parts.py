@@ -175,7 +175,7 @@ def test_other_records_of_the_same_ordinals_replace_the_earlier_ones(
 def test_a_replacement_that_failed_half_way_is_completed_by_the_same_process(
     tmp_path: Path, name: str, merges_again: bool
 ) -> None:
-    """Its new content is the only copy by then: what is written next must not go on without it."""
+    """Its new content is the only copy by then: later rows must not be written without it."""
     disk = Disk(tmp_path, name, lambda rows: None)
     table, expected = disk.open(), []
     for ordinal in range(6):

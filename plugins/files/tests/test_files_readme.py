@@ -1,4 +1,4 @@
-"""The README's examples run and print what stands there, and its tables are those of the schema."""
+"""The README's examples run and print the output shown there, and its tables are those of the schema."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_a_query_prints_what_the_readme_shows(
 def test_the_csv_example_reads_the_same_by_all_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path, monkeypatch, 'format = "csv"\n')
     code = CSV
-    if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):  # what the README says about these releases
+    if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):  # as the README says of these releases
         code = CSV.replace("pd.read_csv(\n        path,", 'pd.read_csv(\n        path, float_precision="round_trip",')
         assert code != CSV
     scope = run_code(code)

@@ -5,14 +5,17 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from files_reader import Rows, csv_rows, parquet_rows, read_run
 from files_runs import name_of, part_files, start, sync, tables
 
+from multitrack.hookspecs import RunInfo
 from multitrack.journal.cursor import Cursor
-from multitrack_files import backend
+from multitrack_files import FilesOptions, backend
+from multitrack_files.claims import claim
 from multitrack_files.layout import folder_name
 from multitrack_files.recording import Recording
 from multitrack_files.schema import POINTS, RUNS, TABLES
@@ -57,6 +60,33 @@ def test_a_run_keeps_its_name_when_the_other_is_deleted(tmp_path: Path) -> None:
     assert name_of(again) == name != "nightly"
     native = read_run(tables(tmp_path), name_of(again))
     assert [point.value for point in native.series["loss"]] == [0.5, 0.25]
+
+
+def test_equal_ids_that_are_claimed_at_once_get_names_of_their_own(tmp_path: Path) -> None:
+    """Couriers of different journals may open their runs at the same moment."""
+    infos = [
+        RunInfo(
+            id="nightly", project="p", name="n", created=i % 8, context=None, directory=tmp_path, options=FilesOptions()
+        )
+        for i in range(32)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda info: claim(tmp_path, info), infos))
+    assert len({found.run for found in claims}) == 8
+    assert sum(found.new for found in claims) == 8
+    for info, found in zip(infos, claims, strict=True):
+        assert claim(tmp_path, info) == found._replace(new=False)
+    assert {path.name for path in tmp_path.iterdir()} == {found.run for found in claims}
+
+
+def test_a_claim_that_cannot_be_read_is_somebody_elses(tmp_path: Path) -> None:
+    (tmp_path / "nightly").mkdir()
+    (tmp_path / "nightly/owner.json").write_text("{")
+    info = RunInfo(
+        id="nightly", project="p", name="n", created=1, context=None, directory=tmp_path, options=FilesOptions()
+    )
+    assert claim(tmp_path, info).run.startswith("nightly-")
+    assert not claim(tmp_path, info).new
 
 
 def test_tables_that_are_deleted_are_written_again_from_the_beginning(tmp_path: Path) -> None:
@@ -137,7 +167,7 @@ def test_every_table_can_be_read_from_the_first_run_on(tmp_path: Path, rows_of: 
         assert len(rows_of(tmp_path / "tables")(table)) == (table is RUNS)
 
 
-# -- what stands where ------------------------------------------------------------------------------------------------
+# -- folders and rows ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

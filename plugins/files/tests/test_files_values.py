@@ -1,4 +1,4 @@
-"""Every value is exact in both formats, by each of the three readers; and what the other columns hold."""
+"""Every value is exact in both formats, by each of the three readers; and the content of the other columns."""
 
 import io
 import math

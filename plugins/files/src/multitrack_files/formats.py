@@ -1,4 +1,4 @@
-"""The file formats: what a format must be able to do, and how to get one."""
+"""The interface of the file formats, and how to get one."""
 
 from __future__ import annotations
 
