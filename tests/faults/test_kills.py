@@ -18,6 +18,10 @@ ROUNDS = {
         ["wandb", "neptune"],
         [Death("ending", "group"), Death("flushed", "sync", "wandb"), Death("closed", "sync", "wandb")],
     ),
+    "in tables, whose parts are merged": (
+        ["files"],
+        [Death("flushed", "both", "files", 3), Death("batch", "courier"), Death("closed", "sync", "files")],
+    ),
     "with servers": (
         ["mlflow-http", "wandb-online"],
         [Death("taken", "both", "wandb"), Death("ending", "training")],

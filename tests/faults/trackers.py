@@ -121,6 +121,26 @@ def _neptune(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _files(root: Path) -> Iterator[Served]:
+    from files_reader import parquet_rows, read_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "tables")},
+        lambda place, run, native: read_run(parquet_rows(place / "tables"), native),
+    )
+
+
+@contextlib.contextmanager
+def _files_csv(root: Path) -> Iterator[Served]:
+    from files_reader import csv_rows, read_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "tables"), "format": "csv"},
+        lambda place, run, native: read_run(csv_rows(place / "tables"), native),
+    )
+
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -128,6 +148,8 @@ TRACKERS: dict[str, Tracker] = {
     "wandb": Tracker("wandb", _wandb),
     "wandb-online": Tracker("wandb", _wandb_online, environment={"WANDB_API_KEY": "local-" + "0" * 40}),
     "neptune": Tracker("neptune", _neptune),
+    "files": Tracker("files", _files),
+    "files-csv": Tracker("files", _files_csv),
 }
 
 
