@@ -77,5 +77,5 @@ def test_several_sessions_that_were_cut_off_add_up(tmp_path: Path) -> None:
 def test_where_nothing_is_written_down_nobody_knows_how_much_is_there(tmp_path: Path) -> None:
     sessions = Sessions([Session(str(tmp_path), "online", 1, rows=30, lines=3)])
     sessions.settle()
-    assert sessions.taken == Taken(30, 3, None, None)
+    assert sessions.taken == Taken(30, 3, is_unlogged=True)
     assert Sessions().acknowledged() is None
