@@ -18,6 +18,10 @@ ROUNDS = {
         ["wandb", "neptune"],
         [Death("ending", "group"), Death("flushed", "sync", "wandb"), Death("closed", "sync", "wandb")],
     ),
+    "around a commit to one file": (
+        ["trackio"],
+        [Death("flushed", "courier", "trackio"), Death("taken", "both", "trackio"), Death("closed", "sync", "trackio")],
+    ),
     "with servers": (
         ["mlflow-http", "wandb-online"],
         [Death("taken", "both", "wandb"), Death("ending", "training")],

@@ -121,6 +121,16 @@ def _neptune(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _trackio(root: Path) -> Iterator[Served]:
+    from trackio_reader import find_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "trackio"), "project": "faults"},
+        lambda place, run, native: find_run(place / "trackio", "faults", run),
+    )
+
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -128,6 +138,7 @@ TRACKERS: dict[str, Tracker] = {
     "wandb": Tracker("wandb", _wandb),
     "wandb-online": Tracker("wandb", _wandb_online, environment={"WANDB_API_KEY": "local-" + "0" * 40}),
     "neptune": Tracker("neptune", _neptune),
+    "trackio": Tracker("trackio", _trackio),
 }
 
 
