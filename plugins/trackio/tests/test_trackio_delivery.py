@@ -68,7 +68,8 @@ def test_a_database_or_run_that_was_deleted_is_filled_again(tmp_path: Path, whol
     assert native.lines == ["one", "two"]
 
 
-def test_a_run_that_was_renamed_in_trackio_keeps_that_name_and_has_each_row_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_run_that_was_renamed_in_trackio_keeps_that_name_and_has_each_row_once(tmp_path: Path, forgets: bool) -> None:
     """Trackio's renaming drops the ids of the rows, by which they are told apart."""
     run = start(tmp_path, name="ours")
     record(run, 5)
@@ -78,7 +79,8 @@ def test_a_run_that_was_renamed_in_trackio_keeps_that_name_and_has_each_row_once
     assert rows(tmp_path, "SELECT COUNT(*) FROM metrics WHERE log_id IS NULL") == [(10,)]
     again = start(tmp_path, run_id=run.id)
     again.log_metric("loss", 5.0, step=5)
-    forget_position(again)
+    if forgets:
+        forget_position(again)
     again.end()
     deliver(tmp_path, again)
     (found,) = reader().runs(tmp_path / "trackio", PROJECT)
@@ -112,6 +114,17 @@ def test_a_run_that_is_renamed_while_it_is_open_is_listed_once(tmp_path: Path) -
     (found,) = reader().runs(tmp_path / "trackio", PROJECT)
     assert found["name"] == "theirs"
     assert find_run(tmp_path / "trackio", PROJECT, run.id).status == "finished"
+
+
+def test_a_run_that_is_deleted_while_it_is_open_is_delivered_again_whole(tmp_path: Path) -> None:
+    run = start(tmp_path, params={"lr": 0.1})
+    record(run, 5)
+    with OpenInTrackio(run):
+        in_trackio(tmp_path, "run.delete()")
+        run.log_metric("loss", 5.0, step=5)
+    native = find_run(tmp_path / "trackio", PROJECT, run.id)
+    assert [point.step for point in native.series["loss"]] == list(range(6))
+    assert (native.params, native.lines, native.status) == ({"lr": 0.1}, ["one", "two"], "finished")
 
 
 class OpenInTrackio:

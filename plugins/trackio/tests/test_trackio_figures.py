@@ -5,12 +5,19 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from trackio_reader import reader
 from trackio_runs import PROJECT, deliver, start
 
 from multitrack.errors import ConfigError
 from multitrack.recording.run import Run
+from multitrack.records import ArtifactRef
+from multitrack_trackio import TrackioOptions
+from multitrack_trackio.figures import figure_of
+from multitrack_trackio.internals import storage_of
+from multitrack_trackio.rows import Figure, Row
+from multitrack_trackio.storage_way import StorageWriter
 
 
 def png(path: Path, width: int = 8) -> Path:
@@ -117,6 +124,35 @@ def test_a_figure_that_is_delivered_again_is_there_once_even_if_the_file_is_gone
     run.end()
     deliver(tmp_path, run)
     assert len(figures(tmp_path)) == len(copies(tmp_path)) == 1
+
+
+def test_pictures_of_two_runs_do_not_meet(tmp_path: Path) -> None:
+    runs = [start(tmp_path, name="same", options={"upload": ["figure"]}) for _ in range(2)]
+    paths = [png(tmp_path / f"{i}.png", width=i + 1) for i in range(2)]
+    for run, path in zip(runs, paths, strict=True):
+        run.log_artifact_ref("confusion", path, kind="figure")
+        run.end()
+    deliver(tmp_path, runs[0])
+    assert sorted(copy.read_bytes() for copy in copies(tmp_path)) == sorted(path.read_bytes() for path in paths)
+
+
+def test_a_reference_without_its_digest_yet_is_not_shown(tmp_path: Path) -> None:
+    """It comes again, with the digest."""
+    record = ArtifactRef(time=0, name="confusion", uri=png(tmp_path / "a.png").as_uri(), kind="figure", pending=True)
+    options = TrackioOptions(directory=str(tmp_path), upload=["figure"])
+    assert figure_of(record, options) == (None, None)
+    assert figure_of(msgspec.structs.replace(record, pending=False), options)[0] is not None
+
+
+def test_a_file_that_vanishes_at_the_last_moment_holds_nothing_up(tmp_path: Path) -> None:
+    storage = storage_of(tmp_path)
+    assert storage is not None
+    writer = StorageWriter(storage, tmp_path, PROJECT, "id", "name", "name", 0)
+    writer.open()
+    gone = Figure("figures/x", tmp_path / "gone.png", "x")
+    writer.write([Row("0", 0, 0, {}, gone), Row("1", 0, 1, {"loss": 0.5})], {})
+    (run,) = reader().runs(tmp_path, PROJECT)
+    assert run["logs"][-1]["loss"] == 0.5
 
 
 def test_other_kinds_in_upload_are_an_error_at_the_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from multitrack.errors import DeniedError
+from multitrack.errors import DeniedError, RetryableError
 from multitrack_trackio.database import Database
 from multitrack_trackio.internals import Storage
 from multitrack_trackio.names import OWN
@@ -45,6 +45,7 @@ class StorageWriter:
         self._start = Row(START, created, 0, {})
         self._database = Database(storage.path(project))
         self._unmarked = False
+        self._opening = True
 
     def open(self) -> Held:
         """Find the run, and give it its current name, or take over the one that it was given in Trackio.
@@ -68,10 +69,17 @@ class StorageWriter:
         if names != [self._name]:
             self._database.rename(self.id, self._name)
         self._unmarked = self._database.has_unmarked(self.id)
-        return Held(config, complete=not self._unmarked and self._database.has_row(self._row_id(self._start)))
+        return Held(config, complete=not self._unmarked)
 
     def write(self, rows: list[Row], config: dict[str, Any] | None) -> None:
-        """Write rows and config in one transaction. The row of the start is there with every config."""
+        """Write rows and config in one transaction. The row of the start is written by the first call.
+
+        Raises:
+            RetryableError: The run was deleted in Trackio meanwhile; it is delivered again from the start.
+        """
+        if not self._opening and not self._database.has_row(self._row_id(self._start)):
+            raise RetryableError(f"run {self._name} was deleted in Trackio", reopen=True)
+        # Trackio writes a config only beside a row; one that is there already is ignored.
         rows = [self._start, *rows] if config is not None else rows
         if not rows:
             return
@@ -81,6 +89,7 @@ class StorageWriter:
                 self.id, [(time, step, stored(values)) for _, time, step, values in found]
             )  # fmt: skip
         self._storage.log(self._project, self._name, self.id, found, config)
+        self._opening = False
 
     def close(self) -> None:
         """Take over the name if the run was renamed in Trackio meanwhile; it would be listed twice otherwise."""
