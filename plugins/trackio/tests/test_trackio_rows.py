@@ -12,6 +12,7 @@ from trackio_runs import PROJECT, deliver, rows, start
 from multitrack.journal import writer
 from multitrack.testing.strategies import Clock
 from multitrack_trackio.names import metric_key, name_of, param_key, project_name, run_name
+from multitrack_trackio.storage_way import ROWS_A_TRANSACTION
 
 
 def shown(tmp_path: Path) -> dict[str, Any]:
@@ -157,3 +158,14 @@ def test_a_runs_name_is_no_path(name: str) -> None:
     assert "\\" not in found
     assert found not in {".", "..", ". ."}
     assert run_name("baseline.2 ä") == "baseline.2 ä"
+
+
+def test_a_list_that_is_longer_than_a_transaction_is_whole(tmp_path: Path) -> None:
+    count = 2 * ROWS_A_TRANSACTION + 1
+    run = start(tmp_path, params={"lr": 0.1})
+    run.log_list_metric("signal", range(count))
+    run.end()
+    deliver(tmp_path, run)
+    native = find_run(tmp_path / "trackio", PROJECT, run.id)
+    assert [point.step for point in native.series["signal"]] == list(range(count))
+    assert native.params == {"lr": 0.1}
