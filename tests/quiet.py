@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "WANDB_ERROR_REPORTING": "false"}
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "WANDB_ERROR_REPORTING": "false",
+         "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}  # fmt: skip
 
 
 def environment(root: Path, *sources: Path) -> dict[str, str]:
     """The environment of a process whose home and caches are in ``root``, with further folders of modules."""
-    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_")
+    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_", "TRACKIO_", "HF_")
     home = root / "home"
     home.mkdir(exist_ok=True)
     folders = [*sources, ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]

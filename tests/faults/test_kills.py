@@ -22,6 +22,10 @@ ROUNDS = {
         ["files"],
         [Death("flushed", "both", "files", 3), Death("batch", "courier"), Death("closed", "sync", "files")],
     ),
+    "around a commit to one file": (
+        ["trackio"],
+        [Death("flushed", "courier", "trackio"), Death("taken", "both", "trackio"), Death("closed", "sync", "trackio")],
+    ),
     "with servers": (
         ["mlflow-http", "wandb-online"],
         [Death("taken", "both", "wandb"), Death("ending", "training")],

@@ -141,6 +141,16 @@ def _files_csv(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _trackio(root: Path) -> Iterator[Served]:
+    from trackio_reader import find_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "trackio"), "project": "faults"},
+        lambda place, run, native: find_run(place / "trackio", "faults", run),
+    )
+
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -150,6 +160,7 @@ TRACKERS: dict[str, Tracker] = {
     "neptune": Tracker("neptune", _neptune),
     "files": Tracker("files", _files),
     "files-csv": Tracker("files", _files_csv),
+    "trackio": Tracker("trackio", _trackio),
 }
 
 

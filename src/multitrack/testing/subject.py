@@ -12,7 +12,7 @@ from multitrack import plugins
 from multitrack.delivery.lane_state import lane_file
 from multitrack.delivery.report import DeliveryReport
 from multitrack.recording.run import Run
-from multitrack.testing.model import Model, as_number, plain
+from multitrack.testing.model import Model, as_double, as_number, plain
 from multitrack.testing.native import Capabilities, NativePoint, NativeRun
 
 
@@ -105,6 +105,6 @@ class ContractSubject:
 
     def _in_order(self, points: list[NativePoint]) -> list[tuple[object, ...]]:
         if not self.capabilities.call_order:
-            points = sorted(points, key=lambda point: (point.time or 0, point.step, repr(point.value + 0.0)))
+            points = sorted(points, key=lambda point: (point.time or 0, point.step, as_double(point.value)))
         times = self.capabilities.point_times
         return [(point.step, as_number(point.value), point.time if times else None) for point in points]
