@@ -20,10 +20,7 @@ OUTSIDE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    **{
-        f"plugins/{name}/README.md": f"backends/{name}.md"
-        for name in ("mlflow", "wandb", "neptune", "files", "trackio")
-    },
+    **{f"plugins/{path.name}/README.md": f"backends/{path.name}.md" for path in sorted((ROOT / "plugins").iterdir())},
 }
 #: All examples are one page, a section a file.
 EXAMPLES = "examples.md"
