@@ -121,6 +121,16 @@ def _neptune(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _tensorboard(root: Path) -> Iterator[Served]:
+    from tensorboard_file import read_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "tensorboard")},
+        lambda place, run, native: read_run(place / "tensorboard" / native),
+    )
+
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -128,6 +138,7 @@ TRACKERS: dict[str, Tracker] = {
     "wandb": Tracker("wandb", _wandb),
     "wandb-online": Tracker("wandb", _wandb_online, environment={"WANDB_API_KEY": "local-" + "0" * 40}),
     "neptune": Tracker("neptune", _neptune),
+    "tensorboard": Tracker("tensorboard", _tensorboard),
 }
 
 
