@@ -29,7 +29,7 @@ from multitrack_tensorboard.hparams import HParam
 from multitrack_tensorboard.identity import described, utc
 from multitrack_tensorboard.internals import Sdk
 from multitrack_tensorboard.note import note_of, save_note
-from multitrack_tensorboard.place import children_of, is_run, take_place
+from multitrack_tensorboard.place import ancestors_of, take_place
 
 _PREFIX: Final = "events.out.tfevents"
 RUN_FILE: Final = f"{_PREFIX}.1.run"
@@ -75,8 +75,6 @@ class RunFiles:
         (self.path / END_FILE).unlink(missing_ok=True)
         self._write_identity()
         self._write_hparams()
-        if is_run(self.path.parent):  # the parent is a search, which the HParams tab must not show beside its trials
-            (self.path.parent / HPARAMS_FILE).unlink(missing_ok=True)
 
     def add(self, ordinal: int, data: bytes) -> None:
         """Add the events of a record, which ``flush`` writes."""
@@ -127,13 +125,20 @@ class RunFiles:
         event_file.replace(self.path / RUN_FILE, data)
 
     def _write_hparams(self) -> None:
-        """Write the params for the HParams tab, unless the run has children: then its trials are shown there."""
-        if not self._hparams or self._sdk.HParamsPluginData is None:
+        """Write the params for the HParams tab, unless children have some: the tab shows trials, not their search."""
+        if not self._hparams or self._sdk.HParamsPluginData is None or self._children_have_hparams():
             return
         created = self._run.created
-        content = hparams.session_start(self._sdk.HParamsPluginData, self._hparams, self.name, created)
+        above, _, own = self.name.rpartition("/")
+        group = f"{own} in {above}"  # the tab's table shows the beginning only
+        content = hparams.session_start(self._sdk.HParamsPluginData, self._hparams, group, created)
         data = self._header + self._encoder.plugin_data(hparams.START, hparams.PLUGIN, content, created)
         event_file.replace(self.path / HPARAMS_FILE, data)
-        # A child claims its directory and then deletes this file. So one of the two always comes second.
-        if next(children_of(self.path), None) is not None:
+        # A child may do the same at this moment. Each writes first and then looks, so one of them sees the other.
+        for ancestor in ancestors_of(self.path, Path(self._run.options.directory)):
+            (ancestor / HPARAMS_FILE).unlink(missing_ok=True)
+        if self._children_have_hparams():
             (self.path / HPARAMS_FILE).unlink(missing_ok=True)
+
+    def _children_have_hparams(self) -> bool:
+        return any(path.parent != self.path for path in self.path.rglob(HPARAMS_FILE))

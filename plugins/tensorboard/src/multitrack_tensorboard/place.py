@@ -70,14 +70,13 @@ def take_place(run: RunInfo, note: Note | None) -> tuple[str, Note]:
     raise BackendError(f"{logdir / base} belongs to another run, and so do its variants: delete those not needed")
 
 
-def children_of(place: Path) -> Iterator[Path]:
-    """Yield the directories of the runs whose parent's directory this is."""
-    return (path.parent for path in place.glob(f"*/{CLAIM}"))
-
-
-def is_run(place: Path) -> bool:
-    """Return True if a directory belongs to a run."""
-    return (place / CLAIM).exists()
+def ancestors_of(place: Path, logdir: Path) -> Iterator[Path]:
+    """Yield the directories of a run's parent, of its parent, and so on."""
+    for path in place.parents:
+        if path == logdir:
+            return
+        if (path / CLAIM).exists():
+            yield path
 
 
 def _base(run: RunInfo) -> str:
