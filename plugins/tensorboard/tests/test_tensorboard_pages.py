@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Page, chromium
 from images import png
 from tensorboard_server import tensorboard_server
 
 import multitrack
+from browser import Page, chromium
 from multitrack.reading.recorded_run import RecordedRun
 
 # Everything in the page, also inside of its components.

@@ -66,6 +66,9 @@ class RunFiles:
         self._records = self.path / RECORDS_FILE
         if note.segment != run.segment or not self._holds(note.offset):
             note = msgspec.structs.replace(note, segment=run.segment, position=0, offset=0, hparams={})
+        if note.offset:
+            event_file.append(self._records, note.offset, b"")  # drops what is behind
+        else:
             self._records.touch()
             note = msgspec.structs.replace(note, offset=event_file.append(self._records, 0, self._header))
         self._note = note
