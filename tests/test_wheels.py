@@ -11,7 +11,7 @@ import pytest
 import multitrack
 
 ROOT = Path(__file__).parent.parent
-PLUGINS = ("mlflow", "neptune", "wandb")
+PLUGINS = ("mlflow", "neptune", "tensorboard", "wandb")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 BUILD = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index")
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     subprocess.run([*BUILD, "--wheel-dir", wheels, *sources], check=True)
     files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
-    assert set(files) == {"multitrack", "multitrack_mlflow", "multitrack_neptune", "multitrack_wandb"}
+    assert set(files) == {"multitrack", *(f"multitrack_{name}" for name in PLUGINS)}
     assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {multitrack.__version__}
     for name, names in files.items():
         assert f"{name}/py.typed" in names

@@ -42,7 +42,7 @@ class TensorboardBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Find or make the run's directory, and drop what a killed courier wrote behind its saved position."""
+        """Find or make the run's directory; records after the noted position are delivered again."""
         from multitrack_tensorboard.recording import Recording  # noqa: PLC0415 - for the courier; training needs none
 
         recording = self._open[run.directory] = Recording(run)

@@ -9,9 +9,9 @@ TensorBoard reads a directory's files in the order of their names, and keeps the
 ``events.out.tfevents.4.end``         status and end time; exists while the run has ended
 ====================================  =================================================================================
 
-After each batch, the file of records is synchronized to disk, and then its size is noted with the position. A courier
-that opens the run drops anything behind that size, torn or whole, and the lane delivers it again. If the run was
-resumed since, or if the note or a file is lost, the file is written again from the journal's start.
+After each batch, the file of records is synchronized to disk, and then its size is noted with the position. The next
+batch is written at that size, over anything that a killed courier left behind it, torn or whole. If the run was resumed
+since, or if the note or the file is lost, the file is written again from the journal's start.
 """
 
 from __future__ import annotations
@@ -66,9 +66,6 @@ class RunFiles:
         self._records = self.path / RECORDS_FILE
         if note.segment != run.segment or not self._holds(note.offset):
             note = msgspec.structs.replace(note, segment=run.segment, position=0, offset=0, hparams={})
-        if note.offset:
-            event_file.append(self._records, note.offset, b"")  # drops what is behind
-        else:
             self._records.touch()
             note = msgspec.structs.replace(note, offset=event_file.append(self._records, 0, self._header))
         self._note = note
