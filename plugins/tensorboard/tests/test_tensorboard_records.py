@@ -13,6 +13,7 @@ from tensorboard_file import accumulated, find_place, hparams_of, read_run
 
 import multitrack
 from multitrack.errors import ConfigError
+from multitrack.records import KERAS
 from multitrack_tensorboard import TensorboardOptions, event_file, exact_number, name_of
 from multitrack_tensorboard.event_file import checksum, replace
 from multitrack_tensorboard.figures import image_size
@@ -109,6 +110,14 @@ def test_params_in_the_hparams_tab(tmp_path: Path) -> None:
     assert json.dumps(read_run(place).params) == json.dumps(params)
     sentences = run.flush()["tensorboard"].stand_ins
     assert sorted(text.split(":")[0] for text in sentences) == ["param huge", "param long", "param nan", "param odd"]
+
+
+def test_params_that_keras_determines_are_in_the_text_tab_only(tmp_path: Path) -> None:
+    run = start(tmp_path, params={"lr": 0.5})
+    run.log_params({"optimizer": {"name": "adam"}}, source=KERAS)
+    place = delivered(tmp_path, run)
+    assert hparams_of(place) == {"lr": 0.5}
+    assert read_run(place).params == {"lr": 0.5, "optimizer/name": "adam"}
 
 
 @pytest.mark.parametrize("later", [{}, {"tuner": "random"}])

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack.records import Params, Status, number_to_json, typed_params
+from multitrack.records import KERAS, Params, Status, number_to_json, typed_params
 from multitrack_tensorboard.tags import PARAMS
 
 #: A param as the HParams tab holds it.
@@ -24,9 +24,14 @@ _STATUS: Final[dict[Status, int]] = {"finished": 1, "failed": 2, "killed": 2, "r
 
 
 def hparams_of(record: Params) -> tuple[dict[str, HParam], list[str]]:
-    """Convert params for the tab; return them, and a sentence for each that the tab cannot hold."""
+    """Convert params for the tab; return them, and a sentence for each that the tab cannot hold.
+
+    The params that the Keras callback reads from a fit are left out: some thirty, which would hide those of a search.
+    """
     params: dict[str, HParam] = {}
-    stand_ins = []
+    stand_ins: list[str] = []
+    if record.source == KERAS:
+        return params, stand_ins
     for key, value in typed_params(record).items():
         params[key], problem = _hparam(value, record.values[key])
         if problem is not None:
