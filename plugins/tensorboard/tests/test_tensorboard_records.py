@@ -18,7 +18,7 @@ from multitrack_tensorboard import TensorboardOptions, event_file, exact_number,
 from multitrack_tensorboard.event_file import checksum, replace
 from multitrack_tensorboard.figures import image_size
 from multitrack_tensorboard.files import HPARAMS_FILE
-from multitrack_tensorboard.place import part, plain
+from multitrack_tensorboard.place import _parent_directory, part, plain
 from multitrack_tensorboard.tags import series_tag
 
 
@@ -175,6 +175,19 @@ def test_a_child_finds_its_parents_directory_whichever_is_first(tmp_path: Path, 
     parent.end()
     multitrack.sync(tmp_path / "journal")
     assert find_place(tmp_path / "logs", child.id).parent == find_place(tmp_path / "logs", parent.id)
+
+
+def test_the_directory_of_a_parent_that_is_not_opened_yet(tmp_path: Path) -> None:
+    """It is below the parent's project, whichever the child's is."""
+    study = start(tmp_path, name="study", project="one")
+    search = start(tmp_path, name="search", project="two", parent=study)
+    assert search.directory is not None
+    lane = search.directory.parent / "trial" / "lanes" / "tensorboard"
+    expected = f"one/study-{study.id[-6:]}/search-{search.id[-6:]}"
+    assert _parent_directory(lane, search.id, "three") == expected
+    for run in (search, study):
+        delivered(tmp_path, run)
+    assert find_place(tmp_path / "logs", search.id) == tmp_path / "logs" / expected
 
 
 def test_a_parent_in_another_journal(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def _parent_directory(lane: Path, parent: str, project: str) -> str:
         except JournalError:  # in another machine's journal
             ancestors.append(part("", parent))
             break
+        project = manifest.project
         ancestors.append(part(manifest.name, manifest.id))
         if manifest.parent is None or len(ancestors) > 20:
             break
