@@ -10,8 +10,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
-PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune \
-	--editable plugins/files --editable plugins/trackio
+OLDEST_PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune --editable plugins/files
+PLUGINS := $(OLDEST_PLUGINS) --editable plugins/trackio --editable plugins/tensorboard
 KERAS_TESTS := tests/keras tests/keras_tuner
 # Those in which the backend's arrays, threads and steps matter.
 BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callback goes_on hooks hooks_on_threads numbers \
@@ -107,7 +107,7 @@ types: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
 	$(BIN)/python -m virtualenv --quiet .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/oldest.txt \
-		--editable '.[keras-tuner,plot,report,testing,yaml]' $(PLUGINS)
+		--editable '.[keras-tuner,plot,report,testing,yaml]' $(OLDEST_PLUGINS)
 	@touch $@
 
 # The tests do without; the benchmarks deliver to MLflow, and compare with its callback.

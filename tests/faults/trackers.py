@@ -151,6 +151,16 @@ def _trackio(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _tensorboard(root: Path) -> Iterator[Served]:
+    from tensorboard_file import read_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "tensorboard")},
+        lambda place, run, native: read_run(place / "tensorboard" / native),
+    )
+
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -161,6 +171,7 @@ TRACKERS: dict[str, Tracker] = {
     "files": Tracker("files", _files),
     "files-csv": Tracker("files", _files_csv),
     "trackio": Tracker("trackio", _trackio),
+    "tensorboard": Tracker("tensorboard", _tensorboard),
 }
 
 
