@@ -41,6 +41,24 @@ def test_an_unfinished_directory_is_written_anew(tmp_path: Path) -> None:
     expect(tmp_path, run, 0)
 
 
+def test_a_link_that_the_sdk_replaces_meanwhile_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``latest-run``, which each of the SDK's runs removes and makes anew."""
+    directory = tmp_path / "wandb" / "offline-run-1"
+    directory.mkdir(parents=True)
+    link = tmp_path / "wandb" / "latest-run"
+    link.symlink_to(directory.name)
+    is_symlink = Path.is_symlink
+
+    def removed_after_the_look(path: Path) -> bool:
+        found = is_symlink(path)
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "is_symlink", removed_after_the_look)
+    session_files._discard(directory)
+    assert list((tmp_path / "wandb").iterdir()) == []
+
+
 def test_a_session_that_was_killed_while_it_started_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

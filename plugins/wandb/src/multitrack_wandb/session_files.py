@@ -213,9 +213,10 @@ def _discard(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     if directory.exists():
         raise RetryableError(f"cannot delete the unfinished {directory}")
-    for link in directory.parent.glob("*"):  # latest-run and so on; the SDK creates them again
-        if link.is_symlink() and link.readlink().parts[:1] == (directory.name,):
-            link.unlink()
+    for link in directory.parent.glob("*"):  # latest-run and so on; the SDK creates them again, maybe just now
+        with contextlib.suppress(FileNotFoundError):
+            if link.is_symlink() and link.readlink().parts[:1] == (directory.name,):
+                link.unlink()
 
 
 def _wait_for_core(pid: int) -> None:
