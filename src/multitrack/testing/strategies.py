@@ -9,6 +9,7 @@ import contextlib
 import decimal
 import fractions
 import math
+import re
 import reprlib
 import sys
 import time
@@ -153,7 +154,8 @@ _texts: Final = st.text(st.characters(exclude_characters="\n"), max_size=20) | s
 
 def cleaned(text: str) -> str:
     """Replace lone surrogates in a text by visible escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    bytes_shown = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)  # PEP 383
+    return bytes_shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _param_values() -> st.SearchStrategy[tuple[Any, Any]]:
