@@ -10,10 +10,10 @@ import duckdb
 import polars as pl
 
 from multitrack.testing import NativePoint, NativeRun
-from multitrack_files.schema import RECORDED, RUNS, Table
+from multitrack_files.schema import RECORDED, RUNS, TableSchema
 
 Row = dict[str, Any]
-Rows = Callable[[Table], list[Row]]
+Rows = Callable[[TableSchema], list[Row]]
 
 CSV_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "flag": "BOOLEAN", "time": "TIMESTAMPTZ"}
 POLARS_TYPES = {
@@ -24,7 +24,7 @@ POLARS_TYPES = {
 def parquet_rows(directory: Path) -> Rows:
     """The rows of any table, of all runs: by DuckDB, with no pattern but the README's."""
 
-    def rows(table: Table) -> list[Row]:
+    def rows(table: TableSchema) -> list[Row]:
         with duckdb.connect() as database:
             found = database.read_parquet(f"{directory}/{table.name}/**/*.parquet")
             return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
@@ -35,7 +35,7 @@ def parquet_rows(directory: Path) -> Rows:
 def csv_rows(directory: Path) -> Rows:
     """The same of CSV, by Polars."""
 
-    def rows(table: Table) -> list[Row]:
+    def rows(table: TableSchema) -> list[Row]:
         schema = {column.name: POLARS_TYPES[column.type] for column in table.columns}
         return pl.read_csv(directory / table.name / "**" / "*.csv", schema=schema).rows(named=True)
 

@@ -14,7 +14,7 @@ from files_reader import CSV_TYPES, POLARS_TYPES
 from files_runs import name_of, start, sync, tables
 
 from multitrack_files.csv_format import CsvFormat
-from multitrack_files.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Row, Table
+from multitrack_files.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Row, TableSchema
 from multitrack_files.values import number_cells, utc
 
 NUMBERS: list[int | float] = [
@@ -24,12 +24,12 @@ NUMBERS: list[int | float] = [
 TEXTS = ["", "NA", "NaN", 'a "quote", a comma', "\r-", "\u2028 🚀 \x1b[0m", "a\0b", " x "]
 
 
-def duckdb_parquet(directory: Path, table: Table) -> list[tuple[Any, ...]]:
+def duckdb_parquet(directory: Path, table: TableSchema) -> list[tuple[Any, ...]]:
     with duckdb.connect() as database:
         return database.read_parquet(f"{directory}/{table.name}/**/*.parquet").order("ordinal").fetchall()
 
 
-def duckdb_csv(directory: Path, table: Table) -> list[tuple[Any, ...]]:
+def duckdb_csv(directory: Path, table: TableSchema) -> list[tuple[Any, ...]]:
     types = {column.name: CSV_TYPES[column.type] for column in table.columns}
     with duckdb.connect() as database:
         found = database.sql(
@@ -39,21 +39,21 @@ def duckdb_csv(directory: Path, table: Table) -> list[tuple[Any, ...]]:
         return found.order("ordinal").fetchall()
 
 
-def polars_parquet(directory: Path, table: Table) -> list[tuple[Any, ...]]:
+def polars_parquet(directory: Path, table: TableSchema) -> list[tuple[Any, ...]]:
     return pl.read_parquet(directory / table.name / "**" / "*.parquet").sort("ordinal").rows()
 
 
-def polars_csv(directory: Path, table: Table) -> list[tuple[Any, ...]]:
+def polars_csv(directory: Path, table: TableSchema) -> list[tuple[Any, ...]]:
     schema = {column.name: POLARS_TYPES[column.type] for column in table.columns}
     return pl.read_csv(directory / table.name / "**" / "*.csv", schema=schema).sort("ordinal").rows()
 
 
-def pandas_parquet(directory: Path, table: Table) -> list[tuple[Any, ...]]:
+def pandas_parquet(directory: Path, table: TableSchema) -> list[tuple[Any, ...]]:
     frame = pd.read_parquet(directory / table.name, dtype_backend="pyarrow").sort_values("ordinal")
     return [tuple(None if cell is pd.NA else cell for cell in row) for row in frame.itertuples(index=False, name=None)]
 
 
-READERS: dict[str, Callable[[Path, Table], list[tuple[Any, ...]]]] = {
+READERS: dict[str, Callable[[Path, TableSchema], list[tuple[Any, ...]]]] = {
     "duckdb_parquet": duckdb_parquet, "duckdb_csv": duckdb_csv, "polars_parquet": polars_parquet,
     "polars_csv": polars_csv, "pandas_parquet": pandas_parquet,
 }  # fmt: skip

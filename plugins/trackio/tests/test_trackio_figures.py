@@ -16,7 +16,7 @@ from multitrack.records import ArtifactRef
 from multitrack_trackio import TrackioOptions
 from multitrack_trackio.figures import figure_of
 from multitrack_trackio.internals import storage_of
-from multitrack_trackio.rows import Figure, Row
+from multitrack_trackio.rows import Figure, LogRow
 from multitrack_trackio.storage_way import StorageWriter
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_vanishes_at_the_last_moment_holds_nothing_up(tmp_path: Path
     writer = StorageWriter(storage, tmp_path, PROJECT, "id", "name", "name", 0)
     writer.open()
     gone = Figure("figures/x", tmp_path / "gone.png", "x")
-    writer.write([Row("0", 0, 0, {}, gone), Row("1", 0, 1, {"loss": 0.5})], {})
+    writer.write([LogRow("0", 0, 0, {}, gone), LogRow("1", 0, 1, {"loss": 0.5})], {})
     (run,) = reader().runs(tmp_path, PROJECT)
     assert run["logs"][-1]["loss"] == 0.5
 

@@ -14,7 +14,7 @@ from trackio_reader import reader
 from multitrack.errors import RetryableError
 from multitrack_trackio import public_way
 from multitrack_trackio.public_way import ROW, PublicWriter
-from multitrack_trackio.rows import Row
+from multitrack_trackio.rows import LogRow
 
 pytestmark = pytest.mark.slow
 ROWS = 2000
@@ -22,11 +22,11 @@ _WRITE = f"""
 import sys
 from pathlib import Path
 from multitrack_trackio.public_way import PublicWriter
-from multitrack_trackio.rows import Row
+from multitrack_trackio.rows import LogRow
 place = Path(sys.argv[1])
 writer = PublicWriter(place / "trackio", "digits", "id-1", "ours", place / "lane", 0)
 writer.open()
-writer.write([Row(str(i), i, i, {{"loss": 0.5}}) for i in range({ROWS})], {{"lr": 0.1}})
+writer.write([LogRow(str(i), i, i, {{"loss": 0.5}}) for i in range({ROWS})], {{"lr": 0.1}})
 """
 
 
@@ -41,7 +41,7 @@ def ids(place: Path) -> list[str]:
 
 
 def test_a_row_that_is_there_is_not_written_again(tmp_path: Path) -> None:
-    rows = [Row(str(i), i, i, {"loss": 0.5}) for i in range(5)]
+    rows = [LogRow(str(i), i, i, {"loss": 0.5}) for i in range(5)]
     for some in (rows[:3], rows, rows):
         writer = writer_in(tmp_path)
         writer.open()
@@ -73,7 +73,7 @@ def test_after_a_kill_the_next_courier_waits_for_the_process_that_still_writes(t
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(fd)
     writer.open()
-    writer.write([Row(str(i), i, i, {"loss": 0.5}) for i in range(ROWS)], {"lr": 0.1})
+    writer.write([LogRow(str(i), i, i, {"loss": 0.5}) for i in range(ROWS)], {"lr": 0.1})
     found = ids(tmp_path)
     assert len(found) == len(set(found)) == ROWS + 1
 
@@ -102,4 +102,4 @@ def test_rows_that_do_not_arrive_are_not_taken_for_delivered(tmp_path: Path, mon
     writer = writer_in(tmp_path)
     writer.open()
     with pytest.raises(RetryableError, match="1 of 1 rows"):
-        writer.write([Row("0", 0, 0, {"loss": 0.5})], None)
+        writer.write([LogRow("0", 0, 0, {"loss": 0.5})], None)

@@ -21,9 +21,8 @@ from multitrack.keras.training import batches_before
 from multitrack.recording.active import active_run
 from multitrack.recording.run import Run
 
-#: Attributes that copies share: KerasTuner copies callbacks for each execution.
+# Attributes that copies share, as KerasTuner copies callbacks for each execution; that copies and pickles leave out.
 _SHARED: Final = frozenset({"_given", "_run", "_told_model", "figures"})
-#: Attributes that copies and pickles leave out.
 _OWN: Final = frozenset({"_fits", "was_called"})
 #: Hooks that must not be overridden for Keras to dispatch batches asynchronously.
 _BATCH_HOOKS: Final = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")

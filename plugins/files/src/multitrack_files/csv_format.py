@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from multitrack.records import number_to_json
-from multitrack_files.schema import ColumnType, Row, Table
+from multitrack_files.schema import ColumnType, Row, TableSchema
 from multitrack_files.values import utc
 
 #: Bytes of a chunk, when a file is copied.
@@ -27,7 +27,7 @@ class CsvFormat:
     name = "csv"
     suffix = ".csv"
 
-    def encode(self, table: Table, rows: Sequence[Row]) -> bytes:
+    def encode(self, table: TableSchema, rows: Sequence[Row]) -> bytes:
         """Convert rows to CSV."""
         writers = [_WRITERS[column.type] for column in table.columns]
         lines = [
@@ -36,7 +36,7 @@ class CsvFormat:
         ]
         return "".join(lines).encode()
 
-    def write(self, table: Table, chunks: Iterable[bytes], file: BinaryIO) -> None:
+    def write(self, table: TableSchema, chunks: Iterable[bytes], file: BinaryIO) -> None:
         """Write a whole file."""
         file.write((",".join(column.name for column in table.columns) + "\n").encode())
         file.writelines(chunks)

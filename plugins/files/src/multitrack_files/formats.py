@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from multitrack_files.schema import Row, Table
+from multitrack_files.schema import Row, TableSchema
 
 Chunk = Any
 """Some rows of a table, in a form of their format: an Arrow table, or the bytes of CSV rows."""
@@ -23,10 +23,10 @@ class Format(Protocol):
     name: str
     suffix: str
 
-    def encode(self, table: Table, rows: Sequence[Row]) -> Chunk:
+    def encode(self, table: TableSchema, rows: Sequence[Row]) -> Chunk:
         """Convert rows to a chunk."""
 
-    def write(self, table: Table, chunks: Iterable[Chunk], file: BinaryIO) -> None:
+    def write(self, table: TableSchema, chunks: Iterable[Chunk], file: BinaryIO) -> None:
         """Write a whole file; without chunks, one without rows."""
 
     def read(self, path: Path, before: int | None = None) -> Iterator[Chunk]:

@@ -17,7 +17,7 @@ import msgspec
 from multitrack.errors import PermanentError
 from multitrack_files.durable import replace_durably
 from multitrack_files.formats import Format
-from multitrack_files.schema import SCHEMA_VERSION, TABLES, Table, schema_json
+from multitrack_files.schema import SCHEMA_VERSION, TABLES, TableSchema, schema_json
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ODD = re.compile(r"[^A-Za-z0-9.-]+")
@@ -43,7 +43,7 @@ class Layout:
         self.drafts = directory / "_state"
         self.claims = self.drafts / "runs" / self._project
 
-    def parts(self, table: Table, run: str) -> Path:
+    def parts(self, table: TableSchema, run: str) -> Path:
         """Return the directory of a run's parts."""
         return self._directory / table.name / self._project / run
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from multitrack_files.schema import SCHEMA_VERSION, Row, Table
+from multitrack_files.schema import SCHEMA_VERSION, Row, TableSchema
 
 #: A row group is complete at either size. The bytes bound the memory of a merge: rows may hold lines of any length.
 ROWS_A_GROUP: Final = 64 * 1024
@@ -31,7 +31,7 @@ class ParquetFormat:
     name = "parquet"
     suffix = ".parquet"
 
-    def encode(self, table: Table, rows: Sequence[Row]) -> pa.Table:
+    def encode(self, table: TableSchema, rows: Sequence[Row]) -> pa.Table:
         """Convert rows to an Arrow table."""
         columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
         schema = _schema(table)
@@ -39,7 +39,7 @@ class ParquetFormat:
             [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)], schema=schema
         )
 
-    def write(self, table: Table, chunks: Iterable[pa.Table], file: BinaryIO) -> None:
+    def write(self, table: TableSchema, chunks: Iterable[pa.Table], file: BinaryIO) -> None:
         """Write a whole file; small chunks share a row group."""
         with pq.ParquetWriter(file, _schema(table), compression="zstd") as writer:
             group: list[pa.Table] = []
@@ -65,6 +65,6 @@ class ParquetFormat:
         return int(column.statistics.max)
 
 
-def _schema(table: Table) -> pa.Schema:
+def _schema(table: TableSchema) -> pa.Schema:
     metadata = {"multitrack.schema_version": str(SCHEMA_VERSION), "multitrack.table": table.name}
     return pa.schema([(column.name, _TYPES[column.type]) for column in table.columns], metadata)

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from multitrack_files.durable import rename_durably, sync_directory, write_durably
 from multitrack_files.formats import Chunk, Format
-from multitrack_files.schema import Row, Table
+from multitrack_files.schema import Row, TableSchema
 
 #: Parts are not merged beyond this many bytes.
 LARGEST: Final = 64 * 1024**2
@@ -48,7 +48,7 @@ class Parts:
         files: The format.
     """
 
-    def __init__(self, table: Table, directory: Path, drafts: Path, files: Format) -> None:
+    def __init__(self, table: TableSchema, directory: Path, drafts: Path, files: Format) -> None:
         self._table = table
         self._directory = directory
         self._files = files

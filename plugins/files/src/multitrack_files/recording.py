@@ -28,7 +28,7 @@ from multitrack_files.schema import (
     TAGS,
     Cell,
     Row,
-    Table,
+    TableSchema,
 )
 from multitrack_files.values import NOT_FINITE
 
@@ -40,7 +40,7 @@ _EXACT: Final = frozenset({None, *NOT_FINITE})
 AnyRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
 
 #: The table and the rows of each kind of record.
-_KINDS: Final[dict[type, tuple[Table, Callable[[str, Any], Iterator[Row]]]]] = {
+_KINDS: Final[dict[type, tuple[TableSchema, Callable[[str, Any], Iterator[Row]]]]] = {
     Params: (PARAMS, param_rows),
     Metric: (POINTS, metric_rows),
     ListMetric: (POINTS, list_rows),
@@ -78,7 +78,7 @@ class Recording:
             table: Parts(table, self._layout.parts(table, self.id), self._claim.directory, self._files)
             for table in RECORDED
         }
-        self._rows: dict[Table, dict[int, list[Row]]] = {table: {} for table in RECORDED}
+        self._rows: dict[TableSchema, dict[int, list[Row]]] = {table: {} for table in RECORDED}
         self._row = _described(run, self.id)
         self._linked = run.parent is None
         self._write_row()

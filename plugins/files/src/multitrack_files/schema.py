@@ -23,14 +23,14 @@ Row = tuple[Cell, ...]
 """A row, in the order of its table's columns."""
 
 
-class Column(NamedTuple):
+class ColumnSchema(NamedTuple):
     """A column of a table."""
 
     name: str
     type: ColumnType
 
 
-class Table(NamedTuple):
+class TableSchema(NamedTuple):
     """A table. Its folder in the directory has its name.
 
     All tables but ``runs`` end with the column ``ordinal``, the position of the row's record in its run. A run's rows
@@ -38,15 +38,15 @@ class Table(NamedTuple):
     """
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnSchema, ...]
 
     def position(self, column: str) -> int:
         """Return the position of a column."""
         return [name for name, _ in self.columns].index(column)
 
 
-def _table(name: str, /, **columns: ColumnType) -> Table:
-    return Table(name, tuple(Column(*column) for column in columns.items()))
+def _table(name: str, /, **columns: ColumnType) -> TableSchema:
+    return TableSchema(name, tuple(ColumnSchema(*column) for column in columns.items()))
 
 
 RUNS: Final = _table(

@@ -22,7 +22,7 @@ from typing import Any, Final
 from multitrack.errors import RetryableError
 from multitrack_trackio.database import Database
 from multitrack_trackio.names import OWN
-from multitrack_trackio.rows import Held, Row
+from multitrack_trackio.rows import Held, LogRow
 from multitrack_trackio.values import stored, utc
 
 #: Keys of a row: its id, and its recorded time.
@@ -57,7 +57,7 @@ class PublicWriter:
         self._noted_name = lane / "trackio-name.txt"
         self._lock = lane / "trackio.lock"
         self._name = f"{name} ({run_id})"
-        self._start = Row(_START, created, 0, {})
+        self._start = LogRow(_START, created, 0, {})
         self._config: dict[str, Any] = {}
         self._held: set[str] = set()
         self._database = Database(directory / f"{project}.db")
@@ -82,7 +82,7 @@ class PublicWriter:
             return Held(json.loads(self._noted_config.read_bytes()), complete=True)
         return Held({}, complete=False)
 
-    def write(self, rows: list[Row], config: dict[str, Any] | None) -> None:
+    def write(self, rows: list[LogRow], config: dict[str, Any] | None) -> None:
         """Write rows that the run does not have yet, and replace the config.
 
         Raises:
@@ -111,7 +111,7 @@ class PublicWriter:
     def close(self) -> None:
         """Do nothing: each batch is finished."""
 
-    def _described(self, row: Row) -> dict[str, Any]:
+    def _described(self, row: LogRow) -> dict[str, Any]:
         values = {**stored(row.values), ROW: row.id, TIME: utc(row.time)}
         figure = row.figure and {"key": row.figure.key, "source": str(row.figure.source), "caption": row.figure.caption}
         return {"step": row.step, "values": values, "figure": figure}

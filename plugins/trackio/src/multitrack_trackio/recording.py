@@ -15,7 +15,7 @@ from multitrack_trackio.figures import figure_of
 from multitrack_trackio.identity import identity
 from multitrack_trackio.names import ARTIFACTS, EXACT, LOGS, OWN, SUMMARY, TAGS, metric_key, param_key
 from multitrack_trackio.options import TrackioOptions
-from multitrack_trackio.rows import Row, Writer
+from multitrack_trackio.rows import LogRow, RowWriter
 from multitrack_trackio.values import config_value, fits, nearest, text_value, utc
 
 
@@ -30,7 +30,7 @@ class Recording:
         complete: False if Trackio lacks rows of this run, so that it must be delivered from the start.
     """
 
-    def __init__(self, run: RunInfo, writer: Writer) -> None:
+    def __init__(self, run: RunInfo, writer: RowWriter) -> None:
         self._options: TrackioOptions = run.options
         self._writer = writer
         held = writer.open()
@@ -38,7 +38,7 @@ class Recording:
         self._config = {**held.config, **identity(run), f"{OWN}status": "running"}
         self._config.pop(f"{OWN}ended", None)
         self._changed = True
-        self._rows: list[Row] = []
+        self._rows: list[LogRow] = []
         self.flush()
 
     def log_params(self, records: Sequence[Params]) -> list[str]:
@@ -67,12 +67,12 @@ class Recording:
                 values: dict[str, Any] = {}
                 for name, value in record.numbers.items():
                     stand_ins += _put(values, name, value)
-                self._rows.append(Row(str(record.ordinal), record.time, record.step, values))
+                self._rows.append(LogRow(str(record.ordinal), record.time, record.step, values))
                 continue
             for i, (name, value) in enumerate(record.numbers.items()):
                 values = {}
                 stand_ins += _put(values, f"{name}/summary" if name in record.beside else name, value)
-                self._rows.append(Row(f"{record.ordinal}.{i}", record.time, record.earlier[name], values))
+                self._rows.append(LogRow(f"{record.ordinal}.{i}", record.time, record.earlier[name], values))
                 self._set(f"{SUMMARY}{name}", config_value(value))
         return stand_ins
 
@@ -83,7 +83,7 @@ class Recording:
             for i, value in enumerate(record.numbers):
                 values: dict[str, Any] = {}
                 stand_ins += _put(values, record.name, value)
-                self._rows.append(Row(f"{record.ordinal}.{i}", record.time, record.index + i, values))
+                self._rows.append(LogRow(f"{record.ordinal}.{i}", record.time, record.index + i, values))
         return stand_ins
 
     def log_artifact_ref(self, records: Sequence[ArtifactRef]) -> list[str]:
@@ -96,7 +96,7 @@ class Recording:
             self._set(f"{ARTIFACTS}{record.name}", facts if record.size is None else {**facts, "size": record.size})
             figure, reason = figure_of(record, self._options)
             if figure is not None:
-                self._rows.append(Row(str(record.ordinal), record.time, 0, {}, figure))
+                self._rows.append(LogRow(str(record.ordinal), record.time, 0, {}, figure))
             if reason is not None:
                 stand_ins.append(reason)
         return stand_ins
@@ -104,7 +104,7 @@ class Recording:
     def log_lines(self, records: Sequence[Lines]) -> None:
         """Write a row per line, with its number as the step."""
         self._rows += [
-            Row(f"{record.ordinal}.{i}", record.time, record.index + i, {f"{LOGS}{record.stream}": text_value(line)})
+            LogRow(f"{record.ordinal}.{i}", record.time, record.index + i, {f"{LOGS}{record.stream}": text_value(line)})
             for record in records
             for i, line in enumerate(record.lines)
         ]

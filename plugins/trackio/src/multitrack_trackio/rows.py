@@ -20,7 +20,7 @@ class Figure(NamedTuple):
     caption: str
 
 
-class Row(NamedTuple):
+class LogRow(NamedTuple):
     """One row of Trackio: values at a step.
 
     Attributes:
@@ -50,7 +50,7 @@ class Held(NamedTuple):
     complete: bool
 
 
-class Writer(Protocol):
+class RowWriter(Protocol):
     """A way to write one run to Trackio. Not thread-safe.
 
     Attributes:
@@ -64,7 +64,7 @@ class Writer(Protocol):
     def open(self) -> Held:
         """Find the run, and give it its current name."""
 
-    def write(self, rows: list[Row], config: dict[str, Any] | None) -> None:
+    def write(self, rows: list[LogRow], config: dict[str, Any] | None) -> None:
         """Write rows, each once however often it is given, and replace the config unless it is ``None``."""
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from multitrack.errors import DeniedError, RetryableError
 from multitrack_trackio.database import Database
 from multitrack_trackio.internals import Storage
 from multitrack_trackio.names import OWN
-from multitrack_trackio.rows import Held, Row
+from multitrack_trackio.rows import Held, LogRow
 from multitrack_trackio.values import stored, utc
 
 #: The type of a picture in a row, ``trackio.Image.TYPE``.
@@ -44,7 +44,7 @@ class StorageWriter:
         self._project = project
         self._name = name
         self._recorded_name = recorded_name
-        self._start = Row(START, created, 0, {})
+        self._start = LogRow(START, created, 0, {})
         self._database = Database(storage.path(project))
         self._unmarked = False
         self._opening = True
@@ -73,7 +73,7 @@ class StorageWriter:
         self._unmarked = self._database.has_unmarked(self.id)
         return Held(config, complete=not self._unmarked)
 
-    def write(self, rows: list[Row], config: dict[str, Any] | None) -> None:
+    def write(self, rows: list[LogRow], config: dict[str, Any] | None) -> None:
         """Write rows, and the config with the last of them. The row of the start is written by the first call.
 
         Raises:
@@ -97,17 +97,17 @@ class StorageWriter:
             self._name = others[-1]
             self._database.rename(self.id, self._name)
 
-    def _log(self, rows: list[Row], config: dict[str, Any] | None) -> None:
+    def _log(self, rows: list[LogRow], config: dict[str, Any] | None) -> None:
         found = [(self._row_id(row), utc(row.time), row.step, self._values(row)) for row in rows]
         if self._unmarked:
             self._database.remove_unmarked(self.id, [(time, step, stored(values)) for _, time, step, values in found])
         self._storage.log(self._project, self._name, self.id, found, config)
 
-    def _row_id(self, row: Row) -> str:
+    def _row_id(self, row: LogRow) -> str:
         """Return the row's id in the whole project."""
         return f"{self.id}/{row.id}"
 
-    def _values(self, row: Row) -> dict[str, Any]:
+    def _values(self, row: LogRow) -> dict[str, Any]:
         if row.figure is None:
             return row.values
         # Below the run's id, not its name: a name may change, and may be that of another run.

@@ -7,11 +7,11 @@ from pathlib import Path
 from multitrack.hookspecs import RunInfo
 from multitrack_trackio import internals
 from multitrack_trackio.names import project_name, run_identity, run_name
-from multitrack_trackio.rows import Writer
+from multitrack_trackio.rows import RowWriter
 from multitrack_trackio.storage_way import StorageWriter
 
 
-def writer_of(run: RunInfo) -> Writer:
+def writer_of(run: RunInfo) -> RowWriter:
     """Return the writer of a run; the first call imports Trackio."""
     directory = Path(run.options.directory)
     project = project_name(run.options.project or run.project)
