@@ -1,5 +1,6 @@
 """Redelivery, resumed and renamed runs, and a database that cannot be written."""
 
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -181,6 +182,7 @@ def test_a_locked_database_is_tried_again(tmp_path: Path) -> None:
 
 # Trackio leaves the file open whose lock it did not get.
 @pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed file .*lock:ResourceWarning")  # Trackio's, where it waits in vain
 def test_another_writer_delays_the_delivery_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trackio import sqlite_storage
 
@@ -202,6 +204,7 @@ def test_another_writer_delays_the_delivery_only(tmp_path: Path, monkeypatch: py
         assert "lock" in lane.state.problem
         assert not lane.state.stopped
         lane.release()
+    gc.collect()
     monkeypatch.undo()
     run.end()
     deliver(tmp_path, run)
