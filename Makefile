@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
-PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune
+PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune --editable plugins/prometheus
 KERAS_TESTS := tests/keras tests/keras_tuner
 # Those in which the backend's arrays, threads and steps matter.
 BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callback goes_on hooks hooks_on_threads numbers \
