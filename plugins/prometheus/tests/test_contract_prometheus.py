@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from prometheus_reader import native, written
+from prometheus_server import Prometheus, free_port, prometheus
 
 from multitrack.testing import BackendContract, Capabilities, Model, NativePoint, NativeRun
-from multitrack_prometheus import backend
+from multitrack_prometheus import PrometheusBackend, backend
 from multitrack_prometheus.labels import shortened
 
 TAGS = ["team", "stage", "loss", "acc", "lr"]
@@ -22,10 +23,18 @@ class LastValues(BackendContract):
     backend = "prometheus"
     capabilities = Capabilities(history=False, params=False, artifacts=False, lines=False, point_times=False)
 
+    plugin = PrometheusBackend()
+
     @pytest.fixture(autouse=True)
     def stopped(self) -> Iterator[None]:
         yield
         backend.stop()
+        self.plugin.stop()
+
+    def new_plugin(self) -> PrometheusBackend:
+        self.plugin.stop()  # its process ends
+        type(self).plugin = PrometheusBackend()
+        return self.plugin
 
     def kill(self, plugin: Any) -> None:
         plugin.stop()
@@ -50,6 +59,28 @@ class TestTextfile(LastValues):
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
         return native(written(tmp_path / "node"), backend_id, lambda label: label.removeprefix("tag_"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, int]]:
+    """A Prometheus, and the first of the ports that it scrapes: one more for a second plugin object."""
+    port = free_port()
+    with prometheus(tmp_path_factory.mktemp("served") / "prometheus", port, port + 1) as started:
+        yield started, port
+
+
+class TestServed(LastValues):
+    """Read by a Prometheus that scrapes the courier's port."""
+
+    @pytest.fixture(autouse=True)
+    def scraping(self, server: tuple[Prometheus, int]) -> None:
+        self.prometheus, self.port = server
+
+    def options(self, tmp_path: Path) -> dict[str, Any]:
+        return {"port": self.port, "hold": 0.0, "tags": TAGS}
+
+    def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
+        return native(self.prometheus.run(backend_id), backend_id, lambda label: label.removeprefix("tag_"))
 
 
 def double(value: float) -> float:
