@@ -196,7 +196,7 @@ def compare_tracker(native: NativeRun, expected: Expected, capabilities: Capabil
     _compare_mapping(misses, "params", params, {k: _typed(v) if typed else v for k, v in native.params.items()})
     _compare_mapping(misses, "artifacts", expected.artifacts if capabilities.artifacts else {}, native.artifacts)
     tags = {key: value for key, value in native.tags.items() if key in expected.tags}  # trackers have tags of their own
-    _compare_mapping(misses, "tags", expected.tags, tags)
+    _compare_mapping(misses, "tags", expected.tags if capabilities.tags else {}, tags)
     return misses
 
 

@@ -92,7 +92,7 @@ def test_what_a_tracker_lacks_or_has_too_much_is_told(name: str, tmp_path: Path)
     assert len(misses.told) == 1
 
 
-@pytest.mark.parametrize("gap", ["history", "params", "artifacts", "lines"])
+@pytest.mark.parametrize("gap", ["history", "params", "artifacts", "lines", "tags"])
 def test_a_declared_gap_must_be_one(gap: str, tmp_path: Path) -> None:
     run, training = recorded(tmp_path)
     expected, _ = compare_journal(run, SEED, [training])

@@ -19,6 +19,7 @@ TESTS = {
     "params": ("test_params_keep_their_values", "test_hostile_names"),
     "artifacts": ("test_references_are_kept_without_copying", "test_any_history"),
     "lines": ("test_lines_keep_order_and_text", "test_two_runs_do_not_meet"),
+    "tags": ("test_tags_keep_their_last_value", "test_any_history"),
     "nan": ("test_nan_is_kept", None),
 }
 

@@ -209,6 +209,7 @@ class ValuesContract(ContractSubject):
         native = self.delivered(tmp_path, run)
         assert native.lines == [*written, "from stderr", *(f"line {i}" for i in range(50))]
 
+    @needs("tags")
     def test_tags_keep_their_last_value(self, tmp_path: Path) -> None:
         """A later value replaces an earlier one."""
         run = self.start(tmp_path, tags={"team": "vision", "stage": "draft"})

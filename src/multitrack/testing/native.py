@@ -68,6 +68,7 @@ class Capabilities:
         params: Params are kept.
         artifacts: Artifact references are kept.
         lines: Lines are kept.
+        tags: Tags are kept, whatever their keys are.
     """
 
     typed_params: bool = True
@@ -83,3 +84,4 @@ class Capabilities:
     params: bool = True
     artifacts: bool = True
     lines: bool = True
+    tags: bool = True
