@@ -121,6 +121,19 @@ def _neptune(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _prometheus(root: Path) -> Iterator[Served]:
+    from prometheus_reader import native, written
+
+    yield Served(
+        lambda place: {"mode": "textfile", "directory": str(place / "textfiles")},
+        lambda place, run, native_id: native(written(place / "textfiles"), native_id),
+    )
+
+
+#: Prometheus holds the last values of numbers.
+_LAST_VALUES = Capabilities(history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False)
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -128,6 +141,7 @@ TRACKERS: dict[str, Tracker] = {
     "wandb": Tracker("wandb", _wandb),
     "wandb-online": Tracker("wandb", _wandb_online, environment={"WANDB_API_KEY": "local-" + "0" * 40}),
     "neptune": Tracker("neptune", _neptune),
+    "prometheus": Tracker("prometheus", _prometheus, _LAST_VALUES),
 }
 
 

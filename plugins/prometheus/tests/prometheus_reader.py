@@ -1,7 +1,7 @@
 """What Prometheus knows of a run, by the client's own parser or by a server's API, as the contract compares it."""
 
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,8 +48,8 @@ def of_run(samples: Iterable[Sample], backend_id: str) -> list[Sample]:
     ]
 
 
-def native(samples: Iterable[Sample], backend_id: str, of_tags: Callable[[str], str] = str) -> NativeRun:
-    """A run as the contract compares it; ``of_tags`` gives a tag's key for its label."""
+def native(samples: Iterable[Sample], backend_id: str) -> NativeRun:
+    """A run as the contract compares it; its tags are by their labels."""
     found = NativeRun()
     values: dict[tuple[str, str], float] = {}
     steps: dict[tuple[str, str], float] = {}
@@ -66,7 +66,7 @@ def native(samples: Iterable[Sample], backend_id: str, of_tags: Callable[[str], 
                 values[labels["kind"], labels["metric"]] = value
             case "multitrack_metric_step":
                 steps[labels["kind"], labels["metric"]] = value
-        found.tags |= {of_tags(key): text for key, text in labels.items() if key.startswith("tag_")}
+        found.tags |= {key: text for key, text in labels.items() if key.startswith("tag_")}
     for (kind, metric), value in values.items():
         if kind == "simple":
             found.metrics[metric] = value

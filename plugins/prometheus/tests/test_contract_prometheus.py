@@ -12,16 +12,15 @@ from prometheus_server import Prometheus, free_port, prometheus
 
 from multitrack.testing import BackendContract, Capabilities, Model, NativePoint, NativeRun
 from multitrack_prometheus import PrometheusBackend, backend
-from multitrack_prometheus.labels import shortened
-
-TAGS = ["team", "stage", "loss", "acc", "lr"]
 
 
 class LastValues(BackendContract):
-    """What all modes have in common: last values of numbers, and labels for the tags that are chosen."""
+    """What all modes have in common: last values of numbers, and no tags, of which the options choose none."""
 
     backend = "prometheus"
-    capabilities = Capabilities(history=False, params=False, artifacts=False, lines=False, point_times=False)
+    capabilities = Capabilities(
+        history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False
+    )
 
     plugin = PrometheusBackend()
 
@@ -41,8 +40,6 @@ class LastValues(BackendContract):
 
     def shown(self, model: Model) -> NativeRun:
         shown = copy.deepcopy(model)
-        # An empty label is none.
-        shown.tags = {key: shortened(value) for key, value in model.tags.items() if key in TAGS and value}
         shown.metrics = {name: double(value) for name, value in model.metrics.items()}
         shown.series = {
             name: [NativePoint(int(float(point.step)), double(point.value), None) for point in points]
@@ -52,13 +49,13 @@ class LastValues(BackendContract):
 
 
 class TestTextfile(LastValues):
-    examples = 100
+    examples = 50
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
-        return {"mode": "textfile", "directory": str(tmp_path / "node"), "tags": TAGS, "max_runs": 1000}
+        return {"mode": "textfile", "directory": str(tmp_path / "node"), "max_runs": 1000}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        return native(written(tmp_path / "node"), backend_id, lambda label: label.removeprefix("tag_"))
+        return native(written(tmp_path / "node"), backend_id)
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +74,10 @@ class TestServed(LastValues):
         self.prometheus, self.port = server
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
-        return {"port": self.port, "hold": 0.0, "tags": TAGS}
+        return {"port": self.port, "hold": 0.0}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        return native(self.prometheus.run(backend_id), backend_id, lambda label: label.removeprefix("tag_"))
+        return native(self.prometheus.run(backend_id), backend_id)
 
 
 def double(value: float) -> float:

@@ -40,10 +40,10 @@ class Lanes:
     """
 
     def __init__(self, run: RunInfo) -> None:
-        directory = run_directory(run)
-        self._run = RecordedRun(directory)
+        self._directory = run_directory(run)
+        self._run = RecordedRun(self._directory)
         self._own = unquote(run.directory.name)
-        self._cursor = Cursor(directory, resolved=False)
+        self._cursor = Cursor(self._directory, resolved=False)
         self._records = 0
         self._lock = threading.Lock()
 
@@ -73,6 +73,6 @@ class Lanes:
 
     def _states(self) -> dict[str, LaneState]:
         try:
-            return self._run.lanes()
-        except JournalError:
+            return self._run.lanes() if self._directory.exists() else {}
+        except JournalError:  # it was deleted just now
             return {}
