@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,10 @@ def delivered(tmp_path: Path, run: Run) -> tuple[str, list[str]]:
 
 @contextlib.contextmanager
 def training(
-    tmp_path: Path, options: dict[str, Any], *, second: str | None = None, run_id: str = "nightly"
+    tmp_path: Path, options: dict[str, Any], *, others: Sequence[str] = (), run_id: str = "nightly"
 ) -> Iterator[subprocess.Popen[str]]:
     """A training in ``tmp_path``, as a process; it is told to end when the block is left."""
-    backends = ["prometheus", *([second] if second else [])]
+    backends = ["prometheus", *others]
     script = (
         TRAINING.replace("OPTIONS", repr(options)).replace("BACKENDS", repr(backends)).replace("RUN_ID", repr(run_id))
     )

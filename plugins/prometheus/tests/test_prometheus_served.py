@@ -36,7 +36,7 @@ def value(samples: list[Sample], name: str, **labels: str) -> float:
 def test_a_training_is_seen_while_it_runs_and_when_it_ends(server: tuple[Prometheus, int], tmp_path: Path) -> None:
     prometheus, port = server
     options = {"port": port, "tags": ["team"]}
-    with training(tmp_path, options, second="recording_backends:waiting") as process:
+    with training(tmp_path, options, others=["recording_backends:waiting"]) as process:
         moving = 'multitrack_metric{run="nightly",project="digits",tag_team="vision",metric="val/acc",kind="series"}'
         first = until(lambda: prometheus.query(moving), "metric")[0].value
         until(lambda: prometheus.query(f"{moving} > {first}"), "later value")

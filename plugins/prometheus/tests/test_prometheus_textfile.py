@@ -80,7 +80,7 @@ def test_others_may_read_the_file(tmp_path: Path) -> None:
 
 def test_a_file_is_refreshed_while_the_courier_lives(tmp_path: Path) -> None:
     """Records that wait for another backend change without any record of this one."""
-    with training(tmp_path, options(tmp_path), second="recording_backends:waiting"):
+    with training(tmp_path, options(tmp_path), others=["recording_backends:waiting"]):
         until(lambda: list((tmp_path / "node").glob("*.prom")), "file")
         until(lambda: pending(tmp_path) > 20, "pending records")
         (tmp_path / "enough").touch()
