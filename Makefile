@@ -18,7 +18,7 @@ BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callbac
 # More than the cores that a small machine has: most of the time of most tests is waits.
 PYTEST := -m pytest --numprocesses 5 --dist loadscope --no-loadscope-reorder
 DATA := .coverage-data
-OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests tests/test_main_job.py \
+OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests plugins/prometheus/tests tests/test_main_job.py \
 	tests/keras/test_callback.py tests/keras_tuner/test_tuners.py tests/pages/test_report.py
 
 .PHONY: demo test keras oldest bench coverage docs rehearsal lint types clean

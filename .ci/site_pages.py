@@ -20,7 +20,7 @@ OUTSIDE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    **{f"plugins/{name}/README.md": f"backends/{name}.md" for name in ("mlflow", "wandb", "neptune")},
+    **{f"plugins/{name}/README.md": f"backends/{name}.md" for name in ("mlflow", "wandb", "neptune", "prometheus")},
 }
 #: All examples are one page, a section a file.
 EXAMPLES = "examples.md"

@@ -11,7 +11,7 @@ import pytest
 import multitrack
 
 ROOT = Path(__file__).parent.parent
-PLUGINS = ("mlflow", "neptune", "wandb")
+PLUGINS = ("mlflow", "neptune", "prometheus", "wandb")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 BUILD = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index")
 pytestmark = pytest.mark.slow
@@ -22,7 +22,13 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     subprocess.run([*BUILD, "--wheel-dir", wheels, *sources], check=True)
     files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
-    assert set(files) == {"multitrack", "multitrack_mlflow", "multitrack_neptune", "multitrack_wandb"}
+    assert set(files) == {
+        "multitrack",
+        "multitrack_mlflow",
+        "multitrack_neptune",
+        "multitrack_prometheus",
+        "multitrack_wandb",
+    }
     assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {multitrack.__version__}
     for name, names in files.items():
         assert f"{name}/py.typed" in names
@@ -33,6 +39,8 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     assert "multitrack/testing/contract.py" in files["multitrack"]
     assets = {path.name for path in (ROOT / "src/multitrack/page/assets").iterdir()}
     assert {f"multitrack/page/assets/{name}" for name in assets} <= set(files["multitrack"])
+
+    assert "multitrack_prometheus/dashboard.json" in files["multitrack_prometheus"]
 
     target = tmp_path / "installed"
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PLUGINS = ["mlflow", "neptune", "wandb"]
+PLUGINS = ["mlflow", "neptune", "prometheus", "wandb"]
 pytestmark = [pytest.mark.case(27), pytest.mark.slow, pytest.mark.timeout(600)]
 
 Uv = Callable[..., str]

@@ -171,4 +171,6 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     assert "set aside" not in done.stdout
     (path,) = (tmp_path / "node").iterdir()
     assert sum(s.name == "multitrack_metric" for s in parsed(path.read_bytes().decode())) == 90
+    records = [s.value for s in parsed(path.read_bytes().decode()) if s.labels.get("kind") == "metric"]
+    assert records == [1], "what was retried counts once"
     run.end()
