@@ -170,6 +170,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield started, port
 
 
+def test_a_resumed_run_makes_no_other_leave(tmp_path: Path) -> None:
+    served = {"port": free_port(), "max_runs": 2}
+    runs = [start(tmp_path, served) for _ in range(2)]
+    for run in runs:
+        run.end()
+        delivered(tmp_path, run)
+    again = start(tmp_path, served, run_id=runs[1].id)
+    again.log_metric("x", 1.0)
+    delivered(tmp_path, again)
+    shown = {s.labels["run"]: s.labels["status"] for s in scraped(again.urls["prometheus"]) if "status" in s.labels}
+    assert shown == {runs[0].id: "finished", runs[1].id: "running"}
+
+
 def test_runs_beyond_the_maximum(tmp_path: Path) -> None:
     """Ended runs make room for newer ones; open ones do not, and the newer are left out, counted and said."""
     served = {"port": free_port(), "max_runs": 2}

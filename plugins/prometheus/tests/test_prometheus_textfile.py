@@ -90,6 +90,29 @@ def test_a_file_is_refreshed_while_the_courier_lives(tmp_path: Path) -> None:
     until(lambda: pending(tmp_path) == 0, "delivery to the other backend in the file")
 
 
+def test_a_file_that_is_written_with_a_delivery_counts_it(tmp_path: Path) -> None:
+    run = start(tmp_path, options(tmp_path))
+    for end in (False, True):
+        run.log_metric("x", 1.0, step=0)
+        if end:
+            run.end()
+        delivered(tmp_path, run)
+        found = [s.value for s in parsed(content(tmp_path).decode()) if s.name == "multitrack_pending_records"]
+        assert found == [0]
+
+
+def test_a_file_is_refreshed_without_a_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textfile, "REFRESH", 0.05)
+    run = start(tmp_path, options(tmp_path))
+    run.log_metric("x", 1.0, step=0)
+    delivered(tmp_path, run)
+    run.log_metric("x", 2.0, step=1)  # nobody delivers it
+    waiting = b'multitrack_pending_records{journal="%b",lane="prometheus",project="digits",run="%b"} 1.0'
+    _, _, journal = run.backend_ids["prometheus"].partition("/")
+    until(lambda: waiting % (journal.encode(), run.id.encode()) in content(tmp_path), "pending record in the file")
+    run.end()
+
+
 def content(tmp_path: Path) -> bytes:
     (path,) = (tmp_path / "node").glob("*.prom")
     return path.read_bytes()

@@ -73,7 +73,7 @@ def families(runs: Iterable[RunValues], left_out: int | None = None) -> list[Met
     runs = list(runs)
     made = _Families(sorted({tag for values in runs for tag in list(values.tags)}))
     for values in runs:
-        counts = values.lanes.counts()  # reads files, which takes longer than a hook should wait for the lock
+        counts = values.lane_counts()  # reads files, which takes longer than a hook should wait for the lock
         with values.lock:
             _add_run(made, values)
         for lane, count in counts.items():

@@ -54,17 +54,22 @@ class Lanes:
                 self._records += sum(isinstance(record, DATA) for record in found)
             return self._records
 
-    def counts(self) -> dict[str, LaneCounts]:
-        """The delivery to each backend, by name; empty if the run's directory is gone."""
+    def counts(self, taken: int) -> dict[str, LaneCounts]:
+        """The delivery to each backend, by name; empty if the run's directory is gone.
+
+        Args:
+            taken: Number of records that this backend has taken. Its lane saves that only after the values are shown.
+        """
         states = self._states()  # before the journal: a record that is written in between counts as pending
         try:
             records = self.records()
         except OSError:
             return {}
-        return {
-            name: LaneCounts(max(0, records - state.delivered - state.set_aside), state.set_aside, state.stopped)
-            for name, state in states.items()
-        }
+        counts = {}
+        for name, state in states.items():
+            done = max(state.delivered + state.set_aside, taken if name == self._own else 0)
+            counts[name] = LaneCounts(max(0, records - done), state.set_aside, state.stopped)
+        return counts
 
     def is_ahead(self, records: int, *, ended: bool) -> bool:
         """Return True if this backend's lane is ahead of ``records``: another courier has it, or the run is gone."""

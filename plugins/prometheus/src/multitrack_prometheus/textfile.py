@@ -113,7 +113,7 @@ class Textfiles:
                 with contextlib.suppress(OSError):  # reported by the next flush of the run
                     if values.caught_up:
                         _write(self._path(values), values)
-                if values.ended is not None and not any(lane.pending for lane in values.lanes.counts().values()):
+                if values.ended is not None and not any(lane.pending for lane in values.lane_counts().values()):
                     del self._runs[values.identity]
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Status, Tags
 from multitrack_prometheus.labels import LONGEST, identity, label_of_tag, shortened
-from multitrack_prometheus.lanes import Lanes
+from multitrack_prometheus.lanes import LaneCounts, Lanes
 
 #: The kinds of records, as in the label ``kind``, with their names in sentences.
 NAMES: Final = {
@@ -84,12 +84,20 @@ class RunValues:
     @property
     def caught_up(self) -> bool:
         """True if nothing is shown that is older than what an earlier courier may have shown."""
-        return self.ended is not None or sum(self.records.values()) >= self._start
+        return self.ended is not None or self._taken >= self._start
 
     @property
     def superseded(self) -> bool:
         """True if another courier has delivered more of this run, or ended it."""
-        return self.lanes.is_ahead(sum(self.records.values()), ended=self.ended is not None)
+        return self.lanes.is_ahead(self._taken, ended=self.ended is not None)
+
+    def lane_counts(self) -> dict[str, LaneCounts]:
+        """The delivery of the run to each of its backends, by name."""
+        return self.lanes.counts(self._taken)
+
+    @property
+    def _taken(self) -> int:
+        return sum(self.records.values())
 
     @property
     def left_out(self) -> dict[str, int]:
