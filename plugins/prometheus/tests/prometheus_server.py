@@ -130,14 +130,12 @@ def prometheus(directory: Path, *ports: int, rules: str | None = None) -> Iterat
 
 
 @contextlib.contextmanager
-def pushgateway(directory: Path) -> Iterator[int]:
-    """A Pushgateway; gives its port."""
+def pushgateway(directory: Path, port: int | None = None) -> Iterator[int]:
+    """A Pushgateway; gives its port. Debian's would keep what it has in a file for the next one."""
     directory.mkdir()
-    port = free_port()
-    with started(
-        [program("prometheus-pushgateway"), f"--web.listen-address=127.0.0.1:{port}"],
-        directory, f"http://127.0.0.1:{port}/-/ready",
-    ):  # fmt: skip
+    port = port or free_port()
+    command = [program("prometheus-pushgateway"), f"--web.listen-address=127.0.0.1:{port}", "--persistence.file="]
+    with started(command, directory, f"http://127.0.0.1:{port}/-/ready"):
         yield port
 
 

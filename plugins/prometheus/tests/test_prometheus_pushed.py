@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from prometheus_reader import of_run, scraped
 from prometheus_runs import delivered, start, training
-from prometheus_server import free_port, get, prometheus, pushgateway, started, until
+from prometheus_server import free_port, get, prometheus, pushgateway, until
 
 import multitrack
 
@@ -95,9 +95,7 @@ def test_a_gateway_that_is_down_is_waited_for(tmp_path: Path) -> None:
     sync.start()
     until(lambda: said, "notice")
     assert f"cannot reach the Pushgateway http://127.0.0.1:{port}" in said[0]
-    (tmp_path / "gateway").mkdir()
-    command = ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"]
-    with started(command, tmp_path / "gateway", f"http://127.0.0.1:{port}/-/ready"):
+    with pushgateway(tmp_path / "gateway", port):
         sync.join()
         assert groups(f"http://127.0.0.1:{port}") == []
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
