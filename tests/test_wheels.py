@@ -34,6 +34,8 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     assets = {path.name for path in (ROOT / "src/multitrack/page/assets").iterdir()}
     assert {f"multitrack/page/assets/{name}" for name in assets} <= set(files["multitrack"])
 
+    assert "multitrack_prometheus/dashboard.json" in files["multitrack_prometheus"]
+
     target = tmp_path / "installed"
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)
     job = (

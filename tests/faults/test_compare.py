@@ -92,6 +92,20 @@ def test_what_a_tracker_lacks_or_has_too_much_is_told(name: str, tmp_path: Path)
     assert len(misses.told) == 1
 
 
+@pytest.mark.parametrize("gap", ["history", "params", "artifacts", "lines", "tags"])
+def test_a_declared_gap_must_be_one(gap: str, tmp_path: Path) -> None:
+    run, training = recorded(tmp_path)
+    expected, _ = compare_journal(run, SEED, [training])
+    native = held(expected)
+    capabilities = Capabilities(**{gap: False})
+    assert compare_tracker(native, expected, capabilities).told != []
+    if gap == "history":
+        native.series = {name: points[-1:] for name, points in native.series.items()}
+    else:
+        getattr(native, gap).clear()
+    assert compare_tracker(native, expected, capabilities).told == []
+
+
 def test_a_journal_without_an_acknowledged_line_is_told(tmp_path: Path) -> None:
     run, training = recorded(tmp_path)
     (segment,) = run.directory.glob("0*.jsonl")

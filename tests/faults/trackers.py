@@ -161,6 +161,19 @@ def _tensorboard(root: Path) -> Iterator[Served]:
     )
 
 
+@contextlib.contextmanager
+def _prometheus(root: Path) -> Iterator[Served]:
+    from prometheus_reader import native, written
+
+    yield Served(
+        lambda place: {"mode": "textfile", "directory": str(place / "textfiles")},
+        lambda place, run, native_id: native(written(place / "textfiles"), native_id),
+    )
+
+
+#: Prometheus holds the last values of numbers.
+_LAST_VALUES = Capabilities(history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False)
+
 #: The trackers, by the name under which the harness knows them.
 TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow", _mlflow, Capabilities(typed_params=False)),
@@ -172,6 +185,7 @@ TRACKERS: dict[str, Tracker] = {
     "files-csv": Tracker("files", _files_csv),
     "trackio": Tracker("trackio", _trackio),
     "tensorboard": Tracker("tensorboard", _tensorboard),
+    "prometheus": Tracker("prometheus", _prometheus, _LAST_VALUES),
 }
 
 

@@ -8,7 +8,7 @@ except ImportError as error:
     raise ImportError(f"multitrack.testing needs pytest: {to_install('testing')}", name="pytest") from error
 
 # so that failed asserts show the compared values
-for _module in ("contract_runs", "contract_values", "histories", "kills", "subject"):
+for _module in ("contract_runs", "contract_values", "gaps", "histories", "kills", "subject"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from multitrack.testing.contract import BackendContract  # noqa: E402 - see above

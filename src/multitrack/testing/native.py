@@ -51,7 +51,8 @@ class NativeRun:
 class Capabilities:
     """The values that a tracker can hold unchanged. Anything else must have a visible, lossless stand-in.
 
-    A test that needs a capability that is ``False`` is skipped, with the field as its reason.
+    A test that needs a capability that is ``False`` must fail; it then counts as skipped, with the field as its reason.
+    If it passes, the contract fails, because the declaration is wrong.
 
     Attributes:
         typed_params: Numbers and booleans keep their type; otherwise they become text.
@@ -63,6 +64,11 @@ class Capabilities:
         resumable: A finished run can be continued in place.
         any_names: Names of any Unicode are kept exactly.
         call_order: The points of a series are in the order of their calls; otherwise in the order of their times.
+        history: Every point of a series and of a list metric is kept; otherwise only the last one.
+        params: Params are kept.
+        artifacts: Artifact references are kept.
+        lines: Lines are kept.
+        tags: Tags are kept, whatever their keys are.
     """
 
     typed_params: bool = True
@@ -74,3 +80,8 @@ class Capabilities:
     resumable: bool = True
     any_names: bool = True
     call_order: bool = True
+    history: bool = True
+    params: bool = True
+    artifacts: bool = True
+    lines: bool = True
+    tags: bool = True
