@@ -34,8 +34,20 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get("about:blank")
         self.driver.get(url)
-        # Chromium 150 may still be at it.
-        self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
+        self._wait_until_drawn()
+
+    def reload(self) -> None:
+        """Load the page that is open anew."""
+        self.js("document.documentElement.dataset.old = ''")
+        self.driver.refresh()
+        self._wait_until_drawn()
+
+    def _wait_until_drawn(self) -> None:
+        """Wait for the page: Chromium 150 may still be at it when it says that it is done."""
+        self.wait(
+            "location.href !== 'about:blank' && document.readyState === 'complete' "
+            "&& document.documentElement.dataset.old === undefined"
+        )
 
     def view(self, fragment: str) -> None:
         """Another view of the page that is open."""

@@ -224,7 +224,7 @@ def test_what_cannot_be_read_is_said_and_leaves_the_rows(page: Page, journal: Pa
         "no run has params.nope, at params.nope < 3; shown: runs of lr < 0.05",
     )
     assert page.find("[data-key=filter]").get_attribute("aria-invalid") == "true"
-    page.driver.refresh()
+    page.reload()
     assert page.rows() == NAMES  # there was nothing before
     assert page.texts("#runs .trouble") == ["no run has params.nope, at params.nope < 3; shown: all runs"]
     assert filtered(page, "") == (NAMES, "")

@@ -28,7 +28,7 @@ def test_a_click_on_a_name_sorts_and_a_second_one_turns(page: Page) -> None:
     page.click('[data-key="sort params.batch_size"]')
     assert [name.partition("bs=")[2] for name in page.rows()] == ["32"] * 3 + ["64"] * 3 + ["128"] * 3 + [""]
     assert "sort=params.batch_size" in page.driver.current_url
-    page.driver.refresh()
+    page.reload()
     assert page.rows()[:1] == ["lr=0.01 bs=32"]
     assert page.texts("th[aria-sort] .sort") == ["batch_size▲"]
 
@@ -59,7 +59,7 @@ def test_groups_of_columns_are_switched_off_and_on(page: Page) -> None:
     page.click('[data-key="fold params"]')
     assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
     assert page.js("document.activeElement.getAttribute('aria-pressed')") == "false"
-    page.driver.refresh()
+    page.reload()
     assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
     page.click('[data-key="fold params"]')
     page.click('[data-key="fold metadata"]')
