@@ -26,7 +26,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str = "") 
     (config,) = [text for language, text in BLOCKS if language == "toml"]
     (tmp_path / "multitrack.toml").write_text('delivery = "off"\n' + config + settings)
     run_code(RECORD)
-    assert all(report.complete for report in multitrack.sync().values())
+    assert {report.complete for report in multitrack.sync().values()} == {True}
 
 
 def run_code(text: str) -> dict[str, Any]:

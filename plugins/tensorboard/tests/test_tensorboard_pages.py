@@ -75,7 +75,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
             trials.append(trial)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)  # the config of `multitrack sync`, which allows the upload
-        assert all(report.complete for report in multitrack.sync(run.directory.parent.parent).values())  # type: ignore[union-attr]
+        assert {report.complete for report in multitrack.sync(run.directory.parent.parent).values()} == {True}  # type: ignore[union-attr]
         journal = multitrack.open_journal(run.directory.parent.parent)  # type: ignore[union-attr]
     names = [trial.backend_ids["tensorboard"] for trial in trials]
     with tensorboard_server(place / "logs") as url, chromium(place / "profile") as page:
