@@ -127,16 +127,16 @@ def sync_and_compare(site: Site, job: Job) -> None:
     assert site.held(run) == recorded(run)
 
 
-def told_once(said: list[str], backend: str, words: str, *, silent: bool = False) -> list[str]:
+def told_once(said: list[str], backend: str, words: str) -> list[str]:
     """Check what was said: one line when the trouble began, one at the end with what is pending and what to do.
 
-    On a busy machine the courier is replaced by one of the training's priority, which says its own trouble; a silent
-    server may not be a trouble to it yet when the wait, short here, is over.
+    On a busy machine the courier is replaced by one of the training's priority, which says its own trouble, if it
+    meets one before the wait, short here, is over.
     """
     replaced = [line for line in said if line.endswith("it continues at normal priority")]
     troubles = [line for line in said if "multitrack sync --journal" not in line and line not in replaced]
     (statement,) = [line for line in said if "multitrack sync --journal" in line]
-    assert (0 if silent and replaced else 1) <= len(troubles) <= 1 + len(replaced), said
+    assert (0 if replaced else 1) <= len(troubles) <= 1 + len(replaced), said
     assert not troubles or any(re.search(words, trouble) for trouble in troubles), said
     assert all(trouble.startswith(f"multitrack: {backend}: ") for trouble in troubles), said
     assert re.search(r"\d+ pending|not ended there yet", statement), said
@@ -157,7 +157,7 @@ class Lasting:
         job = Job(site, tmp_path, patience=25.0 if is_silent else None)
         site.proxy.fail(fault)
         said = job.finish()
-        told_once(said, site.name, mlflow if site.name == "mlflow" else wandb, silent=is_silent)
+        told_once(said, site.name, mlflow if site.name == "mlflow" else wandb)
         wait_until(job.is_gone)
         site.proxy.lift()
         sync_and_compare(site, job)
