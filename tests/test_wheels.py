@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import multitrack
 
@@ -14,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PLUGINS = tuple(sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")))
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 BUILD = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index")
+METADATA = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
 pytestmark = pytest.mark.slow
 
 
@@ -24,17 +28,18 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     files = {wheel.name.split("-")[0]: zipfile.ZipFile(wheel).namelist() for wheel in wheels.iterdir()}
     assert set(files) == {"multitrack", *(f"multitrack_{name}" for name in PLUGINS)}
     assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {multitrack.__version__}
-    for name, names in files.items():
-        assert f"{name}/py.typed" in names
-        assert not [path for path in names if "test_" in path]
-        assert any(path.endswith("licenses/LICENSE") for path in names)
-        if name != "multitrack":
-            assert any(path.endswith("entry_points.txt") for path in names)
-    assert "multitrack/testing/contract.py" in files["multitrack"]
-    assets = {path.name for path in (ROOT / "src/multitrack/page/assets").iterdir()}
-    assert {f"multitrack/page/assets/{name}" for name in assets} <= set(files["multitrack"])
-
-    assert "multitrack_prometheus/dashboard.json" in files["multitrack_prometheus"]
+    for source, name in zip(sources, ("multitrack", *(f"multitrack_{name}" for name in PLUGINS)), strict=True):
+        kept = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=source / "src",
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        metadata = f"{name}-{multitrack.__version__}.dist-info"
+        expected = {*kept.stdout.split("\n")[:-1], *(f"{metadata}/{file}" for file in METADATA)}
+        assert f"{name}/py.typed" in expected
+        assert set(files[name]) == expected
 
     target = tmp_path / "installed"
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", target, *wheels.iterdir()], check=True)
@@ -65,3 +70,20 @@ def test_an_sdist_of_a_plugin_builds_far_from_the_checkout(tmp_path: Path, name:
     subprocess.run([*BUILD, "--wheel-dir", tmp_path, sdist], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith(f"multitrack_{name}-{multitrack.__version__}-")
+
+
+def test_each_plugin_has_an_extra_and_all_has_every_plugin() -> None:
+    """By the bounds of the extras and of the plugins, only releases of the same minor version come together."""
+    core = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (everything,) = map(Requirement, core["all"])
+    assert (everything.name, everything.extras) == ("multitrack", {*PLUGINS})
+    version = Version(multitrack.__version__)
+    following = f"{version.major}.{version.minor + 1}"
+    for name in PLUGINS:
+        (extra,) = map(Requirement, core[name])
+        needed = tomllib.loads((ROOT / "plugins" / name / "pyproject.toml").read_text())["project"]["dependencies"]
+        (back,) = [found for found in map(Requirement, needed) if found.name == "multitrack"]
+        assert extra.name == f"multitrack-{name}"
+        for requirement in (extra, back):
+            assert requirement.specifier.contains(multitrack.__version__)
+            assert not requirement.specifier.contains(following)

@@ -174,14 +174,6 @@ def test_sync_that_leaves_something_exits_with_1(tmp_path: Path) -> None:
     assert "the door is closed" in result.stderr
 
 
-def test_backends_lists_installed_and_known_ones() -> None:
-    found = {row["name"]: row for row in json.loads(invoke("backends", "--json").output)}
-    assert set(found) >= {"mlflow", "wandb", "neptune"}
-    assert found["mlflow"]["distribution"].startswith("multitrack-mlflow ")
-    assert found["mlflow"]["problem"] is None
-    assert "multitrack-mlflow" in invoke("backends").output
-
-
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("sync", "--help"), ("--version",)])
 def test_help(arguments: tuple[str, ...]) -> None:
     result = invoke(*arguments)

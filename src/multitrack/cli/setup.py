@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from multitrack.cli.tables import Screen, add_row, text_table
 from multitrack.config import Settings, load_config
 from multitrack.environment import ranks
 from multitrack.errors import MultitrackError
+from multitrack.plugins.requirements import packages_of
 from multitrack.reading.formatting import value_text
 from multitrack.security.secrets import REDACTED, is_secret_name, without_credentials
 from multitrack.security.terminal import safe
@@ -25,22 +27,37 @@ from multitrack.security.terminal import safe
 @click.command()
 @JSON
 def backends(as_json: bool) -> None:
-    """List the backends, installed or not."""
+    """List the backends, with the tracker's SDK and its supported releases, or the command that installs them.
+
+    Exit status: 0, also if a backend has a problem, which its row names.
+    """
     installed = plugins.installed()
     selected = load_config().settings.backends
-    rows = []
-    for name in sorted({*installed, *plugins.KNOWN, *selected}):
-        row = {"name": name, "distribution": installed.get(name), "selected": name in selected, "problem": None}
-        if name in installed or name in selected:
-            try:
-                plugins.load_backend(name)
-            except MultitrackError as error:
-                row["problem"] = str(error)
-        rows.append(row)
+    rows = [
+        _backend(name, installed.get(name), selected=name in selected)
+        for name in sorted({*installed, *plugins.KNOWN, *selected})
+    ]
     if as_json:
         print_json(rows)
     else:
         print_backends(rows)
+
+
+def _backend(name: str, distribution: str | None, *, selected: bool) -> dict[str, Any]:
+    """One backend, as JSON values; imports its plugin, but no SDK."""
+    problem = install = None
+    if distribution is not None or selected:
+        try:
+            plugins.load_backend(name)
+        except MultitrackError as error:
+            problem = str(error)
+    if distribution is None and name in plugins.KNOWN:
+        install = to_install(name, f"./plugins/{name}")
+    needed = packages_of(distribution.partition(" ")[0]) if distribution else []
+    return {
+        "name": name, "distribution": distribution, "selected": selected, "install": install, "problem": problem,
+        "packages": [dataclasses.asdict(package) for package in needed],
+    }  # fmt: skip
 
 
 @click.command()
@@ -73,11 +90,22 @@ def config(as_json: bool) -> None:
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table of ``multitrack backends``."""
-    table = text_table("backend", "distribution", "selected", "")
+    table = text_table("backend", "distribution", "SDK", "supported", "selected", "")
     for row in rows:
-        hint = row["problem"] or ("" if row["distribution"] else to_install(row["name"], f"./plugins/{row['name']}"))
-        add_row(table, row["name"], row["distribution"] or "not installed", "yes" if row["selected"] else "", hint)
+        packages = row["packages"]
+        hint = row["problem"] or row["install"] or "; ".join(filter(None, map(_mismatch, packages)))
+        sdks = ", ".join(f"{package['name']} {package['installed'] or 'missing'}" for package in packages)
+        supported = ", ".join(package["supported"] or "any" for package in packages)
+        add_row(
+            table, row["name"], row["distribution"] or "not installed", sdks, supported,
+            "yes" if row["selected"] else "", hint,
+        )  # fmt: skip
     table.print(Screen())
+
+
+def _mismatch(package: Mapping[str, Any]) -> str:
+    """The command that installs a supported release; empty if one is installed."""
+    return "" if package["fits"] else f"pip install '{package['name']}{package['supported']}'"
 
 
 def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:
