@@ -109,7 +109,7 @@ moves = st.lists(
 
 @pytest.mark.parametrize("name", ["parquet", "csv"])
 @given(moves=moves, largest=st.sampled_from([1, 4000, 10**9]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)  # each reads the table after every operation
 def test_a_reader_sees_a_beginning_whatever_dies(name: str, moves: list[tuple[int, int | None]], largest: int) -> None:
     everything = [row for ordinal in range(300) for row in rows_of(ordinal, 0)]
 

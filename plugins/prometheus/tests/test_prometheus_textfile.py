@@ -130,7 +130,7 @@ def test_a_refresh_changes_nothing_that_another_courier_wrote(tmp_path: Path, mo
     backend_id, _ = delivered(tmp_path, run)
     run.end()
     sync = "import multitrack; multitrack.sync('journal')"
-    subprocess.run([sys.executable, "-c", sync], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", sync], cwd=tmp_path, check=True, timeout=240)
     time.sleep(0.5)
     statuses = {labels.get("status") for _, labels, _ in of_run(written(tmp_path / "node"), backend_id)}
     assert statuses == {None, "finished"}
