@@ -1,8 +1,9 @@
 """The main job: a KerasTuner search on real handwritten digits, every trial a run in MLflow, W&B and Neptune at once.
 
-    python examples/digits_search.py [--trials 6] [--epochs 5] [--out digits-run]
+    python examples/digits_search.py [--trials 6] [--epochs 5] [--out digits-run] [--backends A,B]
 
 Needs no account and no server. Takes about a minute on two cores, and writes everything below ``digits-run/``.
+Any installed backend can be named.
 """
 
 import argparse
@@ -50,8 +51,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=6, help="how many sets of hyperparameters to try")
     parser.add_argument("--epochs", type=int, default=5, help="epochs a trial")
     parser.add_argument("--out", type=Path, default=Path("digits-run"), help="where everything goes; emptied first")
+    parser.add_argument("--backends", default="mlflow,wandb,neptune", metavar="A,B", help="where the runs go")
     arguments = parser.parse_args()
-    out = arguments.out.absolute()
+    out, backends = arguments.out.absolute(), arguments.backends.split(",")
     shutil.rmtree(out, ignore_errors=True)
 
     keras.utils.set_random_seed(1)
@@ -60,11 +62,16 @@ def main() -> None:
     x, x_val, y, y_val = train_test_split(images, labels, test_size=0.25, random_state=0)
 
     config = {
-        "backends": ["mlflow", "wandb", "neptune"],
+        "backends": backends,
         "journal": str(out / ".multitrack"),
+        # A table is used if its backend is named above.
         "mlflow": {"tracking_uri": f"sqlite:///{out}/mlflow.db"},
         "wandb": {"mode": "offline", "dir": str(out)},
         "neptune": {"directory": str(out / ".neptune")},
+        "files": {"directory": str(out / "tables")},
+        "tensorboard": {"directory": str(out / "tensorboard")},
+        "trackio": {"directory": str(out / "trackio")},
+        "prometheus": {"mode": "textfile", "directory": str(out / "prometheus")},
     }
     with multitrack.start_run("digits", "digits-search", params=arguments, config=config) as search:
         data = Path(sklearn.datasets.__file__).parent / "data" / "digits.csv.gz"
@@ -79,13 +86,12 @@ def main() -> None:
         )
         tuner.search(x, y, validation_data=(x_val, y_val), epochs=arguments.epochs, batch_size=64, verbose=0)
 
-    print_trials(tuner)
-    print_views(search, out)
+    print_trials(tuner, backends)
+    print_views(search, out, backends)
 
 
-def print_trials(tuner: Any) -> None:
+def print_trials(tuner: Any, trackers: list[str]) -> None:
     """Every trial: hyperparameters, score, status, and its id in each tracker."""
-    trackers = ["mlflow", "wandb", "neptune"]
     table = Table(title="trials", title_justify="left", box=None, pad_edge=False)
     for column in ("trial", "learning_rate", "width", "dropout", "score", "status", *trackers):
         table.add_column(column, no_wrap=True, justify="right" if column in {"score", "width"} else "left")
@@ -105,22 +111,35 @@ def print_trials(tuner: Any) -> None:
             style="bold" if trial_id == best else "",
         )
     console = Console()
-    console = console if console.width >= 170 else Console(width=170)  # ids are never cut
+    width = 170 + 40 * max(0, len(trackers) - 3)
+    console = console if console.width >= width else Console(width=width)  # ids are never cut
     console.print(table)
     console.print("* best", style="dim")
 
 
-def print_views(search: multitrack.Run, out: Path) -> None:
+def print_views(search: multitrack.Run, out: Path, backends: list[str]) -> None:
     """How to look at it in each tracker, and without any."""
     shown = os.path.relpath(out)
-    print(f"""
-look at it:
-  mlflow      {command("mlflow")} ui --backend-store-uri sqlite:///{shown}/mlflow.db
-  wandb       {command("wandb")} beta leet {shown}/wandb
-              or send it: {command("wandb")} sync {shown}/wandb/offline-run-*
-  neptune     ls {shown}/.neptune/offline        (its offline format; the hosted service is gone)
-  multitrack  {command("multitrack")} runs --journal {shown}/.multitrack
-              {command("multitrack")} show {search.id} --journal {shown}/.multitrack""")
+    views = {
+        "mlflow": [f"{command('mlflow')} ui --backend-store-uri sqlite:///{shown}/mlflow.db"],
+        "wandb": [
+            f"{command('wandb')} beta leet {shown}/wandb",
+            f"or send it: {command('wandb')} sync {shown}/wandb/offline-run-*",
+        ],
+        "neptune": [f"ls {shown}/.neptune/offline        (its offline format; the hosted service is gone)"],
+        "files": [f"ls {shown}/tables        (Parquet, for DuckDB, Polars and pandas)"],
+        "tensorboard": [f"{command('tensorboard')} --logdir {shown}/tensorboard"],
+        "trackio": [f"TRACKIO_DIR={shown}/trackio {command('trackio')} show"],
+        "prometheus": [f"cat {shown}/prometheus/*.prom        (for node_exporter)"],
+    }
+    journal = f"--journal {shown}/.multitrack"
+    views["multitrack"] = [
+        f"{command('multitrack')} {arguments} {journal}" for arguments in ("runs", f"show {search.id}")
+    ]
+    print("\nlook at it:")
+    for name in (*backends, "multitrack"):
+        for title, line in zip((name, *[""] * 9), views.get(name, ()), strict=False):
+            print(f"  {title:<11} {line}")
 
 
 def command(name: str) -> str:

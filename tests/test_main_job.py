@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,12 +16,18 @@ from neptune_file import read_run as read_neptune
 from wandb_file import read_native as read_wandb
 
 import multitrack
+from compare import Expected, compare_tracker
+from multitrack import plugins
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.testing import NativeRun
+from trackers import TRACKERS as HARNESS
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TRACKERS = ("mlflow", "wandb", "neptune")
+#: Those of this repository that are installed, which in the environment of the oldest releases are not all.
+BACKENDS = tuple(sorted(path.parent.name for path in EXAMPLES.parent.glob("plugins/*/pyproject.toml")
+                        if path.parent.name in plugins.installed()))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     environment = {**os.environ, "HOME": str(home), "WANDB_ERROR_REPORTING": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
                    "DO_NOT_TRACK": "true"}  # fmt: skip
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "digits_search.py"), "--trials", "4", "--epochs", "3", "--out", str(out)],
+        [sys.executable, str(EXAMPLES / "digits_search.py"), "--trials", "4", "--epochs", "3", "--out", str(out),
+         "--backends", ",".join(BACKENDS)],
         cwd=home, env=environment, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -49,7 +57,36 @@ def reader(out: Path, tracker: str) -> Callable[[RecordedRun], NativeRun]:
         return lambda run: read_mlflow(f"sqlite:///{out}/mlflow.db", str(run.lanes()["mlflow"].id))
     if tracker == "wandb":
         return lambda run: read_wandb(out, run.id)
-    return lambda run: read_neptune(find_run(out / ".neptune", run.id))
+    if tracker == "neptune":
+        return lambda run: read_neptune(find_run(out / ".neptune", run.id))
+    return _READERS[tracker](out)
+
+
+def _files(out: Path) -> Callable[[RecordedRun], NativeRun]:
+    from files_reader import parquet_rows, read_run
+
+    return lambda run: read_run(parquet_rows(out / "tables"), str(run.lanes()["files"].id))
+
+
+def _tensorboard(out: Path) -> Callable[[RecordedRun], NativeRun]:
+    from tensorboard_file import read_run
+
+    return lambda run: read_run(out / "tensorboard" / str(run.lanes()["tensorboard"].id))
+
+
+def _trackio(out: Path) -> Callable[[RecordedRun], NativeRun]:
+    from trackio_reader import find_run
+
+    return lambda run: find_run(out / "trackio", "digits", run.id)
+
+
+def _prometheus(out: Path) -> Callable[[RecordedRun], NativeRun]:
+    from prometheus_reader import native, written
+
+    return lambda run: native(written(out / "prometheus"), str(run.lanes()["prometheus"].id))
+
+
+_READERS = {"files": _files, "tensorboard": _tensorboard, "trackio": _trackio, "prometheus": _prometheus}
 
 
 def test_a_search_is_a_parent_run_and_each_trial_a_child(runs: dict[str, RecordedRun]) -> None:
@@ -59,7 +96,7 @@ def test_a_search_is_a_parent_run_and_each_trial_a_child(runs: dict[str, Recorde
     for run in runs.values():
         assert run.summary().status == "finished"
         assert all(lane.settled and not lane.set_aside for lane in run.lanes().values())
-        assert set(run.lanes()) == set(TRACKERS)
+        assert set(run.lanes()) == set(BACKENDS)
 
 
 def test_the_journal_holds_what_keras_tuner_holds(job: tuple[Path, str], runs: dict[str, RecordedRun]) -> None:
@@ -137,7 +174,7 @@ def test_it_ends_with_a_table_and_the_commands_to_look_at_it(
     for number in range(4):
         run = runs[f"trial-{number}"]
         (row,) = [line for line in printed.splitlines() if line.split()[:1] == [str(number)]]
-        for part in (f"{run.summary().metrics['score']:.4f}", "finished", *(str(run.lanes()[t].id) for t in TRACKERS)):
+        for part in (f"{run.summary().metrics['score']:.4f}", "finished", *(str(run.lanes()[t].id) for t in BACKENDS)):
             assert part in row
     for command in ("mlflow ui --backend-store-uri", "wandb beta leet", "multitrack runs --journal"):
         assert command in printed
@@ -145,6 +182,22 @@ def test_it_ends_with_a_table_and_the_commands_to_look_at_it(
     shown = subprocess.run(listing, shell=True, cwd=out.parent, check=True, capture_output=True, text=True).stdout
     assert all(run.id in shown for run in runs.values())
     assert out.is_dir()
+
+
+def test_any_backend_needs_only_its_name(job: tuple[Path, str], runs: dict[str, RecordedRun]) -> None:
+    """Every backend of this repository holds the search, its trials and all that they recorded."""
+    out, printed = job
+    views = dict(re.findall(r"^  (\w+) +(\S.*)$", printed.partition("look at it:")[2], re.MULTILINE))
+    assert set(views) - {"or"} == {*BACKENDS, "multitrack"}
+    for run in runs.values():
+        expected = Expected()
+        for record in run.records():
+            expected.take(record)
+        assert expected.params, run.id
+        for name in BACKENDS:
+            native = reader(out, name)(run)
+            assert compare_tracker(native, expected, HARNESS[name].capabilities).told == []
+            assert native.status == "finished"
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
