@@ -1,6 +1,7 @@
 # Sets up everything by itself; needs Python 3.11 or later with pip.
 #   make demo    the main job: a tracked KerasTuner search on handwritten digits, into MLflow, W&B and Neptune
 #   make test    formatting, linting, types and all tests; on JAX and PyTorch those that depend on the Keras backend
+#   make long    the tests that `make test` leaves out: the whole contract on the public functions of W&B and Trackio
 #   make keras   all tests of the Keras callback and the tuners on JAX and PyTorch
 #   make oldest  the trackers' tests, the main job and Keras on the oldest releases that are supported; no part of the tests
 #   make bench   measures everything, beside other trackers, and writes docs/performance.md
@@ -10,8 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
-OLDEST_PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune --editable plugins/files
-PLUGINS := $(OLDEST_PLUGINS) --editable plugins/trackio --editable plugins/tensorboard --editable plugins/prometheus
+PLUGINS := $(patsubst %/pyproject.toml,--editable %,$(wildcard plugins/*/pyproject.toml))
 KERAS_TESTS := tests/keras tests/keras_tuner
 # Those in which the backend's arrays, threads and steps matter.
 BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callback goes_on hooks hooks_on_threads numbers \
@@ -19,10 +19,10 @@ BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callbac
 # More than the cores that a small machine has: most of the time of most tests is waits.
 PYTEST := -m pytest --numprocesses 5 --dist loadscope --no-loadscope-reorder
 DATA := .coverage-data
-OLDEST_TESTS := plugins/mlflow/tests plugins/wandb/tests plugins/neptune/tests plugins/files/tests tests/test_main_job.py \
+OLDEST_TESTS := plugins tests/test_main_job.py \
 	tests/keras/test_callback.py tests/keras_tuner/test_tuners.py tests/pages/test_report.py
 
-.PHONY: demo test keras oldest bench coverage docs rehearsal lint types clean
+.PHONY: demo test long keras oldest bench coverage docs rehearsal lint types clean
 
 demo: .venv/demo
 	$(BIN)/python examples/digits_search.py
@@ -30,6 +30,9 @@ demo: .venv/demo
 test: lint types
 	$(BIN)/python $(PYTEST)
 	$(MAKE) --no-print-directory keras KERAS_TESTS='$(BACKEND_TESTS)'
+
+long: .venv/dev
+	$(BIN)/python $(PYTEST) --long -m long
 
 # On TensorFlow they are part of the tests; PyTorch has an environment of its own.
 keras: .venv/dev .venv-torch/ready
@@ -107,7 +110,7 @@ types: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check virtualenv
 	$(BIN)/python -m virtualenv --quiet .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --requirement .ci/oldest.txt \
-		--editable '.[keras-tuner,plot,report,testing,yaml]' $(OLDEST_PLUGINS)
+		--editable '.[keras-tuner,plot,report,testing,yaml]' $(PLUGINS)
 	@touch $@
 
 # The tests do without; the benchmarks deliver to MLflow, and compare with its callback.

@@ -38,6 +38,7 @@ class TestTrackio(BackendContract):
 
 
 @pytest.mark.slow
+@pytest.mark.long("test_any_history", "test_a_resumed_run_goes_on", "test_a_redelivery_doubles_nothing")
 class TestPublicWay(TestTrackio):
     """The same by Trackio's public functions; the recorded times are in the rows."""
 

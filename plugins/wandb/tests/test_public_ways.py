@@ -54,6 +54,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
         yield server
 
 
+@pytest.mark.long("test_any_history", "test_a_resumed_run_goes_on", "test_a_redelivery_doubles_nothing")
 class TestPublicWays(test_contract_wandb.TestWandb):
     """The whole contract."""
 
