@@ -14,6 +14,7 @@ settings.register_profile("long", max_examples=1000, print_blob=True, **PATIENT)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--long``."""
     parser.addoption("--long", action="store_true", help="run all tests, also those marked long")
 
 
