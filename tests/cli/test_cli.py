@@ -162,6 +162,35 @@ def test_sync_delivers_and_says_so(run: multitrack.Run, tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, "nothing is pending\n")
 
 
+def test_a_search_is_shown_with_its_children(tmp_path: Path) -> None:
+    config = {"delivery": "off"}
+    with multitrack.start_run("digits", "search", config=config) as search:
+        children = [multitrack.start_run("digits", f"trial {n}", parent=search, config=config) for n in range(22)]
+        for child in children:
+            child.end("failed" if child is children[0] else "finished")
+    alone = multitrack.start_run("digits", "alone", config=config)
+    alone.end()
+    shown = invoke("show", "search").output
+    assert re.search(rf"^{children[0].id} +trial 0 +failed ", shown, re.MULTILINE)
+    assert sum(child.id in shown for child in children) == 20
+    assert f"2 more children: multitrack runs --parent {search.id}" in shown
+    assert json.loads(invoke("show", "search", "--json").output)["children"] == [child.id for child in children]
+    assert json.loads(invoke("show", "alone", "--json").output)["children"] == []
+    for arguments, expected in (
+        (("--parent", "search"), children), (("search",), [search, *children]), (("alone",), [alone]),
+        (("--since", "1h", "--limit", "2"), [children[-1], alone]), (("--until", "1h"), []),
+    ):  # fmt: skip
+        listed = [run["id"] for run in json.loads(invoke("runs", *arguments, "--json").stdout)]
+        assert listed == [run.id for run in expected], arguments
+
+
+def test_a_directory_with_a_journal_will_do(tmp_path: Path, run: multitrack.Run) -> None:
+    for place in (tmp_path, tmp_path / ".multitrack"):
+        assert run.id in invoke("runs", "--journal", str(place)).output
+    (tmp_path / "other").mkdir()
+    assert "no journal in" in invoke("runs", "--journal", str(tmp_path / "other")).output
+
+
 def test_sync_that_leaves_something_exits_with_1(tmp_path: Path) -> None:
     run = multitrack.start_run(backends=["recording_backends:closed"], config={"delivery": "off"})
     run.log_metric("x", 1.0)

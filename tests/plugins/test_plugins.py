@@ -225,3 +225,15 @@ def test_an_sdk_that_is_not_installed_is_said_at_start(
     with pytest.raises(multitrack.BackendNotInstalledError, match=rf"'multitrack\[{name}\]' .* '\./plugins/{name}'"):
         multitrack.start_run(backends=[name])
     assert not (tmp_path / ".multitrack").exists()
+
+
+def test_a_wrong_name_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "multitrack.toml").write_text('backends = ["mflow"]\n')
+    with pytest.raises(multitrack.UnknownBackendError, match=r"multitrack\.toml: unknown backend 'mflow'") as raised:
+        multitrack.start_run()
+    assert (raised.value.key, raised.value.source) == ("backends", str(tmp_path / "multitrack.toml"))
+    monkeypatch.setenv("MULTITRACK_BACKENDS", "wand")
+    with pytest.raises(multitrack.UnknownBackendError, match=r"^environment variable MULTITRACK_BACKENDS: unknown"):
+        multitrack.start_run()
+    with pytest.raises(multitrack.UnknownBackendError, match=r"^unknown backend 'trakio'"):
+        multitrack.start_run(backends=["trakio"])

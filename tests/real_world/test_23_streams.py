@@ -229,7 +229,7 @@ def test_names_and_places_that_are_no_utf8(journal: Path, tmp_path: Path) -> Non
     for command in (*COMMANDS, "report --no-charts -o $'n\\xff.html' --title $'\\xff'"):
         done = shell(f"multitrack {command}", cwd=place)
         assert (done.returncode, done.stdout != b"") == (0, True), (command, told(done))
-    for command, status in (("show", 1), ("runs --project", 0), ("plot -m", 2), ("runs --where", 2), ("runs -", 2)):
+    for command, status in (("show", 1), ("runs --project", 0), ("plot -m", 2), ("runs --where", 2), ("backends -", 2)):
         done = shell(f"multitrack {command} $'\\xff'", cwd=place)
         assert (done.returncode, "\\udcff" in told(done)) == (status, True), command
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 import click
 
-from multitrack.cli.options import JOURNAL, JSON, say_none_chosen
+from multitrack.cli.options import JSON, Source, choosing, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
 from multitrack.cli.tables import Heading, Piece, Screen, Table, add_row
@@ -26,22 +25,18 @@ _NAME: Final = 60
 
 
 @click.command()
-@JOURNAL
-@click.option("--project", help="Only runs of this project.")
-@click.option(
-    "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs with this status."
-)
-@click.option("--where", metavar="FILTER", help="Only runs that match a filter; see `multitrack compare --help`.")
+@choosing
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N runs.")
 @JSON
-def runs(
-    journal: Path | None, project: str | None, status: str | None, where: str | None, limit: int | None, as_json: bool
-) -> None:
-    """List the runs of a journal, oldest first, with the delivery to each backend."""
-    reader = open_journal(journal)
-    found: deque[RecordedRun] = deque(reader.runs(project, status=status, where=where), limit)
+def runs(source: Source, limit: int | None, as_json: bool) -> None:
+    """List the runs of a journal, oldest first, with the delivery to each backend.
+
+    With RUN, an id, the prefix of one, or a name: only that run and its children.
+    """
+    found: deque[RecordedRun] = deque(source(), limit)
     if not found:
-        say_none_chosen(reader, where)
+        given = click.get_current_context().params
+        say_none_chosen(open_journal(given["journal"]), given["where"])
     if as_json:
         print_json([run_as_json(run) for run in found])
     else:

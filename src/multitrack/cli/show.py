@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from multitrack.summaries.summary import Summary
 
 #: How many kinds of wrong calls are named.
 _WRONG: Final = 20
+#: How many children are listed.
+_CHILDREN: Final = 20
 
 
 @click.command()
@@ -29,18 +32,20 @@ _WRONG: Final = 20
 @JOURNAL
 @JSON
 def show(run: str, journal: Path | None, as_json: bool) -> None:
-    """Show one run: params, metrics, references, origin and delivery.
+    """Show one run: params, metrics, references, children, origin and delivery.
 
     RUN is a run's id, the prefix of one, or a name that only one run has.
     """
-    found = open_journal(journal).run(run)
+    reader = open_journal(journal)
+    found = reader.run(run)
+    children = list(reader.runs(parent=found.id))
     if as_json:
-        print_json(run_as_json(found, full=True))
+        print_json({**run_as_json(found, full=True), "children": [child.id for child in children]})
     else:
-        print_run(found)
+        print_run(found, children)
 
 
-def print_run(run: RecordedRun) -> None:
+def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
     """Print everything that ``multitrack show`` shows."""
     screen, summary, manifest = Screen(), run.summary(), run.manifest
     facts = Table([Heading("", style="dim"), Heading("", fold=True)], header=False)
@@ -79,6 +84,14 @@ def print_run(run: RecordedRun) -> None:
         screen, "reference", ("role", "kind", "uri", "digest"),
         [(ref.name, (ref.role, ref.kind, ref.uri, _digest(ref))) for ref in summary.artifacts],
     )  # fmt: skip
+    table = text_table("child", "name", "status", "took")
+    for child in children[:_CHILDREN]:
+        told_of = child.summary()
+        add_row(table, child.id, child.facts.name, status_cell(told_of.status), took(child.took(told_of)))
+    if children:
+        table.print(screen)
+    if len(children) > _CHILDREN:
+        screen.note(f"{len(children) - _CHILDREN} more children: multitrack runs --parent {run.id}", "dim")
     report = report_of(run, summary)
     table = text_table("backend", "id", "delivery", "url")
     options = options_of(manifest)

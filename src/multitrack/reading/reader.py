@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from multitrack.config import load_config
+from multitrack.config import Settings, load_config
 from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.journal.layout import cannot_read, is_run, run_directories, runs_directory
 from multitrack.journal.run_ids import is_run_id, text_of_time, time_in_id
@@ -258,7 +258,7 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     """Open a journal for reading.
 
     Args:
-        path: The journal's directory; default: the config's.
+        path: The journal's directory, or one with a journal in ``.multitrack``; default: the config's.
 
     Raises:
         JournalError: If there is no journal, or it cannot be read.
@@ -267,6 +267,8 @@ def open_journal(path: str | Path | None = None) -> JournalReader:
     runs = runs_directory(directory)
     try:
         there = runs.is_dir()
+        if not there and path is not None and (inside := runs_directory(directory / Settings().journal)).is_dir():
+            directory, runs, there = inside.parent, inside, True
         if there and not os.access(runs, os.R_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:

@@ -13,7 +13,7 @@ from multitrack._text import plain_text
 from multitrack.config import Config, Settings
 from multitrack.courier.hosts import Delivery
 from multitrack.environment.allowed import allowed
-from multitrack.errors import ConfigError
+from multitrack.errors import BackendNotInstalledError, ConfigError, UnknownBackendError
 from multitrack.journal.manifest import BackendEntry
 
 
@@ -37,7 +37,7 @@ def choose(
     """
     delivery = Delivery(interval=settings.interval)
     for given in backends:
-        backend = plugins.load_backend(plain_text(given) if isinstance(given, str) else given)
+        backend = _loaded(given, loaded)
         if backend.name in delivery.options:
             raise ConfigError(f"backends: {backend.name!r} is named twice")
         options, _ = loaded.options(backend, (inherited or {}).get(backend.name))
@@ -55,6 +55,20 @@ def choose(
     loaded.check_tables(delivery.options)
     loaded.check_variables(delivery.options)
     return delivery
+
+
+def _loaded(given: object, loaded: Config) -> plugins.Backend:
+    """Load a backend; an error names the place of its name, if that is not the call."""
+    try:
+        return plugins.load_backend(plain_text(given) if isinstance(given, str) else given)
+    except (UnknownBackendError, BackendNotInstalledError) as error:
+        origin = loaded.origins["backends"] if given in loaded.settings.backends else ""
+        if not origin or origin.startswith("argument"):
+            raise
+        text = f"{origin}: {error}"
+        if isinstance(error, UnknownBackendError):
+            raise UnknownBackendError(text, key="backends", source=origin) from None
+        raise BackendNotInstalledError(text) from None
 
 
 def several(backends: object) -> list[object]:
