@@ -57,7 +57,8 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
     hidden = [name for name in texts if name not in shown]
     if hidden:
         same = sum(not differ(name, comparison.rows) for name in hidden)
-        more = f"{len(hidden)} more columns, {same} of them the same in all runs; --columns picks, --json has all"
+        columns = "1 more column" if len(hidden) == 1 else f"{len(hidden)} more columns"
+        more = f"{columns}, {same} of them the same in all runs; --columns picks, --json has all"
         screen.note(more, "dim")
     if comparison.best is not None:
         _print_best(screen, comparison)

@@ -20,7 +20,10 @@ def read_params(path: Path) -> dict[str, Any]:
     """
     suffix = path.suffix.lower()
     if suffix not in {".yaml", ".yml", ".toml", ".json"}:
-        raise ValueError(f"params file {path} must end in .yaml, .yml, .toml or .json")
+        raise ValueError(
+            f"params file {path} must end in .yaml, .yml, .toml or .json; give params by name as a mapping, "
+            '{"lr": 0.1}'
+        )
     try:
         found = _parse(path.read_text(encoding="utf-8"), suffix)
     except ImportError:
