@@ -105,7 +105,7 @@ def test_the_readme_begins_as_it_should() -> None:
 
 def test_the_readme_tables_are_complete() -> None:
     text = (ROOT / "README.md").read_text()
-    listed = re.findall(r"^multitrack (\w+)", text, re.MULTILINE)
+    listed = re.findall(r"^multitrack ([\w-]+)", text, re.MULTILINE)
     assert sorted(listed) == main.list_commands(click.Context(main))
     documented = set(re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE))
     assert {field.name for field in msgspec.structs.fields(Settings)} - documented == {"detach_limit"}
