@@ -26,13 +26,18 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     assert {wheel.name.split("-")[1] for wheel in wheels.iterdir()} == {multitrack.__version__}
     for name, names in files.items():
         assert f"{name}/py.typed" in names
-        assert not [path for path in names if "test_" in path]
+        assert not [path for path in names if "test_" in path and not path.startswith("multitrack/template/plugin/")]
         assert any(path.endswith("licenses/LICENSE") for path in names)
         if name != "multitrack":
             assert any(path.endswith("entry_points.txt") for path in names)
     assert "multitrack/testing/contract.py" in files["multitrack"]
     assets = {path.name for path in (ROOT / "src/multitrack/page/assets").iterdir()}
     assert {f"multitrack/page/assets/{name}" for name in assets} <= set(files["multitrack"])
+
+    template = (ROOT / "src/multitrack/template/plugin").rglob("*")
+    paths = {str(path.relative_to(ROOT / "src")) for path in template if path.is_file() and path.suffix != ".pyc"}
+    assert len(paths) > 10
+    assert {name for name in files["multitrack"] if name.startswith("multitrack/template/plugin/")} == paths
 
     assert "multitrack_prometheus/dashboard.json" in files["multitrack_prometheus"]
 
