@@ -146,7 +146,7 @@ def test_the_page_of_launchers_is_complete() -> None:
 
 def test_the_plugin_that_the_docs_write(tmp_path: Path) -> None:
     """Its backend in one file; tests/template has the plugin that it begins with."""
-    _train, plugin, use, _contract = blocks(ROOT / "docs" / "writing-a-plugin.md", "python")
+    _train, _store, plugin, use, _contract = blocks(ROOT / "docs" / "writing-a-plugin.md", "python")
     (tmp_path / "tsv_tracker.py").write_text(plugin)
     url = execute(use, tmp_path).strip()
     (written,) = (tmp_path / "tsv").glob("*.tsv")
@@ -156,7 +156,7 @@ def test_the_plugin_that_the_docs_write(tmp_path: Path) -> None:
 
 
 def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
-    (tmp_path / "test_memory.py").write_text(blocks(ROOT / "docs" / "writing-a-plugin.md", "python")[3])
+    (tmp_path / "test_memory.py").write_text(blocks(ROOT / "docs" / "writing-a-plugin.md", "python")[-1])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory.py"],
         cwd=tmp_path,

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -45,9 +46,24 @@ def test_a_wheel_of_a_new_plugin_is_found_and_passes_its_tests(tmp_path: Path) -
     assert told == "True {'slurm/job_id': '7'} {'who': '[email]'}"
 
 
-def test_the_page_on_plugins_as_a_new_user_follows_it(tmp_path: Path) -> None:
-    """Its commands in their order, with its files and changes made where it shows them."""
-    page = PAGE.read_text().partition("\n## Ship it\n")[0]
+class Followed(NamedTuple):
+    """What a new user has who followed the page.
+
+    Attributes:
+        environment: The environment.
+        plugin: The plugin's folder.
+        said: What the commands printed.
+        rest: The rest of the page, on a tracker with an HTTP API.
+    """
+
+    environment: CleanEnvironment
+    plugin: Path
+    said: str
+    rest: str
+
+
+def script_of(page: str) -> list[str]:
+    """The commands of a page in their order, with its files and changes made where it shows them."""
     script = ["set -euo pipefail"]
     for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         match language:
@@ -58,14 +74,39 @@ def test_the_page_on_plugins_as_a_new_user_follows_it(tmp_path: Path) -> None:
             case _:
                 name = text.splitlines()[0].removeprefix("# ")
                 script.append(f"cat > {name} <<'THE_FILE'\n{text}THE_FILE")
-    assert len(script) == 7
-    checkout = tmp_path / "multitrack"
+    return script
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    home = tmp_path_factory.mktemp("followed")
+    page = PAGE.read_text().partition("\n## Ship it\n")[0]
+    first, title, rest = page.partition("\n### A tracker with an HTTP API\n")
+    assert title
+    checkout = home / "multitrack"
     shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
-    environment = CleanEnvironment(tmp_path / "environment", "multitrack[testing]", "pip", "hatchling")
-    said = environment.run("bash", "-c", "\n".join(script), cwd=checkout)
-    promised = re.findall(r"`(\d+ passed)`", page)
-    assert re.findall(r"\d+ passed", said) == promised * 2
-    assert re.search(r"acme-\w+|acme\.db", said)
-    assert re.search(r"digits +finished .*acme delivered", said), said
+    environment = CleanEnvironment(home / "environment", "multitrack[testing]", "pip", "hatchling")
+    script = script_of(first)
+    assert len(script) == 7
+    return Followed(
+        environment, home / "multitrack-acme", environment.run("bash", "-c", "\n".join(script), cwd=checkout), rest
+    )
+
+
+def test_the_page_on_plugins_as_a_new_user_follows_it(followed: Followed) -> None:
+    promised = re.findall(r"`(\d+ passed)`", PAGE.read_text())
+    assert re.findall(r"\d+ passed", followed.said) == promised * 2
+    assert f"{{'acme': '{followed.plugin.as_uri()}/acme.db'}}" in followed.said
+    assert re.search(r"digits +finished .*acme delivered", followed.said), followed.said
+
+
+def test_the_http_api_of_the_page(followed: Followed) -> None:
+    """After that, its changes for an HTTP API, with a server of that API and tests of it."""
+    for source, name in (("acme_server.py", "acme_server.py"), ("acme_http.py", "test_http.py")):
+        shutil.copy(Path(__file__).with_name(source), followed.plugin / "tests" / name)
+    script = script_of(followed.rest)
+    assert len(script) == 4
+    script.append("python -m pytest tests/test_http.py")
+    assert "36 passed" in followed.environment.run("bash", "-c", "\n".join(script), cwd=followed.plugin)

@@ -27,7 +27,7 @@ class AcmeBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Create the run, or find it again. A run that acme did not have is delivered from its start."""
+        """Create the run, or find it again. A run of which acme has nothing is delivered from its start."""
         acme_id, training = _id_of(run), run.context
         facts: dict[str, str | int | None] = {
             "project": run.project,
@@ -38,8 +38,8 @@ class AcmeBackend:
         }
         if training is not None:  # the process that recorded the run; this one is the courier
             facts |= {"user": training.user, "host": training.host, "program": training.program}
-        new = store.create_run(run.options.file, acme_id, run.id, facts)
-        return Opened(acme_id, url=Path(run.options.file).as_uri(), position=0 if new else None)
+        held = store.create_run(run.options.file, acme_id, run.id, facts)
+        return Opened(acme_id, url=Path(run.options.file).as_uri(), position=None if held else 0)
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> None:

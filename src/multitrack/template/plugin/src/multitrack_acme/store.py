@@ -38,13 +38,14 @@ def create_run(file: str, acme_id: str, run_id: str, facts: Facts) -> bool:
         facts: Values of columns, by their names.
 
     Returns:
-        True if the run is new.
+        True if acme has rows of the run.
     """
     with _transaction(file) as connection:
         connection.executescript(_TABLES)
-        added = connection.execute("INSERT OR IGNORE INTO runs (id, run_id) VALUES (?, ?)", (acme_id, run_id))
+        connection.execute("INSERT OR IGNORE INTO runs (id, run_id) VALUES (?, ?)", (acme_id, run_id))
         _update(connection, acme_id, facts)
-        return added.rowcount > 0
+        (held,) = connection.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE id = ?)", (acme_id,)).fetchone()
+        return bool(held)
 
 
 def update_run(file: str, acme_id: str, facts: Facts) -> None:
