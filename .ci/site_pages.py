@@ -21,6 +21,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     **{f"plugins/{path.name}/README.md": f"backends/{path.name}.md" for path in sorted((ROOT / "plugins").iterdir())},
+    **{f"examples/plugins/{name}/README.md": f"backends/{name}.md" for name in ("job_facts", "redact")},
 }
 #: All examples are one page, a section a file.
 EXAMPLES = "examples.md"

@@ -32,6 +32,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "compare": "multitrack.cli.compare",
     "report": "multitrack.cli.report",
     "plot": "multitrack.cli.plot",
+    "new-backend": "multitrack.cli.new_backend",
 }
 
 
@@ -68,7 +69,7 @@ class _Command(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """The command of a name, imported now."""
         module = _COMMANDS.get(cmd_name)
-        return None if module is None else getattr(importlib.import_module(module), cmd_name)
+        return None if module is None else getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
 
     def main(
         self,
