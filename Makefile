@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 OLDEST_PLUGINS := --editable plugins/mlflow --editable plugins/wandb --editable plugins/neptune --editable plugins/files
-PLUGINS := $(OLDEST_PLUGINS) --editable plugins/trackio --editable plugins/tensorboard --editable plugins/prometheus
+PLUGINS := $(OLDEST_PLUGINS) --editable plugins/trackio --editable plugins/tensorboard --editable plugins/prometheus --editable plugins/goodseed
 KERAS_TESTS := tests/keras tests/keras_tuner
 # Those in which the backend's arrays, threads and steps matter.
 BACKEND_TESTS := $(patsubst %,tests/keras/test_%.py,asynchronous batches callback goes_on hooks hooks_on_threads numbers \
