@@ -45,7 +45,10 @@ class RunFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._connection.execute("COMMIT" if error is None else "ROLLBACK")
+            if error is None:
+                self._connection.execute("COMMIT")
+            elif self._connection.in_transaction:  # SQLite itself has ended it where the disk is full
+                self._connection.execute("ROLLBACK")
         finally:
             self._connection.close()
 
