@@ -23,7 +23,7 @@ from multitrack.plugins import import_sdk
 
 MODULE: Final = "goodseed.storage"
 CLASS: Final = "LocalStorage"
-#: The layouts of the file that are known, by the number in ``run_meta``.
+#: The layouts of the file that are known, by the number in ``run_meta``. Releases 0.3.0 to 0.4.0 have this one.
 LAYOUTS: Final = frozenset({"1"})
 #: The columns that are written or read, by table.
 TABLES: Final = {
@@ -76,7 +76,7 @@ def _missing(connection: sqlite3.Connection) -> list[str]:
         lacking += [f"{table}.{column}" for column in sorted(columns - found)]
     if lacking:
         return lacking
-    ((layout,),) = connection.execute("SELECT value FROM run_meta WHERE key = 'schema_version'").fetchall()
+    layout = dict(connection.execute("SELECT key, value FROM run_meta")).get("schema_version")
     return [] if layout in LAYOUTS else [f"layout {layout}"]
 
 
