@@ -14,7 +14,7 @@ from multitrack_goodseed.database import RunFile
 from multitrack_goodseed.internals import Create
 from multitrack_goodseed.names import EXACT, OWN, TAGS, name_of
 from multitrack_goodseed.rows import Point, Rows, Single, Text
-from multitrack_goodseed.steps import DISTANCE, place
+from multitrack_goodseed.steps import place
 from multitrack_goodseed.values import drawn, exact_text, is_exact, utc
 
 _POSITION = f"{OWN}position"
@@ -83,7 +83,7 @@ class DatabaseWriter:
             file.set_singles([Single(path, value, time) for path, value in singles.items()])
             repeated = file.series_between_steps()
         return [
-            f"metric {name_of(path)}: goodseed keeps one number for a step; the next ones are {DISTANCE:.1e} behind it"
+            f"metric {name_of(path)}: goodseed keeps one number for a step; repeated ones are kept at step + n·2⁻²⁰"
             for path in repeated
         ]
 
@@ -95,14 +95,14 @@ class DatabaseWriter:
 
 def _add(file: RunFile, point: Point) -> list[Text]:
     """Add a point to its series, and return the text for a point that the series cannot hold."""
-    series = file.series(point.path)
-    number = drawn(point.value)
-    last = file.last_step(series, point.step) if point.repeats else None
-    step = None if number is None else place(point.step, last)
-    if number is not None and step is not None:
-        file.add_number(series, step, number, point.time)
-        if is_exact(point.value):
-            return []
+    number, step = drawn(point.value), None
+    if number is not None:
+        series = file.series(point.path)
+        step = place(point.step, file.last_step(series, point.step) if point.repeats else None)
+        if step is not None:
+            file.add_number(series, step, number, point.time)
+            if is_exact(point.value):
+                return []
     text = exact_text(point.step, point.value, step)
     return [Text(f"{EXACT}{point.path}", point.exact_step, text, point.time)]
 

@@ -16,13 +16,12 @@ SUMMARY: Final = "summary/"
 TAGS: Final = "tags/"
 ARTIFACTS: Final = "artifacts/"
 TYPES: Final = "types/"
+WHOLE: Final = "whole/"
 OWN: Final = "multitrack/"
 #: Namespaces of series of texts.
 LOGS: Final = "logs/"
 EXACT: Final = "exact/"
 TIMES: Final = "times/"
-#: Namespace of single values and of series.
-WHOLE: Final = "whole/"
 
 _PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}(/[A-Za-z0-9][A-Za-z0-9._-]{0,59}){0,3}")
 _ODD: Final = re.compile(r"[^A-Za-z0-9.-]+")
