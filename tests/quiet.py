@@ -10,7 +10,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "WANDB_ERRO
 
 def environment(root: Path, *sources: Path) -> dict[str, str]:
     """The environment of a process whose home and caches are in ``root``, with further folders of modules."""
-    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_", "TRACKIO_", "HF_")
+    mine = ("MULTITRACK_", "WANDB_", "MLFLOW_", "NEPTUNE_", "TRACKIO_", "GOODSEED_", "HF_")
     home = root / "home"
     home.mkdir(exist_ok=True)
     folders = [*sources, ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]

@@ -23,8 +23,13 @@ ROUNDS = {
         [Death("flushed", "both", "files", 3), Death("batch", "courier"), Death("closed", "sync", "files")],
     ),
     "around a commit to one file": (
-        ["trackio"],
-        [Death("flushed", "courier", "trackio"), Death("taken", "both", "trackio"), Death("closed", "sync", "trackio")],
+        ["trackio", "goodseed"],
+        [
+            Death("flushed", "courier", "trackio"),
+            Death("taken", "both", "trackio"),
+            Death("flushed", "both", "goodseed"),
+            Death("closed", "sync", "trackio"),
+        ],
     ),
     "with servers": (
         ["mlflow-http", "wandb-online"],

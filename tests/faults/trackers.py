@@ -152,6 +152,16 @@ def _trackio(root: Path) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
+def _goodseed(root: Path) -> Iterator[Served]:
+    from goodseed_reader import find_run
+
+    yield Served(
+        lambda place: {"directory": str(place / "goodseed")},
+        lambda place, run, native: find_run(place / "goodseed", run),
+    )
+
+
+@contextlib.contextmanager
 def _tensorboard(root: Path) -> Iterator[Served]:
     from tensorboard_file import read_run
 
@@ -184,6 +194,7 @@ TRACKERS: dict[str, Tracker] = {
     "files": Tracker("files", _files),
     "files-csv": Tracker("files", _files_csv),
     "trackio": Tracker("trackio", _trackio),
+    "goodseed": Tracker("goodseed", _goodseed),
     "tensorboard": Tracker("tensorboard", _tensorboard),
     "prometheus": Tracker("prometheus", _prometheus, _LAST_VALUES),
 }

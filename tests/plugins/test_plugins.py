@@ -216,7 +216,9 @@ def test_a_hook_that_returns_nonsense_stops_its_lane_alone() -> None:
     assert Opened("x").position is None
 
 
-@pytest.mark.parametrize("name", ["files", "mlflow", "neptune", "prometheus", "tensorboard", "trackio", "wandb"])
+@pytest.mark.parametrize(
+    "name", ["files", "goodseed", "mlflow", "neptune", "prometheus", "tensorboard", "trackio", "wandb"]
+)
 def test_an_sdk_that_is_not_installed_is_said_at_start(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

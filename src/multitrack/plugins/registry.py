@@ -14,7 +14,7 @@ from multitrack.plugins.distributions import entry_point, entry_points
 from multitrack.plugins.facade import Backend, Extension, checked_manager
 
 #: Backends with a distribution of multitrack, installed or not.
-KNOWN: Final = ("files", "mlflow", "neptune", "prometheus", "tensorboard", "trackio", "wandb")
+KNOWN: Final = ("files", "goodseed", "mlflow", "neptune", "prometheus", "tensorboard", "trackio", "wandb")
 
 _registered: dict[str, object] = {}
 _checked: dict[str, Backend] = {}  # each check takes a millisecond or two
