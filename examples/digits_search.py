@@ -71,6 +71,7 @@ def main() -> None:
         "files": {"directory": str(out / "tables")},
         "tensorboard": {"directory": str(out / "tensorboard")},
         "trackio": {"directory": str(out / "trackio")},
+        "goodseed": {"directory": str(out / "goodseed")},
         "prometheus": {"mode": "textfile", "directory": str(out / "prometheus")},
     }
     with multitrack.start_run("digits", "digits-search", params=arguments, config=config) as search:
@@ -130,6 +131,7 @@ def print_views(search: multitrack.Run, out: Path, backends: list[str]) -> None:
         "files": [f"ls {shown}/tables        (Parquet, for DuckDB, Polars and pandas)"],
         "tensorboard": [f"{command('tensorboard')} --logdir {shown}/tensorboard"],
         "trackio": [f"TRACKIO_DIR={shown}/trackio {command('trackio')} show"],
+        "goodseed": [f"GOODSEED_HOME={shown}/goodseed {command('goodseed')} serve"],
         "prometheus": [f"cat {shown}/prometheus/*.prom        (for node_exporter)"],
     }
     journal = f"--journal {shown}/.multitrack"

@@ -80,13 +80,25 @@ def _trackio(out: Path) -> Callable[[RecordedRun], NativeRun]:
     return lambda run: find_run(out / "trackio", "digits", run.id)
 
 
+def _goodseed(out: Path) -> Callable[[RecordedRun], NativeRun]:
+    from goodseed_reader import find_run
+
+    return lambda run: find_run(out / "goodseed", run.id)
+
+
 def _prometheus(out: Path) -> Callable[[RecordedRun], NativeRun]:
     from prometheus_reader import native, written
 
     return lambda run: native(written(out / "prometheus"), str(run.lanes()["prometheus"].id))
 
 
-_READERS = {"files": _files, "tensorboard": _tensorboard, "trackio": _trackio, "prometheus": _prometheus}
+_READERS = {
+    "files": _files,
+    "tensorboard": _tensorboard,
+    "trackio": _trackio,
+    "goodseed": _goodseed,
+    "prometheus": _prometheus,
+}
 
 
 def test_a_search_is_a_parent_run_and_each_trial_a_child(runs: dict[str, RecordedRun]) -> None:

@@ -26,6 +26,7 @@ class TestGoodseed(BackendContract):
 
 
 @pytest.mark.slow
+@pytest.mark.long("test_any_history", "test_a_resumed_run_goes_on", "test_a_redelivery_doubles_nothing")
 # goodseed's connection stays open where a courier is killed in this process.
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
