@@ -26,7 +26,7 @@ class ValuesContract(ContractSubject):
         run.log_params({"model": {"units": 64}, "seed": 7})
         native = self.delivered(tmp_path, run)
         expected = {"model/units": 64, "model/dropout": 0.25, "name": "bäse", "flag": True, "seed": 7}
-        shown = {key: native.params[key] for key in expected}
+        shown = {key: native.params.get(key) for key in expected}
         assert shown == {key: self.param(value) for key, value in expected.items()}, "a table of params shows others"
 
     @needs("params")
@@ -34,8 +34,8 @@ class ValuesContract(ContractSubject):
         """A value beyond every tracker's limit is kept whole, in the param or at the place that it names."""
         value = "".join(f"{i:05}," for i in range(4000))
         native = self.delivered(tmp_path, self.start(tmp_path, params={"long": value, "short": "x"}))
-        assert native.params["long"] == value, "the end of a long param is lost: two different runs look the same"
-        assert native.params["short"] == "x", "a long param cost the run its other params"
+        assert native.params.get("long") == value, "the end of a long param is lost: two different runs look the same"
+        assert native.params.get("short") == "x", "a long param cost the run its other params"
 
     @needs("params")
     def test_params_that_are_objects(self, tmp_path: Path) -> None:
@@ -43,10 +43,11 @@ class ValuesContract(ContractSubject):
         params = {"loss": len, "model": functools.partial(print, "x" * 1500), "steps": [("scale", len)]}
         native = self.delivered(tmp_path, self.start(tmp_path, params=params))
         shown = "the tracker does not show which function or estimator the run had"
-        assert native.params["loss"] == "builtins.len", shown
-        assert native.params["model"].startswith(f"functools.partial(builtins.print, '{'x' * 400}"), shown
-        assert native.params["steps"] in ([["scale", "builtins.len"]], "[['scale', 'builtins.len']]",
-                                          '[["scale", "builtins.len"]]', '[["scale","builtins.len"]]')  # fmt: skip
+        assert native.params.get("loss") == "builtins.len", shown
+        assert native.params.get("model", "").startswith(f"functools.partial(builtins.print, '{'x' * 400}"), shown
+        texts = [["scale", "builtins.len"]], "[['scale', 'builtins.len']]"
+        json = '[["scale", "builtins.len"]]', '[["scale","builtins.len"]]'
+        assert native.params.get("steps") in (*texts, *json), shown
 
     @needs("history")
     def test_a_series_keeps_every_point(self, tmp_path: Path) -> None:
@@ -100,8 +101,10 @@ class ValuesContract(ContractSubject):
         run.log_metric("accuracy", 0.5)
         run.log_metrics({"count": 12, "zero": 0.0})
         native = self.delivered(tmp_path, run)
-        assert native.metrics["accuracy"] == 0.5, "a table of runs ranks the run by a result that was replaced"
-        assert (native.metrics["count"], native.metrics["zero"]) == (12, 0.0), "a result is missing from the table"
+        assert native.metrics.get("accuracy") == 0.5, "a table of runs ranks the run by a result that was replaced"
+        assert (native.metrics.get("count"), native.metrics.get("zero")) == (12, 0.0), (
+            "a result is missing from the table"
+        )
 
     def test_a_simple_metric_beside_a_series_is_its_summary(self, tmp_path: Path) -> None:
         """Both are kept: the series with every point, and the summary's value."""
@@ -180,8 +183,8 @@ class ValuesContract(ContractSubject):
         run.log_artifact_ref("weights", local, kind="model")
         run.log_artifact_ref("data", "s3://bucket/träin.csv", kind="dataset", role="input")
         native = self.delivered(tmp_path, run)
-        assert native.artifacts["weights"] == local.as_uri(), "the reference leads to a copy, or to nothing"
-        assert native.artifacts["data"] == "s3://bucket/träin.csv", "the reference does not lead to the user's file"
+        assert native.artifacts.get("weights") == local.as_uri(), "the reference leads to a copy, or to nothing"
+        assert native.artifacts.get("data") == "s3://bucket/träin.csv", "the reference does not lead to the user's file"
         if native.references is not None:
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
             expected = {"weights": NativeReference("model", "output", digest, len(content)),
@@ -241,5 +244,5 @@ class ValuesContract(ContractSubject):
         run = self.start(tmp_path, tags={"team": "vision", "stage": "draft"})
         run.set_tags({"stage": "final"})
         native = self.delivered(tmp_path, run)
-        shown = native.tags["team"], native.tags["stage"]
+        shown = native.tags.get("team"), native.tags.get("stage")
         assert shown == ("vision", "final"), "a filter by a tag finds the run under a value that it has no more"

@@ -114,7 +114,7 @@ class ContractSubject:
 
     def points(self, native: NativeRun, name: str) -> list[tuple[int, float]]:
         """Return step and value of each point."""
-        return [(point.step, point.value) for point in native.series[name]]
+        return [(point.step, point.value) for point in native.series.get(name, [])]
 
     def held_points(self, points: Iterable[Any]) -> list[Any]:
         """Return the points of a series that the tracker holds. If it holds more, its declaration is wrong."""
