@@ -168,7 +168,10 @@ class JsonTracker:
 
 
 def write(path: Path, page: Page) -> None:
-    path.write_text(json.dumps(page))
+    """Write a file that another thread may read, which takes two runs in one file."""
+    draft = path.with_suffix(f".{threading.get_ident()}")
+    draft.write_text(json.dumps(page))
+    draft.replace(path)
 
 
 def read_run(path: Path) -> NativeRun:
@@ -266,9 +269,8 @@ class FindsNothing(JsonTracker):
 
 class SharesState(JsonTracker):
     def path(self, run: RunInfo, key: str | None = None) -> Path:
-        if key is not None:
-            self.latest = key
-        return super().path(run, self.latest)
+        self.first_key = getattr(self, "first_key", key)
+        return super().path(run, self.first_key)
 
 
 class HasNoUrl(JsonTracker):

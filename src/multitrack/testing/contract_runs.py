@@ -33,13 +33,9 @@ class RunsContract(ContractSubject):
         native = self.delivered(tmp_path, run)
         assert native.name == "bäseline run", "the user cannot find the run by its name"
         assert native.status == status, f"the tracker shows a run that {status} as {native.status}"
-        late = "the run seems as long as its delivery: a `multitrack sync` a week later would make it last a week"
-        if self.capabilities.start_time:
-            assert native.started is not None, "the tracker cannot sort runs by their start"
-            assert before <= native.started <= after, late
-        if self.capabilities.end_time:
-            assert native.ended is not None, "the tracker does not know how long the run took"
-            assert before <= native.ended <= after, late
+        late = f"not from {before} to {after}: a run that is delivered a week later seems to be of that week"
+        self.check_capability("start_time", before <= (native.started or 0) <= after, f"{late}, {native.started}")
+        self.check_capability("end_time", before <= (native.ended or 0) <= after, f"{late}, {native.ended}")
 
     def test_an_empty_run(self, tmp_path: Path) -> None:
         """A run without records is delivered; its id and its page are known."""
@@ -110,10 +106,8 @@ class RunsContract(ContractSubject):
         assert values == {(i, float(i)) for i in range(len(names))}, "two metrics share a chart, or one has none"
         kept = list(native.params.values()).count("v")
         assert kept == (len(names) if self.capabilities.params else 0), "a param replaced another of a similar name"
-        if self.capabilities.any_names:
-            renamed = "a metric or param has another name in the tracker than in the code"
-            assert set(names) <= set(native.series), renamed
-            assert set(names) <= set(native.params) or not self.capabilities.params, renamed
+        same = set(names) <= set(native.series) and (set(names) <= set(native.params) or not self.capabilities.params)
+        self.check_capability("any_names", same, "a metric or param has another name in the tracker than in the code")
 
     def test_a_continued_run_may_have_a_new_name(self, tmp_path: Path) -> None:
         """A continued run may get a new name, and keeps its records."""

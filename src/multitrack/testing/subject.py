@@ -116,6 +116,19 @@ class ContractSubject:
         """Return step and value of each point."""
         return [(point.step, point.value) for point in native.series.get(name, [])]
 
+    def check_capability(self, name: str, works: bool, otherwise: str) -> None:
+        """Check one capability within a test: it works, or is declared missing and does not.
+
+        Args:
+            name: A field of :class:`~multitrack.testing.Capabilities`.
+            works: True if the tracker holds what the capability promises.
+            otherwise: What a user of the tracker sees if not.
+        """
+        if getattr(self.capabilities, name):
+            assert works, otherwise
+        elif works:
+            pytest.fail(f"{self.backend} declares {name}=False, but it works: remove the declaration")
+
     def held_points(self, points: Iterable[Any]) -> list[Any]:
         """Return the points of a series that the tracker holds. If it holds more, its declaration is wrong."""
         return list(points) if self.capabilities.history else list(points)[-1:]
