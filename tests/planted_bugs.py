@@ -97,7 +97,7 @@ class JsonTracker:
         if run.context is not None:
             page["identity"] = {key: getattr(run.context, key) for key in ("user", "host", "program")}
         path.parent.mkdir(exist_ok=True)
-        write(path, page)
+        self.save(path, page)
         return Opened(path.stem, url=path.as_uri())
 
     @hookimpl
@@ -140,7 +140,7 @@ class JsonTracker:
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         page = self.load(run)
         if self.links(page):
-            write(self.path(run), page | {"parent": parent_id})
+            self.save(self.path(run), page | {"parent": parent_id})
 
     @hookimpl
     def find_run(self, run: RunInfo, run_id: str) -> str | None:
@@ -148,7 +148,7 @@ class JsonTracker:
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
-        write(self.path(run), self.load(run) | {"status": self.status(status), "ended": time})
+        self.save(self.path(run), self.load(run) | {"status": self.status(status), "ended": time})
 
     def path(self, run: RunInfo, key: str | None = None) -> Path:
         return Path(run.options.directory, f"{key or run.backend_id}.json")
@@ -157,6 +157,12 @@ class JsonTracker:
         page: Page = json.loads(self.path(run).read_text())
         return page
 
+    def save(self, path: Path, page: Page) -> None:
+        """Write a file that another thread may read, which takes two runs in one file."""
+        draft = path.with_suffix(f".{threading.get_ident()}")
+        draft.write_text(json.dumps(page))
+        draft.replace(path)
+
     def fresh(self, run: RunInfo, records: Sequence[Any]) -> Iterator[tuple[Page, Any]]:
         """The records that the run's file does not hold yet, each with what it holds, which is then written."""
         page = self.load(run)
@@ -164,14 +170,7 @@ class JsonTracker:
             if not self.holds(page, record):
                 yield page, record
                 page["held"].append(record.ordinal)
-        write(self.path(run), page)
-
-
-def write(path: Path, page: Page) -> None:
-    """Write a file that another thread may read, which takes two runs in one file."""
-    draft = path.with_suffix(f".{threading.get_ident()}")
-    draft.write_text(json.dumps(page))
-    draft.replace(path)
+        self.save(self.path(run), page)
 
 
 def read_run(path: Path) -> NativeRun:
@@ -233,6 +232,18 @@ class LosesStatus(JsonTracker):
 class MixesRuns(JsonTracker):
     def key(self, run: RunInfo) -> str:
         return run.name
+
+
+class KeepsInMemory(JsonTracker):
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+
+    def load(self, run: RunInfo) -> Page:
+        return self.pages.setdefault(run.id, super().load(run))
+
+    def save(self, path: Path, page: Page) -> None:
+        if page["ended"] is not None or not path.exists():
+            super().save(path, page)
 
 
 class StartsAnew(JsonTracker):

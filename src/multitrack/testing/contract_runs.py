@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import multitrack
 from multitrack.journal.layout import runs_directory
 from multitrack.recording.run import Run
 from multitrack.testing.kills import MortalLane
@@ -57,20 +58,23 @@ class RunsContract(ContractSubject):
         self.check_parent(tmp_path, child, parent)
 
     def test_a_child_that_ended_before_its_parent_arrived(self, tmp_path: Path) -> None:
-        """The link is set after the child's end, when its parent is delivered at last."""
+        """The link is set after the child's end, once its parent is there; and again, by another courier."""
         parent = self.start(tmp_path, name="search")
         child = self.start(tmp_path, name="trial", parent=parent)
         child.log_metric("x", 1.0, step=0)
         child.end()
         with self.lane(child, MortalLane) as lane:
-            while not lane.done and not lane.state.closed:
+            while not (lane.done or lane.state.closed):
                 lane.step()
-            assert lane.state.problem is None, lane.state.problem
-        self.delivered(tmp_path, parent)
+            parent.end()
+            multitrack.sync(tmp_path / "journal", [parent.id])
+            lane.deliver(None)
+            self.check_parent(tmp_path, child, parent)
+        self.forget_position(tmp_path, child)
+        native = self.delivered(tmp_path, child)
         self.check_parent(tmp_path, child, parent)
-        native = self.read(tmp_path, child.id, self.backend_id(child))
-        assert native.status == "finished", "the trial seems to run on after its link to the search was added"
-        assert self.points(native, "x") == [(0, 1.0)], "the trial's chart changed when the link was added"
+        assert native.status == "finished", "the trial seems to run on after it was linked to the search"
+        assert self.points(native, "x") == [(0, 1.0)], "the trial's chart changed when it was linked to the search"
 
     def check_parent(self, tmp_path: Path, child: Run, parent: Run) -> None:
         """Check that the tracker shows ``child`` as a child of ``parent``."""

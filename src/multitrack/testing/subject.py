@@ -59,7 +59,7 @@ class ContractSubject:
 
     @contextlib.contextmanager
     def lane(self, run: Run, kind: type[MortalLane], sizes: Sequence[int] = (2000,)) -> Iterator[MortalLane]:
-        """Open a lane of a new process, and kill that process at the end if the run is not delivered by then.
+        """Open a lane of a new process, and kill that process at the end.
 
         Args:
             run: The run, of one backend.
@@ -72,10 +72,8 @@ class ContractSubject:
         try:
             yield lane
         finally:
-            killed = not lane.done
             lane.release()
-            if killed:
-                self.kill(plugin)
+            self.kill(plugin)
 
     def backend_id(self, run: Run) -> str:
         """Return the tracker's id of a run that was opened there."""
