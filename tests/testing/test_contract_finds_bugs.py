@@ -8,6 +8,7 @@ import pytest
 
 import multitrack
 import planted_bugs as bugs
+from json_tracker import JsonTracker, read_run
 from multitrack.testing import BackendContract, Capabilities, NativeRun, contract_hooks
 
 
@@ -19,13 +20,13 @@ class JsonContract(BackendContract):
         return {"directory": str(tmp_path / "json")}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
-        return bugs.read_run(tmp_path / "json" / f"{backend_id}.json")
+        return read_run(tmp_path / "json" / f"{backend_id}.json")
 
 
 class Bug(NamedTuple):
     """A planted bug, the test of the contract that finds it, and what its message says."""
 
-    tracker: type[bugs.JsonTracker]
+    tracker: type[JsonTracker]
     test: str
     message: str
 
@@ -58,10 +59,10 @@ BUGS = [
 class TestRight(JsonContract):
     @pytest.fixture(autouse=True)
     def tracker(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        register(monkeypatch, bugs.JsonTracker)
+        register(monkeypatch, JsonTracker)
 
 
-def register(monkeypatch: pytest.MonkeyPatch, tracker: type[bugs.JsonTracker]) -> None:
+def register(monkeypatch: pytest.MonkeyPatch, tracker: type[JsonTracker]) -> None:
     """Register a tracker until the end of the test."""
     monkeypatch.setattr("multitrack.plugins.registry._registered", {})
     multitrack.register(tracker())
