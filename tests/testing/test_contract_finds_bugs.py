@@ -104,6 +104,6 @@ def test_an_sdk_that_a_start_imports_is_found(tmp_path: Path, monkeypatch: pytes
         backend = "files"
 
     Files().test_a_start_imports_no_sdk(tmp_path)
-    monkeypatch.setattr(contract_hooks, "_required", lambda backend: {"json"})  # which every start imports
+    monkeypatch.setattr(contract_hooks, "_required", lambda distribution: {"json"})  # which every start imports
     with pytest.raises(AssertionError, match="waits for the SDK"):
         Files().test_a_start_imports_no_sdk(tmp_path)

@@ -45,19 +45,18 @@ class HooksContract(ContractSubject):
 
     def test_a_start_imports_no_sdk(self, tmp_path: Path) -> None:
         """``start_run`` does not import the packages that the backend's distribution requires, such as the SDK."""
-        heavy = _required(self.backend)
-        if not heavy:
-            pytest.skip(f"no installed distribution names {self.backend}, or it requires none: no SDK is known")
+        own = [entry.dist for entry in importlib.metadata.entry_points(group="multitrack", name=self.backend)]
+        if not own:
+            pytest.skip(f"no installed distribution has the backend {self.backend}, so its SDK is not known")
+        heavy = {module for distribution in own if distribution for module in _required(distribution)}
         config = {"delivery": "off", self.backend: self.options(tmp_path)}
         imported = heavy & _imported(self.backend, json.dumps(config), tmp_path)
         assert imported == set(), "each start of a training waits for the SDK, and shares its process with it"
 
 
-def _required(backend: str) -> set[str]:
-    """Return the top-level modules of the distributions that a backend's distribution requires, but for the core's."""
-    own = [entry.dist for entry in importlib.metadata.entry_points(group="multitrack", name=backend) if entry.dist]
-    names = {name for distribution in own for name in _names(distribution.requires)}
-    names -= {"multitrack", *_names(importlib.metadata.requires("multitrack"))}
+def _required(distribution: importlib.metadata.Distribution) -> set[str]:
+    """Return the top-level modules of the distributions that a distribution requires, but for the core's."""
+    names = _names(distribution.requires) - _names(importlib.metadata.requires("multitrack")) - {"multitrack"}
     return {module for name in names for module in _modules(name)}
 
 
