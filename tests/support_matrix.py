@@ -28,8 +28,8 @@ another knows texts only, a third holds nothing but the latest number. Read this
 out why yours shows a value in another form.
 
 - **kept**: you read in the tracker what was recorded.
-- **stand-in**: the tracker cannot hold it. The backend writes something else, visible and without loss, and the
-  delivery report names each value.
+- **stand-in**: the tracker cannot hold it. The backend writes something else, visible and without loss. If that
+  depends on the value, as for NaN, the delivery report says where it was done.
 - **gap**: the tracker does not show it. It is still in the journal, and in every other tracker of the run.
 
 The table is made from the tests that every backend passes ([the contract](writing-a-plugin.md#the-contract)). But for
