@@ -11,16 +11,21 @@ from multitrack.errors import PermanentError
 from multitrack.hookspecs import RunInfo
 from multitrack.markers import hookimpl
 from multitrack.records import Lines
-from multitrack.testing import BackendContract, Capabilities, MemoryBackend, NativeRun
+from multitrack.testing import BackendContract, Capabilities, MemoryBackend, Model, NativeRun
 
-#: A test of the contract that needs it, and one that compares a whole run, by capability.
+#: Tests of the contract that fail without it, by capability.
 TESTS = {
-    "history": ("test_a_series_keeps_every_point", "test_a_redelivery_doubles_nothing"),
-    "params": ("test_params_keep_their_values", "test_hostile_names"),
-    "artifacts": ("test_references_are_kept_without_copying", "test_any_history"),
-    "lines": ("test_lines_keep_order_and_text", "test_two_runs_do_not_meet"),
-    "tags": ("test_tags_keep_their_last_value", "test_any_history"),
-    "nan": ("test_nan_is_kept", None),
+    "start_time": "test_how_a_run_ended",
+    "end_time": "test_how_a_run_ended",
+    "any_names": "test_hostile_names",
+    "point_times": "test_a_series_keeps_every_point",
+    "resumable": "test_a_resumed_run_goes_on",
+    "history": "test_a_series_keeps_every_point",
+    "params": "test_params_keep_their_values",
+    "artifacts": "test_references_are_kept_without_copying",
+    "lines": "test_lines_keep_order_and_text",
+    "tags": "test_tags_keep_their_last_value",
+    "nan": "test_nan_is_kept",
 }
 
 
@@ -68,13 +73,24 @@ def declare(contract: BackendContract, **gaps: bool) -> None:
 @pytest.mark.parametrize("gap", TESTS)
 def test_a_gap_that_works_after_all_is_a_failure(contract: BackendContract, tmp_path: Path, gap: str) -> None:
     declare(contract, **{gap: False})
-    test, whole = TESTS[gap]
-    (tmp_path / "one").mkdir()
-    with pytest.raises(pytest.fail.Exception, match=rf"declares {gap}=False, but this test passes"):
-        getattr(contract, test)(tmp_path / "one")
-    if whole is not None:
-        with pytest.raises(AssertionError):
-            getattr(contract, whole)(tmp_path / "two")
+    ended = {"status": "failed"} if TESTS[gap] == "test_how_a_run_ended" else {}
+    with pytest.raises(pytest.fail.Exception, match=rf"declares {gap}=False, but (this test passes|it works)"):
+        getattr(contract, TESTS[gap])(tmp_path, **ended)
+
+
+@pytest.mark.parametrize("gap", ["artifacts", "history", "lines", "params", "tags"])
+def test_a_gap_that_works_after_all_is_seen_in_a_whole_run(contract: BackendContract, gap: str) -> None:
+    whole = Model()
+    whole.log_params({"lr": 0.1}, time=0)
+    for step in range(2):
+        whole.log_metrics({"loss": 0.5}, step, time=step)
+    whole.log_artifact_ref("data", "s3://bucket/data", time=0)
+    whole.log_lines(["one"], time=0)
+    whole.set_tags({"stage": "draft"}, time=0)
+    contract.compare(whole, whole)
+    declare(contract, **{gap: False})
+    with pytest.raises(AssertionError):
+        contract.compare(whole, whole)
 
 
 @pytest.mark.parametrize("contract", [Forgetful], indirect=True)
@@ -82,10 +98,25 @@ def test_a_gap_is_skipped_with_its_reason(contract: BackendContract, tmp_path: P
     with pytest.raises(AssertionError):
         contract.test_lines_keep_order_and_text(tmp_path / "undeclared")
     declare(contract, lines=False)
-    with pytest.raises(pytest.skip.Exception, match=r"memory declares lines=False; its README names the stand-in"):
+    with pytest.raises(
+        pytest.skip.Exception, match=r"memory declares lines=False; its README names the stand-in, if there is one"
+    ):
         contract.test_lines_keep_order_and_text(tmp_path / "declared")
     contract.test_two_runs_do_not_meet(tmp_path / "beside")
     contract.test_any_history(tmp_path / "any")
+
+
+def test_stand_ins_and_gaps_explain_what_is_missing() -> None:
+    declared = Capabilities(lines=False, nan=False, stand_ins={"nan": "text"}, gaps={"lines": "numbers only"})
+    assert declared.missing == ("nan", "lines")
+    assert [declared.why_not(name) for name in declared.missing] == ["stand-in: text", "numbers only"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        declared.nan = True  # type: ignore[misc]
+    for wrong in ({"gaps": {"lines": "kept, in truth"}}, {"stand_ins": {"nan": "a", "no_such": "b"}}):
+        with pytest.raises(ValueError, match=r"(lines|nan, no_such): stand_ins and gaps explain"):
+            Capabilities(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="nan: stand_ins and gaps"):
+        Capabilities(nan=False, stand_ins={"nan": "text"}, gaps={"nan": "none"})
 
 
 @pytest.mark.parametrize("contract", [Refusing], indirect=True)

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_files.schema import RECORDED, RUNS, TableSchema
 
 Row = dict[str, Any]
@@ -57,6 +57,9 @@ def read_run(rows: Rows, run: str) -> NativeRun:
     native.params = {row["name"]: param(row) for row in found["params"]}
     native.tags = {row["name"]: row["text"] for row in found["tags"]}
     native.artifacts = {row["name"]: row["uri"] for row in found["artifacts"]}
+    native.references = {
+        row["name"]: NativeReference(row["kind"], row["role"], row["digest"], row["size"]) for row in found["artifacts"]
+    }
     native.lines = [row["text"] for row in found["lines"]]
     assert [row["line"] for row in found["lines"]] == list(range(len(native.lines)))
     for row in found["points"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 
 _STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
 
@@ -46,10 +46,14 @@ def _read_run(uri: str, native_id: str) -> NativeRun:
         native.metrics[names.get(key, key)] = value
         points = [NativePoint(p.step, p.value, p.timestamp) for p in client.get_metric_history(native_id, key)]
         native.series[names.get(key, key)] = sorted(points, key=lambda point: (point.time, point.step))
+    native.references = {}
     for key, value in tags.items():
         if key.startswith("multitrack.artifact."):
-            name = key.removeprefix("multitrack.artifact.")
-            native.artifacts[names.get(name, name)] = json.loads(value)["uri"]
+            name, ref = key.removeprefix("multitrack.artifact."), json.loads(value)
+            native.artifacts[names.get(name, name)] = ref["uri"]
+            native.references[names.get(name, name)] = NativeReference(
+                ref["kind"], ref["role"], ref.get("digest"), ref.get("size")
+            )
     for artifact in sorted(client.list_artifacts(native_id, "logs"), key=lambda found: found.path):
         lines = _text(client, native_id, artifact.path).removesuffix("\n").split("\n")
         native.lines += [line.split(" ", 2)[2] for line in lines]

@@ -17,9 +17,17 @@ from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
 # A history that fails is made small before it is shown, which takes minutes here.
 pytestmark = pytest.mark.timeout(900)
 
-# Params are text in MLflow; the store turns ±inf into ±1.8e308; names are escaped, the full one is in a tag; points come
-# in the order of their milliseconds.
-CAPABILITIES = Capabilities(typed_params=False, infinity=False, call_order=False)
+# Names are escaped, the full one is in a tag.
+CAPABILITIES = Capabilities(
+    typed_params=False,
+    infinity=False,
+    call_order=False,
+    stand_ins={
+        "typed_params": "params are text in MLflow: `0.1`, `True`, lists as JSON",
+        "infinity": "±1.7976931348623157e308, as MLflow's store makes it; the tag `multitrack.infinity` says so",
+    },
+    gaps={"call_order": "points are in the order of their milliseconds"},
+)
 
 
 def shown(model: Model) -> NativeRun:

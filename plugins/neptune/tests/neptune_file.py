@@ -15,7 +15,7 @@ from neptune.internal.backends.operations_preprocessor import OperationsPreproce
 from neptune.internal.container_structure import ContainerStructure
 from neptune.internal.operation import Operation
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_neptune import name_of
 
 
@@ -114,6 +114,7 @@ def read_run(directory: Path) -> NativeRun:
                   "program": fields.get("source_code/entrypoint")},
     )  # fmt: skip
     assert fields["sys/failed"] is (native.status != "finished")
+    native.references = {}
     lines: list[Entry] = []
     for path, value in sorted(fields.items(), key=lambda field: field[0].endswith("~exact")):  # after the floats
         root, _, rest = path.partition("/")
@@ -127,6 +128,10 @@ def read_run(directory: Path) -> NativeRun:
             native.tags[name] = whole(fields, path)
         elif root == "artifacts" and not companion:
             native.artifacts[name] = value[-1]
+            size = fields.get(f"{path}~size")
+            native.references[name] = NativeReference(
+                fields[f"{path}~kind"], fields[f"{path}~role"], fields.get(f"{path}~digest"), size and int(size)
+            )
         elif root == "summary":
             native.metrics[name] = _number(value) if companion else value
         elif root in {"metrics", "lists"}:

@@ -16,8 +16,11 @@ pytestmark = pytest.mark.timeout(900)
 
 class TestNeptune(BackendContract):
     backend = "neptune"
-    # Neptune's floats are finite; the others stand as text beside the series.
-    capabilities = Capabilities(nan=False, infinity=False)
+    capabilities = Capabilities(
+        nan=False,
+        infinity=False,
+        stand_ins=dict.fromkeys(("nan", "infinity"), "Neptune's floats are finite; a text in `<name>~exact`"),
+    )
 
     def kill(self, plugin: Any) -> None:
         for recording in plugin._open.values():

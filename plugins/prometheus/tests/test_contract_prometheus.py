@@ -19,8 +19,16 @@ class LastValues(BackendContract):
 
     backend = "prometheus"
     capabilities = Capabilities(
-        history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False
-    )
+        history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False,
+        gaps={
+            "history": "Prometheus asks for the latest value only",
+            "params": "Prometheus holds numbers only; their count is shown",
+            "artifacts": "Prometheus holds numbers only; their count is shown",
+            "lines": "Prometheus holds numbers only; their count is shown",
+            "tags": "labels, if the option `tags` names them",
+            "point_times": "a point has the time of the scrape",
+        },
+    )  # fmt: skip
 
     plugin = PrometheusBackend()
 

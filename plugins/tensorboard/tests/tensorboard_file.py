@@ -7,7 +7,7 @@ from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_tensorboard import decode_lines, decode_table, exact_number, name_of
 
 
@@ -48,7 +48,13 @@ def read_run(place: Path) -> NativeRun:
             _add_series(native, tag, events)
     native.params = {key: json.loads(value) for key, value in table(events, "multitrack/params")}
     native.tags = dict(table(events, "multitrack/tags"))
-    native.artifacts = artifacts(events)
+    native.artifacts = {name: ref["uri"] for name, ref in artifacts(events).items()}
+    native.references = {
+        name: NativeReference(
+            ref["kind"], ref["role"], ref.get("digest"), int(ref["size"]) if ref.get("size") else None
+        )
+        for name, ref in artifacts(events).items()
+    }
     native.lines = lines(events)
     return native
 
@@ -67,12 +73,12 @@ def _add_series(native: NativeRun, tag: str, events: EventAccumulator) -> None:
         native.series[name] = points
 
 
-def artifacts(events: EventAccumulator) -> dict[str, str]:
-    """The last URI of each reference."""
+def artifacts(events: EventAccumulator) -> dict[str, dict[str, str]]:
+    """The last reference of each name."""
     if "multitrack/artifacts" not in events.Tags()["tensors"]:
         return {}
     refs = [dict(decode_table(event.tensor_proto)) for event in events.Tensors("multitrack/artifacts")]
-    return {ref["name"]: ref["uri"] for ref in refs}
+    return {ref["name"]: ref for ref in refs}
 
 
 def lines(events: EventAccumulator) -> list[str]:

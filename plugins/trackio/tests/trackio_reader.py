@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_trackio import name_of
 from multitrack_trackio.values import value_of
 
@@ -82,11 +82,16 @@ def native(run: dict[str, Any]) -> NativeRun:
         started=_ms(own("started")), ended=_ms(own("ended")) if own("ended") else None,
         identity={key: own(key) for key in ("user", "host", "program")},
     )  # fmt: skip
+    found.references = {}
     for key, value in config.items():
         if key.startswith("tags/"):
             found.tags[key.removeprefix("tags/")] = value_of(value)
         elif key.startswith("artifacts/"):
-            found.artifacts[key.removeprefix("artifacts/")] = value["uri"]
+            name = key.removeprefix("artifacts/")
+            found.artifacts[name] = value["uri"]
+            found.references[name] = NativeReference(
+                value["kind"], value["role"], value.get("digest"), value.get("size")
+            )
         elif key.startswith("summary/"):
             found.metrics[key.removeprefix("summary/")] = value_of(value)
         elif not key.startswith(("_", "multitrack/", "exact/")):

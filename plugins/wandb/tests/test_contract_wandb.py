@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb_file import read_native
+from wandb_file import native, read_wandb
 from wandb_lanes import cores
 
 from multitrack.testing import BackendContract, Capabilities, Model, NativeRun
@@ -20,8 +20,14 @@ pytestmark = pytest.mark.timeout(900)
 
 class TestWandb(BackendContract):
     backend = "wandb"
-    # The SDK stamps a run's start and end itself; config keys multitrack/created and multitrack/ended stand in.
-    capabilities = Capabilities(start_time=False, end_time=False)
+    capabilities = Capabilities(
+        start_time=False,
+        end_time=False,
+        stand_ins={
+            "start_time": "config `multitrack/created`; W&B's own start is that of the delivery",
+            "end_time": "config `multitrack/ended`; W&B's own end is that of the delivery",
+        },
+    )
 
     def new_plugin(self) -> object:
         return WandbBackend()
@@ -32,15 +38,18 @@ class TestWandb(BackendContract):
             os.kill(pid, signal.SIGKILL)
 
     def shown(self, model: Model) -> NativeRun:
-        native = copy.deepcopy(model)
-        native.params = {param_key(name): config_value(value) for name, value in model.params.items()}
-        native.metrics = {metric_key(name): "NaN" if v != v else v for name, v in model.metrics.items()}
-        native.series = {metric_key(name): points for name, points in model.series.items()}
-        return native
+        shown = copy.deepcopy(model)
+        shown.params = {param_key(name): config_value(value) for name, value in model.params.items()}
+        shown.metrics = {metric_key(name): "NaN" if v != v else v for name, v in model.metrics.items()}
+        shown.series = {metric_key(name): points for name, points in model.series.items()}
+        return shown
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
         return {"mode": "offline", "dir": str(tmp_path)}
 
     def read(self, tmp_path: Path, run_id: str, backend_id: str) -> NativeRun:
         assert backend_id == run_id
-        return read_native(tmp_path, run_id)
+        run = read_wandb(tmp_path, run_id)
+        found = native(run)
+        found.started, found.ended = run.started, None  # as W&B shows them; it counts the end from the exit's arrival
+        return found

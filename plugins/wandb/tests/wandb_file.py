@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_wandb.internals import lookup
 from multitrack_wandb.names import STEP
 
@@ -65,6 +65,7 @@ class WandbRun:
     name: str = ""
     group: str = ""
     project: str = ""
+    started: int | None = None
     exit_code: int | None = None
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     summary: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -82,6 +83,7 @@ class WandbRun:
             if kind == "run":
                 self.name, self.group, self.project = record.run.display_name, record.run.run_group, record.run.project
                 self.tags = tuple(record.run.tags)
+                self.started = record.run.start_time.ToMilliseconds()
                 self.config.update(items(record.run.config.update))
             elif kind == "config":
                 self.config.update(items(record.config.update))
@@ -153,11 +155,15 @@ def native(run: WandbRun) -> NativeRun:
         exact = run.summary.get(f"exact {key}", "")
         if re.fullmatch(r"-?\d+", exact) and _as_double(int(exact)) == value:
             found.metrics[key] = int(exact)
+    found.references = {}
     for artifact in run.artifacts.values():
         facts = json.loads(artifact.metadata)
         assert facts["uri"] == own[f"artifacts/{facts['name']}"]["uri"]
         assert [entry.ref for entry in artifact.manifest.contents] in references(facts["uri"])
         found.artifacts[facts["name"]] = facts["uri"]
+        found.references[facts["name"]] = NativeReference(
+            facts["kind"], facts["role"], facts.get("digest"), facts.get("size")
+        )
     text = "".join(run.texts)
     found.lines = text.split("\n")[:-1]
     found.tags = {key.removeprefix("tags/"): value for key, value in own.items() if key.startswith("tags/")}

@@ -11,7 +11,8 @@ A backend's tests subclass :class:`BackendContract`::
         def read(self, tmp_path, run_id, backend_id):
             return NativeRun(...)   # with the tracker's own reader
 
-Every test records a real run, delivers it with ``multitrack.sync`` in this process, and compares values.
+Nearly every test records a real run, delivers it with ``multitrack.sync`` in this process, and compares values. The
+message of a failure says what a user of the tracker would see.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from pathlib import Path
 
 import pytest
 
+from multitrack.testing.contract_delivery import DeliveryContract
+from multitrack.testing.contract_hooks import HooksContract
 from multitrack.testing.contract_runs import RunsContract
 from multitrack.testing.contract_values import ValuesContract
 
 
-class BackendContract(ValuesContract, RunsContract):
+class BackendContract(HooksContract, ValuesContract, RunsContract, DeliveryContract):
     """Base class of a backend's tests. A subclass tells how to reach and read the backend; see the module docstring."""
 
     def test_any_history(self, tmp_path: Path) -> None:

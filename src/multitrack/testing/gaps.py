@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from multitrack.testing.native import Capabilities
+from multitrack.testing.capabilities import Capabilities
 
 
 class _Subject(Protocol):
@@ -30,14 +30,14 @@ def needs(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
         def checked(self: _Subject, *arguments: Any, **keywords: Any) -> None:
-            missing = [f"{name}=False" for name in names if not getattr(self.capabilities, name)]
+            missing = [name for name in names if not getattr(self.capabilities, name)]
             if not missing:
                 return test(self, *arguments, **keywords)
-            declared = f"{self.backend} declares {', '.join(missing)}"
+            declared = f"{self.backend} declares {', '.join(f'{name}=False' for name in missing)}"
             try:
                 test(self, *arguments, **keywords)
             except (AssertionError, LookupError):
-                pytest.skip(f"{declared}; its README names the stand-in")
+                pytest.skip(f"{declared}; {'; '.join(map(self.capabilities.why_not, missing))}")
             pytest.fail(f"{declared}, but this test passes: remove the declaration")
 
         return checked

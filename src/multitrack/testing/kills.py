@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -54,6 +55,15 @@ class MortalLane(Lane):
         if not self.done:
             raise TimeoutError(f"the lane is neither idle nor done: {self.state.problem}")
 
+    @property
+    def finds(self) -> bool:
+        """True if the backend has the hook ``find_run``."""
+        return self._backend.finds
+
+    def find_run(self, run_id: str) -> str | None:
+        """Call the hook ``find_run``, as for a parent in another machine's journal."""
+        return self._backend.find_run(self._run, run_id)
+
     def live_on(self) -> None:
         """Count one event, and raise :class:`Killed` after the last."""
         if self._left is not None:
@@ -76,6 +86,18 @@ class MortalLane(Lane):
         super()._save()
 
 
+class ThreadedLane(MortalLane):
+    """A lane whose every step is made by a new thread, as a pool of workers may do."""
+
+    def step(self) -> bool:
+        """Do the next piece of work on a new thread; return True if there is more to do at once."""
+        more: list[bool] = []
+        thread = threading.Thread(target=lambda: more.append(super(ThreadedLane, self).step()))
+        thread.start()
+        thread.join()
+        return bool(more) and more[0]
+
+
 class _CutCursor(Cursor):
     """A cursor that reads batches of given sizes."""
 
@@ -91,6 +113,7 @@ class _Hooks:
     """A backend's hooks, with an event before and after each call."""
 
     def __init__(self, backend: Backend, live_on: Callable[[], None]) -> None:
+        self.finds = backend.finds
         self._backend = backend
         self._live_on = live_on
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
-from multitrack.testing.native import NativePoint, NativeRun
+from multitrack.testing.native import NativePoint, NativeReference, NativeRun
 
 
 class MemoryBackend:
@@ -33,7 +33,7 @@ class MemoryBackend:
         """Create the run, or find it again."""
         free = run.id if run.id not in self.runs else f"{run.id}-{len(self.runs)}"
         native_id = self._ids.setdefault(run.directory, free)
-        native = self.runs.setdefault(native_id, NativeRun())
+        native = self.runs.setdefault(native_id, NativeRun(references={}))
         native.name, native.started, native.status = run.name, run.created, "running"
         if run.context is not None:
             native.identity = {
@@ -73,8 +73,12 @@ class MemoryBackend:
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
-        """Keep the URI."""
-        self._run(run).artifacts.update({record.name: record.uri for record in records})
+        """Keep the last reference of a name."""
+        native = self._run(run)
+        for record in records:
+            native.artifacts[record.name] = record.uri
+            reference = NativeReference(record.kind, record.role, record.digest, record.size)
+            native.references = {**(native.references or {}), record.name: reference}
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,8 +15,10 @@ from multitrack import plugins
 from multitrack.delivery.lane_state import lane_file
 from multitrack.delivery.report import DeliveryReport
 from multitrack.recording.run import Run
+from multitrack.testing.capabilities import Capabilities
+from multitrack.testing.kills import MortalLane
 from multitrack.testing.model import Model, as_double, as_number, plain
-from multitrack.testing.native import Capabilities, NativePoint, NativeRun
+from multitrack.testing.native import NativePoint, NativeRun
 
 
 class ContractSubject:
@@ -54,6 +57,28 @@ class ContractSubject:
         """Return the expected result of :meth:`read`: the model, with stand-ins where the tracker needs them."""
         return model
 
+    @contextlib.contextmanager
+    def lane(self, run: Run, kind: type[MortalLane], sizes: Sequence[int] = (2000,)) -> Iterator[MortalLane]:
+        """Open a lane of a new process, and kill that process at the end.
+
+        Args:
+            run: The run, of one backend.
+            kind: The kind of lane.
+            sizes: Maximum number of records of each batch, in turn.
+        """
+        assert run.directory is not None
+        plugin = self.new_plugin()
+        lane = kind(run.directory, plugin, sizes)
+        try:
+            yield lane
+        finally:
+            lane.release()
+            self.kill(plugin)
+
+    def backend_id(self, run: Run) -> str:
+        """Return the tracker's id of a run that was opened there."""
+        return next(iter(run.backend_ids.values()))
+
     def start(self, tmp_path: Path, **arguments: Any) -> Run:
         """Start a run of this backend that is delivered by :meth:`deliver` only."""
         name = self.backend.partition(":")[2] or self.backend
@@ -75,7 +100,9 @@ class ContractSubject:
         report = run.flush()
         if not report.complete or any(lane.set_aside for lane in report.values()):
             pytest.fail(f"not delivered: {report}")  # no AssertionError, which a declared gap would explain
-        return self.read(tmp_path, run.id, next(iter(run.backend_ids.values())))
+        if any(" " not in text for lane in report.values() for text in lane.stand_ins):
+            pytest.fail(f"no sentences: {[lane.stand_ins for lane in report.values()]}; a hook returns a list of them")
+        return self.read(tmp_path, run.id, self.backend_id(run))
 
     def forget_position(self, tmp_path: Path, run: Run) -> None:
         """Delete the lane's position, as if the courier had been killed before it saved one."""
@@ -85,7 +112,20 @@ class ContractSubject:
 
     def points(self, native: NativeRun, name: str) -> list[tuple[int, float]]:
         """Return step and value of each point."""
-        return [(point.step, point.value) for point in native.series[name]]
+        return [(point.step, point.value) for point in native.series.get(name, [])]
+
+    def check_capability(self, name: str, works: bool, otherwise: str) -> None:
+        """Check one capability within a test: it works, or is declared missing and does not.
+
+        Args:
+            name: A field of :class:`~multitrack.testing.Capabilities`.
+            works: True if the tracker holds what the capability promises.
+            otherwise: What a user of the tracker sees if not.
+        """
+        if getattr(self.capabilities, name):
+            assert works, otherwise
+        elif works:
+            pytest.fail(f"{self.backend} declares {name}=False, but it works: remove the declaration")
 
     def held_points(self, points: Iterable[Any]) -> list[Any]:
         """Return the points of a series that the tracker holds. If it holds more, its declaration is wrong."""
@@ -107,17 +147,20 @@ class ContractSubject:
     def compare(self, native: NativeRun, expected: NativeRun) -> None:
         """Check that every record is present once. A tracker may show additional metrics and tags of its own."""
         expected = self.held(expected)
-        assert native.status == expected.status
-        assert plain(native.params) == plain(expected.params)
-        assert native.artifacts == expected.artifacts
-        assert native.lines == expected.lines
+        assert native.status == expected.status, "the tracker shows another end than the run had"
+        assert plain(native.params) == plain(expected.params), "a table of params shows a wrong, missing or extra one"
+        assert native.artifacts == expected.artifacts, "a reference leads to another place, or is missing"
+        assert native.lines == expected.lines, "the log lacks a line, has one twice, or altered one"
         tags = expected.tags if self.capabilities.tags else dict.fromkeys(expected.tags)
-        assert {key: native.tags.get(key) for key in tags} == tags
+        assert {key: native.tags.get(key) for key in tags} == tags, "a filter by this tag misses the run"
         metrics = {name: as_number(value) for name, value in expected.metrics.items()}
-        assert {name: as_number(native.metrics.get(name)) for name in metrics} == metrics
+        found = {name: as_number(native.metrics.get(name)) for name in metrics}
+        assert found == metrics, "a table of runs shows another result than the run had"
         series = {name: self._in_order(points) for name, points in expected.series.items()}
-        assert {name: self._in_order(native.series.get(name, [])) for name in series} == series
-        assert native.series.keys() - expected.series.keys() <= expected.metrics.keys()
+        drawn = {name: self._in_order(native.series.get(name, [])) for name in series}
+        assert drawn == series, "a chart lacks a point, has one twice, or altered one"
+        extra = native.series.keys() - expected.series.keys()
+        assert extra <= expected.metrics.keys(), "the tracker shows charts that nobody recorded"
 
     def _in_order(self, points: list[NativePoint]) -> list[tuple[object, ...]]:
         if not self.capabilities.call_order:
