@@ -67,9 +67,9 @@ def test_what_leaves_the_block_decides_how_it_ended(error: BaseException, status
     ],
 )  # fmt: skip
 def test_how_a_process_goes_with_a_run_open(tmp_path: Path, body: str, status: str, code: int) -> None:
-    # Python forgets that it was interrupted where it imports subprocess at exit, as a script this short would.
+    # subprocess is imported at exit, as in a script this short: Python then forgets that it was interrupted.
     script = (
-        "import multitrack, os, signal, subprocess, sys\n"
+        "import multitrack, os, signal, sys\n"
         "run = multitrack.start_run(config={'delivery': 'off', 'journal': 'j'})\n"
         f"run.log_metric('x', 1.0, step=0)\n{body}\n"
     )

@@ -109,4 +109,4 @@ def test_the_http_api_of_the_page(followed: Followed) -> None:
     script = script_of(followed.rest)
     assert len(script) == 4
     script.append("python -m pytest tests/test_http.py")
-    assert "36 passed" in followed.environment.run("bash", "-c", "\n".join(script), cwd=followed.plugin)
+    assert "43 passed" in followed.environment.run("bash", "-c", "\n".join(script), cwd=followed.plugin)

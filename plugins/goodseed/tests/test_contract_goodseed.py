@@ -15,8 +15,11 @@ pytestmark = pytest.mark.timeout(900)
 
 class TestGoodseed(BackendContract):
     backend = "goodseed"
-    # A series holds no NaN, which stands as text beside it. goodseed orders points by their steps.
-    capabilities = Capabilities(nan=False, call_order=False)
+    capabilities = Capabilities(
+        nan=False, call_order=False,
+        stand_ins={"nan": "goodseed drops NaN; a text in `exact/<name>`"},
+        gaps={"call_order": "goodseed orders points by their steps"},
+    )  # fmt: skip
 
     def options(self, tmp_path: Path) -> dict[str, Any]:
         return {"directory": str(tmp_path / "goodseed")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import logging
 import os
@@ -125,6 +126,18 @@ def _at_exit() -> None:
     for run in reversed(list(_open)):
         run.end(status)
     couriers.stop_couriers()
+    if isinstance(error, KeyboardInterrupt) and not interactive:
+        _die_interrupted()
+
+
+def _die_interrupted() -> None:
+    """Let Python die of SIGINT, as after any Ctrl-C: otherwise a shell's loop around the training would go on.
+
+    CPython notes that a program ended with ``KeyboardInterrupt``, and forgets it when an exit hook evaluates source, as
+    the import of a module with a named tuple does (``run_eval_code_obj`` in Python/pythonrun.c). This notes it again.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")  # noqa: S102 - constant source
 
 
 def _in_forked_child() -> None:
