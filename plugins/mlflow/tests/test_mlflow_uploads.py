@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
+from mlflow_server import mlflow_server
 from PIL import Image
+from selenium.webdriver.support.ui import WebDriverWait
 
 import multitrack
+from browser import chromium
 from multitrack.delivery.lane_state import lane_file
 from multitrack.recording.run import Run
 
@@ -136,3 +139,16 @@ def test_a_journal_alone_cannot_have_files_uploaded(tmp_path: Path) -> None:
     (sentence,) = deliver(tmp_path, run)
     assert "upload" in sentence
     assert held(tmp_path, run, tmp_path / "scratch") == {}
+
+
+@pytest.mark.slow
+def test_the_artifact_viewer_shows_the_figure(tmp_path: Path) -> None:
+    with mlflow_server(tmp_path) as url:
+        run = start(tmp_path, tracking_uri=url)
+        run.log_artifact_ref("confusion", picture(tmp_path / "confusion.png"), kind="figure")
+        run.end()
+        assert deliver(tmp_path, run) == []
+        with chromium(tmp_path / "chromium") as page:
+            page.open(f"{run.urls['mlflow']}/artifacts/figure/confusion.png")
+            sizes = "[...document.images].map((image) => `${image.naturalWidth} x ${image.naturalHeight}`)"
+            WebDriverWait(page.driver, 60, 0.2).until(lambda _: page.js(f"{sizes}.includes('40 x 30')"))
