@@ -1,15 +1,26 @@
-"""The pictures of the READMEs of MLflow and Prometheus, taken anew::
+"""The pictures of the READMEs of MLflow, W&B and Prometheus, taken anew::
 
     PYTHONPATH=plugins/mlflow/tests:plugins/prometheus/tests python tests/pages/backend_pictures.py [name]
 
-MLflow's and Prometheus' pages are taken of their real servers, in Chromium. Grafana is in no Debian release, so the
+MLflow's and Prometheus' pages are taken of their real servers, in Chromium. W&B's page is hosted, so the picture of a
+run there is one of its SDK's own viewer in a terminal, for which the script needs ``pip install pyte``. Grafana is in no Debian release, so the
 picture of a run there is one of Prometheus' own page.
 """
 
 import contextlib
+import fcntl
+import html
+import importlib
 import math
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +29,6 @@ import numpy as np
 from mlflow_server import mlflow_server
 from PIL import Image
 from prometheus_server import free_port, prometheus
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import multitrack
@@ -27,6 +37,19 @@ from browser import Page, chromium
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 #: Maximum size of a picture, in bytes, and of its palette.
 LARGEST, COLOURS = 80_000, 96
+#: What a terminal answers to the questions for its cursor, its background and its kind.
+ANSWERS = {b"\x1b[6n": b"\x1b[1;1R", b"\x1b]11;?": b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", b"\x1b[c": b"\x1b[?1;2c"}
+TRAINING = """
+import math, multitrack
+
+config = {"journal": "journal", "delivery": "off", "wandb": {"mode": "offline"}}
+params = {"learning_rate": 0.001, "batch_size": 32}
+with multitrack.start_run("digits", "baseline", config=config, backends=["wandb"], params=params) as run:
+    for epoch in range(60):
+        run.log_metrics({"loss": math.exp(-epoch / 15), "accuracy": 1 - 0.9 * math.exp(-epoch / 12)}, step=epoch)
+        run.log_metrics({"val/loss": math.exp(-epoch / 18), "val/accuracy": 1 - 0.9 * math.exp(-epoch / 11)}, step=epoch)
+multitrack.sync("journal")
+"""
 
 
 def of_mlflow(page: Page, home: Path) -> None:
@@ -49,6 +72,75 @@ def of_mlflow(page: Page, home: Path) -> None:
             button.click()
         settle(page)
         page.shot(home / "mlflow-run.png")
+
+
+def of_wandb(page: Page, home: Path) -> None:
+    """A run in ``wandb leet``, drawn by a page as a terminal would."""
+    (home / "train.py").write_text(TRAINING)
+    python = home / "python"  # its path is in the picture
+    python.symlink_to(sys.executable)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    environment |= {"HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+    environment["WANDB_BASE_URL"] = "http://127.0.0.1:9"  # nobody
+    subprocess.run([python, "train.py"], cwd=home, env=environment, check=True)
+    (session,) = (home / "wandb").glob("offline-run-*")
+    (home / "leet.html").write_text(terminal([sys.executable, "-m", "wandb", "leet", str(session)], environment))
+    page.open((home / "leet.html").as_uri(), width=1090, height=350)
+    settle(page)
+    page.shot(home / "wandb-run.png")
+
+
+def terminal(command: list[str], environment: dict[str, str]) -> str:
+    """The page of what a command shows in a terminal for 15 seconds; it is killed then."""
+    pyte = importlib.import_module("pyte")
+    width, height = 120, 20
+    screen = pyte.Screen(width, height)
+    stream = pyte.ByteStream(screen)
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment,
+                               start_new_session=True)  # fmt: skip
+    deadline = time.monotonic() + 15
+    # They hide its side bars: one leaves out most of the config, the other one has the system's metrics.
+    keys = {5.0: b"[", 10.0: b"]"}
+    while (left := deadline - time.monotonic()) > 0:
+        for moment in [moment for moment in keys if left < moment]:
+            os.write(leader, keys.pop(moment))
+        if select.select([leader], [], [], 0.2)[0]:
+            shown = os.read(leader, 65536)
+            for question, answer in ANSWERS.items():
+                if question in shown:
+                    os.write(leader, answer)
+            stream.feed(shown)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    os.close(leader)
+    os.close(follower)
+    lines = []
+    for y in range(height):
+        cells = [screen.buffer[y][x] for x in range(width)]
+        lines.append("".join(
+            f'<i style="left:{x * 9}px;top:{y * 17}px;color:{colour(cell.fg, "#222")};'
+            f'background:{colour(cell.bg, "#fff")};font-weight:{700 if cell.bold else 400}">{html.escape(cell.data)}</i>'
+            for x, cell in enumerate(cells)
+        ))  # fmt: skip
+    style = "i{position:absolute;width:9px;height:17px;font:14px/17px 'DejaVu Sans Mono',monospace;overflow:hidden}"
+    return f"<!doctype html><meta charset=utf-8><style>body{{background:#fff}}{style}</style>{''.join(lines)}"
+
+
+def colour(name: str, default: str) -> str:
+    """A terminal's colour in CSS."""
+    return (
+        default
+        if name == "default"
+        else f"#{name}"
+        if len(name) == 6 and set(name) <= set("0123456789abcdef")
+        else name
+    )
 
 
 def of_prometheus(page: Page, home: Path) -> None:
@@ -95,7 +187,7 @@ def settle(page: Page) -> None:
     before, deadline = b"", time.monotonic() + 30
     while time.monotonic() < deadline:
         time.sleep(1)
-        now = page.driver.find_element(By.TAG_NAME, "body").screenshot_as_png
+        now = page.driver.get_screenshot_as_png()
         if now == before:
             return
         before = now
@@ -111,7 +203,7 @@ def keep(taken: Path) -> None:
     print(target, size)
 
 
-TAKERS: dict[str, Callable[[Page, Path], None]] = {"mlflow": of_mlflow, "prometheus": of_prometheus}
+TAKERS: dict[str, Callable[[Page, Path], None]] = {"mlflow": of_mlflow, "wandb": of_wandb, "prometheus": of_prometheus}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or TAKERS:
