@@ -98,8 +98,13 @@ def test_upload_copies_the_kinds_that_the_config_names(tmp_path: Path, monkeypat
     large = tmp_path / "large.svg"
     large.write_text(" " * 101)
     run.log_artifact_ref("large", large, kind="figure")
+    (tmp_path / "other.svg").write_text("<svg/>")
+    run.log_artifact_ref("other", tmp_path / "other.svg", kind="text")
     client = deliver(tmp_path, run)
     assert [found.path for found in client.list_artifacts(run.backend_ids["mlflow"], "figure")] == ["figure/roc.svg"]
+    assert [found.path for found in client.list_artifacts(run.backend_ids["mlflow"])] == ["figure"]
+    sentence = "figure large: above upload_limit, 100 bytes, kept as a reference only"
+    assert run.flush()["mlflow"].stand_ins == [sentence]
 
 
 def test_the_identity_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

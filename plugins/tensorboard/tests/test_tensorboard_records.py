@@ -16,7 +16,6 @@ from multitrack.errors import ConfigError
 from multitrack.records import KERAS
 from multitrack_tensorboard import TensorboardOptions, event_file, exact_number, name_of
 from multitrack_tensorboard.event_file import checksum, replace
-from multitrack_tensorboard.figures import image_size
 from multitrack_tensorboard.files import HPARAMS_FILE
 from multitrack_tensorboard.place import _parent_directory, part, plain
 from multitrack_tensorboard.tags import series_tag
@@ -324,22 +323,6 @@ def test_a_journal_alone_cannot_have_files_copied(tmp_path: Path, monkeypatch: p
     run = start(tmp_path, options={"upload": ["figure"]})
     run.log_artifact_ref("picture", path, kind="figure")
     assert images(delivered(tmp_path, run)) == []
-
-
-def test_the_sizes_of_images() -> None:
-    assert image_size(png(40, 30)) == (40, 30)
-    assert image_size(b"GIF89a" + struct.pack("<HH", 7, 9)) == (7, 9)
-    frame = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 30, 40)
-    assert image_size(b"\xff\xd8\xff\xe0\x00\x04ab" + frame) == (40, 30)
-    for torn in (
-        b"",
-        b"\x89PNG",
-        png(4, 3)[:20],
-        b"GIF89a\x00",
-        b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00",
-        b"\xff\xd8\xff",
-    ):
-        assert image_size(torn) is None
 
 
 @pytest.mark.parametrize("options", [{"upload": ["model"]}, {"upload_limit": -1}, {"logdir": "x"}, {"directory": 3}])

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 KEY = "local-" + "0" * 40
 
@@ -73,6 +74,8 @@ class StandInServer:
         runs: What it holds, by run id.
         artifacts: The input of each artifact that was created.
         requests: Name or path of each request, in order.
+        uploads: Name and bytes of each file that came, in order.
+        withholds: Whether it takes no image and does not say so.
         artifact_types: Type of the artifacts that the project has already, by name.
         denied: Whether it refuses every key, and in which words.
         counts: How it answers who asks how much it holds: ``exact``; with ``zero``, ``null``, a ``text`` or ``nothing``;
@@ -91,6 +94,8 @@ class StandInServer:
         self.artifacts: list[dict[str, Any]] = []
         self.artifact_types: dict[str, str] = {}
         self.requests: list[str] = []
+        self.uploads: list[tuple[str, bytes]] = []
+        self.withholds = False
         self.denied: bool | str = False
         self.counts: str | int = "exact"
         self.unnamed: str | int | None = None
@@ -220,6 +225,13 @@ def _run_files(server: StandInServer, variables: dict[str, Any]) -> dict[str, An
     return {"createRunFiles": {"runID": "run", "uploadHeaders": [], "files": files}}
 
 
+def _upload_urls(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
+    """The same, as early releases ask for it."""
+    nodes = [{"node": {"name": name, "url": f"{server.url}/upload/{name}", "updatedAt": None}}
+             for name in variables["files"]]  # fmt: skip
+    return {"model": {"bucket": {"id": "run", "files": {"uploadHeaders": [], "edges": nodes}}}}
+
+
 def _artifact(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
     given = dict(variables.get("input") or variables)
     if names := given.get("artifactCollectionNames"):  # of `wandb sync` before 0.26
@@ -258,6 +270,7 @@ _ANSWERS: dict[str, Callable[[StandInServer, dict[str, Any]], dict[str, Any]]] =
     "createArtifact": _artifact,
     "commitArtifact": _commit,
     "notifyScriptableRunAlert": lambda *_: {"notifyScriptableRunAlert": {"success": True}},
+    "files": _upload_urls,
     "bucket": _resume_status,
     "artifactType": _artifact_type,
     "viewer": _viewer,
@@ -305,8 +318,11 @@ def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
             return self._reply({}, 200 if match else 404)
 
         def do_PUT(self) -> None:
-            self._body()
-            self._reply({})
+            body = self._body()
+            if server.withholds and "/media/" in self.path:
+                return server.stopped.wait()
+            server.uploads.append((unquote(self.path).removeprefix("/upload/"), body))
+            return self._reply({})
 
         def do_GET(self) -> None:
             match = re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/(.+)", self.path)

@@ -58,6 +58,18 @@ def items(updates: Any) -> Iterator[tuple[str, Any]]:
         yield "/".join(item.nested_key) or item.key, json.loads(item.value_json)
 
 
+def row_of(updates: Any) -> dict[str, Any]:
+    """A row; the fields of an image are one value."""
+    row: dict[str, Any] = {}
+    for item in updates:
+        *above, last = item.nested_key or [item.key]
+        place = row
+        for key in above:
+            place = place.setdefault(key, {})
+        place[last] = json.loads(item.value_json)
+    return row
+
+
 @dataclasses.dataclass
 class WandbRun:
     """What the directories of one run hold together, read in the order in which they were made."""
@@ -88,7 +100,7 @@ class WandbRun:
             elif kind == "config":
                 self.config.update(items(record.config.update))
             elif kind == "history":
-                self.rows.append(dict(items(record.history.item)))
+                self.rows.append(row_of(record.history.item))
             elif kind == "summary":
                 self.summary.update(items(record.summary.update))
             elif kind == "output_logger":
@@ -142,14 +154,14 @@ def native(run: WandbRun) -> NativeRun:
     found.params = {key: value for key, value in run.config.items() if not key.startswith(("multitrack/", "_wandb"))}
     for row in run.rows:
         for key, value in row.items():
-            if not key.startswith("exact ") and key not in COLUMNS:
+            if not key.startswith(("exact ", "figures/")) and key not in COLUMNS:
                 value = int(row[f"exact {key}"]) if f"exact {key}" in row else value  # beyond 2⁵³
                 point = NativePoint(row[STEP], value, round(row["_timestamp"] * 1000))
                 found.series.setdefault(key, []).append(point)
     found.metrics = {
         key: value
         for key, value in run.summary.items()
-        if not key.startswith(("exact ", "_step", "_runtime", "_timestamp", "_wandb"))
+        if not key.startswith(("exact ", "figures/", "_step", "_runtime", "_timestamp", "_wandb"))
     }
     for key, value in found.metrics.items():
         exact = run.summary.get(f"exact {key}", "")

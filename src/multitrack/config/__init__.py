@@ -2,9 +2,10 @@
 
 from multitrack.config.conversion import absolute_uri, current_directory
 from multitrack.config.loading import Config, load_config
-from multitrack.config.settings import FilesOption, PathOption, Settings, UriOption
+from multitrack.config.settings import FIGURE_LIMIT, FilesOption, PathOption, Settings, UriOption
 
 __all__ = [
+    "FIGURE_LIMIT",
     "Config",
     "FilesOption",
     "PathOption",

@@ -13,6 +13,8 @@ UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
 #: A backend option that lists local files to upload. `multitrack sync` uploads only those that the config there names
 #: as well, because a journal may come from somebody else.
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
+#: Default for the maximum size, in bytes, of a figure that a backend copies to its tracker.
+FIGURE_LIMIT: Final = 10_000_000
 #: Maximum of an interval, in seconds; an infinite one could not be scheduled.
 _A_YEAR: Final = 366 * 86400
 

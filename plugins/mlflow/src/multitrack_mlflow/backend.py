@@ -26,6 +26,7 @@ from multitrack_mlflow.identity import NAME_LENGTH, identity_tags, run_url
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
 from multitrack_mlflow.progress import Place, Sent, noted_run
 from multitrack_mlflow.run import MlflowRun
+from multitrack_mlflow.uploads import REFERENCE
 from multitrack_mlflow.values import ExactNumbers, double, param_text
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ class MlflowBackend:
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
-        """Write references as tags with all their fields, and inputs also as MLflow datasets."""
+        """Write references as tags with all their fields, inputs also as MLflow datasets; upload files if asked to."""
         native = self._runs[run.directory]
+        stand_ins: list[str] = []
         with translated(native.uri, run.options.timeout):
             tags = {}
             for record in records:
@@ -142,13 +144,16 @@ class MlflowBackend:
                     "digest": record.digest,
                     "size": record.size,
                 }
-                tags[f"multitrack.artifact.{native.name(record.name)}"] = json.dumps(fields, ensure_ascii=False)
-                if record.pending:  # delivered again with its digest; a dataset cannot be changed in MLflow
-                    continue
-                if record.role == "input":
-                    native.log_input(record)
-                native.upload(run.options, record)
-            return native.set_tags(tags)
+                if not record.pending:  # delivered again with its digest; a dataset cannot be changed in MLflow
+                    if record.role == "input":
+                        native.log_input(record)
+                    path, sentence = native.uploads.upload(run.options, record)
+                    if path is not None:
+                        fields["artifact"] = path
+                    if sentence is not None:
+                        stand_ins.append(sentence)
+                tags[f"{REFERENCE}{native.name(record.name)}"] = json.dumps(fields, ensure_ascii=False)
+            return stand_ins + native.set_tags(tags)
 
     @hookimpl
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:

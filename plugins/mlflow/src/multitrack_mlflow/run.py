@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from multitrack.records import ArtifactRef
 from multitrack_mlflow.errors import is_changed_param
 from multitrack_mlflow.line_files import LineFiles, pointer
 from multitrack_mlflow.names import native_name
-from multitrack_mlflow.options import MlflowOptions
 from multitrack_mlflow.progress import Kind, Place, Sent
+from multitrack_mlflow.uploads import Uploads
 from multitrack_mlflow.values import PARAM_LENGTH, TAG_LENGTH, ExactNumbers
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class MlflowRun:
         self.uri = uri
         self.experiment = experiment
         self.lines = LineFiles(client, native_id)
+        self.uploads = Uploads(client, native_id)
         self._sent = sent
         self._named: set[str] = set()  # changed names whose tag is set
 
@@ -139,14 +139,6 @@ class MlflowRun:
         )  # fmt: skip
         tag = InputTag("mlflow.data.context", record.kind[:255])
         self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
-
-    def upload(self, options: MlflowOptions, record: ArtifactRef) -> None:
-        """Upload a local file if its kind is in the ``upload`` option."""
-        if record.kind not in options.upload or not record.uri.startswith("file:///"):
-            return
-        path = Path(unquote(urlsplit(record.uri).path))
-        if path.is_file() and path.stat().st_size <= options.upload_limit:
-            self.client.log_artifact(self.id, str(path), artifact_path=native_name(record.kind))
 
 
 def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:

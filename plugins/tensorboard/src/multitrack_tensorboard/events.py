@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from multitrack.plugins.figures import Figure
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags, typed_params
 from multitrack_tensorboard import tags
 from multitrack_tensorboard.event_file import framed
-from multitrack_tensorboard.figures import Figure
 from multitrack_tensorboard.internals import Sdk
 from multitrack_tensorboard.numbers import store
 from multitrack_tensorboard.texts import encode_lines, encode_table

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import force_setattr
 
-from multitrack.config import FilesOption, PathOption, current_directory
+from multitrack.config import FIGURE_LIMIT, FilesOption, PathOption, current_directory
 
 
 class TensorboardOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +23,7 @@ class TensorboardOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
     directory: PathOption | None = None
     upload: FilesOption = []
-    upload_limit: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 10_000_000
+    upload_limit: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = FIGURE_LIMIT
 
     def __post_init__(self) -> None:
         others = [kind for kind in self.upload if kind != "figure"]

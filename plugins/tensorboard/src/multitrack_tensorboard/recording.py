@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from multitrack.hookspecs import RunInfo
+from multitrack.plugins.figures import load_figure
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags
 from multitrack_tensorboard.events import Encoder
-from multitrack_tensorboard.figures import load_figure
 from multitrack_tensorboard.files import RunFiles
 from multitrack_tensorboard.hparams import hparams_of
 from multitrack_tensorboard.internals import load_sdk
+
+#: The formats of figures that TensorBoard shows.
+SHOWN: Final = ("png", "jpeg", "gif")
 
 
 class Recording:
@@ -61,7 +65,7 @@ class Recording:
         """Add references, and images of figures; return a sentence for each figure that cannot be shown."""
         stand_ins = []
         for record in records:
-            figure, problem = load_figure(record, self._options)
+            figure, problem = load_figure(record, self._options, "TensorBoard", SHOWN)
             self.files.add(record.ordinal, self._encoder.artifact(record, figure))
             if problem is not None:
                 stand_ins.append(problem)

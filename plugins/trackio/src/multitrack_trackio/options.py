@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec.structs import force_setattr
 
-from multitrack.config import FilesOption, PathOption, current_directory
+from multitrack.config import FIGURE_LIMIT, FilesOption, PathOption, current_directory
 
 #: Environment variables that Trackio's storage reads. Variables that name a Space, a server, a bucket or a data set are
 #: left out: this backend only writes to the local disk.
@@ -32,7 +32,7 @@ class TrackioOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: PathOption | None = None
     project: str | None = None
     upload: FilesOption = []
-    upload_limit: Annotated[int, msgspec.Meta(ge=0)] = 10_000_000
+    upload_limit: Annotated[int, msgspec.Meta(ge=0)] = FIGURE_LIMIT
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.upload if kind not in SHOWN_KINDS]

@@ -76,7 +76,7 @@ class WandbBackend:
 
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
-        """Write references as artifacts without files."""
+        """Write references as artifacts without files, and figures also as images if ``upload`` says so."""
         return self._take(run, records)
 
     @hookimpl
@@ -117,14 +117,8 @@ class WandbBackend:
             raise
 
     def _take(self, run: RunInfo, records: Sequence[DataRecord]) -> list[str]:
-        from multitrack_wandb.translate import translate  # noqa: PLC0415 - see above
-
         opened = self._opened(run)
-        stand_ins: list[str] = []
-        for record in records:
-            write = translate(record)
-            opened.take(record.ordinal, write)
-            stand_ins += write.stand_ins
+        stand_ins = [sentence for record in records for sentence in opened.take(record)]
         return stand_ins + opened.say()
 
     def _opened(self, run: RunInfo) -> OpenSession:

@@ -19,10 +19,10 @@ EXACT: Final = 2**53
 #: Column with a row's step, shared by all its series: one column per series would nearly double a row's cost.
 STEP: Final = "multitrack/step"
 
-# Reserved columns: ours (STEP, "exact x") and W&B's. A metric with such a name is renamed to "metric ...", and so is
-# a metric whose name already has that form.
+# Reserved columns: ours (STEP, "exact x", "figures/x") and W&B's. A metric with such a name is renamed to
+# "metric ...", and so is a metric whose name already has that form.
 _TAKEN_METRIC: Final = re.compile(
-    r"(?:metric )*(?:exact |(?:multitrack/step|_step|_runtime|_timestamp|_wandb)(?:$|[./]))"
+    r"(?:metric )*(?:exact |figures/|(?:multitrack/step|_step|_runtime|_timestamp|_wandb)(?:$|[./]))"
 )
 _TAKEN_PARAM: Final = re.compile(r"(?:param )*(?:multitrack(?:$|[./])|_wandb(?:$|[./])|-)")
 # The SDK strips every "-" from both ends of a config key.
@@ -43,6 +43,11 @@ def metric_key(name: str) -> str:
 def exact_key(key: str) -> str:
     """Return the column with the exact text of values that the column ``key`` holds only rounded."""
     return f"exact {key}"
+
+
+def figure_key(name: str) -> str:
+    """Return the column of a figure's image, in characters of which W&B makes a safe file name."""
+    return f"figures/{artifact_name(name)}"
 
 
 def param_key(name: str) -> str:

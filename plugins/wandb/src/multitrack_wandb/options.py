@@ -6,12 +6,12 @@ import functools
 import logging
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from multitrack.config import PathOption, current_directory
+from multitrack.config import FIGURE_LIMIT, FilesOption, PathOption, current_directory
 from multitrack.security.secrets import without_credentials
 
 log = logging.getLogger("multitrack")
@@ -96,6 +96,8 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         job_type: W&B's job type of the runs.
         system_metrics: True to let W&B sample CPU, memory and GPU of the training process.
         sweep: Id of the W&B sweep that the runs belong to, or empty for none; default: ``WANDB_SWEEP_ID``.
+        upload: ``["figure"]`` to copy local images that are logged as figures, so that W&B shows them.
+        upload_limit: Maximum size of an image that is copied, in bytes.
     """
 
     mode: Literal["online", "offline"] = msgspec.field(default_factory=_default_mode)
@@ -106,9 +108,14 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job_type: str | None = None
     system_metrics: bool = False
     sweep: str | None = msgspec.field(default_factory=_default_sweep)
+    upload: FilesOption = []
+    upload_limit: Annotated[int, msgspec.Meta(ge=0)] = FIGURE_LIMIT
 
     def __post_init__(self) -> None:
         """Reject mode ``online`` without credentials, since the SDK would prompt or fail much later."""
+        others = [kind for kind in self.upload if kind != "figure"]
+        if others:
+            raise ValueError(f"invalid value for upload: {others} (W&B shows files of the kind 'figure' only)")
         if self.mode == "online" and not has_credentials(self.base_url):
             server = without_credentials(self.base_url or from_settings_file().get("base_url") or _SAAS)
             raise ValueError(

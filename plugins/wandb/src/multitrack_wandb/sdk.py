@@ -236,6 +236,17 @@ def reference(name: str, kind: str, record: ArtifactRef) -> wandb.Artifact:
     return artifact
 
 
+def image(path: Path, caption: str) -> wandb.Image:
+    """Return an image that has the bytes of a file, which must stay until the image is logged.
+
+    Raises:
+        Exception: The file is damaged, or the package ``pillow`` is missing.
+    """
+    made: wandb.Image = imported().Image(str(path), caption=caption)
+    helper.ask_nobody(made)
+    return made
+
+
 def imported() -> Any:
     """Return the SDK's module, imported if needed."""
     isolation.note_import()

@@ -14,6 +14,7 @@ from multitrack.records import ArtifactRef, Status
 from multitrack.security.secrets import without_credentials
 from multitrack_wandb import sdk, session_files, wandb_log
 from multitrack_wandb.errors import CREDENTIAL, SessionLostError, is_denied, is_loss, plain
+from multitrack_wandb.figures import Figures
 from multitrack_wandb.internals import helper, isolation
 from multitrack_wandb.names import (
     STEP,
@@ -22,14 +23,14 @@ from multitrack_wandb.names import (
     can_have_axis,
     config_key,
     display_name,
-    exact_key,
     moment,
     rule_name,
     run_tag,
 )
 from multitrack_wandb.resume import Resumed, check_taken, sweep_sentences, where_to_go_on
 from multitrack_wandb.settings import CREATED, facts
-from multitrack_wandb.translate import Write, artifact_facts
+from multitrack_wandb.summary import Summary
+from multitrack_wandb.translate import DataRecord, Write, artifact_facts, translate
 from multitrack_wandb.upload_monitor import Uploads
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ class OpenSession:
         self._said: list[str] = []
         self._is_without_lines = False
         self._series: set[str] = set()
-        self._summary: dict[str, Any] = {}
-        self._exact: set[str] = set()  # columns with an exact-text column
+        self._summary = Summary()
         self._tags: dict[str, str] = {}
         self._config = facts(run)
+        self._figures = Figures(run, sessions.figures)
         if not self._held:
             self._start()  # at once, so that the URL is known and a rejection shows
 
@@ -92,10 +93,18 @@ class OpenSession:
         said, self._said = self._said, []
         return said
 
-    def take(self, ordinal: int, write: Write) -> None:
-        """Keep a translated record for the next write; skip a record that was already written."""
-        if ordinal >= max(self.position, self._underway):
-            self._pending[ordinal] = write
+    def take(self, record: DataRecord) -> list[str]:
+        """Translate a record and keep it for the next write; one that was already written is not kept.
+
+        Returns:
+            Messages about values that W&B cannot hold unchanged.
+        """
+        write = translate(record)
+        if record.ordinal >= max(self.position, self._underway):
+            if isinstance(record, ArtifactRef):
+                write = self._figures.add(record, write, is_held=record.ordinal < self._held)
+            self._pending[record.ordinal] = write
+        return list(write.stand_ins)
 
     def write(self, position: int) -> None:
         """Write the kept records; every record below ``position`` was taken or set aside.
@@ -111,6 +120,8 @@ class OpenSession:
             return
         with self._giving_up():
             if not self._uploads.busy:
+                if self._sessions.sessions[-1].mode == "online" and self._figures.note():
+                    session_files.write_sessions(self._info.directory, self._sessions)
                 self._underway = position
                 self._uploads.begin(lambda: self._write_pending(position))
             self._uploads.wait()
@@ -120,7 +131,8 @@ class OpenSession:
         self._last = self._row + sum(len(write.rows) for write in self._pending.values()) - 1
         for ordinal, write in sorted(self._pending.items()):
             self._write(write, is_held=ordinal < self._held)
-        self._write_summary(self._pending.values())
+        if self._summary.add(self._pending.values()) and self._run is not None:
+            self._run.summary.update(self._summary.values)  # after the rows: W&B overwrites it with their last values
         self._pending.clear()
         self.position = position
 
@@ -141,7 +153,9 @@ class OpenSession:
             self._check(self._run, EXIT_CODES[status])
         self._sessions.sessions[-1].end = self.position
         self._sessions.taken = session_files.Taken(self._row, self._line, self._row, self._line)
+        self._figures.note()
         session_files.write_sessions(self._info.directory, self._sessions)
+        self._figures.forget()
 
     def _finish(self, status: Status, time: int) -> None:
         assert self._run is not None  # noqa: S101 - called once it is open
@@ -186,7 +200,9 @@ class OpenSession:
         # Noted before the SDK creates its directory, and again before the first row, so that files left by a kill are
         # found.
         noted = self._sessions
-        session_files.write_sessions(run.directory, session_files.Sessions([*noted.sessions, session], noted.taken))
+        session_files.write_sessions(
+            run.directory, session_files.Sessions([*noted.sessions, session], noted.taken, noted.figures)
+        )
         group = display_name(run.group or run.parent or "") or None
         # Without the start time, so that another run with this id in W&B shows its own.
         config = {key: value for key, value in self._config.items() if key != CREATED}
@@ -212,7 +228,7 @@ class OpenSession:
             self._put_config(started, {CREATED: self._config[CREATED]})
             started.define_metric(STEP, hidden=True, summary="none")
             self._define(self._series)
-            started.summary.update(self._summary)
+            started.summary.update(self._summary.values)
 
     def _write(self, write: Write, *, is_held: bool) -> None:
         self._config.update(write.config)
@@ -231,10 +247,14 @@ class OpenSession:
             kept = [tag for tag in self._run.tags or () if tag not in shown]  # set by the user in the browser
             self._run.tags = (*kept, *self._shown_tags())
         for number, row in enumerate(write.rows, start=self._row):
+            step = number + self._resumed.shift  # the SDK silently drops steps below its first one
             if not is_held and number >= self._resumed.rows:
-                step = number + self._resumed.shift  # the SDK silently drops steps below its first one
-                self._log.log(row, step, wait=number % UNAWAITED == 0 or number == self._last)
+                cells = row if write.picture is None else row | write.picture.cells()
+                self._log.log(cells, step, wait=number % UNAWAITED == 0 or number == self._last)
                 self._rows += 1
+                self._said += () if write.picture is None else write.picture.problems
+            elif not is_held and write.picture is not None:
+                write.picture.send_file(self._run, step)
         self._row += len(write.rows)
         lines = write.lines[max(0, self._resumed.lines - self._line) :]
         self._line += len(write.lines)
@@ -249,23 +269,6 @@ class OpenSession:
         elif not self._is_without_lines:
             self._is_without_lines = True
             self._said.append("lines are not in W&B: this release of its SDK cannot write to a run's logs")
-
-    def _write_summary(self, writes: Iterable[Write]) -> None:
-        """Write simple metrics after the rows: W&B overwrites a series' summary with its last value."""
-        changed: set[str] = set()
-        for write in writes:
-            if write.stand_ins:
-                self._exact.update(key for key in write.series if any(exact_key(key) in row for row in write.rows))
-            again = self._summary.keys() & write.series
-            for key, value in write.summary.items():
-                self._summary[key] = value
-                if exact_key(key) not in write.summary and (key in self._exact or exact_key(key) in self._summary):
-                    self._summary[exact_key(key)] = str(value)
-            for key in again & self._exact:  # else the row's exact text would be read as the simple metric's
-                self._summary.setdefault(exact_key(key), str(self._summary[key]))
-            changed.update(write.summary, again)
-        if changed and self._run is not None:
-            self._run.summary.update(self._summary)
 
     def _define(self, series: Iterable[str]) -> None:
         """Give each series the step column as its axis."""

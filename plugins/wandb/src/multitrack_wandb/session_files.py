@@ -74,10 +74,12 @@ class Sessions(msgspec.Struct):
     Attributes:
         sessions: The finished sessions, and interrupted ones that are not settled yet.
         taken: The amount of the finished and settled sessions in W&B.
+        figures: Whether the figure with this ordinal has a row, as far as that was decided.
     """
 
     sessions: list[Session] = []
     taken: Taken = msgspec.field(default_factory=Taken)
+    figures: dict[int, bool] = {}
 
     @property
     def held(self) -> int:
@@ -88,6 +90,10 @@ class Sessions(msgspec.Struct):
     def url(self) -> str | None:
         """The URL of the run's page, or None if unknown."""
         return next((session.url for session in reversed(self.sessions) if session.url), None)
+
+    def begun(self, session: Session) -> Sessions:
+        """Return these with one more session, which is about to begin."""
+        return Sessions([*self.sessions, session], self.taken, self.figures)
 
     def acknowledged(self) -> int | None:
         """Return the number of rows that the server has acknowledged; ``None`` if nothing was ever sent."""

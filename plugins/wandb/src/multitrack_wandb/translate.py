@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Tags, typed_params
 from multitrack_wandb.names import (
@@ -24,7 +24,34 @@ from multitrack_wandb.names import (
     param_key,
 )
 
+if TYPE_CHECKING:
+    import wandb
+
 DataRecord = Params | Metric | ListMetric | ArtifactRef | Lines | Tags
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """An image in a row.
+
+    Attributes:
+        key: Its column.
+        image: The SDK's image; None if the file is gone or changed since it was decided that it has a row.
+        problems: The reason for the report if there is no image.
+    """
+
+    key: str
+    image: wandb.Image | None
+    problems: Sequence[str] = ()
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row's additional cells."""
+        return {} if self.image is None else {self.key: self.image}
+
+    def send_file(self, run: wandb.Run, step: int) -> None:
+        """Send the file of a row that W&B has: the session was interrupted, perhaps before the file was sent."""
+        if self.image is not None:
+            self.image.bind_to_run(run, self.key, step)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +65,7 @@ class Write:
         config: Values for the config.
         tags: Tags by key.
         artifact: A reference to log.
+        picture: The image of the only row, if the reference is a figure to show.
         lines: Lines for the logs.
         stand_ins: Messages about values that W&B cannot hold unchanged.
     """
@@ -48,6 +76,7 @@ class Write:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     artifact: ArtifactRef | None = None
+    picture: Picture | None = None
     lines: Sequence[str] = ()
     stand_ins: Sequence[str] = ()
 

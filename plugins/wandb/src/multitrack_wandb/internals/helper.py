@@ -156,6 +156,16 @@ def at_server_of(run: wandb.Run) -> Iterator[None]:
                 os.environ["WANDB_BASE_URL"] = before
 
 
+def ask_nobody(image: wandb.Image) -> None:
+    """Let an image be logged without a question to a server about images that are in an artifact.
+
+    Early releases ask the environment's server instead of the run's, and wait for its answer.
+    """
+    if lookup.find(lookup.ASKS_FOR_IMAGES) is not None:
+        base: Any = super(type(image), image)
+        vars(image)["bind_to_run"] = base.bind_to_run
+
+
 def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, size: int | None) -> None:
     """Add a reference to an artifact without accessing its target.
 

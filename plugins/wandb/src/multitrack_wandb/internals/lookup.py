@@ -52,6 +52,9 @@ OLDER: Final = (
     "wandb.sdk.lib.service.service_connection:ServiceConnection.make_interface",
 )
 
+#: The question of early releases before they log an image; only checked for.
+ASKS_FOR_IMAGES: Final = "wandb.sdk.data_types.image:_server_accepts_artifact_path"
+
 
 def find(name: str) -> Any:
     """Return the value of ``module:path``; None if the installed SDK lacks it."""
