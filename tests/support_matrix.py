@@ -12,6 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, NamedTuple
 
+import msgspec
+
+from multitrack import plugins
 from multitrack.testing import BackendContract, Capabilities
 
 ROOT: Final = Path(__file__).parent.parent
@@ -31,6 +34,8 @@ out why yours shows a value in another form.
 - **stand-in**: the tracker cannot hold it. The backend writes something else, visible and without loss. If that
   depends on the value, as for NaN, the delivery report says where it was done.
 - **gap**: the tracker does not show it. It is still in the journal, and in every other tracker of the run.
+- **picture**: a local figure is copied and shown, [if the option `upload` names its kind](delivery.md#figures).
+  Otherwise, and in the other trackers, it stays a reference.
 
 The table is made from the tests that every backend passes ([the contract](writing-a-plugin.md#the-contract)). But for
 the order of points, something that is declared missing and works after all fails a test as well. What happens to single
@@ -69,6 +74,10 @@ ROWS: Final = (
 )
 
 
+#: The row that no capability decides.
+FIGURES: Final = "figures, if `upload` allows it"
+
+
 def declared() -> dict[str, Capabilities]:
     """What each backend declares, by the name of its column: a backend, and a mode of it if modes differ."""
     columns: dict[str, Capabilities] = {}
@@ -85,7 +94,18 @@ def table(columns: dict[str, Capabilities]) -> str:
     """The matrix as Markdown."""
     rows = [["", *columns], ["---"] * (len(columns) + 1)]
     rows += [[row.label, *(cell(found, row.takes) for found in columns.values())] for row in ROWS]
+    rows.append(
+        [FIGURES, *("picture" if _shows_figures(column.partition(",")[0]) else "reference" for column in columns)]
+    )
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _shows_figures(backend: str) -> bool:
+    """Whether a backend copies pictures, which its option ``upload`` then allows."""
+    if backend not in plugins.installed():
+        return False
+    names = {field.name for field in msgspec.structs.fields(plugins.load_backend(backend).options_type())}
+    return "upload" in names
 
 
 def cell(found: Capabilities, takes: tuple[str, ...]) -> str:

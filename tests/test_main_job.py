@@ -212,6 +212,14 @@ def test_any_backend_needs_only_its_name(job: tuple[Path, str], runs: dict[str, 
             assert native.status == "finished"
 
 
+def test_a_folder_with_other_files_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("mine")
+    command = [sys.executable, str(EXAMPLES / "digits_search.py"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert (done.returncode, "are not of an earlier search: choose another --out" in done.stderr) == (2, True)
+    assert (tmp_path / "thesis").read_text() == "mine"
+
+
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_the_same_script_goes_where_one_line_of_config_says(tmp_path: Path, tracker: str) -> None:
     """``examples/config``: three files that differ in their first line alone; the script is not touched."""

@@ -10,13 +10,13 @@ from multitrack.security.terminal import excerpt
 
 
 def to_install(extra: str, checkout: str | None = None) -> str:
-    """The pip command that installs a missing extra, from a package index and from a checkout.
+    """The pip command that installs a missing extra, in a checkout and from a package index.
 
     Args:
         extra: The name of the extra.
         checkout: The pip argument to use in a checkout; default: the checkout's own extra.
     """
-    return f"pip install 'multitrack[{extra}]' (from a checkout: pip install '{checkout or f'.[{extra}]'}')"
+    return f"in a checkout, pip install '{checkout or f'.[{extra}]'}'; from an index, pip install 'multitrack[{extra}]'"
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

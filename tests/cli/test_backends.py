@@ -70,7 +70,10 @@ def test_a_supported_release(install: Install) -> None:
 @pytest.mark.parametrize(("sdk", "shown"), [("1.9", "spy 1.9"), ("4.0", "spy 4.0"), (None, "spy missing")])
 def test_another_release_or_none_has_the_command_that_mends_it(install: Install, sdk: str | None, shown: str) -> None:
     install("spy<4,>=2", sdk=sdk)
-    assert row("spy")["packages"] == [{"name": "spy", "supported": ">=2,<4", "installed": sdk, "fits": False}]
+    found = row("spy")
+    assert found["packages"] == [{"name": "spy", "supported": ">=2,<4", "installed": sdk, "fits": False}]
+    assert found["problem"] == (f"spy {sdk} is not supported" if sdk else "spy is missing")
+    assert found["install"] == "pip install 'spy>=2,<4'"
     (line,) = [line for line in invoke().splitlines() if line.startswith("spy ")]
     assert shown in line
     assert line.endswith("pip install 'spy>=2,<4'")
@@ -81,5 +84,5 @@ def test_a_known_backend_that_is_not_installed_has_the_command(monkeypatch: pyte
     monkeypatch.setattr("multitrack.plugins.installed", lambda: others)
     found = row("mlflow")
     assert (found["distribution"], found["packages"], found["problem"]) == (None, [], None)
-    assert found["install"].startswith("pip install 'multitrack[mlflow]'")
-    assert "pip install 'multitrack[mlflow]'" in invoke()
+    assert found["install"].startswith("in a checkout, pip install './plugins/mlflow'")
+    assert "pip install './plugins/mlflow'" in invoke()

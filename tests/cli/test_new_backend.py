@@ -44,6 +44,15 @@ def test_a_folder_with_files_needs_force(tmp_path: Path) -> None:
     assert changed.read_text().startswith("# multitrack-acme")
 
 
+def test_a_folder_with_another_plugin_is_refused(tmp_path: Path) -> None:
+    new_backend("acme")
+    before = sorted(tmp_path.rglob("*"))
+    done = new_backend("other", "--directory", "multitrack-acme", "--force")
+    assert done.exit_code == 2
+    assert "multitrack-acme: the folder has another plugin, multitrack_acme" in done.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for directory in ("file", "file/acme"):

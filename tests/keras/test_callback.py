@@ -186,7 +186,7 @@ def test_a_missing_keras_is_named_with_the_command(tmp_path):
         "except ImportError as error:\n    print(error, error.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    typed = "pip install 'multitrack[keras]' (from a checkout: pip install '.[keras]')"
+    typed = "in a checkout, pip install '.[keras]'; from an index, pip install 'multitrack[keras]'"
     assert done.stdout == f"multitrack.keras needs Keras: {typed} keras\n"
 
 

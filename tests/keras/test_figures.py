@@ -180,7 +180,7 @@ def test_a_missing_matplotlib_is_named_when_the_figure_is_made(project):
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    typed = "pip install 'multitrack[plot]' (from a checkout: pip install '.[plot]')"
+    typed = "in a checkout, pip install '.[plot]'; from an index, pip install 'multitrack[plot]'"
     assert done.stdout == f"confusion_matrix needs matplotlib: {typed}\n", done.stderr
 
 

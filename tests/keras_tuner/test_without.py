@@ -68,7 +68,7 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    typed = "pip install 'multitrack[keras-tuner]' (from a checkout: pip install '.[keras-tuner]')"
+    typed = "in a checkout, pip install '.[keras-tuner]'; from an index, pip install 'multitrack[keras-tuner]'"
     assert done.stdout == f"multitrack.keras_tuner needs {missing}: {typed}\n"
 
 

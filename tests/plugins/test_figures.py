@@ -51,6 +51,22 @@ def test_a_torn_header_is_no_picture(tmp_path: Path, kind: str) -> None:
         assert image_size(path.read_bytes()[:length]) is None
 
 
+@pytest.mark.parametrize("kind", ["png", "gif", "jpeg", "webp", "svg"])
+def test_a_picture_without_its_end_is_not_shown(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "picture"
+    if kind == "svg":
+        path.write_bytes(b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="1"/></svg>\n')
+    else:
+        Image.effect_noise((40, 30), 9).save(path, kind)
+    whole = path.read_bytes()
+    figure, sentence = load_figure(reference(path), Options(), "x", [kind])
+    assert (figure and figure.content, sentence) == (whole, None)
+    path.write_bytes(whole[:-9])
+    _, sentence = load_figure(reference(path), Options(), "x", [kind])
+    assert sentence is not None
+    assert sentence.endswith(" file has no end, kept as a reference only")
+
+
 def test_a_jpeg_whose_segments_lead_nowhere_is_no_picture() -> None:
     frame = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 30, 40)
     assert image_size(b"\xff\xd8\xff\xe0\x00\x04ab" + frame) == (40, 30)

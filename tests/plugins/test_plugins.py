@@ -224,7 +224,7 @@ def test_an_sdk_that_is_not_installed_is_said_at_start(
 ) -> None:
     """The distribution is there, its tracker's SDK is not."""
     monkeypatch.setattr("multitrack.plugins.sdk._find", lambda module: (None, None))
-    with pytest.raises(multitrack.BackendNotInstalledError, match=rf"'multitrack\[{name}\]' .* '\./plugins/{name}'"):
+    with pytest.raises(multitrack.BackendNotInstalledError, match=rf"'\./plugins/{name}'; .* 'multitrack\[{name}\]'"):
         multitrack.start_run(backends=[name])
     assert not (tmp_path / ".multitrack").exists()
 

@@ -116,11 +116,24 @@ def test_a_figure_is_not_taken_for_the_one_that_was_logged(tmp_path: Path) -> No
 
 def test_what_the_viewer_does_not_show_is_uploaded_with_a_sentence(tmp_path: Path) -> None:
     run = start(tmp_path)
-    run.log_artifact_ref("roc", picture(tmp_path / "roc.tiff"), kind="figure")
+    run.log_artifact_ref("roc", picture(tmp_path / "roc.picture"), kind="figure")
     run.end()
     (sentence,) = deliver(tmp_path, run)
-    assert sentence == "figure roc: uploaded as figure/roc.tiff, which MLflow's viewer does not show as a picture"
-    assert list(held(tmp_path, run, tmp_path / "scratch")) == ["figure/roc.tiff"]
+    assert sentence == "figure roc: uploaded as figure/roc.picture, which MLflow's viewer does not show as a picture"
+    assert list(held(tmp_path, run, tmp_path / "scratch")) == ["figure/roc.picture"]
+
+
+def test_a_file_that_is_no_picture_is_not_copied_as_one(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    (tmp_path / "passwords.png").symlink_to("/etc/passwd")
+    (tmp_path / "plot.html").write_text("<html>plotly</html>")
+    run.log_artifact_ref("roc", tmp_path / "passwords.png", kind="figure")
+    run.log_artifact_ref("plot", tmp_path / "plot.html", kind="figure")
+    run.end()
+    assert deliver(tmp_path, run) == [
+        "figure roc: MLflow shows PNG, JPEG, GIF, BMP, SVG, WebP, PDF and HTML only, kept as a reference only"
+    ]
+    assert held(tmp_path, run, tmp_path / "scratch") == {"figure/plot.html": b"<html>plotly</html>"}
 
 
 def test_without_upload_there_is_only_the_reference(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def _backend(name: str, distribution: str | None, *, selected: bool) -> dict[str
     if distribution is None and name in plugins.KNOWN:
         install = to_install(name, f"./plugins/{name}")
     needed = packages_of(distribution.partition(" ")[0]) if distribution else []
+    if wrong := [package for package in needed if not package.fits]:
+        states = [f"{one.installed} is not supported" if one.installed else "is missing" for one in wrong]
+        problem = problem or ", ".join(f"{one.name} {state}" for one, state in zip(wrong, states, strict=True))
+        install = install or "pip install " + " ".join(f"'{one.name}{one.supported}'" for one in wrong)
     return {
         "name": name, "distribution": distribution, "selected": selected, "install": install, "problem": problem,
         "packages": [dataclasses.asdict(package) for package in needed],
@@ -90,10 +94,10 @@ def config(as_json: bool) -> None:
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table of ``multitrack backends``."""
-    table = text_table("backend", "distribution", "SDK", "supported", "selected", "")
+    table = text_table("backend", "distribution", "SDK", "supported", "selected", "problem")
     for row in rows:
         packages = row["packages"]
-        hint = row["problem"] or row["install"] or "; ".join(filter(None, map(_mismatch, packages)))
+        hint = ": ".join(filter(None, (row["problem"], row["install"])))
         sdks = ", ".join(f"{package['name']} {package['installed'] or 'missing'}" for package in packages)
         supported = ", ".join(package["supported"] or "any" for package in packages)
         add_row(
@@ -101,11 +105,6 @@ def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:
             "yes" if row["selected"] else "", hint,
         )  # fmt: skip
     table.print(Screen())
-
-
-def _mismatch(package: Mapping[str, Any]) -> str:
-    """The command that installs a supported release; empty if one is installed."""
-    return "" if package["fits"] else f"pip install '{package['name']}{package['supported']}'"
 
 
 def print_config(place: str | None, rows: Iterable[tuple[str, str, Any, str]]) -> None:

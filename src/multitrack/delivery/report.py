@@ -112,6 +112,8 @@ class DeliveryReport(Mapping[str, LaneReport]):
         for name, lane in self._lanes.items():
             text = f"{name}: {lane.delivered} delivered"
             text += f", {lane.pending} pending" if lane.pending else "" if lane.complete else ", not ended there yet"
+            if lane.stand_ins:
+                text += f", stand-ins: {len(lane.stand_ins)}"
             if lane.set_aside:
                 text += f", {lane.set_aside} set aside ({'; '.join(lane.reasons)})"
             if lane.problem:

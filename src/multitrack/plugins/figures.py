@@ -108,6 +108,8 @@ def load_figure(
     if found is None or found not in shown:
         *others, last = [label for name, label in FORMATS.items() if name in shown]
         return None, kept_as_reference(record, f"{tracker} shows {', '.join(others)} and {last} only")
+    if not _is_whole(content, found):
+        return None, kept_as_reference(record, f"the {FORMATS[found]} file has no end")
     width, height = (0, 0) if found == "svg" else image_size(content) or (0, 0)
     return Figure(path, content, found, width, height), None
 
@@ -145,6 +147,16 @@ def image_format(content: bytes) -> str | None:
         return "svg"
     beginnings = {b"\x89PN": "png", b"GIF": "gif", b"\xff\xd8\xff": "jpeg"}
     return beginnings.get(content[:3]) if image_size(content) else None
+
+
+def _is_whole(content: bytes, found: str) -> bool:
+    """Return False if a picture was cut, so that a tracker would show an empty or half a picture."""
+    if found == "webp":
+        return len(content) >= 8 + int.from_bytes(content[4:8], "little")
+    if found == "png":
+        return b"IEND\xae\x42\x60\x82" in content
+    end = {"jpeg": b"\xff\xd9", "gif": b";", "svg": b">"}[found]
+    return content.rstrip(b"\0\r\n\t ").endswith(end)
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:

@@ -116,9 +116,11 @@ def _import(path: str, origin: str, remedy: str) -> object:
 def _missing(name: str, kind: str) -> Exception:
     if name in KNOWN:
         return BackendNotInstalledError(f"backend {name!r} is not installed: {to_install(name, f'./plugins/{name}')}")
-    choices = sorted({*KNOWN, *installed(), *_registered})
+    choices = sorted({*installed(), *_registered, *(KNOWN if kind == "backend" else ())})
     close = difflib.get_close_matches(name, choices, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices)}."
+    word = "known" if kind == "backend" else "installed"
+    hint = f"did you mean {close[0]!r}?" if close else f"{word}: {', '.join(choices)}."
     return UnknownBackendError(
-        f"unknown {kind} {name!r}; {hint} Name a plugin of your own by its import path, 'package.module:attribute'"
+        f"unknown {kind} {name!r}; {hint} Install the distribution that has it, or name a plugin of your own by its "
+        "import path, 'package.module:attribute'"
     )

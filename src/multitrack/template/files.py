@@ -28,11 +28,14 @@ def write_plugin(name: BackendName, directory: Path, version: str, *, overwrite:
         The paths of the files.
 
     Raises:
-        FileExistsError: If the folder is not empty, and ``overwrite`` is false.
+        FileExistsError: If the folder has a plugin of another name, or it is not empty and ``overwrite`` is false.
         OSError: If a file cannot be written, or ``directory`` is no folder.
     """
     if not overwrite and directory.is_dir() and any(directory.iterdir()):
         raise FileExistsError(errno.EEXIST, "the folder is not empty", str(directory))
+    others = [found for found in directory.glob("src/multitrack_*") if found.name != name.module]
+    if others:
+        raise FileExistsError(errno.EEXIST, f"the folder has another plugin, {others[0].name}", str(directory))
     written = []
     for path, text in plugin_files(name, version).items():
         target = directory / path

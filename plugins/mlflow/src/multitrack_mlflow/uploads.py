@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from multitrack.plugins.figures import read_unchanged, wanted_file
+from multitrack.plugins.figures import image_format, kept_as_reference, read_unchanged, wanted_file
 from multitrack.records import ArtifactRef
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.options import MlflowOptions
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Prefix of the tags of references.
 REFERENCE: Final = "multitrack.artifact."
+#: Ends of file names of figures that are no pictures by their content.
+_PAGES: Final = (".bmp", ".pdf", ".html")
 #: Ends of file names that MLflow's viewer shows other than as text.
 _VIEWED: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".svg", ".pdf", ".html")
 
@@ -51,6 +53,8 @@ class Uploads:
             content, sentence = read_unchanged(record, file, options)
             if content is None:
                 return None, sentence
+            if file.suffix.lower() not in _PAGES and image_format(content) is None:
+                return None, kept_as_reference(record, "MLflow shows PNG, JPEG, GIF, BMP, SVG, WebP, PDF and HTML only")
         folder = self._folder(native_name(record.kind), file, native_name(record.name))
         self._client.log_artifact(self._id, str(file), artifact_path=folder)
         path = f"{folder}/{file.name}"
