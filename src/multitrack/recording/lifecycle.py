@@ -87,14 +87,15 @@ def gather_context(run: OpenRun, directory: Path, redactor: Redactor) -> None:
 
     def gather() -> None:
         redaction = redactor.begin()
-        complete = full_context(context, redaction)
+        settings = run.settings
+        complete = full_context(context, redaction, directory, settings.code, fsync=bool(settings.fsync))
         run.manifest = msgspec.structs.replace(manifest, context=complete, redacted=manifest.redacted + redaction.count)
         try:
             write_manifest(directory, run.manifest)
-            if run.settings.fsync:
+            if settings.fsync:
                 put_on_medium(directory / "manifest.json")
         except OSError as error:
-            log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
+            log.warning("multitrack: run %s: its source and packages were not written: %s", manifest.id, error)
 
     thread = in_background(gather, "multitrack-context")
     if thread is not None:

@@ -19,6 +19,7 @@ from multitrack.security.secrets import (
     without_arguments,
     without_credentials,
 )
+from multitrack.security.source_text import without_literals
 
 log = logging.getLogger("multitrack")
 
@@ -102,6 +103,17 @@ class Redaction:
         if not text:
             return text
         after = REDACTED if name and is_secret_name(name) else self._hooked(self._clean(text), name)
+        self.count += after != text
+        return after
+
+    def source(self, text: str, path: str) -> str:
+        """Redact source code, or the part of a patch that changes one file.
+
+        Args:
+            text: The text.
+            path: The path of the file.
+        """
+        after = self._hooked(self._clean(without_literals(text, path)), "")
         self.count += after != text
         return after
 
