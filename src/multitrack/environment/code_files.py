@@ -10,7 +10,6 @@ import msgspec
 
 from multitrack._text import clean_text
 from multitrack.journal.atomic import write_whole
-from multitrack.journal.fsync import put_on_medium
 from multitrack.journal.provenance import CODE, LARGEST, CodeState
 from multitrack.security.redaction import Redaction
 
@@ -28,7 +27,6 @@ class CodeFiles:
     Args:
         directory: The run's directory.
         redaction: The redaction of the run's texts.
-        fsync: Sync each file to disk.
 
     Attributes:
         journal: The journal's directory.
@@ -36,12 +34,11 @@ class CodeFiles:
         redacted: Number of redacted texts, by file.
     """
 
-    def __init__(self, directory: Path, redaction: Redaction, *, fsync: bool = False) -> None:
+    def __init__(self, directory: Path, redaction: Redaction) -> None:
         self.journal = directory.parent.parent
         self.redaction = redaction
         self.redacted: dict[str, int] = {}
         self._directory = directory / CODE
-        self._fsync = fsync
         self._files: dict[str, int] = {}
         self._left_out: dict[str, str] = {}
         self._left_out_count = 0
@@ -58,11 +55,10 @@ class CodeFiles:
             text, encoding = content.decode(), "utf-8"
         except UnicodeDecodeError:
             text, encoding = content.decode("latin-1"), "latin-1"
-        before = self.redaction.count
         after = self.redaction.source(text, path)
         if after == text:
             return content
-        self.redacted[file] = self.redacted.get(file, 0) + self.redaction.count - before
+        self.redacted[file] = self.redacted.get(file, 0) + 1
         return after.encode(encoding, "replace")
 
     def write(self, name: str, content: bytes) -> None:
@@ -80,9 +76,6 @@ class CodeFiles:
             log.warning("multitrack: %s was not written: %s", path, error)
             self.leave_out(name, f"not written: {error.strerror}")
             return
-        if self._fsync:
-            put_on_medium(path)
-            put_on_medium(self._directory)
         self._files[name] = len(content)
 
     def leave_out(self, what: str, reason: str, count: int = 1) -> None:

@@ -40,9 +40,7 @@ def quick_context(redaction: Redaction) -> Context:
     )  # fmt: skip
 
 
-def full_context(
-    quick: Context, redaction: Redaction, directory: Path, parts: Collection[str], *, fsync: bool = False
-) -> Context:
+def full_context(quick: Context, redaction: Redaction, directory: Path, parts: Collection[str]) -> Context:
     """Complete a context, and keep the source in the run's directory; takes milliseconds to seconds.
 
     Args:
@@ -50,12 +48,11 @@ def full_context(
         redaction: The redaction of the run's texts.
         directory: The run's directory.
         parts: The parts to gather, as in the setting ``code``.
-        fsync: Sync the files of the source to disk.
     """
     from multitrack.environment.code_files import CodeFiles  # noqa: PLC0415 - the start of a run does not need it
     from multitrack.environment.source import keep_script, lock_digests  # noqa: PLC0415 - as above
 
-    files, git, code = CodeFiles(directory, redaction, fsync=fsync), None, CodeState()
+    files, git, code = CodeFiles(directory, redaction), None, CodeState()
     program, cwd = _places(quick)
     start = Path(program).parent if program else Path(cwd)
     if "git" in parts or "diff" in parts:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import re
 import shutil
 from pathlib import Path
@@ -32,9 +31,9 @@ def hardware() -> Hardware:
     gpus, driver, cuda = _nvidia()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return Hardware(
-        system=_field("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)') or platform.system() or None,
-        kernel=platform.release() or None,
-        machine=platform.machine() or None,
+        system=_field("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)') or os.uname().sysname,
+        kernel=os.uname().release,
+        machine=os.uname().machine,
         cpu=_field("/proc/cpuinfo", r"^(?:model name|Model)\s*:\s*(.*)"),
         cpus=os.cpu_count(),
         usable_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,

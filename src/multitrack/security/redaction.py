@@ -107,15 +107,13 @@ class Redaction:
         return after
 
     def source(self, text: str, path: str) -> str:
-        """Redact source code, or the part of a patch that changes one file.
+        """Redact source code, or the part of a patch that changes one file; not counted among the run's values.
 
         Args:
             text: The text.
             path: The path of the file.
         """
-        after = self._hooked(self._clean(without_literals(text, path)), "")
-        self.count += after != text
-        return after
+        return self._hooked(self._clean(without_literals(text, path)), "")
 
     def value(self, value: Any, name: str) -> Any:
         """Redact the strings of a plain value, including those in its lists and mappings; numbers stay."""
