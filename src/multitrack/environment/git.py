@@ -31,7 +31,6 @@ _UNTRACKED: Final = 1_000_000
 _DIFF: Final = (
     "diff", "HEAD", "--patch", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
     "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--ignore-submodules=all",
-    "-O/dev/null",
 )  # fmt: skip
 
 
@@ -141,7 +140,7 @@ class Git:
     def _run(self, take: Callable[[bytes], bool], *arguments: str, environment: tuple[str, ...] = ()) -> str | None:
         command = [
             *(("env", *environment) if environment else ()), "git", "--no-optional-locks", "-c", "core.quotePath=true",
-            "-c", f"core.bigFileThreshold={FILE_LIMIT}", *arguments,
+            "-c", f"core.bigFileThreshold={FILE_LIMIT}", "-c", "diff.orderFile=/dev/null", *arguments,
         ]  # fmt: skip
         seconds = min(_COMMAND, self._deadline - time.monotonic())
         return commands.run(command, self._directory, take, seconds=seconds)
