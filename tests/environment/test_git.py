@@ -1,7 +1,9 @@
 """The source that a run keeps: a patch that applies, and names for all that is not in it."""
 
 import os
+import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -273,3 +275,22 @@ def test_a_repository_whose_path_is_not_utf8(tmp_path: Path, monkeypatch: pytest
     assert context.git is not None
     assert context.git.root == f"{tmp_path}/caf\\xe9"
     assert b"+lr = 2" in kept(tmp_path / "run", PATCH)
+
+
+def test_a_git_that_hangs_takes_a_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "bin" / "git"
+    real = shutil.which("git")
+    script = f'case "$*" in *" status "*|*" diff HEAD "*) exec sleep 100;; esac\nexec {real} "$@"\n'
+    write(slow.parent, {"git": f"#!/bin/sh\n{script}"})
+    slow.chmod(0o755)
+    repo = repository(tmp_path / "repo")
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(asking, "_COMMAND", 2.0)
+    monkeypatch.setattr(asking, "_ALL", 3.0)
+    started = time.monotonic()
+    context = gather(repo, tmp_path / "run")
+    assert time.monotonic() - started < 20
+    assert context.git is not None
+    assert (context.git.commit, context.git.dirty) == (git(repo, "rev-parse", "HEAD"), None)
+    assert code_of(context).left_out["names of changed files"] == "it took too long"
+    assert code_of(context).left_out["diff"].startswith("it took too long; the changes of 0 files")

@@ -89,7 +89,7 @@ def test_digests_of_lock_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("smi", ["", "works", "fails"])
 def test_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smi: str) -> None:
-    machine.hardware.cache_clear()
+    machine._machine.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     monkeypatch.setattr(machine, "_DRIVER", tmp_path / "driver")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if smi else str(tmp_path))
@@ -102,7 +102,7 @@ def test_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smi: str) 
         (tmp_path / "nvidia-smi").write_text(program)
         (tmp_path / "nvidia-smi").chmod(0o755)
     found = gather(tmp_path, tmp_path / "run", "hardware").hardware
-    machine.hardware.cache_clear()
+    machine._machine.cache_clear()
     assert found is not None
     assert (found.cpus, found.usable_cpus) == (os.cpu_count(), len(os.sched_getaffinity(0)))
     assert found.memory == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

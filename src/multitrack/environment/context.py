@@ -75,11 +75,11 @@ def full_context(quick: Context, redaction: Redaction, directory: Path, parts: C
 
 def _from_git(directories: Sequence[Path], files: CodeFiles, *, diff: bool) -> tuple[GitState | None, CodeState]:
     """Ask git about the first of the directories that is in a repository."""
-    from multitrack.environment.git import Git  # noqa: PLC0415 - as above
+    from multitrack.environment.git import Git, deadline  # noqa: PLC0415 - as above
 
-    problem = None
+    problem, end = None, deadline()
     for directory in dict.fromkeys(directories):
-        git = Git(directory)
+        git = Git(directory, end)
         if git.state is not None:
             return git.look(git.state, files, diff=diff)
         problem = problem or git.problem

@@ -23,7 +23,7 @@ from multitrack.journal.provenance import PATCH, UNTRACKED, CodeState
 
 #: Timeout of one git command, and of all of a run, in seconds. The end of a short run waits for them.
 _COMMAND: Final = 5.0
-_ALL: Final = 8.0
+_ALL: Final = 6.0
 #: Limits of a short answer, and of the names of untracked files, in bytes.
 _SHORT: Final = 100_000
 _UNTRACKED: Final = 1_000_000
@@ -32,6 +32,11 @@ _DIFF: Final = (
     "diff", "HEAD", "--patch", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index",
     "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--ignore-submodules=all",
 )  # fmt: skip
+
+
+def deadline() -> float:
+    """The end of the time that git has for a run that asks now."""
+    return time.monotonic() + _ALL
 
 
 class Git:
@@ -46,9 +51,9 @@ class Git:
         problem: The reason for that.
     """
 
-    def __init__(self, directory: Path, deadline: float | None = None) -> None:
+    def __init__(self, directory: Path, deadline: float) -> None:
         self._directory = directory
-        self._deadline = time.monotonic() + _ALL if deadline is None else deadline
+        self._deadline = deadline
         self.state: GitState | None = None
         commit, self.problem = self._answer("rev-parse", "HEAD")
         if self.problem is None and commit:

@@ -19,17 +19,23 @@ from multitrack._text import clean_text
 from multitrack.environment import commands
 from multitrack.journal.provenance import Gpu, Hardware
 
-#: Timeout of nvidia-smi, in seconds: without a persistent driver it initialises each GPU.
-_NVIDIA_SMI: Final = 5.0
+#: Timeout of nvidia-smi, in seconds: without a persistent driver it initialises each GPU. With git's, it is below the
+#: 10 seconds that the end of a run waits.
+_NVIDIA_SMI: Final = 3.5
 _LIMIT: Final = 2_000_000
 _DRIVER: Final = Path("/proc/driver/nvidia")
 
 
-@functools.cache
 def hardware() -> Hardware:
-    """Describe the machine; asked once in a process."""
-    gpus, driver, cuda = _nvidia()
+    """Describe the machine."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return msgspec.structs.replace(_machine(), visible=None if visible is None else clean_text(visible))
+
+
+@functools.cache
+def _machine() -> Hardware:
+    """What no run changes; asked once in a process."""
+    gpus, driver, cuda = _nvidia()
     return Hardware(
         system=_field("/etc/os-release", r'^PRETTY_NAME="?([^"\n]*)') or os.uname().sysname,
         kernel=os.uname().release,
@@ -38,7 +44,7 @@ def hardware() -> Hardware:
         cpus=os.cpu_count(),
         usable_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         memory=int(_field("/proc/meminfo", r"^MemTotal:\s*(\d+) kB") or 0) * 1024 or None,
-        gpus=gpus, driver=driver, cuda=cuda, visible=None if visible is None else clean_text(visible),
+        gpus=gpus, driver=driver, cuda=cuda,
     )  # fmt: skip
 
 
