@@ -106,7 +106,8 @@ def test_the_patch_makes_the_commit_what_ran(tmp_path: Path) -> None:
 
 def test_binaries_and_large_files_are_left_out_and_named(tmp_path: Path) -> None:
     repo = repository(
-        tmp_path / "repo", {"a.py": "1\n", "data.bin": b"\0\1", "big.csv": "1\n", "half.txt": "", "z.py": "1\n"}
+        tmp_path / "repo",
+        {"a.py": "1\n", "data.bin": b"\0\1", "huge [*].bin": b"\0", "big.csv": "1\n", "half.txt": "", "z.py": "1\n"},
     )
     lines = f"{'x' * 99}\n"
     write(
@@ -116,12 +117,15 @@ def test_binaries_and_large_files_are_left_out_and_named(tmp_path: Path) -> None
             "half.txt": lines * (FILE_LIMIT // 100 - 1),  # which git takes for text, but its changes are too large
         },
     )  # fmt: skip
+    os.truncate(repo / "huge [*].bin", 20_000_000_000)  # takes no room, but a minute to read
     code = code_of(gather(repo, tmp_path / "run"))
     assert code.left_out == {
-        "big.csv": "binary, or larger than 1,000,000 bytes", "data.bin": "binary, or larger than 1,000,000 bytes",
+        "huge [*].bin": "larger than 1,000,000 bytes", "big.csv": "larger than 1,000,000 bytes",
+        "data.bin": "binary, or larger than 1,000,000 bytes",
         "half.txt": "its changes are larger than 1,000,000 bytes",
     }  # fmt: skip
-    assert code.left_out_count == 3
+    assert code.left_out_count == 4
+    os.truncate(repo / "huge [*].bin", 1)
     git(repo, "stash", "-q")
     git(repo, "apply", tmp_path / "run" / "code" / PATCH)
     assert git(repo, "diff", "--name-only").split() == ["a.py", "z.py"]

@@ -75,7 +75,7 @@ class Git:
         found = CodeState()
         if state.root is None:
             return state, found  # a bare repository
-        names = _Names(_SHORT)
+        names, changed = _Names(_SHORT), list[str]()
         problem = self._run(
             names.take, "status", "--porcelain=v2", "-z", "--untracked-files=no",
             "--no-renames",
@@ -87,14 +87,18 @@ class Git:
         else:
             files.leave_out("names of changed files", problem)
         if diff and state.dirty is not False:
-            self._keep_diff(files)
+            self._keep_diff(changed, files)
         untracked = self._keep_untracked(files)
         submodules = self._submodules(files)
         return state, msgspec.structs.replace(found, untracked_count=untracked, submodules=submodules)
 
-    def _keep_diff(self, files: CodeFiles) -> None:
-        patch = PatchFilter(files)
-        problem = self._run(patch.take, *_DIFF, environment=("GIT_NO_LAZY_FETCH=1",))
+    def _keep_diff(self, changed: list[str], files: CodeFiles) -> None:
+        patch, large = PatchFilter(files), [name for name in changed if _size(self._directory / name) > FILE_LIMIT]
+        for name in large:
+            files.leave_out(name, f"larger than {FILE_LIMIT:,} bytes")
+        # git would compute the hash of each: a minute for 10 GB
+        paths = (".", *(f":(exclude,literal){name}" for name in large))
+        problem = self._run(patch.take, *_DIFF, "--", *paths, environment=("GIT_NO_LAZY_FETCH=1",))
         files.write(PATCH, patch.patch(complete=problem is None))
         if problem is not None:
             reason = "the size limit was reached" if patch.full else problem
@@ -179,3 +183,10 @@ def _changed(entry: bytes) -> str | None:
 def _line(name: bytes) -> str:
     """A name as one line of UTF-8; other bytes, and a newline, as escapes."""
     return name.decode("utf-8", "backslashreplace").replace("\n", "\\n")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # deleted
+        return 0
