@@ -15,6 +15,7 @@ from three_runs import start
 
 pytest.register_assert_rewrite("recorded")
 
+ROOT = Path(__file__).parents[1]
 #: What says that a process is one of several.
 LAUNCHED = {"LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID", "KERASTUNER_TUNER_ID", "TF_CONFIG"}
 LAUNCHED.update(name for launcher in LAUNCHERS for name in (launcher.rank, launcher.size, *launcher.needs))
@@ -25,6 +26,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("MULTITRACK_") or name in LAUNCHED:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(ROOT))  # pytest is no program whose source is to be recorded
     monkeypatch.chdir(tmp_path)
     yield
     from multitrack.recording import couriers, lifecycle

@@ -72,6 +72,8 @@ def test_no_listing_does_anything(text: str, other: str) -> None:
         manifest = json.loads((run.directory / "manifest.json").read_text())
         manifest["context"] |= dict.fromkeys(("user", "host", "python", "program"), text) | {"command": [text, other]}
         manifest["context"]["git"] = {"commit": text, "branch": other}
+        manifest["context"]["code"] = {"files": {text: 1}, "left_out": {text: other}, "redacted": {text: 1}}
+        manifest["context"]["hardware"] = {"cpu": text, "system": other, "gpus": [{"name": text}], "cuda": other}
         manifest["backends"] = [{"name": text, "load": other}, {"name": "b", "load": f"{other}:{text}"}]
         (run.directory / "manifest.json").write_text(json.dumps(manifest))
         for name in (text, "b"):
@@ -93,6 +95,7 @@ def test_no_listing_does_anything(text: str, other: str) -> None:
         assert len(invoke("sync", run.id).splitlines()) == 1
         invoke("sync", run.id, "--json")
         invoke("show", text)
+        invoke("show", run.id, "--diff")
         invoke("runs", "--" + text)
         invoke("logs", run.id, "--from", text)
         (place / "multitrack.toml").write_text(f"project = {json.dumps(text)}\n[{json.dumps(other)}]\nx = 1\n")

@@ -285,7 +285,7 @@ def test_the_courier_caches_only_runs_that_have_ended_and_are_short(
     over.end()
     long.end()
     directories = [run.directory for run in (over, live, long) if run.directory is not None]
-    monkeypatch.setattr(cached_runs, "_SMALL", 9000)
+    monkeypatch.setattr(cached_runs, "_SMALL", 12_000)
     cached_runs.cache_ended_runs([tmp_path / "gone", *directories], -1)
     assert not any((directory / cached_runs.CACHE.name).exists() for directory in directories)
     cached_runs.cache_ended_runs([tmp_path / "gone", *directories], 60)

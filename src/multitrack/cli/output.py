@@ -1,9 +1,9 @@
 """Standard output and standard error of the command, and its messages on errors of the machine.
 
 Text for people is written in the stream's own encoding, with an escape for each character that it lacks. A document
-(``--json``, ``--csv``, ``--markdown``, ``--rerun``) is UTF-8, the same bytes in a file and in a pipe. On a terminal it
-holds no active characters. A failed write to standard output raises :class:`OutputError`. A failed write to standard
-error is dropped, because there is nowhere left to report it.
+(``--json``, ``--csv``, ``--markdown``, ``--rerun``) is UTF-8, the same bytes in a file and in a pipe; ``--diff`` is the
+recorded bytes. On a terminal neither holds active characters. A failed write to standard output raises
+:class:`OutputError`. A failed write to standard error is dropped, because there is nowhere left to report it.
 """
 
 from __future__ import annotations
@@ -143,6 +143,17 @@ def document(parts: Iterable[str], *, json: bool = False) -> None:
     out.flush()
     for part in parts:
         buffer.write(part.encode("utf-8", "backslashreplace"))
+    buffer.flush()
+
+
+def file_content(content: bytes) -> None:
+    """Print a file as it is; on a terminal as text, with escapes for what would act there."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None or sys.stdout.isatty():
+        sys.stdout.write(safe(content.decode("utf-8", "backslashreplace").expandtabs(), lines=True))
+        return
+    sys.stdout.flush()
+    buffer.write(content)
     buffer.flush()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from multitrack.cli.options import JOURNAL, JSON
+from multitrack.cli.origin import origin_rows, print_diff
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, options_of, run_as_json, status_cell
 from multitrack.cli.tables import Cell, Heading, Screen, Table, add_row, print_section, text_table
@@ -30,14 +31,20 @@ _CHILDREN: Final = 20
 @click.command()
 @click.argument("run")
 @JOURNAL
+@click.option("--diff", is_flag=True, help="Print only the changes since the commit, a patch for git apply.")
 @JSON
-def show(run: str, journal: Path | None, as_json: bool) -> None:
+def show(run: str, journal: Path | None, diff: bool, as_json: bool) -> None:
     """Show one run: params, metrics, references, children, origin and delivery.
 
     RUN is a run's id, the prefix of one, or a name that only one run has.
     """
+    if diff and as_json:
+        raise click.UsageError("--diff and --json: one form at a time")
     reader = open_journal(journal)
     found = reader.run(run)
+    if diff:
+        print_diff(found)
+        return
     children = list(reader.runs(parent=found.id))
     if as_json:
         print_json({**run_as_json(found, full=True), "children": [child.id for child in children]})
@@ -60,7 +67,7 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
         ("redacted values", str(summary.redacted) if summary.redacted else None),
         ("trained again", _trained_again(summary)),
         ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
-        *_origin(run),
+        *origin_rows(run),
     )  # fmt: skip
     for label, value in told:
         if value:
@@ -109,21 +116,6 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
 
 def _digest(ref: ArtifactRef) -> str:
     return ref.digest[:19] if ref.digest else "being computed" if ref.pending else ""
-
-
-def _origin(run: RecordedRun) -> list[tuple[str, str | None]]:
-    context = run.context
-    if context is None:
-        return []
-    git = context.git
-    commit = None
-    if git is not None:
-        commit = git.commit[:12] + (f" ({git.branch})" if git.branch else "") + (", changed since" if git.dirty else "")
-    return [
-        ("where", f"{context.user} on {context.host}, Python {context.python}"),
-        ("command", " ".join(context.command)), ("program", context.program),
-        ("git commit", commit),
-    ]  # fmt: skip
 
 
 def _metrics(summary: Summary) -> list[tuple[str, tuple[str, str]]]:

@@ -10,6 +10,7 @@ import msgspec
 
 from multitrack._hints import to_install
 from multitrack.journal.manifest import Context
+from multitrack.journal.provenance import PATCH
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import KERAS_TUNER
 from multitrack.security.secrets import REDACTED
@@ -121,9 +122,13 @@ class Rerun(msgspec.Struct, frozen=True):
         if context.git is not None:
             told["git commit"] = context.git.commit
             told["branch"] = context.git.branch or ""
-            told["changed since the commit"] = "yes" if context.git.dirty else ""
+            told["changed since the commit"] = self._changes(context) if context.git.dirty else ""
             told["repository"] = context.git.remote or context.git.root or ""
         return {label: text for label, text in told.items() if text}
+
+    def _changes(self, context: Context) -> str:
+        kept = context.code is not None and PATCH in context.code.files
+        return f"yes: multitrack show {self.run} --diff | git apply" if kept else "yes"
 
 
 def _quoted(argument: str) -> str:

@@ -88,7 +88,8 @@ def _dotted(key: str) -> str:
 
 
 def _choices(kind: Any) -> str:
-    options = msgspec.json.schema(kind).get("enum")
+    schema = msgspec.json.schema(kind)
+    options = schema.get("enum") or schema.get("items", {}).get("enum")
     return f"; one of {', '.join(map(repr, options))}" if options else ""
 
 

@@ -15,6 +15,9 @@ UriOption = Annotated[str, msgspec.Meta(extra={"multitrack": "uri"})]
 FilesOption = Annotated[list[str], msgspec.Meta(extra={"multitrack": "files"})]
 #: Default for the maximum size, in bytes, of a figure that a backend copies to its tracker.
 FIGURE_LIMIT: Final = 10_000_000
+#: A fact of a run's origin, as the setting ``code`` names it.
+CodePart = Literal["git", "diff", "script", "packages", "hardware"]
+ALL_CODE: Final[tuple[CodePart, ...]] = ("git", "diff", "script", "packages", "hardware")
 #: Maximum of an interval, in seconds; an infinite one could not be scheduled.
 _A_YEAR: Final = 366 * 86400
 
@@ -35,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ``off``: ranks are ignored, and each process records its own runs.
         mistakes: Handling of invalid calls. ``raise``: raise the error; ``warn``: log a warning, and count and keep the
             call as a mistake.
+        code: Parts of a run's origin to record, beside command, user and host. ``git``: commit, branch, remote, names
+            of changed and untracked files, submodules; ``diff``: the changes since the commit; ``script``: the script,
+            or a notebook's cells; ``packages``: installed distributions, and digests of lock files; ``hardware``:
+            the system, processor, memory and GPUs.
         plugins: Plugins that are not backends, by entry point or import path.
         interval: Seconds between deliveries while training runs.
         fsync: Seconds after which a record is synced to disk and survives a power cut; ``false`` to leave it to the
@@ -49,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detach_limit: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     ranks: Literal["zero", "all", "off"] = "zero"
     mistakes: Literal["raise", "warn"] = "raise"
+    code: list[CodePart] = msgspec.field(default_factory=lambda: list(ALL_CODE))
     plugins: list[str] = []
     interval: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] = 1.0
     fsync: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] | bool = False

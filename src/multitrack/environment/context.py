@@ -1,7 +1,8 @@
-"""Gather the context of a run: user, host, command, git commit, packages.
+"""Gather the context of a run: user, host, command, source, packages, machine.
 
 The quick facts are known when ``start_run`` returns. The others need git, which may be slow in a large repository, and
-a scan of the installed packages. A thread gathers them, and the manifest is written again.
+a scan of the installed packages. A thread gathers them, and the manifest is written again. The modules for that are
+imported there.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import getpass
 import os
 import platform
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from multitrack._text import clean_text
-from multitrack.environment.forks import without_fork
 from multitrack.journal.manifest import Context, GitState
+from multitrack.journal.provenance import CodeState
 from multitrack.journal.segments import host_name
 from multitrack.plugins.distributions import packages, urls_of_packages
 from multitrack.security.redaction import Redaction
 
-#: Timeout of one git command, in seconds.
-_GIT_TIMEOUT: Final = 5.0
+if TYPE_CHECKING:
+    from multitrack.environment.code_files import CodeFiles
 
 
 def quick_context(redaction: Redaction) -> Context:
@@ -38,52 +40,66 @@ def quick_context(redaction: Redaction) -> Context:
     )  # fmt: skip
 
 
-def full_context(quick: Context, redaction: Redaction) -> Context:
-    """Complete a context with the git state and the installed distributions; takes milliseconds to seconds."""
-    start = Path(quick.program).parent if quick.program else Path(quick.cwd)
-    git = git_state(start) or (git_state(Path(quick.cwd)) if str(start) != quick.cwd else None)
-    if git is not None:
-        remote, branch = redaction.text(git.remote or ""), redaction.text(git.branch or "")
-        git = msgspec.structs.replace(git, remote=remote or None, branch=branch or None)
-    urls = {name: redaction.text(url) for name, url in urls_of_packages().items()}
-    return msgspec.structs.replace(quick, git=git, packages=packages(), urls=urls, complete=True)
+def full_context(quick: Context, redaction: Redaction, directory: Path, parts: Collection[str]) -> Context:
+    """Complete a context, and keep the source in the run's directory; takes milliseconds to seconds.
+
+    Args:
+        quick: The quick facts.
+        redaction: The redaction of the run's texts.
+        directory: The run's directory.
+        parts: The parts to gather, as in the setting ``code``.
+    """
+    from multitrack.environment.code_files import CodeFiles  # noqa: PLC0415 - the start of a run does not need it
+    from multitrack.environment.source import keep_script, lock_digests  # noqa: PLC0415 - as above
+
+    files, git, code = CodeFiles(directory, redaction), None, CodeState()
+    program, cwd = _places(quick)
+    start = Path(program).parent if program else Path(cwd)
+    if "git" in parts or "diff" in parts:
+        git, code = _from_git([start, Path(cwd)], files, diff="diff" in parts)
+    if "script" in parts:
+        keep_script(program, files)
+    context = quick
+    if "packages" in parts:
+        urls = {name: redaction.text(url) for name, url in urls_of_packages().items()}
+        context = msgspec.structs.replace(context, packages=packages(), urls=urls)
+        root = [Path(git.root)] if git is not None and git.root else []
+        code = msgspec.structs.replace(code, locks=lock_digests([start, Path(cwd), *root], files))
+    if "hardware" in parts:
+        from multitrack.environment.hardware import hardware  # noqa: PLC0415 - as above
+
+        context = msgspec.structs.replace(context, hardware=hardware())
+    git = git and _clean(git, redaction)
+    return msgspec.structs.replace(context, git=git, code=files.added_to(code) if parts else None, complete=True)
 
 
-def git_state(directory: Path) -> GitState | None:
-    """The git state around ``directory``; None if there is no repository, no commit, or no git."""
-    commit = _git(directory, "rev-parse", "HEAD")
-    if not commit:
-        return None
-    status = _git(directory, "status", "--porcelain", "--untracked-files=no")
-    remote = _git(directory, "config", "--get", "remote.origin.url")
-    return GitState(
-        commit=commit,
-        branch=_git(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
-        dirty=None if status is None else bool(status),
-        remote=remote or None,
-        root=_git(directory, "rev-parse", "--show-toplevel"),
+def _from_git(directories: Sequence[Path], files: CodeFiles, *, diff: bool) -> tuple[GitState | None, CodeState]:
+    """Ask git about the first of the directories that is in a repository."""
+    from multitrack.environment.git import Git, deadline  # noqa: PLC0415 - as above
+
+    problem, end = None, deadline()
+    for directory in dict.fromkeys(directories):
+        git = Git(directory, end)
+        if git.state is not None:
+            return git.look(git.state, files, diff=diff)
+        problem = problem or git.problem
+    files.leave_out("git", problem or "no commit")
+    return None, CodeState()
+
+
+def _clean(git: GitState, redaction: Redaction) -> GitState:
+    texts = {name: clean_text(getattr(git, name) or "") for name in ("remote", "branch", "root")}
+    remote, branch = redaction.text(texts["remote"]), redaction.text(texts["branch"])
+    return msgspec.structs.replace(git, remote=remote or None, branch=branch or None, root=texts["root"] or None)
+
+
+def _places(quick: Context) -> tuple[str | None, str]:
+    """The program and the current directory as they were, also where a path is not UTF-8."""
+    program, cwd = _program(), _cwd()
+    return (
+        program if program is not None and clean_text(program) == quick.program else quick.program,
+        cwd if clean_text(cwd) == quick.cwd else quick.cwd,  # else the training has changed it since
     )
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    """The output of a git command, or None if it fails. It neither locks nor prompts."""
-    with without_fork:
-        import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
-
-        try:
-            process = subprocess.Popen(
-                ["git", "--no-optional-locks", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
-            )  # fmt: skip
-        except OSError:
-            return None
-    with process:
-        try:
-            said, _ = process.communicate(timeout=_GIT_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return None
-    return said.strip() if process.returncode == 0 else None
 
 
 def _program() -> str | None:

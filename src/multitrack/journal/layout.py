@@ -7,6 +7,7 @@ A journal's directory looks like this::
       runs/<run id>/
         manifest.json                 the manifest
         000001.jsonl, 000002.jsonl    the segments
+        code/                         the source
         lanes/<backend>.json          delivery state of that backend
         lanes/<backend>/              the backend's own notes
 

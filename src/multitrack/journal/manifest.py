@@ -15,6 +15,7 @@ from multitrack.errors import JournalError
 from multitrack.journal.atomic import write_json
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import cannot_read
+from multitrack.journal.provenance import CodeState, Hardware
 from multitrack.journal.run_ids import check_run_id
 from multitrack.records import Segment
 
@@ -50,7 +51,9 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         git: The source's repository, if there is one.
         packages: Version of each installed distribution.
         urls: Source URLs of distributions installed from a directory, an archive or a repository (PEP 610).
-        complete: False while the facts that take longer, git and packages, are still being gathered.
+        code: The source in the run's directory; ``None`` if none was asked for.
+        hardware: The machine; ``None`` if it was not asked for.
+        complete: False while the facts that take longer are still being gathered.
     """
 
     user: str
@@ -65,6 +68,8 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     git: GitState | None = None
     packages: dict[str, str] = {}
     urls: dict[str, str] = {}
+    code: CodeState | None = None
+    hardware: Hardware | None = None
     complete: bool = True
 
 
@@ -183,6 +188,11 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
 
 def context_of(directory: Path, manifest: Manifest) -> Context | None:
     """The run's own context, or the nearest ancestor's; None if an ancestor's manifest cannot be read."""
+    return origin_of(directory, manifest)[1]
+
+
+def origin_of(directory: Path, manifest: Manifest) -> tuple[Path, Context | None]:
+    """The context of a run as :func:`context_of`, and the directory of the run that it belongs to."""
     seen = {manifest.id}
     while manifest.context is None and manifest.parent is not None and manifest.parent not in seen:
         seen.add(manifest.parent)
@@ -190,5 +200,5 @@ def context_of(directory: Path, manifest: Manifest) -> Context | None:
         try:
             manifest = read_manifest(directory)
         except JournalError:
-            return None
-    return manifest.context
+            return directory, None
+    return directory, manifest.context

@@ -41,7 +41,9 @@ class Tables(msgspec.Struct):
         """Return the index of the run's context, which is added if it is new."""
         if run.context is None:
             return None
-        context: dict[str, Any] = msgspec.to_builtins(run.context)
+        # the page shows neither, and says no more of the source than it needs to
+        shown = msgspec.structs.replace(run.context, code=None, hardware=None)
+        context: dict[str, Any] = msgspec.to_builtins(shown)
         context["packages"] = _place(self.packages, context.get("packages", {}))
         return _place(self.contexts, context)
 

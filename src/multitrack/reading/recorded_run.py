@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.layout import run_directories
-from multitrack.journal.manifest import Context, Manifest, context_of, read_manifest
+from multitrack.journal.layout import cannot_read, check_links, run_directories
+from multitrack.journal.manifest import Context, Manifest, context_of, origin_of, read_manifest
+from multitrack.journal.provenance import CODE, FILES, LARGEST, PATCH, read_regular
 from multitrack.journal.segments import check_readable
 from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
 from multitrack.records import Mistake, Record
@@ -235,6 +236,33 @@ class RecordedRun:
         if limit is not None and limit < 0:
             raise ValueError(f"limit must not be negative, got {limit}")
         return lines_in(read_lines(self.directory), milliseconds(from_time), milliseconds(to_time), limit)
+
+    def get_code(self, name: str = PATCH) -> bytes | None:
+        """Read a file of the run's source; a child's is its nearest ancestor's.
+
+        Args:
+            name: ``diff.patch``, ``untracked.txt``, ``script.py`` or ``notebook.py``. The patch is for ``git apply``
+                in the recorded commit; ``context.code`` has what was left out of it and where secrets were redacted.
+
+        Returns:
+            The content; None if there is none.
+
+        Raises:
+            ValueError: If the name is another one.
+            JournalError: If the file cannot be read, or multitrack did not write it: a link, or a larger file.
+        """
+        if name not in FILES:
+            raise ValueError(f"no file of a run's code is called {name!r}; known: {', '.join(FILES)}")
+        folder = origin_of(self.directory, self.manifest)[0] / CODE
+        check_links(folder)
+        try:
+            return read_regular(folder / name, LARGEST)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise cannot_read(folder / name, error) from error
+        except ValueError as error:
+            raise JournalError(f"cannot read {folder / name}: {error}") from error
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
         """The number of invalid calls that were set aside, by call and reason."""

@@ -21,6 +21,7 @@ from multitrack.environment.context import full_context
 from multitrack.environment.forks import in_background
 from multitrack.journal.fsync import put_on_medium
 from multitrack.journal.manifest import write_manifest
+from multitrack.journal.provenance import CODE
 from multitrack.recording import couriers
 from multitrack.recording.open_run import OpenRun
 from multitrack.recording.run_journal import ended_by
@@ -87,14 +88,16 @@ def gather_context(run: OpenRun, directory: Path, redactor: Redactor) -> None:
 
     def gather() -> None:
         redaction = redactor.begin()
-        complete = full_context(context, redaction)
+        complete = full_context(context, redaction, directory, run.settings.code)
         run.manifest = msgspec.structs.replace(manifest, context=complete, redacted=manifest.redacted + redaction.count)
         try:
             write_manifest(directory, run.manifest)
             if run.settings.fsync:
-                put_on_medium(directory / "manifest.json")
+                kept = [directory / CODE / name for name in (complete.code.files if complete.code else ())]
+                for path in (*kept, *{path.parent for path in kept}, directory / "manifest.json"):
+                    put_on_medium(path)
         except OSError as error:
-            log.warning("multitrack: run %s: git state and packages were not written: %s", manifest.id, error)
+            log.warning("multitrack: run %s: its source and packages were not written: %s", manifest.id, error)
 
     thread = in_background(gather, "multitrack-context")
     if thread is not None:

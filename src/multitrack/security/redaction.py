@@ -19,6 +19,7 @@ from multitrack.security.secrets import (
     without_arguments,
     without_credentials,
 )
+from multitrack.security.source_text import without_literals
 
 log = logging.getLogger("multitrack")
 
@@ -104,6 +105,15 @@ class Redaction:
         after = REDACTED if name and is_secret_name(name) else self._hooked(self._clean(text), name)
         self.count += after != text
         return after
+
+    def source(self, text: str, path: str) -> str:
+        """Redact source code, or the part of a patch that changes one file; not counted among the run's values.
+
+        Args:
+            text: The text.
+            path: The path of the file.
+        """
+        return self._hooked(self._clean(without_literals(text, path)), "")
 
     def value(self, value: Any, name: str) -> Any:
         """Redact the strings of a plain value, including those in its lists and mappings; numbers stay."""

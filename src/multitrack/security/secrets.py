@@ -45,6 +45,7 @@ _NAMES: Final = {
     "password", "passwd", "secret", "clientsecret", "apikey", "accesstoken", "authtoken", "privatekey",
     *(variable.lower().replace("_", "") for variable in KEY_VARIABLES),
 }  # fmt: skip
+_ENDS: Final = tuple(sorted(_NAMES))
 # begins with "://", because a literal is found fast even in a long text
 _URI: Final = re.compile(r"://[^\s\"'<>`]+")
 _END: Final = re.compile(r"[/?#]")
@@ -64,6 +65,12 @@ def is_secret_name(name: str) -> bool:
     """
     last = name.rpartition("/")[2].rpartition(".")[2]
     return last.replace("-", "").replace("_", "").lower() in _NAMES
+
+
+def ends_like_secret(name: str) -> bool:
+    """Return True if the last part of a name ends with a secret name: ``OPENAI_API_KEY``, ``db_password``."""
+    last = name.rpartition("/")[2].rpartition(".")[2]
+    return last.replace("-", "").replace("_", "").lower().endswith(_ENDS)
 
 
 def without_credentials(text: str) -> str:

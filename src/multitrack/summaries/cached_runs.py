@@ -39,8 +39,10 @@ CACHE: Final = CacheFile("summary.msgpack", 3, CachedRun)
 
 
 def facts_of(manifest: Manifest) -> Manifest:
-    """Copy a manifest without backends and packages: the part that tables show."""
-    context = manifest.context and msgspec.structs.replace(manifest.context, packages={}, urls={})
+    """Copy a manifest without backends, packages, code and hardware: the part that tables show."""
+    context = manifest.context and msgspec.structs.replace(
+        manifest.context, packages={}, urls={}, code=None, hardware=None
+    )
     return msgspec.structs.replace(manifest, context=context, backends=[])
 
 
