@@ -11,19 +11,15 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from multitrack._text import clean_text
-from multitrack.environment.forks import without_fork
+from multitrack.environment.git import git_output
 from multitrack.journal.manifest import Context, GitState
 from multitrack.journal.segments import host_name
 from multitrack.plugins.distributions import packages, urls_of_packages
 from multitrack.security.redaction import Redaction
-
-#: Timeout of one git command, in seconds.
-_GIT_TIMEOUT: Final = 5.0
 
 
 def quick_context(redaction: Redaction) -> Context:
@@ -51,39 +47,18 @@ def full_context(quick: Context, redaction: Redaction) -> Context:
 
 def git_state(directory: Path) -> GitState | None:
     """The git state around ``directory``; None if there is no repository, no commit, or no git."""
-    commit = _git(directory, "rev-parse", "HEAD")
+    commit = git_output(directory, "rev-parse", "HEAD")
     if not commit:
         return None
-    status = _git(directory, "status", "--porcelain", "--untracked-files=no")
-    remote = _git(directory, "config", "--get", "remote.origin.url")
+    status = git_output(directory, "status", "--porcelain", "--untracked-files=no")
+    remote = git_output(directory, "config", "--get", "remote.origin.url")
     return GitState(
         commit=commit,
-        branch=_git(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
+        branch=git_output(directory, "symbolic-ref", "--short", "--quiet", "HEAD") or None,
         dirty=None if status is None else bool(status),
         remote=remote or None,
-        root=_git(directory, "rev-parse", "--show-toplevel"),
+        root=git_output(directory, "rev-parse", "--show-toplevel"),
     )
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    """The output of a git command, or None if it fails. It neither locks nor prompts."""
-    with without_fork:
-        import subprocess  # noqa: PLC0415 - 4 ms, which the training thread does not need
-
-        try:
-            process = subprocess.Popen(
-                ["git", "--no-optional-locks", *arguments], cwd=directory, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
-            )  # fmt: skip
-        except OSError:
-            return None
-    with process:
-        try:
-            said, _ = process.communicate(timeout=_GIT_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return None
-    return said.strip() if process.returncode == 0 else None
 
 
 def _program() -> str | None:

@@ -1,0 +1,39 @@
+"""The version of a file or folder that git tracks: the commit that last changed it, and its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multitrack.data_versions.places import above
+from multitrack.environment.git import git_output
+from multitrack.markers import hookimpl
+
+
+def is_near(path: Path) -> bool:
+    """Return True if a path is in the work tree of a repository; two stat calls a folder, no git."""
+    return any((folder / ".git").exists() for folder in (path, *above(path)))
+
+
+@hookimpl
+def find_data_version(path: Path | None) -> str | None:
+    """Return ``git:<commit>:<path>``, which ``git show <commit>:<path>`` takes.
+
+    None if git does not track it, or if it differs from the commit: by a change, or in a folder by a file that git does
+    not track or ignores.
+    """
+    if path is None or not path.exists():
+        return None
+    real = path.resolve()
+    folder, name = (real, ".") if real.is_dir() else (real.parent, real.name)
+    if run(folder, "status", "--porcelain", "--untracked-files=normal", "--ignored", "--", name) != "":
+        return None
+    commit = run(folder, "log", "-1", "--format=%H", "--", name)
+    prefix = run(folder, "rev-parse", "--show-prefix")
+    if not commit or prefix is None:
+        return None
+    return f"git:{commit}:{prefix.rstrip('/') or '.' if name == '.' else prefix + name}"
+
+
+def run(folder: Path, *arguments: str) -> str | None:
+    """The output of a git command that takes paths literally and starts no file watcher; None if it fails."""
+    return git_output(folder, "--literal-pathspecs", "-c", "core.fsmonitor=false", *arguments, timeout=10.0)
