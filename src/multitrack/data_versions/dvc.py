@@ -45,7 +45,7 @@ class _Out(NamedTuple):
 
 def is_near(path: Path) -> bool:
     """Return True if a file of DVC's may track a path; two or three stat calls a folder."""
-    return next(_files(path), None) is not None
+    return any(next(_files(place), None) is not None for place in (path, path.resolve()))
 
 
 @hookimpl
@@ -58,6 +58,8 @@ def find_data_version(path: Path | None, digest: str | None) -> str | None:
     """
     if path is None:
         return None
+    if next(_files(path), None) is None:
+        path = path.resolve()  # a link from outside of the project, not one into the cache
     for out in _outs(path):
         if not _holds(out, path, read=digest is not None):
             log.warning(

@@ -10,8 +10,9 @@ from multitrack.markers import hookimpl
 
 
 def is_near(path: Path) -> bool:
-    """Return True if a path is in the work tree of a repository; two stat calls a folder, no git."""
-    return any((folder / ".git").exists() for folder in (path, *above(path)))
+    """Return True if a path is in the work tree of a repository; a stat call a folder, no git."""
+    real = path.resolve()
+    return any((folder / ".git").exists() for folder in (real, *above(real)))
 
 
 @hookimpl
