@@ -120,7 +120,7 @@ class JsonTracker:
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
         for page, record in self.fresh(run, records):
-            details = [record.kind, record.role, self.digest(record), record.size]
+            details = [record.kind, record.role, self.digest(record), record.size, record.version]
             page["artifacts"][record.name] = [self.uri(run, record), *details]
 
     @hookimpl

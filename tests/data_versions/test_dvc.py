@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from multitrack.data_versions.dvc import find_data_version
 from data_tools import dvc, logged, version
+from multitrack.data_versions.dvc import find_data_version
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def project(made: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def md5(text: str) -> str:
-    return hashlib.md5(text.encode()).hexdigest()
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def tracked(project: Path) -> str:

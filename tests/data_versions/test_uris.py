@@ -2,8 +2,8 @@
 
 import pytest
 
-from multitrack.data_versions.uris import find_data_version
 from data_tools import logged, version
+from multitrack.data_versions.uris import find_data_version
 
 COMMIT = "0123456789abcdef" * 4
 

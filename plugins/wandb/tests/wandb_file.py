@@ -174,7 +174,7 @@ def native(run: WandbRun) -> NativeRun:
         assert [entry.ref for entry in artifact.manifest.contents] in references(facts["uri"])
         found.artifacts[facts["name"]] = facts["uri"]
         found.references[facts["name"]] = NativeReference(
-            facts["kind"], facts["role"], facts.get("digest"), facts.get("size")
+            facts["kind"], facts["role"], facts.get("digest"), facts.get("size"), facts.get("version")
         )
     text = "".join(run.texts)
     found.lines = text.split("\n")[:-1]
