@@ -172,3 +172,9 @@ def test_a_reference_without_a_version_is_recorded_as_before() -> None:
     lines = [line for path in run.directory.glob("*.jsonl") for line in path.read_text().splitlines()]
     (line,) = [line for line in lines if '"record":"artifact"' in line]
     assert {*json.loads(line)} == {"record", "time", "name", "uri", "kind", "role", "digest"}
+
+
+def test_a_path_that_cannot_be_looked_at_has_no_version(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert logged(tmp_path / "loop" / "train", digest=False).version is None
+    assert logged(tmp_path / ("x" * 300), digest=False).version is None

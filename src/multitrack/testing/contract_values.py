@@ -189,7 +189,9 @@ class ValuesContract(ContractSubject):
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
             expected = {"weights": NativeReference("model", "output", digest, len(content)),
                         "data": NativeReference("dataset", "input", None, None, "s3:3L4kq")}  # fmt: skip
-            unknown = "nobody can tell inputs from outputs, or which version of its data the run had"
+            unknown = (
+                "nobody can tell inputs from outputs, whether a file is still the one that the run had, or its version"
+            )
             assert native.references == expected, unknown
 
     @needs("artifacts")
