@@ -43,11 +43,18 @@ def finders_of(path: Path | None, role: str, plugins: Sequence[Extension]) -> di
     """
     found: dict[str, Finder] = {plugin.origin: plugin.find_data_version for plugin in plugins}
     if path is not None:
-        place = placed(path)
         for name, (is_near, finder) in _LOCAL.items():
-            if (role == "input" or name not in _OF_INPUTS) and is_near(place):
+            if (role == "input" or name not in _OF_INPUTS) and _near(path, is_near):
                 found[name] = finder
     return found
+
+
+def _near(path: Path, is_near: Callable[[Path], bool]) -> bool:
+    """Return False also for a path that cannot be looked at: without permission, or a link that leads to itself."""
+    try:
+        return is_near(placed(path))
+    except (OSError, RuntimeError):
+        return False
 
 
 def version_of(uri: str, path: Path | None, finders: dict[str, Finder], digest: str | None) -> str | None:
@@ -55,10 +62,9 @@ def version_of(uri: str, path: Path | None, finders: dict[str, Finder], digest: 
 
     A finder that raises is passed over with a warning. May take seconds: a tool such as git may be slow.
     """
-    place = None if path is None else placed(path)
     for name, finder in finders.items():
         try:
-            found: Any = finder(uri, place, digest)
+            found: Any = finder(uri, None if path is None else placed(path), digest)
         except Exception as error:  # noqa: BLE001 - a version must not cost the reference
             log.warning("multitrack: %s could not find the version of %s: %s", name, uri, error_text(error))
             continue
