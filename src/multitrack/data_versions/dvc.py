@@ -6,7 +6,6 @@ to be wrong about a version.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -174,10 +173,14 @@ def _list_in_cache(out: _Out) -> list[dict[str, str]] | None:
 
 
 def _hash_of(files: list[dict[str, str]] | str) -> str:
+    import hashlib  # noqa: PLC0415 - see multitrack.inputs.references
+
     text = files if isinstance(files, str) else json.dumps(files, sort_keys=True)
     return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
 def _md5(file: Path) -> str:
+    import hashlib  # noqa: PLC0415 - see multitrack.inputs.references
+
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
