@@ -44,7 +44,8 @@ class _Out(NamedTuple):
 
 def is_near(path: Path) -> bool:
     """Return True if a file of DVC's may track a path; two or three stat calls a folder."""
-    return any(next(_files(place), None) is not None for place in (path, path.resolve()))
+    places = (path, path.resolve()) if path.is_symlink() else (path,)
+    return any(next(_files(place), None) is not None for place in places)
 
 
 @hookimpl
@@ -74,7 +75,7 @@ def find_data_version(path: Path | None, digest: str | None) -> str | None:
 def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the files of DVC that may track a path, the nearest first, with the folder of their project."""
     folders = above(path)
-    root = next((folder for folder in folders if (folder / ".dvc").is_dir()), None)
+    root = next((one for one in folders if os.path.isdir(f"{one}/.dvc")), None)  # noqa: PTH112 - each call waits for it
     if root is None:
         return
     for tracked, folder in zip((path, *folders), folders, strict=False):

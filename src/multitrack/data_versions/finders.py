@@ -43,18 +43,14 @@ def finders_of(path: Path | None, role: str, plugins: Sequence[Extension]) -> di
     """
     found: dict[str, Finder] = {plugin.origin: plugin.find_data_version for plugin in plugins}
     if path is not None:
-        for name, (is_near, finder) in _LOCAL.items():
-            if (role == "input" or name not in _OF_INPUTS) and _near(path, is_near):
-                found[name] = finder
+        try:
+            place = placed(path)
+            for name, (is_near, finder) in _LOCAL.items():
+                if (role == "input" or name not in _OF_INPUTS) and is_near(place):
+                    found[name] = finder
+        except (OSError, RuntimeError):  # no permission to look there, or a link that leads to itself
+            return found
     return found
-
-
-def _near(path: Path, is_near: Callable[[Path], bool]) -> bool:
-    """Return False also for a path that cannot be looked at: without permission, or a link that leads to itself."""
-    try:
-        return is_near(placed(path))
-    except (OSError, RuntimeError):
-        return False
 
 
 def version_of(uri: str, path: Path | None, finders: dict[str, Finder], digest: str | None) -> str | None:

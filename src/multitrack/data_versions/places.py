@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 #: Maximum number of folders above a path that are searched.
-_DEPTH: Final = 64
+DEPTH: Final = 64
 
 
 def placed(path: Path) -> Path:
@@ -18,7 +18,7 @@ def placed(path: Path) -> Path:
 
 def above(path: Path) -> list[Path]:
     """Return the folders above a path, the nearest first."""
-    return list(path.parents)[:_DEPTH]
+    return list(path.parents)[:DEPTH]
 
 
 def read_text(file: Path, limit: int) -> str | None:
