@@ -105,19 +105,23 @@ def _entries(file: Path) -> Iterator[tuple[Path, Any]]:
     if file.name != "dvc.lock":
         yield file.parent / str(content.get("wdir", ".")), content.get("outs")
         return
+    folders = _folders_of_stages(file.with_name("dvc.yaml"))
     stages = content.get("stages")
     for name, stage in stages.items() if isinstance(stages, dict) else ():
         if isinstance(stage, dict):
-            folder = file.parent / _folder_of_stage(file.with_name("dvc.yaml"), str(name))
+            folder = file.parent / folders.get(str(name).partition("@")[0], ".")
             yield folder, stage.get("outs")
             yield folder, stage.get("deps")
 
 
-def _folder_of_stage(file: Path, name: str) -> str:
-    """Return a stage's working directory, which stands in ``dvc.yaml`` alone."""
+def _folders_of_stages(file: Path) -> dict[str, str]:
+    """Return the working directories of stages, by name, which stand in ``dvc.yaml`` alone."""
     stages = _yaml(file).get("stages")
-    stage = stages.get(name.partition("@")[0]) if isinstance(stages, dict) else None
-    return str(stage.get("wdir", ".")) if isinstance(stage, dict) else "."
+    return {
+        str(name): stage["wdir"]
+        for name, stage in (stages.items() if isinstance(stages, dict) else ())
+        if isinstance(stage, dict) and isinstance(stage.get("wdir"), str)
+    }
 
 
 def _yaml(file: Path) -> dict[str, Any]:
@@ -127,9 +131,9 @@ def _yaml(file: Path) -> dict[str, Any]:
         log.warning("multitrack: %s is not read, so no DVC version is known: %s", file, to_install("yaml"))
         return {}
     text = read_text(file, _LONGEST)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = None if text is None else yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+        # As yaml.safe_load does, by the parser in C if there is one: dvc.lock may be long, and the other is slow.
+        found = None if text is None else getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_data()
     except yaml.YAMLError as error:
         log.warning("multitrack: %s is not read, so no DVC version is known: %s", file, " ".join(str(error).split()))
         return {}
