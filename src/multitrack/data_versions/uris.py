@@ -20,13 +20,13 @@ _AWS: Final = re.compile(r"(?:.+\.)?s3[.-](?:.+\.)?amazonaws\.com(?:\.cn)?")
 def find_data_version(uri: str) -> str | None:
     """Return the version that a URI states.
 
-    ==========================  =====================================================
-    ``lakefs:commit:<id>``      ``lakefs://repository/<id>/path``
-    ``lakefs:branch:main``      another ref: a branch, which moves (a tag looks alike)
-    ``s3:<version id>``         ``s3://bucket/key?versionId=<version id>``
-    ``hf:commit:<id>``          ``hf://datasets/owner/name@<id>``
-    ``hf:branch:main``          another revision: a branch, which moves, or a tag
-    ==========================  =====================================================
+    ::
+
+        lakefs:commit:<id>      lakefs://repository/<id>/path
+        lakefs:branch:main      lakefs://repository/main/path: a branch, which moves; a tag looks the same
+        s3:<version id>         s3://bucket/key?versionId=<version id>
+        hf:commit:<id>          hf://datasets/owner/name@<id>
+        hf:branch:main          hf://datasets/owner/name@main: a branch, which moves; a tag looks the same
     """
     try:
         parts = urlsplit(uri)
