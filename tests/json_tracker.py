@@ -63,6 +63,9 @@ class JsonTracker:
     def digest(self, record: ArtifactRef) -> str | None:
         return record.digest
 
+    def version(self, record: ArtifactRef) -> str | None:
+        return record.version
+
     def links(self, page: Page) -> bool:
         return True
 
@@ -120,7 +123,7 @@ class JsonTracker:
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> None:
         for page, record in self.fresh(run, records):
-            details = [record.kind, record.role, self.digest(record), record.size]
+            details = [record.kind, record.role, self.digest(record), record.size, self.version(record)]
             page["artifacts"][record.name] = [self.uri(run, record), *details]
 
     @hookimpl

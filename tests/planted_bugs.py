@@ -95,6 +95,11 @@ class LosesDigests(JsonTracker):
         return None
 
 
+class LosesVersions(JsonTracker):
+    def version(self, record: ArtifactRef) -> str | None:
+        return None
+
+
 class IsBoundToItsThread(JsonTracker):
     def key(self, run: RunInfo) -> str:
         self.thread = threading.get_ident()  # when the run is opened, as an SQLite connection does

@@ -212,6 +212,7 @@ def test_the_page_of_hooks_is_the_specification() -> None:
     assert {name for name in vars(Hooks) if not name.startswith("_")} == {
         "backend_options", "open_run", "log_params", "log_metric", "log_list_metric", "log_artifact_ref", "log_lines",
         "environment_variables", "set_tags", "link_parent", "find_run", "flush", "close_run", "run_context", "redact",
+        "find_data_version",
     }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Every hook, typed and documented.
 
 A **backend** implements ``open_run``, ``flush``, ``close_run``, ``backend_options`` and the data hooks. A plugin
-that is no backend may implement ``run_context`` and ``redact``. A hook that a backend leaves out means
-"nothing to do" for that kind.
+that is no backend may implement ``run_context``, ``find_data_version`` and ``redact``. A hook that a backend leaves
+out means "nothing to do" for that kind.
 
 Rules for all backend hooks:
 
@@ -161,7 +161,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> Sequence[str] | None:
-        """Write references: name, URI, kind, role, and if known digest (``sha256:<hex>``) and size in bytes.
+        """Write references: name, URI, kind, role, and if known digest (``sha256:<hex>``), version and size in bytes.
 
         Called at most once per batch. Nothing is copied or uploaded, and the file may no longer exist.
         """
@@ -221,6 +221,22 @@ class Hooks:
 
         Called on the training thread in ``start_run``, once a run, for plugins named in the config's ``plugins`` or
         registered: keep it fast. An exception is logged as a warning, and the run starts without the additions.
+        """
+
+    @hookspec
+    def find_data_version(self, uri: str, path: Path | None, digest: str | None) -> str | None:
+        """Return the version of a reference's data, ``<tool>:<version>``, or ``None`` if it is not known.
+
+        Called for each ``log_artifact_ref`` without ``version=``, for plugins named in the config's ``plugins`` or
+        registered, on a background thread: it may ask a server, within seconds. The run's end waits for it. The first
+        version that is found counts; ours come after those of plugins (docs/recording.md). An exception is logged as a
+        warning.
+
+        Args:
+            uri: The URI, not redacted.
+            path: The local path; ``None`` if the URI is of another kind.
+            digest: ``sha256:<hex>`` of the local data, if multitrack computed it. Without one the caller may have
+                asked that the data not be read.
         """
 
     @hookspec

@@ -23,7 +23,7 @@ def test_the_command_prints_a_table(reader: JournalReader) -> None:
     lines = result.output.splitlines()
     assert re.split(r"  +", lines[0].strip()) == [
         "run", "name", "status", "started", "took", "tags.deployment", "tags.build", "params.lr", "params.note",
-        "params.seed", "params.model/units", "metrics.loss", "metrics.accuracy", "lists.latency",
+        "params.seed", "params.model/units", "versions.data", "metrics.loss", "metrics.accuracy", "lists.latency",
     ]  # fmt: skip
     assert re.match(rf"{reader.run('c').id} \*  c +finished ", lines[2])
     told = dict(re.split(r"  +", line, maxsplit=1) for line in lines[4:])
@@ -180,7 +180,7 @@ def test_a_narrow_terminal_shows_what_differs(reader: JournalReader, monkeypatch
     assert header[:2] == ["run", "name"]
     assert {"metrics.accuracy", "metrics.loss", "metrics.loss:min"} <= set(header)
     assert not {"params.note", "params.model/units", "started"} & set(header)
-    assert re.search(r"\d more columns, 2 of them the same in all runs; --columns picks", text)
+    assert re.search(r"\d more columns, 3 of them the same in all runs; --columns picks", text)
     assert max(map(len, text.splitlines())) <= 100
     for i in range(3):
         run = start(f"many {i}", params={f"p{j}": i for j in range(4)} if i else {f"search{j}": 1 for j in range(4)})

@@ -71,6 +71,8 @@ SAME = {
     "python ~ 3 and user != ''": "ada ben cleo",
     "inputs.digits ~ csv": "ada",
     "inputs.lr < 0.005": "cleo",
+    "versions.digits": "ada",
+    "versions.digits = s3:7": "ada",
     "outputs.weights = 's3://b/w'": "ada",
     "lists.latency:median >= 2": "ada ben cleo",
     "metrics.odd:max = 1": "ada ben cleo",
@@ -147,7 +149,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.log_metric("odd", float("nan"), step=2)
         run.log_list_metric("latency", [1, 2, 3])
         if i == 0:
-            run.log_artifact_ref("digits", "s3://b/d.csv", kind="dataset", role="input")
+            run.log_artifact_ref("digits", "s3://b/d.csv", kind="dataset", role="input", version="7")
             run.log_artifact_ref("weights", "s3://b/w", kind="model")
         if i < 2:
             run.log_lines("a line")

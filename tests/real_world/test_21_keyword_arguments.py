@@ -25,7 +25,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "log_metrics": {"metrics": {"acc": 0.5}, "step": 3},
     "log_list_metric": {"name": "latency", "values": [1.0, 2.0]},
     "log_artifact_ref": {
-        "name": "weights", "uri": "s3://b/w", "kind": "model", "role": "input", "digest": "sha256:0", "size": 3,
+        "name": "weights", "uri": "s3://b/w", "kind": "model", "role": "input", "digest": "sha256:0",
+        "version": "dvc:md5:0", "size": 3,
     },
     "log_lines": {"lines": ["a", "b"], "stream": "stdout"},
     "set_tags": {"tags": {"team": "vision"}},

@@ -224,7 +224,7 @@ def test_nothing_is_unpickled_or_executed() -> None:
                 name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
                 owner = getattr(function.value, "id", "") if isinstance(function, ast.Attribute) else ""
                 literal = bool(node.args) and all(isinstance(given, ast.Constant) for given in node.args)
-                assert name not in calls or (owner, name) == ("re", "compile") or literal, place
+                assert name not in calls or (owner, name) == ("re", "compile") or (name == "exec" and literal), place
                 assert (owner, name) not in {("yaml", "load"), ("yaml", "load_all")}, place
                 assert not any(keyword.arg == "shell" for keyword in node.keywords), place
                 if name == "import_module":

@@ -49,6 +49,7 @@ BUGS = [
     Bug(bugs.SharesState, "several_runs_at_once", "records of one run are shown in another|each other's names"),
     Bug(bugs.LinksOpenRunsOnly, "a_child_that_ended_before_its_parent_arrived", "not listed under its search"),
     Bug(bugs.LosesDigests, "references_are_kept_without_copying", "whether a file is still the one"),
+    Bug(bugs.LosesVersions, "references_are_kept_without_copying", "or its version"),
     Bug(bugs.IsBoundToItsThread, "a_killed_courier_goes_on_in_other_batches", "another thread"),
     Bug(bugs.HasNoUrl, "an_empty_run", "no browser opens it"),
     Bug(bugs.IgnoresMisspeltOptions, "options_are_checked", "a misspelt option in a config is silently ignored"),

@@ -58,7 +58,8 @@ def read_run(rows: Rows, run: str) -> NativeRun:
     native.tags = {row["name"]: row["text"] for row in found["tags"]}
     native.artifacts = {row["name"]: row["uri"] for row in found["artifacts"]}
     native.references = {
-        row["name"]: NativeReference(row["kind"], row["role"], row["digest"], row["size"]) for row in found["artifacts"]
+        row["name"]: NativeReference(row["kind"], row["role"], row["digest"], row["size"], row["version"])
+        for row in found["artifacts"]
     }
     native.lines = [row["text"] for row in found["lines"]]
     assert [row["line"] for row in found["lines"]] == list(range(len(native.lines)))

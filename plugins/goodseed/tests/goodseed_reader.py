@@ -9,7 +9,7 @@ from typing import Any
 from goodseed.storage import read_configs, read_metrics, read_run_meta, read_string_series
 
 from multitrack.records import number_from_text
-from multitrack.testing import NativePoint, NativeRun
+from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_goodseed import name_of
 
 
@@ -52,7 +52,12 @@ def read_file(path: Path) -> NativeRun:
         elif namespace == "tags":
             run.tags[name_of(rest)] = value
         elif namespace == "artifacts":
-            run.artifacts[name_of(rest)] = json.loads(value)["uri"]
+            facts = json.loads(value)
+            run.artifacts[name_of(rest)] = facts["uri"]
+            found = (facts.get(key) for key in ("digest", "size", "version"))
+            run.references = {
+                **(run.references or {}), name_of(rest): NativeReference(facts["kind"], facts["role"], *found)
+            }  # fmt: skip
     _add_series(run, path, texts)
     lines = sorted(line for key, found in texts.items() if key.startswith("logs/") for line in found)
     assert [step for step, *_ in lines] == list(range(len(lines)))

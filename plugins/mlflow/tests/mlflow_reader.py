@@ -52,7 +52,7 @@ def _read_run(uri: str, native_id: str) -> NativeRun:
             name, ref = key.removeprefix("multitrack.artifact."), json.loads(value)
             native.artifacts[names.get(name, name)] = ref["uri"]
             native.references[names.get(name, name)] = NativeReference(
-                ref["kind"], ref["role"], ref.get("digest"), ref.get("size")
+                ref["kind"], ref["role"], ref.get("digest"), ref.get("size"), ref.get("version")
             )
     for artifact in sorted(client.list_artifacts(native_id, "logs"), key=lambda found: found.path):
         lines = _text(client, native_id, artifact.path).removesuffix("\n").split("\n")

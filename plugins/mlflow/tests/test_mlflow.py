@@ -20,11 +20,12 @@ import multitrack
 from multitrack.delivery.lane import Lane
 from multitrack.errors import RetryableError
 from multitrack.recording.run import Run
-from multitrack.records import Lines
+from multitrack.records import ArtifactRef, Lines
 from multitrack_mlflow import sqlite
 from multitrack_mlflow.line_files import LineFiles
 from multitrack_mlflow.names import native_name
 from multitrack_mlflow.progress import Sent
+from multitrack_mlflow.run import dataset_digest
 
 
 def start(tmp_path: Path, options: dict[str, Any] | None = None, **arguments: Any) -> Run:
@@ -87,6 +88,42 @@ def test_inputs_are_datasets(tmp_path: Path) -> None:
     assert told["digest"].startswith("sha256:")
     assert told["size"] == 8
     assert client.list_artifacts(run.backend_ids["mlflow"]) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "other", "begins"),
+    [
+        ("delta:3", "delta:4", "delta:3"),
+        ("lakefs:branch:main", "lakefs:branch:next", "lakefs:branch:main"),
+        (f"dvc:md5:{'0af1' * 8}.dir", f"dvc:md5:{'0af2' * 8}.dir", f"{'0af1' * 8}.dir"),
+        (f"dvc:md5:{'0af1' * 8}.dir:a", f"dvc:md5:{'0af1' * 8}.dir:b", f"{'0af1' * 5}0af-"),
+        (f"lfs:sha256:{'0af1' * 16}", f"lfs:sha256:{'0af2' * 16}", "0af1" * 9),
+        (f"git:{'0af1' * 10}:data/a", f"git:{'0af1' * 10}:data/b", f"{'0af1' * 5}0af-"),
+        (
+            "hf:train=0123456789abcdef,test=0123456789abcdef",
+            "hf:train=0123456789abcdef,test=1",
+            "train=0123456789abcdef,-",
+        ),
+    ],
+)
+def test_the_digest_of_a_dataset_tells_versions_apart(version: str, other: str, begins: str) -> None:
+    """In at most 36 characters, MLflow's limit; a text that is cut where it may differ ends in a hash."""
+
+    def digest(version: str) -> str:
+        return dataset_digest(ArtifactRef(time=0, name="train", uri="s3://b/x", digest="sha256:00", version=version))
+
+    found = digest(version)
+    assert found.startswith(begins)
+    assert len(found) == (36 if begins.endswith("-") else len(begins))
+    assert found != digest(other)
+
+
+def test_an_input_with_a_version_is_a_dataset_of_that_digest(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.log_artifact_ref("train", "lakefs://repo/main/train", kind="dataset", role="input")
+    (found,) = deliver(tmp_path, run).get_run(run.backend_ids["mlflow"]).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("train", "lakefs:branch:main")
+    assert json.loads(found.dataset.source) == {"uri": "lakefs://repo/main/train", "version": "lakefs:branch:main"}
 
 
 def test_upload_copies_the_kinds_that_the_config_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

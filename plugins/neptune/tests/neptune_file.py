@@ -130,7 +130,11 @@ def read_run(directory: Path) -> NativeRun:
             native.artifacts[name] = value[-1]
             size = fields.get(f"{path}~size")
             native.references[name] = NativeReference(
-                fields[f"{path}~kind"], fields[f"{path}~role"], fields.get(f"{path}~digest"), size and int(size)
+                fields[f"{path}~kind"],
+                fields[f"{path}~role"],
+                fields.get(f"{path}~digest"),
+                size and int(size),
+                fields.get(f"{path}~version"),
             )
         elif root == "summary":
             native.metrics[name] = _number(value) if companion else value

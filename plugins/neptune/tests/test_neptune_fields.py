@@ -154,7 +154,13 @@ def test_an_artifact_refers_and_tells_what_is_known(tmp_path: Path) -> None:
     run = start(tmp_path)
     run.log_artifact_ref("weights", local, kind="model")
     run.log_artifact_ref(
-        "big", "s3://b/k", kind="dataset", role="input", digest="sha256:" + "0" * 64, size=3 * 2**40 + 1
+        "big",
+        "s3://b/k",
+        kind="dataset",
+        role="input",
+        digest="sha256:" + "0" * 64,
+        size=3 * 2**40 + 1,
+        version="1",
     )
     run.log_artifact_ref("big", "s3://b/k2", kind="dataset", role="input")
     fields = read_fields(deliver(tmp_path, run))
@@ -163,7 +169,9 @@ def test_an_artifact_refers_and_tells_what_is_known(tmp_path: Path) -> None:
     assert fields["artifacts/weights~size"] == 1000
     assert fields["artifacts/weights~digest"].startswith("sha256:")
     assert fields["artifacts/big"] == ["s3://b/k2"]
-    assert not {"artifacts/big~size", "artifacts/big~digest"} & set(fields), "they told of the first one"
+    assert not {"artifacts/big~size", "artifacts/big~digest", "artifacts/big~version"} & set(fields), (
+        "they told of the first one"
+    )
 
 
 # -- names ----------------------------------------------------------------------------------------------------------

@@ -51,7 +51,11 @@ def read_run(place: Path) -> NativeRun:
     native.artifacts = {name: ref["uri"] for name, ref in artifacts(events).items()}
     native.references = {
         name: NativeReference(
-            ref["kind"], ref["role"], ref.get("digest"), int(ref["size"]) if ref.get("size") else None
+            ref["kind"],
+            ref["role"],
+            ref.get("digest"),
+            int(ref["size"]) if ref.get("size") else None,
+            ref.get("version"),
         )
         for name, ref in artifacts(events).items()
     }

@@ -90,7 +90,7 @@ def native(run: dict[str, Any]) -> NativeRun:
             name = key.removeprefix("artifacts/")
             found.artifacts[name] = value["uri"]
             found.references[name] = NativeReference(
-                value["kind"], value["role"], value.get("digest"), value.get("size")
+                value["kind"], value["role"], value.get("digest"), value.get("size"), value.get("version")
             )
         elif key.startswith("summary/"):
             found.metrics[key.removeprefix("summary/")] = value_of(value)

@@ -172,9 +172,11 @@ def native(run: WandbRun) -> NativeRun:
         facts = json.loads(artifact.metadata)
         assert facts["uri"] == own[f"artifacts/{facts['name']}"]["uri"]
         assert [entry.ref for entry in artifact.manifest.contents] in references(facts["uri"])
+        digest = facts.get("version") or facts.get("digest") or facts["uri"]
+        assert {entry.digest for entry in artifact.manifest.contents} <= {digest}, "two versions would be one artifact"
         found.artifacts[facts["name"]] = facts["uri"]
         found.references[facts["name"]] = NativeReference(
-            facts["kind"], facts["role"], facts.get("digest"), facts.get("size")
+            facts["kind"], facts["role"], facts.get("digest"), facts.get("size"), facts.get("version")
         )
     text = "".join(run.texts)
     found.lines = text.split("\n")[:-1]

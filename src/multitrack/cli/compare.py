@@ -30,7 +30,8 @@ COLUMNS, in lists with commas between:
   metrics.loss:min   lists.latency:median              reduced now, not when it was logged:
                                last, first, min, max, mean, median, count, best
   inputs.lr   outputs.weights                          with type, value and where it came from
-  metadata, tags, params, metrics, lists, inputs, outputs      a whole group
+  versions.train                                       of data that the run read: dvc:md5:…, delta:3, sha256:…
+  metadata, tags, params, metrics, lists, inputs, outputs, versions      a whole group
   metrics:min   'params.model/*'                       a group reduced, a pattern
 
 \b

@@ -21,7 +21,7 @@ from multitrack.security.terminal import safe, safe_json
 #: Characters of a cell on a terminal.
 _WIDEST: Final = 40
 #: Groups, the ones first that a narrow terminal shows before others.
-_RELEVANCE: Final = ("metrics", "params", "lists", "tags", "inputs", "outputs", "metadata")
+_RELEVANCE: Final = ("metrics", "params", "versions", "lists", "tags", "inputs", "outputs", "metadata")
 
 
 def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = True) -> None:

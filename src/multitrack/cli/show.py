@@ -88,8 +88,8 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
     print_section(screen, "metric", ("value", "points"), _metrics(summary))
     print_section(screen, "tag", ("value",), [(k, (v,)) for k, v in summary.tags.items()])
     print_section(
-        screen, "reference", ("role", "kind", "uri", "digest"),
-        [(ref.name, (ref.role, ref.kind, ref.uri, _digest(ref))) for ref in summary.artifacts],
+        screen, "reference", ("role", "kind", "uri", "version"),
+        [(ref.name, (ref.role, ref.kind, ref.uri, _version(ref))) for ref in summary.artifacts],
     )  # fmt: skip
     table = text_table("child", "name", "status", "took")
     for child in children[:_CHILDREN]:
@@ -114,7 +114,10 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
         table.print(screen)
 
 
-def _digest(ref: ArtifactRef) -> str:
+def _version(ref: ArtifactRef) -> str:
+    """The version of a reference, or the beginning of its digest."""
+    if ref.version:
+        return ref.version
     return ref.digest[:19] if ref.digest else "being computed" if ref.pending else ""
 
 

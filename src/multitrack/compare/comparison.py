@@ -19,7 +19,7 @@ from multitrack.security.terminal import excerpt
 from multitrack.summaries.statistics import REDUCTIONS
 
 #: What is shown where nothing else is asked for.
-DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "metrics", "lists")
+DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "versions", "metrics", "lists")
 
 
 class Comparison:
@@ -131,7 +131,7 @@ def compare(
         runs: From :meth:`~multitrack.reading.reader.JournalReader.runs`; or one.
         columns: Groups (``params``, ``metrics:min``), columns (``metrics.loss:min``) or patterns (``params.model/*``),
             in their order, beside the run's id; a list, or a text with commas, as are the next three; default: name,
-            status, start, duration, tags, params, metrics, lists.
+            status, start, duration, tags, params, versions of the data read, metrics, lists.
         also: More of them, beside the default.
         without: What to leave out; without a reduction, in all of them.
         sort: Columns; a ``-`` in front turns the order. Runs without a value come last.

@@ -56,6 +56,25 @@ def run(command: Sequence[str], directory: Path, take: Callable[[bytes], bool], 
                 pipe.close()
 
 
+def output(command: Sequence[str], directory: Path, *, seconds: float, limit: int = 1_000_000) -> str | None:
+    """Return the output of a command without the white space around it; None if it failed or printed too much.
+
+    Args:
+        command: The program and its arguments.
+        directory: Its current directory.
+        seconds: Time after which the command is ended.
+        limit: Maximum bytes of the output.
+    """
+    parts: list[bytes] = []
+
+    def take(chunk: bytes) -> bool:
+        parts.append(chunk)
+        return sum(map(len, parts)) <= limit
+
+    problem = run(command, directory, take, seconds=seconds)
+    return None if problem is not None else b"".join(parts).decode("utf-8", "replace").strip()
+
+
 def _read(process: subprocess.Popen[bytes], take: Callable[[bytes], bool], deadline: float) -> str | None:
     """Read both pipes until standard output ends; return the reason why it is incomplete."""
     (out, err), said = (cast(IO[bytes], pipe).fileno() for pipe in (process.stdout, process.stderr)), b""

@@ -1,4 +1,4 @@
-"""Compute the digests of large files on a background thread, and record them once they are known."""
+"""Compute the digests of large files and look up versions of data on a background thread."""
 
 from __future__ import annotations
 
@@ -22,26 +22,48 @@ END_WAIT: Final = 60.0
 #: Seconds after which the wait is logged.
 _SAY_AFTER: Final = 1.0
 
-#: Called with the digest and the size in bytes, or with the error.
-Done = Callable[[str | None, int | None, Exception | None], None]
+#: Looks up a version, given the digest if it was computed.
+FindVersion = Callable[[str | None], str | None]
+
+
+class Computed(NamedTuple):
+    """What the thread found of a reference.
+
+    Attributes:
+        digest: The digest, if computed.
+        size: The size in bytes, if computed.
+        version: The version, if found.
+        error: Why there is no digest or version.
+    """
+
+    digest: str | None = None
+    size: int | None = None
+    version: str | None = None
+    error: Exception | None = None
 
 
 class _Job(NamedTuple):
-    """A digest to compute.
+    """A digest to compute, a version to look up, or both.
 
     Attributes:
-        path: The file or directory.
-        stamp: Its stamp (see :func:`_stamp`) when the digest was requested; None if it was already gone.
+        what: The file or directory, or a URI.
+        unread: The file or directory to compute the digest of; None if that is not wanted.
+        stamp: The stamp (see :func:`_stamp`) of ``unread`` when the digest was requested; None if it was already gone.
+        digest: The digest, if already known.
+        find: Looks up the version, if wanted.
         done: As for :meth:`PendingDigests.put`.
     """
 
-    path: Path
+    what: str
+    unread: Path | None
     stamp: Any
-    done: Done
+    digest: str | None
+    find: FindVersion | None
+    done: Callable[[Computed], None]
 
 
 class PendingDigests:
-    """The queue of one run's digests; a thread computes them one after the other and ends with the last."""
+    """The queue of one run's digests and versions; a thread works on one after the other and ends with the last."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Job] = deque()
@@ -49,19 +71,25 @@ class PendingDigests:
         self._changed = threading.Condition()
         self._running = False
 
-    def put(self, path: Path, done: Done) -> None:
-        """Queue the digest of a file or directory in its current state.
+    def put(
+        self, what: str, done: Callable[[Computed], None], *,
+        unread: Path | None, digest: str | None = None, find: FindVersion | None = None,
+    ) -> None:  # fmt: skip
+        """Queue the digest of a file or directory in its current state, or the version of a reference, or both.
 
         Args:
-            path: The file or directory.
-            done: Called once, on the thread, or by :meth:`wait` if the digest takes too long.
+            what: The file or directory, or a URI, for messages.
+            done: Called once, on the thread, or by :meth:`wait` if it takes too long.
+            unread: The file or directory to compute the digest of.
+            digest: The digest, if already computed.
+            find: Looks up the version.
         """
         try:
-            stamp = _stamp(path)
+            stamp = None if unread is None else _stamp(unread)
         except OSError:
             stamp = None  # already gone: the thread reports the error
         with self._changed:
-            self._waiting.append(_Job(path, stamp, done))
+            self._waiting.append(_Job(what, unread, stamp, digest, find, done))
             if self._running:
                 return
             self._running = True
@@ -81,7 +109,7 @@ class PendingDigests:
                     self._changed.wait(min(left, _SAY_AFTER))
                     if not said and self._running and time.monotonic() - began >= _SAY_AFTER:
                         said = True
-                        log.warning("multitrack: computing the digests of %s", ", ".join(map(str, self._paths())))
+                        log.warning("multitrack: computing the digests of %s", ", ".join(self._names()))
         except KeyboardInterrupt:
             log.warning("multitrack: Ctrl-C ended the wait for digests")
         with self._changed:
@@ -90,11 +118,12 @@ class PendingDigests:
             self._waiting.clear()
         for job in given_up:
             when = f"took longer than {seconds:g} s" if seconds else "was not ready when the process ended"
-            reason = f"the digest of {job.path} {when}; digest=False skips it"
-            job.done(None, None, TimeoutError(reason))
+            wanted, skips = ("version", "version=…") if job.unread is None else ("digest", "digest=False")
+            reason = f"the {wanted} of {job.what} {when}; {skips} skips it"
+            job.done(Computed(error=TimeoutError(reason)))
 
-    def _paths(self) -> list[Path]:
-        return [job.path for job in ([self._current] if self._current is not None else []) + list(self._waiting)]
+    def _names(self) -> list[str]:
+        return [job.what for job in ([self._current] if self._current is not None else []) + list(self._waiting)]
 
     def _work(self) -> None:
         while True:
@@ -109,19 +138,23 @@ class PendingDigests:
                 if self._current is not job:  # given up meanwhile
                     continue
                 self._current = None
-            job.done(*answer)
+            job.done(answer)
 
 
-def _computed(job: _Job) -> tuple[str | None, int | None, Exception | None]:
+def _computed(job: _Job) -> Computed:
+    if job.unread is None:
+        return Computed(version=job.find and job.find(job.digest))
+    path = job.unread
     try:
-        if _stamp(job.path) != job.stamp:
-            raise OSError(f"{job.path} was written again before its digest could be computed")
-        digest, size = digest_of(job.path)
-        if _stamp(job.path) != job.stamp:
-            raise OSError(f"{job.path} was written while its digest was being computed")
+        if _stamp(path) != job.stamp:
+            raise OSError(f"{path} was written again before its digest could be computed")
+        digest, size = digest_of(path)
+        version = job.find and job.find(digest)
+        if _stamp(path) != job.stamp:
+            raise OSError(f"{path} was written while its digest was being computed")
     except Exception as error:  # noqa: BLE001 - gone, unreadable, or an error of a special file system
-        return None, None, error
-    return digest, size, None
+        return Computed(error=error)
+    return Computed(digest, size, version)
 
 
 def _stamp(path: Path) -> Any:

@@ -41,6 +41,7 @@ class Described(msgspec.Struct, frozen=True):
         digest: The digest, if known.
         size: The size in bytes, if known.
         unread: The file or directory whose digest is still to be computed on a thread.
+        path: The local path, if it is one.
         odd: The kind of a path that has no digest: a FIFO, a device, a socket, an endless file.
     """
 
@@ -48,6 +49,7 @@ class Described(msgspec.Struct, frozen=True):
     digest: str | None
     size: int | None
     unread: Path | None = None
+    path: Path | None = None
     odd: str | None = None
 
 
@@ -75,7 +77,8 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
         return Described(text, plain_text(digest) if isinstance(digest, str) else None, size)
     path = _local_path(text)
     if digest is not True:
-        return Described(path.as_uri(), plain_text(digest) if isinstance(digest, str) else None, size)
+        given = plain_text(digest) if isinstance(digest, str) else None
+        return Described(path.as_uri(), given, size, path=path)
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -90,8 +93,8 @@ def describe(uri: Any, *, digest: bool | str = True, size: int | None = None) ->
         return Described(path.as_uri(), None, size, odd=_kind_of(mode))
     try:
         if _is_large(path):
-            return Described(path.as_uri(), None, size, unread=path)
-        return Described(path.as_uri(), *digest_of(path))
+            return Described(path.as_uri(), None, size, unread=path, path=path)
+        return Described(path.as_uri(), *digest_of(path), path=path)
     except _EndlessError:
         return Described(path.as_uri(), None, size, odd="an endless file")
 

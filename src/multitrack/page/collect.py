@@ -225,7 +225,7 @@ class Collected:
             sources={name: origin_of(found, name) for name in found.params},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},
             series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
-            references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.size) for r in found.artifacts],
+            references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.version, r.size) for r in found.artifacts],
             lines=LogLines(found.lines, len(self._drawn.head), [*self._drawn.head, *self._drawn.tail]),
             counts={name: count for name, count in counts.items() if count},
             delivery=[BackendDelivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],

@@ -45,6 +45,7 @@ class Reference(msgspec.Struct, frozen=True):
     kind: str
     role: str
     digest: str | None
+    version: str | None
     size: int | None
 
 

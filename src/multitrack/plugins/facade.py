@@ -10,6 +10,7 @@ import difflib
 import inspect
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -117,11 +118,17 @@ class Extension:
         names = implemented(plugin)
         self.redacts = "redact" in names
         self.adds_context = "run_context" in names
+        self.finds_versions = "find_data_version" in names
 
     def run_context(self, project: str, name: str) -> dict[str, Any]:
         """Hook ``run_context``."""
         found: list[dict[str, Any]] = _called(self._hook.run_context, self._origin, project=project, name=name)
         return found[0] if found else {}
+
+    def find_data_version(self, uri: str, path: Path | None, digest: str | None) -> str | None:
+        """Hook ``find_data_version``."""
+        found: list[str] = _called(self._hook.find_data_version, self._origin, uri=uri, path=path, digest=digest)
+        return found[0] if found else None
 
     def redact(self, text: str, name: str) -> str:
         """Hook ``redact``."""

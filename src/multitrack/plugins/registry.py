@@ -47,13 +47,13 @@ def plugin_name(plugin: object) -> str:
 
 
 def extensions(names: Sequence[str]) -> list[Extension]:
-    """Load the plugins with ``run_context`` or ``redact``: registered ones, and those that the config names."""
+    """Load the plugins with hooks that are not for delivery: registered ones, and those that the config names."""
     found = [Extension(plugin, f"plugin {name!r}") for name, plugin in _registered.items()]
     for name in names:
         if name not in _registered:
             plugin, origin = _load(name, "plugin")
             found.append(Extension(plugin, origin))
-    return [extension for extension in found if extension.redacts or extension.adds_context]
+    return [extension for extension in found if extension.redacts or extension.adds_context or extension.finds_versions]
 
 
 def available() -> set[str]:

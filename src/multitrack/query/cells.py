@@ -45,7 +45,7 @@ class Value(msgspec.Struct, frozen=True):
             (``model``, ``dataset``).
         value: The number or text, or a reference's URI.
         source: For a param: ``code``, ``command line``, ``keras``, ``keras tuner``, or ``file:key``. For a metric: its
-            kind, such as ``series of 30, the last``. For a reference: its digest.
+            kind, such as ``series of 30, the last``. For a reference: its version, or else its digest.
     """
 
     type: str
@@ -85,6 +85,8 @@ def cell(column: Column, run: RunFacts, summary: Summary, reduction: str = "last
             return ABSENT if listed is None else _or_absent(_reduce(column, listed, reduction, best))
         case "inputs":
             return inputs_of(summary).get(name, ABSENT)
+        case "versions":
+            return versions_of(summary).get(name, ABSENT)
         case _:
             return outputs_of(summary).get(name, ABSENT)
 
@@ -145,6 +147,8 @@ def names_of(group: str, summary: Summary) -> list[str]:
             return list(summary.lists)
         case "inputs":
             return list(inputs_of(summary))
+        case "versions":
+            return list(versions_of(summary))
         case _:
             return list(outputs_of(summary))
 
@@ -159,6 +163,15 @@ def inputs_of(summary: Summary) -> dict[str, Value]:
     }
     _put_references(inputs, summary, "input")
     return inputs
+
+
+def versions_of(summary: Summary) -> dict[str, str]:
+    """Return the version of each reference that the run read, by name: a tool's, or else the digest.
+
+    A reference without either is left out.
+    """
+    found = {ref.name: ref.version or ref.digest for ref in summary.artifacts if ref.role == "input"}
+    return {name: version for name, version in found.items() if version}
 
 
 def outputs_of(summary: Summary) -> dict[str, Value]:
@@ -180,7 +193,7 @@ def outputs_of(summary: Summary) -> dict[str, Value]:
 def _put_references(values: dict[str, Value], summary: Summary, role: str) -> None:
     for ref in summary.artifacts:
         if ref.role == role:
-            values[_free(ref.name, "reference", values)] = Value(ref.kind, ref.uri, ref.digest or "")
+            values[_free(ref.name, "reference", values)] = Value(ref.kind, ref.uri, ref.version or ref.digest or "")
 
 
 def _free(name: str, kind: str, taken: Container[str]) -> str:

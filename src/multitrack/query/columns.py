@@ -8,6 +8,7 @@
     metrics.loss:min                 another reduction of the series
     lists.epoch_loss:median          a reduction of a list metric
     inputs.lr  outputs.weights       a param, metric or reference with its type, value and source
+    versions.train                   the version of a reference that the run read, or else its digest
     params."a name: with anything"   quoted if it contains spaces, commas, colons, quotes, brackets or =, !, <, >, ~
 """
 
@@ -28,7 +29,7 @@ from multitrack.summaries.statistics import REDUCTIONS
 Kind = Literal["text", "number", "time", "seconds", "value"]
 
 #: The groups of columns, in the order of tables.
-GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs")
+GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions")
 #: The groups whose columns may have a reduction.
 REDUCED: Final = ("metrics", "lists")
 #: The metadata columns.

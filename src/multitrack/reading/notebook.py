@@ -51,8 +51,8 @@ def run_html(facts: Manifest, summary: Summary, took_ms: int) -> str:
         )  # fmt: skip
     parts.append(_section("tag", ("value",), ((name, (value,)) for name, value in summary.tags.items())))
     parts.append(
-        _section("reference", ("role", "kind", "uri"), (
-            (ref.name, (ref.role, ref.kind, ref.uri)) for ref in summary.artifacts
+        _section("reference", ("role", "kind", "uri", "version"), (
+            (ref.name, (ref.role, ref.kind, ref.uri, ref.version or ref.digest or "")) for ref in summary.artifacts
         ))
     )  # fmt: skip
     return f"<div style='overflow-x:auto'>{''.join(parts)}</div>"

@@ -69,7 +69,7 @@ def open_run(plan: Plan) -> Run:
     host = lifecycle.host_for(settings)
     run = Run(
         manifest, directory, settings, writer=writer, past=past, parent=plan.parent, host=host, redactor=redactor,
-        delivery=plan.delivery,
+        delivery=plan.delivery, version_finders=[one for one in plan.extensions if one.finds_versions],
     )  # fmt: skip
     _notice_open_cells(run, captures=bool(request.capture))
     lifecycle.remember(run)

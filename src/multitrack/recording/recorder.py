@@ -213,6 +213,7 @@ class Recorder:
         role: Literal["input", "output"] = "output",
         *,
         digest: bool | str = True,
+        version: str | None = None,
         size: int | None = None,
     ) -> None:
         """Record a reference to something kept elsewhere; nothing is copied or uploaded.
@@ -225,6 +226,8 @@ class Recorder:
             digest: ``True`` to compute the sha256 of a local file or directory. Above 16 MiB or 1,000 files this
                 happens on a thread, and the digest is recorded once known. FIFOs, devices and sockets get none.
                 ``False`` for no digest. A string is the digest itself, as ``algorithm:hex``.
+            version: The version of the data, such as ``delta:3``, or the version id of an S3 object. Default:
+                looked up in the files of DVC, git, Git LFS, Delta and Hugging Face, and in the URI (docs/recording.md).
             size: Size in bytes; computed together with the digest.
 
         Raises:
@@ -234,7 +237,7 @@ class Recorder:
         if self.directory is None:
             return
         try:
-            self._references.log(name, uri, kind, role, digest=digest, size=size)
+            self._references.log(name, uri, kind, role, digest=digest, version=version, size=size)
         except Exception as error:
             self._journal.refuse("log_artifact_ref", error)
 

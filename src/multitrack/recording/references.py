@@ -1,4 +1,4 @@
-"""Record the references of a run: at once, and again once the digest of a large file is known."""
+"""Record the references of a run: at once, and again once the digest of a large file or the version is known."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Literal, cast
 from msgspec import structs
 
 from multitrack._text import check_name, clean_text, plain_text, shown
+from multitrack.data_versions.finders import finders_of, version_of
+from multitrack.data_versions.uris import given_version
 from multitrack.errors import RunClosedError
-from multitrack.inputs.pending_digests import PendingDigests
+from multitrack.inputs.pending_digests import Computed, FindVersion, PendingDigests
 from multitrack.inputs.prepare import to_step
 from multitrack.inputs.references import describe
 from multitrack.recording.run_journal import RunJournal
@@ -22,7 +24,7 @@ log = logging.getLogger("multitrack")
 
 
 class References:
-    """Records references, and completes those whose digest is computed on a thread.
+    """Records references, and completes those whose digest or version is found on a thread.
 
     Args:
         journal: The run's journal.
@@ -31,11 +33,11 @@ class References:
     def __init__(self, journal: RunJournal) -> None:
         self.digests = PendingDigests()
         self._journal = journal
-        self._undigested: dict[str, ArtifactRef] = {}
+        self._incomplete: dict[str, ArtifactRef] = {}
 
     def log(
         self, name: str, uri: str | os.PathLike[str], kind: str, role: Literal["input", "output"], *,
-        digest: bool | str, size: int | None,
+        digest: bool | str, version: str | None, size: int | None,
     ) -> None:  # fmt: skip
         """Check and record a reference; see :meth:`multitrack.Run.log_artifact_ref`."""
         journal = self._journal
@@ -44,43 +46,59 @@ class References:
             raise ValueError(f"role must be 'input' or 'output', got {role!r}")
         if not isinstance(digest, (bool, str)):
             raise TypeError(f"digest must be True, False or a string, got {shown(digest)}")
+        if version is not None and not isinstance(version, str):
+            raise TypeError(f"version must be a string, got {shown(version)}")
         found = describe(uri, digest=digest, size=None if size is None else to_step(size, "size"))
+        find: FindVersion | None = None
+        if version:
+            version = given_version(found.uri, plain_text(version))
+        elif finders := finders_of(found.path, role, journal.version_finders):
+            find = partial(version_of, found.uri, found.path, finders)
+        else:
+            version = version_of(found.uri, found.path, {}, None)  # what the URI states
         redaction = journal.redactor.begin()
         reference = ArtifactRef(
             time=0, name=redaction.text(name), uri=redaction.text(clean_text(found.uri)), kind=redaction.text(kind),
-            role=cast(Literal["input", "output"], plain_text(role)), digest=found.digest, size=found.size,
-            redacted=redaction.count, pending=found.unread is not None,
+            role=cast(Literal["input", "output"], plain_text(role)), digest=found.digest,
+            version=redaction.text(clean_text(version)) if version else None, size=found.size,
+            redacted=redaction.count, pending=found.unread is not None or find is not None,
         )  # fmt: skip
         with journal.lock:
             journal.append(lambda now: structs.replace(reference, time=now))
-            self._undigested.pop(reference.name, None)  # the last reference of a name wins
-            if found.unread is not None:
-                self._undigested[reference.name] = reference
+            self._incomplete.pop(reference.name, None)  # the last reference of a name wins
+            if reference.pending:
+                self._incomplete[reference.name] = reference
         if found.odd is not None:
             log.warning(
                 "multitrack: run %s: reference %s: %s is %s, recorded without digest", journal.id, name, uri, found.odd
             )
-        if found.unread is not None:
-            self.digests.put(found.unread, partial(self._complete, reference))
+        if reference.pending:
+            self.digests.put(
+                str(found.path or reference.uri), partial(self._complete, reference), unread=found.unread,
+                digest=found.digest if digest is True else None, find=find,
+            )  # fmt: skip
 
-    def _complete(self, reference: ArtifactRef, digest: str | None, size: int | None, error: Exception | None) -> None:
-        """Record a reference again, with its digest, or without one if computing it failed.
+    def _complete(self, reference: ArtifactRef, computed: Computed) -> None:
+        """Record a reference again, with its digest and version, or without them if there is an error.
 
         Does nothing if a later reference of the same name has replaced it.
         """
         journal = self._journal
+        redaction = journal.redactor.begin()
+        version = reference.version if computed.version is None else redaction.text(clean_text(computed.version))
         with journal.lock, contextlib.suppress(RunClosedError):  # the run's end did not wait
-            if self._undigested.get(reference.name) is not reference:
+            if self._incomplete.get(reference.name) is not reference:
                 return
-            del self._undigested[reference.name]
-            if error is not None:
-                journal.set_aside("log_artifact_ref", error)
+            del self._incomplete[reference.name]
+            if computed.error is not None:
+                journal.set_aside("log_artifact_ref", computed.error)
             journal.append(
                 lambda now: structs.replace(
-                    reference, time=now, digest=digest, size=size or reference.size, pending=False, redacted=0
+                    reference, time=now, digest=computed.digest or reference.digest, version=version,
+                    size=computed.size or reference.size, pending=False, redacted=redaction.count,
                 )
-            )
+            )  # fmt: skip
 
     def after_fork(self) -> None:
-        """In a forked child, drop the pending digests: the parent computes its own."""
+        """In a forked child, drop what is pending: the parent completes its own references."""
         self.digests = PendingDigests()

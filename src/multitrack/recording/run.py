@@ -7,7 +7,7 @@ import contextvars
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ from multitrack.inputs.pending_digests import END_WAIT
 from multitrack.inputs.values import to_seconds
 from multitrack.journal.manifest import Manifest
 from multitrack.journal.writer import Writer
+from multitrack.plugins import Extension
 from multitrack.recording import lifecycle
 from multitrack.recording.history import Past
 from multitrack.recording.open_run import OpenRun
@@ -63,11 +64,15 @@ class Run(Recorder):
         parent: Run | None = None,
         host: Host | None = None,
         redactor: Redactor | None = None,
+        version_finders: Sequence[Extension] = (),
         delivery: Delivery | None = None,
     ) -> None:
         super().__init__(
-            RunJournal(manifest.id, manifest.name, directory, settings, writer=writer, past=past, redactor=redactor)
-        )
+            RunJournal(
+                manifest.id, manifest.name, directory, settings, writer=writer, past=past, redactor=redactor,
+                version_finders=version_finders,
+            )
+        )  # fmt: skip
         self.project = manifest.project
         self.parent = parent
         self.manifest = manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Final, cast
@@ -15,6 +15,7 @@ from multitrack.config import Settings
 from multitrack.errors import JournalError, RunClosedError
 from multitrack.journal.fsync import keep_durable
 from multitrack.journal.writer import Writer
+from multitrack.plugins import Extension
 from multitrack.recording.history import Past
 from multitrack.records import ArtifactRef, End, Lines, Mistake, Params, Status, Tags, Trained
 from multitrack.security.redaction import Redactor
@@ -58,6 +59,7 @@ class RunJournal:
         writer: The open segment.
         past: The state recorded so far.
         redactor: Redacts secrets.
+        version_finders: The plugins that find versions of data.
 
     Attributes:
         status: ``running`` until the run ends.
@@ -77,6 +79,7 @@ class RunJournal:
         writer: Writer | None = None,
         past: Past | None = None,
         redactor: Redactor | None = None,
+        version_finders: Sequence[Extension] = (),
     ) -> None:
         self.id = run_id
         self.name = name
@@ -85,6 +88,7 @@ class RunJournal:
         self.writer = writer
         self.past = past or Past()
         self.redactor = redactor or Redactor()
+        self.version_finders = version_finders
         self.status: Status = "running"
         self.mistakes = 0
         self.warned: set[str] = set()

@@ -175,21 +175,23 @@ class ValuesContract(ContractSubject):
 
     @needs("artifacts")
     def test_references_are_kept_without_copying(self, tmp_path: Path) -> None:
-        """A remote and a local reference are kept by name, with kind, role, digest and size; no file is copied."""
+        """A remote and a local reference are kept by name, with all their details; no file is copied."""
         local = tmp_path / "weights.bin"
         content = b"0" * 1000
         local.write_bytes(content)
         run = self.start(tmp_path)
         run.log_artifact_ref("weights", local, kind="model")
-        run.log_artifact_ref("data", "s3://bucket/träin.csv", kind="dataset", role="input")
+        run.log_artifact_ref("data", "s3://bucket/träin.csv", kind="dataset", role="input", version="3L4kq")
         native = self.delivered(tmp_path, run)
         assert native.artifacts.get("weights") == local.as_uri(), "the reference leads to a copy, or to nothing"
         assert native.artifacts.get("data") == "s3://bucket/träin.csv", "the reference does not lead to the user's file"
         if native.references is not None:
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
             expected = {"weights": NativeReference("model", "output", digest, len(content)),
-                        "data": NativeReference("dataset", "input", None, None)}  # fmt: skip
-            unknown = "nobody can tell inputs from outputs, or whether a file is still the one that the run had"
+                        "data": NativeReference("dataset", "input", None, None, "s3:3L4kq")}  # fmt: skip
+            unknown = (
+                "nobody can tell inputs from outputs, whether a file is still the one that the run had, or its version"
+            )
             assert native.references == expected, unknown
 
     @needs("artifacts")

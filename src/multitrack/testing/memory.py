@@ -77,7 +77,7 @@ class MemoryBackend:
         native = self._run(run)
         for record in records:
             native.artifacts[record.name] = record.uri
-            reference = NativeReference(record.kind, record.role, record.digest, record.size)
+            reference = NativeReference(record.kind, record.role, record.digest, record.size, record.version)
             native.references = {**(native.references or {}), record.name: reference}
 
     @hookimpl

@@ -21,6 +21,7 @@ class NativeReference(NamedTuple):
     role: str
     digest: str | None
     size: int | None
+    version: str | None = None
 
 
 @dataclasses.dataclass
@@ -34,7 +35,7 @@ class NativeRun:
         metrics: Simple metrics: value by name.
         series: Points of each series and list metric, in the tracker's order.
         artifacts: URI by name.
-        references: Kind, role, digest and size of each artifact, by name. They are compared only if this is given.
+        references: Kind, role, digest, size and version of each artifact, by name. Compared only if this is given.
         lines: Text of all lines, in order.
         tags: Tags by key.
         parent: The tracker's id of the parent, or the parent's run id.

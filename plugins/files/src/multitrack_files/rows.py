@@ -33,7 +33,8 @@ def list_rows(run: str, record: ListMetric) -> Iterator[Row]:
 def artifact_rows(run: str, record: ArtifactRef) -> Iterator[Row]:
     """Yield the row of ``artifacts``."""
     yield (
-        run, record.name, record.kind, record.role, record.uri, record.digest, record.size, record.time, record.ordinal,
+        run, record.name, record.kind, record.role, record.uri, record.digest, record.version, record.size, record.time,
+        record.ordinal,
     )  # fmt: skip
 
 

@@ -66,8 +66,8 @@ PARAMS: Final = _table(
 )  # fmt: skip
 TAGS: Final = _table("tags", run="text", name="text", text="text", time="time", ordinal="integer")
 ARTIFACTS: Final = _table(
-    "artifacts", run="text", name="text", kind="text", role="text", uri="text", digest="text", size="integer",
-    time="time", ordinal="integer",
+    "artifacts", run="text", name="text", kind="text", role="text", uri="text", digest="text", version="text",
+    size="integer", time="time", ordinal="integer",
 )  # fmt: skip
 
 #: The tables of a run's records, which are written in parts.

@@ -95,6 +95,8 @@ class Recording:
             facts: dict[str, str | int] = {"uri": record.uri, "kind": record.kind, "role": record.role}
             if record.digest is not None:
                 facts["digest"] = record.digest
+            if record.version is not None:
+                facts["version"] = record.version
             if record.size is not None:
                 facts["size"] = record.size
             text = json.dumps(facts, ensure_ascii=False)

@@ -142,6 +142,7 @@ class MlflowBackend:
                     "kind": record.kind,
                     "role": record.role,
                     "digest": record.digest,
+                    "version": record.version,
                     "size": record.size,
                 }
                 if not record.pending:  # delivered again with its digest; a dataset cannot be changed in MLflow

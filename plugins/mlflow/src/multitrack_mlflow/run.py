@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 #: Maximum number of metrics, and of tags or params, per request (mlflow/utils/validation.py).
 METRICS_A_BATCH: Final = 1000
 OTHERS_A_BATCH: Final = 100
+#: Maximum characters of a dataset's digest (mlflow/utils/validation.py).
+LONGEST_DIGEST: Final = 36
+
+#: The tool's and the algorithm's name in front of a version, and a hash without more.
+_TOOL: Final = re.compile(r"^(?:[a-z0-9]{1,9}:){0,2}")
+_HASH: Final = re.compile(r"[0-9a-f]{32,}(?:\.dir)?")
 
 
 class MlflowRun:
@@ -131,14 +139,30 @@ class MlflowRun:
         """Log an input as an MLflow dataset."""
         from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - the SDK is imported on first use
 
-        # MLflow identifies datasets by name and digest, of at most 36 characters; the tag has the full digest.
-        digest = (record.digest or record.uri).partition(":")[2][:36] or record.uri[:36]
+        source = {"uri": record.uri} if record.version is None else {"uri": record.uri, "version": record.version}
         dataset = Dataset(
-            name=record.name[:500], digest=digest, source_type=urlsplit(record.uri).scheme or "local",
-            source=json.dumps({"uri": record.uri}, ensure_ascii=False),
+            name=record.name[:500], digest=dataset_digest(record), source_type=urlsplit(record.uri).scheme or "local",
+            source=json.dumps(source, ensure_ascii=False),
         )  # fmt: skip
         tag = InputTag("mlflow.data.context", record.kind[:255])
         self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
+
+
+def dataset_digest(record: ArtifactRef) -> str:
+    """Return the digest of a dataset, by which and by its name MLflow tells datasets apart; the tag has it in full.
+
+    It is the version if there is one. Of a long one, the tool's name is left out, and the rest ends in a hash if it is
+    cut where versions may differ.
+    """
+    text = record.version
+    if text is None:
+        return (record.digest or record.uri).partition(":")[2][:LONGEST_DIGEST] or record.uri[:LONGEST_DIGEST]
+    if len(text) <= LONGEST_DIGEST:
+        return text
+    short = _TOOL.sub("", text)
+    if _HASH.fullmatch(short):
+        return short[:LONGEST_DIGEST]
+    return f"{short[: LONGEST_DIGEST - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:

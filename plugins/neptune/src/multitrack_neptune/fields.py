@@ -127,6 +127,7 @@ class Recording:
             self._file.assign(f"{path}~kind", record.kind)
             self._file.assign(f"{path}~role", record.role)
             self._assign_or_delete(f"{path}~digest", record.digest)
+            self._assign_or_delete(f"{path}~version", record.version)
             # Neptune's integers end at 2 GiB; floats are exact up to 8 PiB.
             self._assign_or_delete(f"{path}~size", None if record.size is None else float(record.size))
 

@@ -102,7 +102,7 @@ class Encoder:
         event = self._event(wall_time=record.time / 1000, step=record.ordinal)
         fields = {
             "name": record.name, "uri": record.uri, "kind": record.kind, "role": record.role,
-            "digest": record.digest, "size": record.size,
+            "digest": record.digest, "version": record.version, "size": record.size,
         }  # fmt: skip
         rows = [(key, str(value)) for key, value in fields.items() if value is not None]
         self._add_table(event, tags.ARTIFACTS, rows)

@@ -93,6 +93,8 @@ class Recording:
             facts = {"uri": record.uri, "kind": record.kind, "role": record.role}
             if record.digest is not None:
                 facts["digest"] = record.digest
+            if record.version is not None:
+                facts["version"] = record.version
             self._set(f"{ARTIFACTS}{record.name}", facts if record.size is None else {**facts, "size": record.size})
             figure, reason = figure_of(record, self._options)
             if figure is not None:

@@ -232,7 +232,7 @@ def drop(run: wandb.Run) -> None:
 def reference(name: str, kind: str, record: ArtifactRef) -> wandb.Artifact:
     """Return an artifact that holds only a reference."""
     artifact: wandb.Artifact = imported().Artifact(name, kind, metadata=artifact_facts(record))
-    helper.add_reference(artifact, name, record.uri, record.digest or record.uri, record.size)
+    helper.add_reference(artifact, name, record.uri, record.version or record.digest or record.uri, record.size)
     return artifact
 
 

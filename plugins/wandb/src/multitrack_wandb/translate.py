@@ -170,7 +170,7 @@ def artifact_facts(record: ArtifactRef) -> dict[str, Any]:
     """Return the known fields of a reference."""
     facts = {
         "name": record.name, "uri": record.uri, "kind": record.kind, "role": record.role,
-        "digest": record.digest, "size": record.size,
+        "digest": record.digest, "version": record.version, "size": record.size,
     }  # fmt: skip
     return {key: value for key, value in facts.items() if value is not None}
 

@@ -35,8 +35,8 @@ function drawRun(place, run) {
     metricTable(run),
     hasCurves(run) && graphsSection,
     part("tags", run.tags, () => table("Tags", ["tag", "value"], Object.entries(run.tags))),
-    part("references", run.references, () => table("References", ["name", "role", "kind", "where", "size", "digest"], run.references.map((ref) =>
-      [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), ref.digest && h("code", { title: ref.digest }, short(ref.digest, 20))]))),
+    part("references", run.references, () => table("References", ["name", "role", "kind", "where", "size", "version"], run.references.map((ref) =>
+      [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), versionOf(ref) && h("code", { title: versionOf(ref) }, short(versionOf(ref), ref.version ? 60 : 20))]))),
     part("provenance", [run.directory, contextOf(run), data.packages[contextOf(run)?.packages]], () => provenance(run)),
     part("delivery", run.delivery, () => table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
       [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""]))),

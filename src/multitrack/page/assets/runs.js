@@ -2,7 +2,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
-const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs"];
+const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions"];
 const REDUCTIONS = ["last", "first", "min", "max", "mean", "median", "count", "best"];
 const STATISTICS = { count: 0, first: 1, last: 2, min: 3, max: 4, mean: 5, median: 6 };
 const METADATA = ["status", "started", "took", "project", "parent", "group"];
@@ -52,8 +52,12 @@ function namesIn(run, group) {
   if (group === "inputs" || group === "outputs") {
     return run.references.filter((ref) => `${ref.role}s` === group).map((ref) => ref.name);
   }
+  if (group === "versions") return run.references.filter((ref) => ref.role === "input" && versionOf(ref)).map((ref) => ref.name);
   return Object.keys(run[group]);
 }
+
+/** The version of a reference that a tool gave it, or else its digest. */
+const versionOf = (ref) => ref.version ?? ref.digest ?? undefined;
 
 function metadata(run, name) {
   if (name === "took") return Math.max(0, (run.ended ?? data.made) - run.started) / 1000;
@@ -77,6 +81,10 @@ function cell(run, column, reduction = state.reduce.get(column.key)) {
   if (group === "params") return paramValue(own(run.params, name));
   if (group === "inputs" || group === "outputs") {
     return run.references.findLast((ref) => ref.name === name && `${ref.role}s` === group)?.uri;
+  }
+  if (group === "versions") {
+    const ref = run.references.findLast((ref) => ref.name === name && ref.role === "input");
+    return ref && versionOf(ref);
   }
   const simple = group === "metrics" ? own(run.metrics, name) : undefined;
   const points = curve(run, column);

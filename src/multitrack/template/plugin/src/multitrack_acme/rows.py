@@ -48,8 +48,11 @@ def list_metric(record: ListMetric) -> list[Row]:
 
 
 def artifact_ref(record: ArtifactRef) -> list[Row]:
-    """Return the row of a reference. A digest that becomes known later comes in a record of its own."""
-    facts = {"uri": record.uri, "kind": record.kind, "role": record.role, "digest": record.digest, "size": record.size}
+    """Return the row of a reference. A digest or version that becomes known later comes in a record of its own."""
+    facts = {
+        "uri": record.uri, "kind": record.kind, "role": record.role,
+        "digest": record.digest, "version": record.version, "size": record.size,
+    }  # fmt: skip
     return [Row(record.ordinal, 0, "artifact", record.name, None, record.time, facts)]
 
 
