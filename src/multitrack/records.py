@@ -160,13 +160,11 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
         kind: ``model``, ``dataset``, ``figure``, ``text`` or any word.
         role: ``input`` if the run read it, ``output`` if the run wrote it.
         digest: ``sha256:<hex>`` of a local file's bytes, if computed or given.
-        version: The version that a tool such as DVC or git gave the data, with the tool's name in front:
-            ``dvc:md5:<hash>``, ``delta:3``. None if no tool is known to have one.
+        version: The version that a tool gave the data: ``dvc:md5:<hash>``, ``delta:3``. None if none is known.
         size: Size in bytes, if known.
         redacted: Number of redacted texts.
-        pending: True while the digest is being computed or the version looked up. Another record of this name follows,
-            with what was found, or without it if that failed. Backends whose tracker cannot change a reference later
-            wait for that record.
+        pending: True while digest or version are being found. Another record of this name follows, with or without
+            them. Backends whose tracker cannot change a reference later wait for that record.
     """
 
     name: str

@@ -20,8 +20,9 @@ from multitrack.config import Settings, load_config
 from multitrack.errors import JournalError, QueryError, RunError
 from multitrack.journal.layout import cannot_read, is_run, run_directories, runs_directory
 from multitrack.journal.run_ids import is_run_id, text_of_time, time_in_id
+from multitrack.reading.lookups import lookup_in
 from multitrack.reading.points import Line, Point
-from multitrack.reading.recorded_run import RecordedRun, Relatives, lookup_in
+from multitrack.reading.recorded_run import RecordedRun, Relatives
 from multitrack.records import STATUSES
 from multitrack.security.terminal import excerpt, safe
 from multitrack.summaries.dataframes import Framed

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.layout import cannot_read, check_links, run_directories
+from multitrack.journal.layout import run_directories
 from multitrack.journal.manifest import Context, Manifest, context_of, origin_of, read_manifest
-from multitrack.journal.provenance import CODE, FILES, LARGEST, PATCH, read_regular
+from multitrack.journal.provenance import PATCH
 from multitrack.journal.segments import check_readable
+from multitrack.reading.code import read_code
 from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
 from multitrack.records import Mistake, Record
 from multitrack.security.terminal import safe
 
 if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.query.columns import Column
-    from multitrack.query.filters import Lookup
     from multitrack.query.times import Moment
     from multitrack.summaries.series import Series
     from multitrack.summaries.summary import Summary
@@ -238,31 +238,17 @@ class RecordedRun:
         return lines_in(read_lines(self.directory), milliseconds(from_time), milliseconds(to_time), limit)
 
     def get_code(self, name: str = PATCH) -> bytes | None:
-        """Read a file of the run's source; a child's is its nearest ancestor's.
+        """Read a file of the run's source, or of its nearest ancestor's; None if there is none.
 
         Args:
             name: ``diff.patch``, ``untracked.txt``, ``script.py`` or ``notebook.py``. The patch is for ``git apply``
                 in the recorded commit; ``context.code`` has what was left out of it and where secrets were redacted.
 
-        Returns:
-            The content; None if there is none.
-
         Raises:
             ValueError: If the name is another one.
             JournalError: If the file cannot be read, or multitrack did not write it: a link, or a larger file.
         """
-        if name not in FILES:
-            raise ValueError(f"no file of a run's code is called {name!r}; known: {', '.join(FILES)}")
-        folder = origin_of(self.directory, self.manifest)[0] / CODE
-        check_links(folder)
-        try:
-            return read_regular(folder / name, LARGEST)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise cannot_read(folder / name, error) from error
-        except ValueError as error:
-            raise JournalError(f"cannot read {folder / name}: {error}") from error
+        return read_code(origin_of(self.directory, self.manifest)[0], name)
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
         """The number of invalid calls that were set aside, by call and reason."""
@@ -311,17 +297,3 @@ class Relatives:
                 if parent is not None:
                     self._children.setdefault(parent, []).append(directory)
         return [RecordedRun(directory, relatives=self) for directory in self._children.get(run_id, ())]
-
-
-def lookup_in(run: RecordedRun) -> Lookup:
-    """Create the column lookup of a run for filters, reading its files once; a parent has both its id and name."""
-    from multitrack.query.cells import cell  # noqa: PLC0415 - see above
-
-    summary = run.summary()
-
-    def look(column: Column) -> Any:
-        if (column.group, column.name) == ("metadata", "parent") and (parent := run.facts.parent):
-            return run.relatives.names(run.directory.parent / parent)
-        return cell(column, run, summary)
-
-    return look

@@ -18,7 +18,6 @@ from multitrack.delivery.progress import pending_statement, wait
 from multitrack.delivery.report import DeliveryReport
 from multitrack.delivery.waiting import Settling
 from multitrack.inputs.pending_digests import END_WAIT
-from multitrack.inputs.values import to_seconds
 from multitrack.journal.manifest import Manifest
 from multitrack.journal.writer import Writer
 from multitrack.plugins import Extension
@@ -150,7 +149,7 @@ class Run(Recorder):
         Raises:
             TypeError: If ``timeout`` is not a number.
         """
-        timeout = self._seconds(timeout, "flush")
+        timeout = self._journal.seconds(timeout, "flush")
         if self.directory is not None and self._host is not None and self._pid == os.getpid():
             target = {self.directory: self._journal.past.count}
             settling = Settling(self._lanes.keys, target, gave_up=self._lanes.gave_up)
@@ -166,7 +165,7 @@ class Run(Recorder):
         Raises:
             TypeError: If ``timeout`` is not a number.
         """
-        timeout = self._seconds(timeout, "wait_open")
+        timeout = self._journal.seconds(timeout, "wait_open")
         if self._host is not None and self.directory is not None:
             settling = Settling(self._lanes.keys, gave_up=self._lanes.gave_up, opening=True)
             wait(settling, {}, timeout, nudge=self._host.nudge, quiet=True)
@@ -283,14 +282,6 @@ class Run(Recorder):
     def in_block(self) -> bool:
         """True inside the run's ``with`` block."""
         return bool(self._tokens)
-
-    def _seconds(self, timeout: float | None, call: str) -> float | None:
-        """The timeout in seconds; None also for an invalid one that is set aside."""
-        try:
-            return None if timeout is None else to_seconds(timeout, "timeout")
-        except TypeError as error:
-            self._journal.refuse(call, error)
-            return None
 
     def _report(self) -> DeliveryReport:
         return self._lanes.report(self._journal, self.manifest.redacted)

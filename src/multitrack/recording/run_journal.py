@@ -13,6 +13,7 @@ from typing import Final, cast
 from multitrack._text import error_text, plain_text, short_repr
 from multitrack.config import Settings
 from multitrack.errors import JournalError, RunClosedError
+from multitrack.inputs.values import to_seconds
 from multitrack.journal.fsync import keep_durable
 from multitrack.journal.writer import Writer
 from multitrack.plugins import Extension
@@ -163,6 +164,14 @@ class RunJournal:
             with self.lock, contextlib.suppress(JournalError):
                 writer = self.ready()
                 writer.append(make(writer.now()))
+
+    def seconds(self, timeout: float | None, call: str) -> float | None:
+        """Return a timeout in seconds; None also for an invalid one that is set aside."""
+        try:
+            return None if timeout is None else to_seconds(timeout, "timeout")
+        except TypeError as error:
+            self.refuse(call, error)
+            return None
 
     def refuse(self, call: str, error: Exception) -> None:
         """Raise the error of an invalid call, or set the call aside with ``mistakes = "warn"``."""
