@@ -65,6 +65,7 @@ def delivered(count: int, *, pending: bool = False) -> Path:
         target = directory.with_name(copy)
         (target / "lanes").mkdir(mode=0o700, parents=True)
         for path, text in files:
+            (target / path).parent.mkdir(mode=0o700, exist_ok=True)
             (target / path).write_text(text.replace(run.id, copy))
     return Path("journal")
 

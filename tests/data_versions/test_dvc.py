@@ -141,4 +141,4 @@ def test_without_pyyaml_a_message_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", without_yaml)
     assert find_data_version(project / "data" / "one.csv", None) is None
-    assert "one.csv.dvc is not read, so no DVC version is known: pip install 'multitrack[yaml]'" in caplog.text
+    assert "one.csv.dvc is not read, so no DVC version is known: in a checkout, pip install '.[yaml]'" in caplog.text

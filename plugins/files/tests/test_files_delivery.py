@@ -201,7 +201,9 @@ for format in ("csv", "parquet"):
 
 def test_without_pyarrow_the_start_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multitrack.plugins.sdk._find", lambda module: (None, None))
-    with pytest.raises(BackendNotInstalledError, match=r"'pyarrow', which is not installed: pip install"):
+    with pytest.raises(
+        BackendNotInstalledError, match=r"'pyarrow', which is not installed: in a checkout, pip install"
+    ):
         start(tmp_path)
 
 

@@ -22,9 +22,11 @@ def variable_of(name: str) -> str:
     return PREFIX + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
-def closest_to(variable: str, names: Iterable[str], cutoff: float = 0.85) -> str | None:
+def closest_to(variable: str, names: Iterable[str]) -> str | None:
     """The known name that a variable was probably meant to be; None if there is none."""
-    return next(iter(difflib.get_close_matches(variable, names, n=1, cutoff=cutoff)), None)
+    known = {name.removeprefix(PREFIX): name for name in names}  # the prefix would make short names all alike
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1, cutoff=0.8)
+    return known[close[0]] if close else None
 
 
 def unknown_variables(settings: Iterable[str]) -> list[str]:

@@ -79,9 +79,7 @@ class _Progress:
         if now < self._next or sys.stderr is None:
             return
         self._next = now + (0.1 if self._terminal else _LINE_EVERY)
-        text = (
-            f"multitrack: delivering {', '.join(self._backends(settling))} (Ctrl-C leaves the rest to multitrack sync)"
-        )
+        text = f"multitrack: delivering {', '.join(self._backends(settling))}"
         if self._terminal:
             sys.stderr.write(f"\r{text[:120]:<{self._shown}}")
             self._shown = min(len(text), 120)
