@@ -36,10 +36,10 @@ test: lint types
 long: .venv/dev
 	$(BIN)/python $(PYTEST) --long -m long
 
-# On TensorFlow they are part of the tests; PyTorch has an environment of its own.
+# A file that is named is collected whatever backend it is for. On TensorFlow they are part of the tests; PyTorch has an environment of its own.
 keras: .venv/dev .venv-torch/ready
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 3 $(KERAS_TESTS)
-	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 3 $(KERAS_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 3 $(filter-out %_torch.py,$(KERAS_TESTS))
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --numprocesses 3 $(filter-out %_jax.py,$(KERAS_TESTS))
 
 # The newest that are supported are those of `make test`.
 oldest: .venv-oldest/ready
