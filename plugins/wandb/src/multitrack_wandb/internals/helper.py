@@ -179,4 +179,5 @@ def add_reference(artifact: wandb.Artifact, name: str, uri: str, digest: str, si
     # It raises if a local file or a cloud's SDK is missing. The artifact's metadata still has the reference.
     with contextlib.suppress(ValueError, OSError, ImportError, importlib.import_module("wandb").Error):
         for entry in artifact.add_reference(uri, name=name, checksum=False):
-            entry.ref = uri  # the SDK drops tabs, and the query of an S3 URI
+            # The SDK drops tabs, and the query of an S3 URI; by its own digest, two versions would be one artifact.
+            entry.ref, entry.digest = uri, digest
