@@ -176,6 +176,13 @@ def test_a_search_is_shown_with_its_children(tmp_path: Path) -> None:
     assert f"2 more children: multitrack runs --parent {search.id}" in shown
     assert json.loads(invoke("show", "search", "--json").output)["children"] == [child.id for child in children]
     assert json.loads(invoke("show", "alone", "--json").output)["children"] == []
+    assert children[-1].directory is not None
+    (children[-1].directory / "manifest.json").write_text("{")
+    (children[-1].directory / "000001.jsonl").write_text("{")
+    for one in (search, alone):  # a run that cannot be read is no trouble of another that is named by its id
+        found = invoke("show", one.id, "--json")
+        assert (found.exit_code, found.stderr) == (0, "")
+    children.pop()
     for arguments, expected in (
         (("--parent", "search"), children), (("search",), [search, *children]), (("alone",), [alone]),
         (("--since", "1h", "--limit", "2"), [children[-1], alone]), (("--until", "1h"), []),

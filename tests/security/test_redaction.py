@@ -292,8 +292,8 @@ def test_a_backends_secret_options_are_left_out_of_the_manifest(tmp_path: Path) 
         backends=["recording_backends:file"], config={"delivery": "process", "file": {"secret": "hunter2 and more"}}
     ) as run:
         run.log_lines("said hunter2 and more")  # what we know to be a secret is one everywhere
-    opened, *_ = delivered(tmp_path / "delivered.jsonl", "open")  # again where another courier took over
-    assert "hunter2 and more" in opened["options"].values()
+    openings = delivered(tmp_path / "delivered.jsonl", "open")  # more than one where another courier took over
+    assert ["hunter2 and more" in opened["options"].values() for opened in openings] == [True] * (len(openings) or 1)
     assert "secret" not in recorded(run).manifest.backends[0].options
     assert [line.text for line in recorded(run).get_lines()] == ["said [redacted]"]
     assert_clean(tmp_path / ".multitrack")

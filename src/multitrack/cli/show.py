@@ -40,12 +40,11 @@ def show(run: str, journal: Path | None, diff: bool, as_json: bool) -> None:
     """
     if diff and as_json:
         raise click.UsageError("--diff and --json: one form at a time")
-    reader = open_journal(journal)
-    found = reader.run(run)
+    found = open_journal(journal).run(run)
     if diff:
         print_diff(found)
         return
-    children = list(reader.runs(parent=found.id))
+    children = found.relatives.children(found.id)
     if as_json:
         print_json({**run_as_json(found, full=True), "children": [child.id for child in children]})
     else:
