@@ -85,8 +85,12 @@ def _on_site(path: str) -> str | None:
 
 def _examples() -> str:
     """Programs and configs, each whole."""
-    sections = ["# Examples", "Each of these runs as it stands, from a checkout, after `make demo`."]
-    programs = sorted((ROOT / "examples").glob("*.py"))
+    sections = [
+        "# Examples",
+        "Each of these runs as it stands, from a checkout: after `make demo`; on an engine, after `make engines`.",
+    ]
+    examples = ROOT / "examples"
+    programs = sorted([*examples.glob("*.py"), *examples.glob("*.sh"), *(examples / "serving").glob("*.py")])
     configs = sorted((ROOT / "examples" / "config").iterdir())
     for path in (*programs, ROOT / "examples" / "config", *configs):
         name = path.relative_to(ROOT).as_posix()

@@ -2,8 +2,8 @@
 
     python examples/distributed_search.py [--trials 6] [--out distributed-run] [--backends mlflow,wandb,neptune]
 
-Starts itself three times, with the variables by which KerasTuner tells chief and workers. On several machines one
-starts it with these variables oneself, and nothing else changes: see docs/distributed.md.
+Starts itself three times, with the variables by which KerasTuner tells chief and workers. On several machines an engine
+starts it with these variables, and nothing else changes: ray_search.py, dask_search.py, slurm_search.sh.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
@@ -39,16 +38,12 @@ neptune.directory = ".neptune"
 """
 
 
-def search(trials: int) -> None:
+def search(trials: int, pause: float = 0.0) -> None:
     """What chief and workers all run; KerasTuner's variables say which of them this process is."""
     import keras  # noqa: PLC0415 - not needed by the process that starts the three
     import numpy as np  # noqa: PLC0415
-    from keras_tuner.src.distribute import oracle_chief  # noqa: PLC0415
 
     import multitrack.keras_tuner as kt  # noqa: PLC0415
-
-    # Only for show: KerasTuner's chief sleeps for 20 seconds before it looks again whether all workers are done.
-    oracle_chief.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.5)))
 
     def build(hp: Any) -> keras.Model:
         width = hp.Int("width", 4, 32, step=4)
@@ -63,33 +58,41 @@ def search(trials: int) -> None:
         build,
         objective="val_loss",
         max_trials=trials,
+        max_retries_per_trial=1,  # on another worker, too, after the death of the one that had it
         seed=1,
         directory="tuner",  # of chief and workers: on several machines on a file system that they share
         project_name="sine",
     )
-    tuner.search(x, y, validation_split=0.25, epochs=3, verbose=0)
+    pausing = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(pause))
+    tuner.search(x, y, validation_split=0.25, epochs=3, verbose=0, callbacks=[pausing])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=6, help="how many sets of hyperparameters to try")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds after each epoch, for longer trials")
     parser.add_argument("--out", type=Path, default=Path("distributed-run"), help="where all goes; emptied first")
     parser.add_argument("--backends", default="mlflow,wandb,neptune", help="trackers to deliver to")
     arguments = parser.parse_args()
     if "KERASTUNER_TUNER_ID" in os.environ:
-        search(arguments.trials)
+        search(arguments.trials, arguments.pause)
         return
 
     out = arguments.out.absolute()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
     backends = [name for name in arguments.backends.split(",") if name]
-    (out / "multitrack.toml").write_text(CONFIG.format(backends=json.dumps(backends)))
+    prepare(out, backends)
     try:
         run_all(out, arguments.trials)
     except KeyboardInterrupt:
         sys.exit(f"interrupted; what was recorded is in {os.path.relpath(out)}")
     print_runs(out, backends)
+
+
+def prepare(out: Path, backends: list[str]) -> None:
+    """An empty directory for the search, with its config."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / "multitrack.toml").write_text(CONFIG.format(backends=json.dumps(backends)))
 
 
 def run_all(out: Path, trials: int) -> None:

@@ -39,7 +39,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def trusted(isolated: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A config that names the backends of ``recording_backends``, which ``multitrack sync`` then may import."""
-    names = ("file", "raising", "closed", "picky", "flaky", "losing", "hung", "waiting")
+    names = ("file", "raising", "closed", "picky", "flaky", "losing", "hung", "waiting", "keyed", "down")
     monkeypatch.setenv("MULTITRACK_BACKENDS", ",".join(f"recording_backends:{name}" for name in names))
 
 

@@ -25,9 +25,28 @@ def page() -> str:
     for name, hook in vars(hookspecs.Hooks).items():
         if not name.startswith("_"):
             parts.append(f"## {name}\n\n```python\n{signature(name, hook)}\n```\n\n{_markdown(hook.__doc__)}")
-    for struct in (hookspecs.RunInfo, hookspecs.Opened):
+    structs = (
+        hookspecs.RunInfo,
+        hookspecs.Opened,
+        hookspecs.Alert,
+        hookspecs.SourceRun,
+        hookspecs.EmbeddedFile,
+        hookspecs.Gap,
+        hookspecs.Point,
+    )
+    for struct in structs:
         head, attributes = inspect.cleandoc(str(struct.__doc__)).split("Attributes:\n")
         parts.append(f"## The struct `{struct.__name__}`\n\n{_markdown(head)}\n\n{_items(attributes)}")
+    head, attributes = inspect.cleandoc(str(hookspecs.Source.__doc__)).split("Attributes:\n")
+    parts.append(f"## The protocol `Source`\n\n{_markdown(head)}\n\n{_items(attributes)}")
+    for name in ("runs", "records", "close"):
+        method = getattr(hookspecs.Source, name)
+        parts.append(f"### Source.{name}\n\n```python\n{signature(name, method)}\n```\n\n{_markdown(method.__doc__)}")
+    merge = hookspecs.merge_points
+    parts.append(
+        "## The function `merge_points`\n\n"
+        f"```python\n{signature('merge_points', merge)}\n```\n\n{_markdown(str(merge.__doc__))}"
+    )
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from multitrack.config import PathOption
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Status, Tags, typed_params
 from multitrack.testing import NativePoint, NativeReference, NativeRun
+from multitrack.testing.native_source import NativeSource
 
 Page = dict[str, Any]
 
@@ -71,6 +72,9 @@ class JsonTracker:
 
     def status(self, status: Status) -> str:
         return status
+
+    def seen(self, native: NativeRun) -> NativeRun:
+        return native
 
     # The hooks.
 
@@ -149,6 +153,10 @@ class JsonTracker:
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         self.save(self.path(run), self.load(run) | {"status": self.status(status), "ended": time})
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        return NativeSource(self.seen(read_run(self.path(run))), run)
 
     def path(self, run: RunInfo, key: str | None = None) -> Path:
         return Path(run.options.directory, f"{key or run.backend_id}.json")

@@ -15,6 +15,7 @@ from multitrack.config import PathOption
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.markers import hookimpl
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Record, Status
+from multitrack.testing import NativeRun
 
 
 class IgnoresSteps(JsonTracker):
@@ -51,6 +52,18 @@ class Uploads(JsonTracker):
     def uri(self, run: RunInfo, record: ArtifactRef) -> str:
         file = Path(record.uri.removeprefix("file://"))
         return Path(shutil.copy(file, run.options.directory)).as_uri() if file.exists() else record.uri
+
+
+class ReadsOtherTags(JsonTracker):
+    def seen(self, native: NativeRun) -> NativeRun:
+        native.tags = {name: str(len(value)) for name, value in native.tags.items()}
+        return native
+
+
+class ReadsLastPoints(JsonTracker):
+    def seen(self, native: NativeRun) -> NativeRun:
+        native.series = {name: points[-1:] for name, points in native.series.items()}
+        return native
 
 
 class JoinsLines(JsonTracker):

@@ -21,7 +21,7 @@ def script(tmp_path: Path, body: str, **environment: str) -> "subprocess.Popen[s
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "train.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path, **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def wait_until(condition: Any, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
+        time.sleep(0.05)  # looking at all processes takes some milliseconds
 
 
 def together(tmp_path: Path, body: str, environments: list[dict[str, str]]) -> list[str]:

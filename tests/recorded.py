@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from multitrack.config import Settings
 from multitrack.journal import writer
 from multitrack.journal.cursor import Cursor
@@ -16,11 +18,12 @@ from multitrack.journal.layout import runs_directory
 from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import last_segment, segment_path
 from multitrack.journal.writer import Writer
-from multitrack.reading.reader import open_journal
+from multitrack.reading.opening import open_journal
+from multitrack.recording import resuming
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
 from multitrack.recording.run_journal import RunJournal
-from multitrack.records import End, Record
+from multitrack.records import Record
 from multitrack.testing.model import Model, plain
 from multitrack.testing.native import NativePoint
 from multitrack.testing.strategies import Call, Clock, make
@@ -47,10 +50,21 @@ class Recorded:
 
     def open(self) -> None:
         """Start the run, or resume it: what it holds is known from its journal alone."""
-        past = Past.of(self.directory)
+        past = self._past()
         self.writer = Writer(self.directory, not_before=past.last_time)
-        self.recorder = Recorder(RunJournal("run", "n", self.directory, Settings(), writer=self.writer, past=past))
+        self.journal = RunJournal("run", "n", self.directory, Settings(), writer=self.writer, past=past)
+        self.recorder = Recorder(self.journal)
         self.ends: list[tuple[Call, int, int]] = []
+
+    def _past(self) -> Past:
+        """The recorded state, which is the same with and without a cache."""
+        with mock.patch.object(resuming, "_WORTH", 1):
+            cached = resuming.past_of(self.directory)
+        (self.directory / "past.msgpack").unlink(missing_ok=True)
+        past = resuming.past_of(self.directory)
+        cached.kinds = {name: kind for name, kind in cached.kinds.items() if kind != "simple"}  # which nothing violates
+        assert msgspec.to_builtins(cached) == msgspec.to_builtins(past)
+        return past
 
     @property
     def path(self) -> Path:
@@ -62,8 +76,8 @@ class Recorded:
                 self.ends.append((call, self.clock.ms, self.path.stat().st_size))
 
     def end(self) -> None:
-        self.writer.append(End(time=self.writer.now(), status="finished"))
-        self.writer.close()
+        with mock.patch.object(resuming, "_WORTH", 1):
+            self.journal.end("finished", [])
 
     def die(self) -> None:
         """``kill -9``: the kernel closes the file, nobody writes anything more."""

@@ -11,6 +11,7 @@ import msgspec
 
 from multitrack import PermanentError, RetryableError, hookimpl
 from multitrack.config import PathOption
+from multitrack.delivery import waiting as waiting_rules
 from multitrack.hookspecs import Opened, RunInfo
 from multitrack.records import Lines, ListMetric, Metric, Params, Record, Tags
 
@@ -168,6 +169,38 @@ class WaitingBackend(FileBackend):
         super().write_all(run, what, records)
 
 
+class DownBackend(FileBackend):
+    """Fails as long as there is no file ``go`` in the current directory."""
+
+    name = "down"
+
+    def write_all(self, run: RunInfo, what: str, records: Sequence[Record]) -> None:
+        if not Path("go").exists():
+            raise RetryableError("down", after=0.1)
+        super().write_all(run, what, records)
+
+
+class KeyedBackend(FileBackend):
+    """Tells with which credentials of the environment it opens a run, and hangs for a run that is called so."""
+
+    name = "keyed"
+
+    @hookimpl
+    def environment_variables(self) -> Sequence[str]:
+        return ["KEYED_API_KEY", "KEYED_PATIENCE"]
+
+    @hookimpl
+    def open_run(self, run: RunInfo) -> Opened:
+        waiting_rules.STALL = float(os.environ.get("KEYED_PATIENCE", waiting_rules.STALL))  # type: ignore[misc]
+        self.write(run, "open", pid=os.getpid(), key=os.environ.get("KEYED_API_KEY"), cwd=str(Path.cwd()))
+        return Opened(f"keyed-{run.id}")
+
+    def write_all(self, run: RunInfo, what: str, records: Sequence[Record]) -> None:
+        if what == "metric" and run.name == "hung":
+            time.sleep(10_000)
+        super().write_all(run, what, records)
+
+
 class CountingBackend(FileBackend):
     """Only counts."""
 
@@ -185,12 +218,27 @@ picky = PickyBackend()
 flaky = FlakyBackend()
 losing = LosingBackend()
 hung = HungBackend()
+keyed = KeyedBackend()
+down = DownBackend()
 waiting = WaitingBackend()
 
 
 def delivered(path: Path, what: str | None = None) -> list[dict[str, Any]]:
-    """What a backend of this module wrote."""
+    """What a backend of this module wrote; a line that it is writing is left out."""
     if not path.exists():
         return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+    lines = [json.loads(line) for line in whole.splitlines()]
     return [line for line in lines if what in (None, line["what"])]
+
+
+def kept(path: Path, what: str) -> list[dict[str, Any]]:
+    """The same as a tracker keeps it that knows records by their ordinals.
+
+    A courier that is killed while it delivers a batch, as one is that gets no processor at the end of a run, leaves the
+    batch to the next courier, which delivers it again from its start.
+    """
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in delivered(path, what):
+        assert found.setdefault((line["run"], line["ordinal"]), line) == line
+    return list(found.values())

@@ -27,12 +27,14 @@ def shell(
     )  # fmt: skip
 
 
-def in_terminal(*arguments: str, columns: int = 200, **environment: str) -> tuple[int, bytes]:
-    """Run the command in a terminal of its own; its exit status, and what it wrote there."""
+def in_terminal(
+    *arguments: str, program: tuple[str, ...] = ("-m", "multitrack"), columns: int = 200, **environment: str
+) -> tuple[int, bytes]:
+    """Run the command, or another program, in a terminal of its own; its exit status, and what it wrote there."""
     ours, theirs = pty.openpty()
     size = {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "multitrack", *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+        [sys.executable, *program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
         env={**_plain(), **size, **environment},
     )  # fmt: skip
     os.close(theirs)

@@ -71,6 +71,7 @@ ROWS: Final = (
     Row("the link to the parent run", "a_child_shows_its_parent"),
     Row("a resumed run goes on in place", "a_resumed_run_goes_on", ("resumable",)),
     Row("a redelivery doubles nothing", "a_redelivery_doubles_nothing"),
+    Row("`multitrack verify` reads runs back", "a_run_is_read_back", ("read_back",)),
 )
 
 

@@ -1,8 +1,10 @@
 """README and docs are true: their code runs, their tables are complete, their links lead somewhere."""
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,9 +22,11 @@ from multitrack.cli import main
 from multitrack.config import Settings
 from multitrack.environment.ranks import LAUNCHERS
 from multitrack.hookspecs import Hooks
+from multitrack.plugins import NOTIFIERS, load_notifier
 from multitrack.query import columns
 from multitrack.summaries import statistics
 from processes import free_ports
+from repositories import repository
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "plugins").glob("*/README.md"),
@@ -165,7 +169,7 @@ def test_the_contract_that_the_docs_write(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "38 passed, 1 skipped" in done.stdout
+    assert "39 passed, 1 skipped" in done.stdout
 
 
 def test_the_page_on_recording(tmp_path: Path) -> None:
@@ -202,6 +206,170 @@ def test_the_page_on_reading(tmp_path: Path) -> None:
         assert runner.invoke(main, shlex.split(refused[0]), prog_name="multitrack").output == refused[1]
 
 
+def test_the_page_on_lineage(tmp_path: Path) -> None:
+    """Its Python, then its commands, on what that recorded."""
+    page = ROOT / "docs" / "lineage.md"
+    (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
+    runs = re.compile(r"\d{8}-\d{6}-\d{3}-\w{6}")
+    (tree,) = re.findall(r"^\$ multitrack lineage classifier\n((?:.*\n)+)", blocks(page, "text")[0], re.MULTILINE)
+    printed = execute("\n".join(blocks(page, "python")), tmp_path)
+    assert runs.sub("ID", printed) == runs.sub("ID", tree[: tree.index("└")])
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        assert runs.sub("ID", runner.invoke(main, ["lineage", "classifier"]).output) == runs.sub("ID", tree)
+        for line in blocks(page, "sh")[0].strip().splitlines():
+            done = runner.invoke(main, shlex.split(line, comments=True)[1:])
+            assert done.exit_code == 0, (line, done.output)
+
+
+def test_the_page_on_models(tmp_path: Path) -> None:
+    """Its first block, its commands on what that recorded, their output, and the rest of its Python."""
+    page = ROOT / "docs" / "models.md"
+    (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
+    first, *rest = blocks(page, "python")
+    execute(first, tmp_path)
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        outputs = []
+        for line in blocks(page, "sh")[0].strip().splitlines():
+            outputs.append(runner.invoke(main, shlex.split(line, comments=True)[1:]))
+            assert outputs[-1].exit_code == 0, (line, outputs[-1].output)
+        shown = runner.invoke(main, ["models", "show", "classifier"]).output.splitlines()
+        rows = blocks(page, "text")[0].splitlines()[2:]
+        assert len(rows) == 4
+        for row, found in zip(rows, shown[1:], strict=True):
+            assert row.split()[0] == found.split()[0]
+            assert row[-60:].split("  ")[-1].strip(" …") in found
+        execute("import multitrack\nfrom pathlib import Path\n" + "\n".join(rest), tmp_path)
+        (used,) = multitrack.open_journal().runs(where="name = serve")
+        tree = runner.invoke(main, ["lineage", used.id]).output
+        assert "classifier 1.1.0" in tree
+        assert "train  dataset  sha256:" in tree
+
+
+def test_the_page_on_alerts(tmp_path: Path) -> None:
+    """Its config and its Python, what a test of the rules prints then, and its commands; and its notifier."""
+    page = ROOT / "docs" / "alerts.md"
+    training, notifier = blocks(page, "python")
+    config, other = blocks(page, "toml")
+    (tmp_path / "multitrack.toml").write_text(f'delivery = "off"\n{config}')
+    execute(training, tmp_path)
+    told = re.compile(r"\d{8}-\d{6}-\d{3}-\w{6}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        (table,) = re.findall(r"^\$ multitrack alerts test\n((?:.*\n)+)", blocks(page, "text")[0], re.MULTILINE)
+        shown = runner.invoke(main, ["alerts", "test"]).output
+        assert [told.sub("", line).split() for line in shown.splitlines()] == [
+            told.sub("", line).split() for line in table.splitlines()
+        ]
+        statuses = [
+            runner.invoke(main, shlex.split(line, comments=True)[1:]).exit_code
+            for line in blocks(page, "sh")[0].strip().splitlines()
+        ]
+        assert statuses == [0, 1, 0, 0]
+        assert "FIRING: score too low (score:mean over 1h < 0.9" in (tmp_path / "alerts.log").read_text()
+        (tmp_path / "my_notifier.py").write_text(notifier)
+        (tmp_path / "multitrack.toml").write_text(f'delivery = "off"\n{other}')
+        done = subprocess.run(
+            [sys.executable, "-m", "multitrack", "alerts", "check"], env={**os.environ, "PYTHONPATH": str(tmp_path)}
+        )
+        assert done.returncode == 0
+
+
+def test_the_page_on_alerts_names_every_option() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    for name in NOTIFIERS:
+        (row,) = re.findall(rf"^\| `\[notify\.{name}\]` .*", text, re.MULTILINE)
+        options = [field.encode_name for field in msgspec.structs.fields(load_notifier(name).options_type())]
+        assert [option for option in options if f"`{option}`" not in row] == []
+
+
+def test_the_page_on_monitoring(tmp_path: Path) -> None:
+    """Its Python, then its commands, on what that recorded; the story before them has a test of its own."""
+    page = ROOT / "docs" / "monitoring.md"
+    followed = next(block for block in blocks(page, "sh") if block.startswith("multitrack monitor score   "))
+    (tmp_path / "multitrack.toml").write_text('delivery = "off"\n')
+    execute("\n".join(blocks(page, "python")), tmp_path)
+    (shown,) = re.findall(r"^\$ multitrack (.*)\n((?:.*\n)+)", blocks(page, "text")[0], re.MULTILINE)
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        for line in followed.strip().splitlines():
+            done = runner.invoke(main, shlex.split(line, comments=True)[1:])
+            assert (done.exit_code, done.stderr) == (0, ""), (line, done.output)
+            assert "score.png" in done.output or "us" in done.output or "v2" in done.output, line
+        # at other times; a run may cross the full hour
+        printed = runner.invoke(main, shlex.split(shown[0])).output.splitlines()
+        told = shown[1].splitlines()
+        assert printed[0].split()[0] == told[0].split()[0]
+        assert len(printed) > len(told) or [row.split()[3:] for row in printed[1:]] == [
+            row.split()[3:] for row in told[1:]
+        ]
+
+
+@pytest.mark.slow
+def test_the_page_on_serving(tmp_path: Path) -> None:
+    """Its service on two machines, its commands for servers and loads, and those that read and deliver."""
+    page = ROOT / "docs" / "serving.md"
+    service, several = blocks(page, "python")
+    served, delivered, copied = (commands.splitlines() for commands in blocks(page, "sh"))
+    asked = (
+        "\nfrom starlette.testclient import TestClient\nwith TestClient(app) as client:\n"
+        "    for i in range(30):\n        assert client.post('/predict', json=[i, 1.0]).json() == (i + 1) % 10\n"
+        "    app.state.run.log_metric('score', 1)\n"
+    )
+    for name in ("host-1", "host-2"):
+        host = tmp_path / name
+        host.mkdir()
+        (host / "multitrack.toml").write_text(f'delivery = "off"\n{blocks(page, "toml")[0]}')
+        execute(service + asked, host)
+    runner = CliRunner()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path / "host-1")
+        for line in (served[-1], *delivered):
+            done = runner.invoke(main, shlex.split(line, comments=True)[1:])
+            assert done.exit_code == 0, (line, done.output)
+        patched.chdir(tmp_path)
+        for line in copied[:-1]:
+            program, _, source, target = line.split()
+            assert program == "rsync"
+            shutil.copytree(f"{source.partition(':')[0]}/.multitrack/runs", f"{target}runs", dirs_exist_ok=True)
+        done = runner.invoke(main, [*shlex.split(copied[-1])[1:], "--json"])
+        (group,) = json.loads(done.output)["groups"]
+        assert (group["value"], sum(window["count"] for window in group["windows"])) == ("eu", 2)
+    assert execute(several, tmp_path) == "{'eu': 60}\n"
+    folder, *servers, sending, _ = served
+    place = ROOT / folder.removeprefix("cd ")
+    for line in (*servers, f"{sending} --seconds 0"):
+        words = [word for word in line.removesuffix(" &").split() if not word.startswith("DEPLOYMENT=")]
+        command = ["-m", *words, "--check-config"] if words[0] == "gunicorn" else words[1:]
+        done = subprocess.run([sys.executable, *command], cwd=place, capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
+
+
+def test_the_page_on_reproducing(tmp_path: Path) -> None:
+    """Its program, recorded and reproduced by its commands; and what they print."""
+    page = ROOT / "docs" / "reproducing.md"
+    repository(tmp_path, {".gitignore": ".multitrack\n", "multitrack.toml": 'delivery = "off"\n'})
+    (tmp_path / "train.py").write_text(blocks(page, "python")[0])
+    (commands,) = blocks(page, "sh")
+    names = {"python": "", "multitrack": "-m multitrack"}
+    shell = "".join(f'{name}() {{ {sys.executable} {module} "$@"; }}\n' for name, module in names.items())
+    identity = {f"GIT_{who}_{what}": "x@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(
+        ["bash", "-ec", shell + commands], cwd=tmp_path, env={**os.environ, **identity}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (table,) = blocks(page, "text")
+    assert table.splitlines() == [line.rstrip() for line in done.stdout.splitlines()[-3:-1]]
+    for folder in ("look", "again"):
+        made = {path.name for path in (tmp_path / folder).iterdir()}
+        assert {"source", "requirements.txt", "params.json", "data.sh", "command.sh"} <= made
+
+
 def test_the_page_on_reading_has_the_language_and_the_columns() -> None:
     text = (ROOT / "docs" / "reading.md").read_text()
     assert all(f"`{name}`" in text for name in (*columns.METADATA, *columns.GROUPS, *statistics.REDUCTIONS))
@@ -212,7 +380,7 @@ def test_the_page_of_hooks_is_the_specification() -> None:
     assert {name for name in vars(Hooks) if not name.startswith("_")} == {
         "backend_options", "open_run", "log_params", "log_metric", "log_list_metric", "log_artifact_ref", "log_lines",
         "environment_variables", "set_tags", "link_parent", "find_run", "flush", "close_run", "run_context", "redact",
-        "find_data_version",
+        "find_data_version", "register_models", "set_model_alias", "notifier_options", "notify", "open_source", "read_run",
     }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def runs_in(journal: Path) -> dict[str, RecordedRun]:
     return {run.manifest.name: run for run in multitrack.open_journal(journal).runs()}
 
 
+@pytest.mark.long
 def test_tabular_data_with_a_conditional_space(tmp_path: Path) -> None:
     printed = example("tabular_search", "--trials", "4", where=tmp_path)
     runs = runs_in(tmp_path / "tabular-run" / ".multitrack")
@@ -60,6 +61,7 @@ def test_tabular_data_with_a_conditional_space(tmp_path: Path) -> None:
     assert f"best: trial {told.tags['best_trial']} with" in printed
 
 
+@pytest.mark.long
 def test_a_search_that_dies_and_goes_on(tmp_path: Path) -> None:
     printed = example("resumed_search", "--trials", "4", where=tmp_path)
     runs = runs_in(tmp_path / "resumed-run" / ".multitrack")
@@ -87,6 +89,7 @@ def test_keras_on_jax(tmp_path: Path) -> None:
     assert 0.5 < run.summary().metrics["test_accuracy"] <= 1
 
 
+@pytest.mark.long
 def test_a_chief_and_two_workers(tmp_path: Path) -> None:
     given = ("--trials", "3", "--backends", "neptune")
     printed = example("distributed_search", *given, where=tmp_path, KERAS_BACKEND="jax")
@@ -117,6 +120,7 @@ def test_a_chief_and_two_workers(tmp_path: Path) -> None:
     assert told.metrics["best_score"] == min(scores.values()) == scores[told.tags["best_trial"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", ["a worker is killed", "Ctrl-C", "SIGTERM"])
 def test_a_distributed_search_leaves_no_process_behind(tmp_path: Path, trouble: str) -> None:
     search = subprocess.Popen(
@@ -156,6 +160,7 @@ def accuracies(out: Path) -> dict[str, float]:
     }
 
 
+@pytest.mark.long
 def test_a_grid_ends_with_its_table_and_its_report(grid: tuple[Path, str]) -> None:
     out, printed = grid
     runs = runs_in(out / ".multitrack")
@@ -171,6 +176,7 @@ def test_a_grid_ends_with_its_table_and_its_report(grid: tuple[Path, str]) -> No
     assert re.search(r"report\.html: 10 runs, \d\.\d MB$", printed, re.MULTILINE)
 
 
+@pytest.mark.long
 @pytest.mark.case(26)
 def test_the_pictures_in_the_docs_are_of_the_grid(grid: tuple[Path, str], tmp_path: Path) -> None:
     out, printed = grid
@@ -200,6 +206,7 @@ def test_the_pictures_in_the_docs_are_of_the_grid(grid: tuple[Path, str], tmp_pa
     assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 1_000_000
 
 
+@pytest.mark.long
 @pytest.mark.case(26)
 def test_no_picture_is_taken_of_an_empty_page(grid: tuple[Path, str], tmp_path: Path) -> None:
     """Neither of one that does not draw, nor of one on which the things are out of the window."""

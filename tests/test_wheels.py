@@ -55,6 +55,12 @@ def test_the_wheels_hold_all_and_work(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(job)
     subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environment, check=True, timeout=200)
 
+    (target / "multitrack" / "__init__.py").write_text("1 / 0\n")
+    command = [target / "bin" / "multitrack", "exec", "--", "echo", "begun"]
+    broken = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    assert broken.stdout == "begun\n"
+    assert "nothing is mirrored, multitrack itself is broken: ZeroDivisionError" in broken.stderr
+
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_plugins_license_is_the_projects(name: str) -> None:
@@ -62,6 +68,7 @@ def test_a_plugins_license_is_the_projects(name: str) -> None:
     assert (ROOT / "plugins" / name / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
+@pytest.mark.long("mlflow")
 @pytest.mark.parametrize("name", PLUGINS)
 def test_an_sdist_of_a_plugin_builds_far_from_the_checkout(tmp_path: Path, name: str) -> None:
     """A plugin takes its version from the core's source, which its sdist does not hold."""

@@ -18,8 +18,10 @@ from multitrack.errors import (
     BackendNotInstalledError,
     ConfigError,
     DeniedError,
+    DriftError,
     JournalError,
     MetricKindError,
+    ModelError,
     MultitrackError,
     ParamChangedError,
     PermanentError,
@@ -33,8 +35,9 @@ from multitrack.errors import (
 )
 from multitrack.markers import hookimpl, hookspec
 from multitrack.plugins import register, unregister
+from multitrack.reading.opening import open_journal
 from multitrack.reading.points import Line, Point
-from multitrack.reading.reader import JournalReader, open_journal
+from multitrack.reading.reader import JournalReader
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.recording.active import active_run
 from multitrack.recording.capture import LogHandler
@@ -43,6 +46,8 @@ from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
 
 if TYPE_CHECKING:  # imported on first access: training code reads no journal
+    from multitrack.mirroring.mirror import mirror
+    from multitrack.models.registry import ModelRegistry, open_models
     from multitrack.summaries.series import Series
     from multitrack.summaries.statistics import Statistics
     from multitrack.summaries.summary import Summary
@@ -58,12 +63,15 @@ __all__ = [
     "ConfigError",
     "DeliveryReport",
     "DeniedError",
+    "DriftError",
     "JournalError",
     "JournalReader",
     "LaneReport",
     "Line",
     "LogHandler",
     "MetricKindError",
+    "ModelError",
+    "ModelRegistry",
     "MultitrackError",
     "ParamChangedError",
     "PermanentError",
@@ -83,7 +91,9 @@ __all__ = [
     "active_run",
     "hookimpl",
     "hookspec",
+    "mirror",
     "open_journal",
+    "open_models",
     "register",
     "start_run",
     "sync",
@@ -92,7 +102,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the classes that read a journal on first access."""
+    """Import what reads a journal on first access."""
+    if name in ("ModelRegistry", "open_models"):
+        from multitrack.models import registry  # noqa: PLC0415 - see above
+
+        return getattr(registry, name)
     if name == "Series":
         from multitrack.summaries import series  # noqa: PLC0415 - see above
 
@@ -105,4 +119,8 @@ def __getattr__(name: str) -> Any:
         from multitrack.summaries import summary  # noqa: PLC0415 - see above
 
         return summary.Summary
+    if name == "mirror":
+        from multitrack.mirroring.mirror import mirror  # noqa: PLC0415 - see above
+
+        return mirror
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

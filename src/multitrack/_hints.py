@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from multitrack.security.terminal import excerpt
@@ -21,8 +20,15 @@ def to_install(extra: str, checkout: str | None = None) -> str:
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """A "did you mean" suffix for a message, naming the closest known name; empty if none is close."""
-    close = difflib.get_close_matches(word[:COMPARED], known, 1)
-    return f" (did you mean {excerpt(close[0])!r}?)" if close else ""
+    close = close_to(word, known)
+    return "" if close is None else f" (did you mean {excerpt(close)!r}?)"
+
+
+def close_to(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like a word; None if none is at least as similar as ``cutoff``, from 0 to 1."""
+    import difflib  # noqa: PLC0415 - training code imports this module, and most of it needs no suggestion
+
+    return next(iter(difflib.get_close_matches(word[:_COMPARED], known, 1, cutoff)), None)
 
 
 def there_are(names: Sequence[str]) -> str:
@@ -34,7 +40,7 @@ def there_are(names: Sequence[str]) -> str:
 #: Maximum number of available names listed in a message.
 _NAMED: Final = 5
 #: Maximum characters of a name used for matching, as a user may pass a whole text by mistake.
-COMPARED: Final = 2000
+_COMPARED: Final = 2000
 
 
 def closest(name: str, names: Sequence[str]) -> str:

@@ -22,19 +22,20 @@ def check_name(name: object, what: str) -> str:
         TypeError: If the name is not a string.
         ValueError: If the name is empty, blank, too long, or contains a NUL or a lone surrogate.
     """
+    named = f"{'an' if what[0] in 'aeiou' else 'a'} {what} name"
     if not isinstance(name, str):
-        raise TypeError(f"a {what} name must be a string, got {shown(name)}")
+        raise TypeError(f"{named} must be a string, got {shown(name)}")
     name = plain_text(name)
     if not name or name.isspace():
-        raise ValueError(f"a {what} name must not be empty")
+        raise ValueError(f"{named} must not be empty")
     if "\0" in name:
-        raise ValueError(f"a {what} name must not hold a NUL character: {name!r}")
+        raise ValueError(f"{named} must not hold a NUL character: {name!r}")
     if len(name) > MAX_NAME:
-        raise ValueError(f"a {what} name must have at most {MAX_NAME} characters, got {len(name)}: {name[:40]!r}…")
+        raise ValueError(f"{named} must have at most {MAX_NAME} characters, got {len(name)}: {name[:40]!r}…")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"a {what} name must be valid Unicode: {name!r}") from None
+        raise ValueError(f"{named} must be valid Unicode: {name!r}") from None
     return name
 
 

@@ -4,7 +4,8 @@
 
     MultitrackError
     ├── ConfigError (ValueError)           a config file, variable or argument with an invalid value
-    │   └── UnknownBackendError            a backend that is neither installed nor known
+    │   ├── UnknownBackendError            a backend that is neither installed nor known
+    │   └── RuleError                      an invalid rule of an alert
     ├── BackendNotInstalledError (ImportError)
     │                                      a known backend whose distribution or SDK is missing
     ├── QueryError (ValueError)            an invalid column name or filter
@@ -14,7 +15,12 @@
     │   ├── RunInUseError                  another live process writes this run
     │   └── ParamChangedError (ValueError) a param logged again with another value
     ├── MetricKindError (ValueError)       one name used both as a series and as a list metric
+    ├── ModelError                         no model, version or alias matches
+    ├── DriftError (ValueError)            two tables of inputs that cannot be compared
     ├── JournalError (OSError)             the journal's directory cannot be written or read
+    ├── ExportError                        a data set cannot be written or read
+    ├── ArchiveError                       an archive of runs cannot be written or read
+    ├── SourceError                        the runs of a tracker or another tool cannot be read
     └── BackendError                       base class of errors that backends raise from their hooks
         ├── RetryableError                 the same call may succeed later
         ├── DeniedError                    the tracker denies access: the lane stops
@@ -25,21 +31,27 @@ A tracker's error is never raised into training code.
 """
 
 __all__ = [
+    "ArchiveError",
     "BackendError",
     "BackendNotInstalledError",
     "ConfigError",
     "DeniedError",
+    "DriftError",
+    "ExportError",
     "JournalError",
     "MetricKindError",
+    "ModelError",
     "MultitrackError",
     "ParamChangedError",
     "PermanentError",
     "PluginError",
     "QueryError",
     "RetryableError",
+    "RuleError",
     "RunClosedError",
     "RunError",
     "RunInUseError",
+    "SourceError",
     "UnknownBackendError",
 ]
 
@@ -65,6 +77,10 @@ class ConfigError(MultitrackError, ValueError):
 
 class UnknownBackendError(ConfigError):
     """No installed plugin has this name, and multitrack knows no plugin that provides it."""
+
+
+class RuleError(ConfigError):
+    """A rule of an alert, or its filter, is invalid; the message shows the place in its text."""
 
 
 class BackendNotInstalledError(MultitrackError, ImportError):
@@ -111,8 +127,16 @@ class ParamChangedError(RunError, ValueError):
         self.param = param
 
 
+class ModelError(MultitrackError):
+    """No model, version or alias matches."""
+
+
 class MetricKindError(MultitrackError, ValueError):
     """The name is already used for the other kind of metric (series or list) in this run."""
+
+
+class DriftError(MultitrackError, ValueError):
+    """Inputs cannot be compared: they are no table, have other columns, or are not the recorded ones any more."""
 
 
 class JournalError(MultitrackError, OSError):
@@ -120,6 +144,18 @@ class JournalError(MultitrackError, OSError):
 
     def __str__(self) -> str:
         return self.strerror or super().__str__()  # without the errno, which adds nothing to the text
+
+
+class ExportError(MultitrackError):
+    """A data set cannot be written or read; the message names the place and the reason."""
+
+
+class ArchiveError(MultitrackError):
+    """An archive of runs cannot be written or read; the message names the place and the reason."""
+
+
+class SourceError(MultitrackError):
+    """The runs of a tracker or another tool cannot be read; the message names the place and the reason."""
 
 
 class BackendError(MultitrackError):

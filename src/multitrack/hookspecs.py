@@ -2,7 +2,8 @@
 
 A **backend** implements ``open_run``, ``flush``, ``close_run``, ``backend_options`` and the data hooks. A plugin
 that is no backend may implement ``run_context``, ``find_data_version`` and ``redact``. A hook that a backend leaves
-out means "nothing to do" for that kind.
+out means "nothing to do" for that kind. A **notifier** of alerts implements ``notify`` and ``notifier_options``. A
+plugin that reads what a tracker, or another tool, has recorded implements ``open_source``; it may be a backend, too.
 
 Rules for all backend hooks:
 
@@ -29,67 +30,23 @@ Rules for all backend hooks:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from multitrack.journal.manifest import Context
+from multitrack._hook_arguments import Alert, Opened, RunInfo
 from multitrack.markers import hookspec
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags
+from multitrack.sources.points import Point, merge_points
+from multitrack.sources.run import SourceRun
+from multitrack.sources.source import EmbeddedFile, Gap, Source, SourceRecord
 
-__all__ = ["Hooks", "Opened", "RunInfo"]
-
-
-class RunInfo(msgspec.Struct, frozen=True):
-    """The information about a run that a backend receives.
-
-    Attributes:
-        id: The run's id: letters, digits, ``-`` and ``_``. A run of another journal may have the same id.
-        project: The project; any Unicode.
-        name: The run's name; any Unicode.
-        created: Start time of the run.
-        options: An instance of the struct that ``backend_options`` returned.
-        context: The training process; show its identity, not the courier's.
-        directory: A directory private to this lane, for state that must survive a restart. Use it as the key of
-            open runs.
-        segment: Number of the journal's last segment when the lane opened; above 1 if the run was resumed.
-        group: Label of runs that belong together.
-        parent: The parent's run id.
-        notes: Free text.
-        backend_id: The tracker's id for the run, once ``open_run`` has returned it.
-        parent_name: The parent's name, if there is a parent.
-    """
-
-    id: str
-    project: str
-    name: str
-    created: int
-    options: Any
-    context: Context | None
-    directory: Path
-    segment: int = 1
-    group: str | None = None
-    parent: str | None = None
-    notes: str | None = None
-    backend_id: str | None = None
-    parent_name: str | None = None
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """The result of ``open_run``.
-
-    Attributes:
-        id: The tracker's id for the run.
-        url: The run's web page, or ``None``.
-        position: The ordinal to resume at, if the tracker knows what it holds durably; 0 if the backend
-            discarded an unfinished file. ``None``: resume at the lane's last saved position.
-    """
-
-    id: str
-    url: str | None = None
-    position: int | None = None
+__all__ = [
+    "Alert", "EmbeddedFile", "Gap", "Hooks", "Opened", "Point", "RunInfo", "Source", "SourceRecord", "SourceRun",
+    "merge_points",
+]  # fmt: skip
 
 
 class Hooks:
@@ -215,6 +172,33 @@ class Hooks:
         ``status`` is ``finished``, ``failed`` or ``killed``. Returns sentences for the report, as the data hooks do.
         """
 
+    @hookspec(firstresult=True)
+    def register_models(self, run: RunInfo, models: Sequence[ModelVersion]) -> Sequence[str] | None:
+        """Register the versions of models that the run wrote in the tracker's model registry, by reference.
+
+        Called before ``close_run`` if the run wrote models, after an error in it, and again if the run is resumed and
+        ends: register each version once. Copy nothing. A registry is shared, so do nothing unless an option asks for
+        it. Returns sentences for the report, as the data hooks do. After a permanent error the run is closed all the
+        same, and the report has the reason.
+        """
+
+    @hookspec(firstresult=True)
+    def set_model_alias(self, run: RunInfo, model: ModelVersion, alias: str, present: bool) -> bool | None:
+        """Point an alias in the tracker's model registry at a registered version, or remove it from the model.
+
+        Called by ``multitrack models alias``, without ``open_run``; ``run.backend_id`` is the tracker's id of the run.
+        May be called again.
+
+        Args:
+            run: The run that wrote the version.
+            model: The version.
+            alias: The alias.
+            present: False to remove the alias.
+
+        Returns:
+            True if the registry has it so now; None if no option asks for the registry.
+        """
+
     @hookspec
     def run_context(self, project: str, name: str) -> dict[str, Any] | None:
         """Return tags and params to add to every run: ``{"tags": {...}, "params": {...}}``, both optional.
@@ -246,4 +230,49 @@ class Hooks:
         Called after the built-in rules (docs/security.md), before a string value of a param, a tag, a line, a
         reference or a text of the manifest reaches the journal. Called on the training thread; for git's remote and
         branch, on another thread. ``name`` is the param's or tag's key, or ``""``. If it raises, the text is withheld.
+        """
+
+    @hookspec(firstresult=True)
+    def notifier_options(self) -> type[msgspec.Struct] | None:
+        """The notifier's options as a ``msgspec.Struct``, as in ``backend_options``.
+
+        Called at ``start_run``, on the training thread, if the config has alerts, and by ``multitrack alerts``. The
+        value of a field whose name ends in ``_variable`` is the name of an environment variable, which the courier then
+        gets: use it for passwords and tokens.
+        """
+
+    @hookspec(firstresult=True)
+    def notify(self, alert: Alert, options: Any) -> None:
+        """Send an alert that fires or is resolved.
+
+        Called in the courier, or by ``multitrack alerts check``, on a thread of its own, once for each change that a
+        rule with this notifier makes. Take at most some ten seconds. After an exception the call is repeated a few
+        times. It is also repeated if its process was killed before it could save that the call had returned: ``id`` and
+        ``state`` are the same then. Never called with the contents of a journal unless a rule of the config fired.
+        """
+
+    @hookspec(firstresult=True)
+    def open_source(self, address: str, tracker: str | None, columns: Mapping[str, str]) -> Source | None:
+        """Open the runs that a tracker or another tool has recorded; ``None`` if the address is of another kind.
+
+        Called by ``multitrack import``, on the main thread. Every installed plugin is asked.
+
+        Args:
+            address: A URI, or the absolute path of a file or directory.
+            tracker: The name that the user chose, such as ``mlflow``: return ``None`` if it is another plugin's, and
+                raise :class:`~multitrack.errors.SourceError` if it is this one's and the address cannot be opened. If
+                no name was chosen, decide by the scheme, the names of files or their first bytes, without importing an
+                SDK if it is of another kind.
+            columns: For tables: the role of each column that the user chose, by name or pattern. A plugin that reads
+                no tables leaves this argument out.
+        """
+
+    @hookspec(firstresult=True)
+    def read_run(self, run: RunInfo) -> Source | None:
+        """Open what the tracker holds of a delivered run, for reading; its ``runs`` yield that run alone.
+
+        Called by ``multitrack verify``, on the main thread, without ``open_run``; ``run.backend_id`` is the tracker's
+        id. Undo stand-ins and changed names, as for ``open_source``, so that the records are those of the journal. A
+        backend whose tracker cannot be read from here leaves it out, or raises
+        :class:`~multitrack.errors.SourceError` with the reason.
         """

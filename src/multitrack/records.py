@@ -10,29 +10,38 @@ integers beyond 2⁵³ are JSON strings, because jq and JavaScript would read th
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import msgspec
 
+from multitrack._record_parts import (
+    COMMAND_LINE,
+    DRIFT,
+    IMPORT,
+    KERAS,
+    KERAS_TUNER,
+    STATUSES,
+    Digest,
+    ModelVersion,
+    ObjectText,
+    ParamType,
+    Status,
+    Versioning,
+    number_from_text,
+    number_of,
+    number_to_json,
+    typed_param,
+)
+
 __all__ = [
-    "COMMAND_LINE", "DATA", "FORMAT", "KERAS", "KERAS_TUNER", "STATUSES", "AnyRecord", "ArtifactRef", "End", "Lines",
-    "ListMetric", "Lost", "Metric", "Mistake", "ObjectText", "ParamType", "Params", "Record", "Segment", "Status",
-    "Tags", "Trained", "number_from_text", "number_to_json", "typed_params",
+    "COMMAND_LINE", "DATA", "DRIFT", "FORMAT", "IMPORT", "KERAS", "KERAS_TUNER", "STATUSES", "AnyRecord", "ArtifactRef",
+    "Compacted", "Digest", "End", "Lines", "ListMetric", "Lost", "Metric", "Mistake", "ModelVersion", "ObjectText",
+    "ParamType", "Params", "Record", "Segment", "Status", "Tags", "Trained", "Versioning", "number_from_text",
+    "number_of", "number_to_json", "typed_param", "typed_params",
 ]  # fmt: skip
 
 FORMAT: Final = 1
 """Version of the journal's format; written into every segment's first record."""
-
-#: The status of a run.
-Status = Literal["running", "finished", "failed", "killed"]
-#: Every status.
-STATUSES: Final = get_args(Status)
-#: The type that a param had in Python.
-ParamType = Literal["float", "int", "bool", "str", "none", "list"]
-
-_EXACT: Final = 2**53
-_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record", gc=False):
@@ -54,9 +63,11 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
         segment: The segment's number, from 1.
         pid: The writing process.
         host: The host of that process.
-        fork: True if the writer is a forked child of the run's writer: its end is not the run's end.
+        fork: True if the segment continues the run: a forked child opened it, or the writer for a new day or an earlier
+            time.
         format: Version of the journal's format.
         manifest: A copy of ``manifest.json``, used if that file is damaged.
+        compacted: The kinds of records that compaction has replaced in this segment.
     """
 
     segment: int
@@ -65,26 +76,7 @@ class Segment(Record, frozen=True, kw_only=True, tag="segment"):
     fork: bool = False
     format: int = FORMAT
     manifest: dict[str, Any] | None = None
-
-
-#: Source of params from an ``argparse.Namespace``.
-COMMAND_LINE: Final = "command line"
-#: Source of params that the Keras callback and the tuners read from a fit or a search; the code determines them.
-KERAS: Final = "keras"
-#: Source of a trial's hyperparameters.
-KERAS_TUNER: Final = "keras tuner"
-
-
-class ObjectText(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Details of a param that was logged as an object without a plain form, and stored as text.
-
-    Attributes:
-        type: The object's type, with the module.
-        whole: The whole text, if the param's value is only the beginning of it.
-    """
-
-    type: str
-    whole: str | None = None
+    compacted: list[str] = []
 
 
 class Params(Record, frozen=True, kw_only=True, tag="params"):
@@ -165,6 +157,8 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
         redacted: Number of redacted texts.
         pending: True while digest or version are being found. Another record of this name follows, with or without
             them. Backends whose tracker cannot change a reference later wait for that record.
+        schema: Columns and target of a dataset, or inputs and outputs of a model, as JSON. None if not known.
+        model: How the run's end gives a version to this model; None for every other reference.
     """
 
     name: str
@@ -176,6 +170,8 @@ class ArtifactRef(Record, frozen=True, kw_only=True, tag="artifact"):
     size: int | None = None
     redacted: int = 0
     pending: bool = False
+    schema: dict[str, Any] | None = None
+    model: Versioning | None = None
 
 
 class Lines(Record, frozen=True, kw_only=True, tag="lines"):
@@ -202,11 +198,16 @@ class Tags(Record, frozen=True, kw_only=True, tag="tags"):
 
 
 class Mistake(Record, frozen=True, kw_only=True, tag="mistake"):
-    """An invalid call, kept instead of raised with ``mistakes = "warn"``."""
+    """An invalid call, kept instead of raised with ``mistakes = "warn"``; or a gap of an import."""
 
     call: str
     reason: str
     redacted: int = 0
+
+    @property
+    def is_gap(self) -> bool:
+        """True if it stands for something that an import could not bring exactly."""
+        return self.call == IMPORT
 
 
 class Trained(Record, frozen=True, kw_only=True, tag="trained"):
@@ -252,49 +253,45 @@ class Lost(Record, frozen=True, kw_only=True, tag="lost"):
 
 
 class End(Record, frozen=True, kw_only=True, tag="end"):
-    """The end of the run, with its status. A later segment without ``fork`` means that the run was resumed."""
+    """The end of the run. A later segment without ``fork`` means that the run was resumed.
+
+    Attributes:
+        status: The run's status.
+        models: The versions that the run made of models.
+    """
 
     status: Status
+    models: list[ModelVersion] = []
 
 
-AnyRecord = Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Trained | Lost | End
+class Compacted(Record, frozen=True, kw_only=True, tag="compacted"):
+    """Stands for consecutive records of a long run that compaction removed (:mod:`multitrack.compaction`).
+
+    Records that were kept may lie between those of one window of time. The figures of the window are then in the last
+    of its ``Compacted`` records, and the earlier ones have only their number of records.
+
+    Attributes:
+        records: Number of removed records.
+        since: Time of the first value of the figures (ms); ``time`` is that of the last one or a later record.
+        metrics: Figures of each simple metric in the window.
+        lines: Number of log lines in the removed records.
+    """
+
+    records: int
+    since: int = 0
+    metrics: dict[str, Digest] = {}
+    lines: int = 0
+
+
+AnyRecord = (
+    Segment | Params | Metric | ListMetric | ArtifactRef | Lines | Tags | Mistake | Trained | Lost | End | Compacted
+)
 """Every kind of record that a journal can contain."""
 
 DATA: Final = (Params, Metric, ListMetric, ArtifactRef, Lines, Tags)
 """The kinds that are delivered to backends; the others frame them."""
 
 
-def number_to_json(value: float) -> int | float | str:
-    """Convert a number to its form in the journal: unchanged, or a string if JSON readers would alter it."""
-    if type(value) is float:
-        if math.isfinite(value):
-            return value
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return value if -_EXACT <= value <= _EXACT else str(value)
-
-
-def number_from_text(text: str) -> int | float:
-    """Convert a number string of the journal back to a number.
-
-    Raises:
-        ValueError: If the text is not NaN, Infinity, -Infinity or an integer.
-    """
-    special = _SPECIAL.get(text)
-    return int(text) if special is None else special
-
-
 def typed_params(record: Params) -> dict[str, Any]:
     """The params of a record as Python values, with the types they were logged with."""
     return {name: typed_param(value, record.types.get(name)) for name, value in record.values.items()}
-
-
-def typed_param(value: Any, kind: ParamType | None) -> Any:
-    """Convert a param's JSON value to the Python type it was logged with.
-
-    Args:
-        value: The value in the journal.
-        kind: The recorded type, or ``None`` if none was recorded.
-    """
-    if isinstance(value, str) and kind in {"float", "int"}:
-        return number_from_text(value)
-    return float(value) if kind == "float" else value

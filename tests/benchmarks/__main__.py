@@ -23,7 +23,20 @@ from pathlib import Path
 import bench
 import page
 
-GROUPS = ("call", "start", "delivery", "training", "growth", "fsync", "reading")
+GROUPS = (
+    "call",
+    "predictions",
+    "start",
+    "delivery",
+    "training",
+    "growth",
+    "fsync",
+    "reading",
+    "importing",
+    "mirror",
+    "long_run",
+    "nodes",
+)
 #: Of the full length, with --quick.
 QUICK = 0.01
 

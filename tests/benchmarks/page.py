@@ -15,7 +15,22 @@ from pathlib import Path
 import bench
 
 PAGE = bench.ROOT / "docs" / "performance.md"
-_NAMED = ("multitrack", "msgspec", "pluggy", "mlflow", "wandb", "neptune", "keras", "tensorflow-cpu", "jax", "numpy")
+_NAMED = (
+    "multitrack",
+    "msgspec",
+    "pluggy",
+    "mlflow",
+    "wandb",
+    "neptune",
+    "keras",
+    "tensorflow-cpu",
+    "jax",
+    "numpy",
+    "fastapi",
+    "uvicorn",
+    "scikit-learn",
+    "prometheus-client",
+)
 _ELSEWHERE = {bench.PEERS: ("swanlab", "tensorboardx", "trackio"), bench.TORCH: ("torch",)}
 
 

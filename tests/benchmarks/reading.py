@@ -42,7 +42,7 @@ def table(runs: int) -> Figures:
     import journals
 
     from multitrack.compare import compare
-    from multitrack.reading.reader import open_journal
+    from multitrack.reading.opening import open_journal
 
     reader = open_journal(journals.ended(runs, POINTS))
     first = took(lambda: compare(reader.runs()), 1)
@@ -79,7 +79,7 @@ def overlay(points: int) -> Figures:
     """Many long runs over each other: the first time, and by the curves that are kept of them."""
     import journals
 
-    from multitrack.reading.reader import open_journal
+    from multitrack.reading.opening import open_journal
 
     reader = open_journal(journals.ended(OVERLAID, 2 * points))
     runs = list(reader.runs())

@@ -17,7 +17,7 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(0.03)
     return True
 
 
@@ -39,6 +39,13 @@ def courier_of(training: int) -> int | None:
             if _parent(path) == training and "multitrack.courier" in _command(path) and not _is_dead(path):
                 return int(path.name)
     return None
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 if that has ended just now."""
+    with contextlib.suppress(OSError):
+        return _parent(Path(f"/proc/{pid}"))
+    return 0
 
 
 def _processes() -> Iterator[Path]:

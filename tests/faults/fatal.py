@@ -103,9 +103,11 @@ class Fatal:
         if self._seen < fault["nth"]:
             return
         try:
-            os.close(os.open(fault["mark"], os.O_CREAT | os.O_EXCL, 0o600))
+            mark = os.open(fault["mark"], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             return  # its successor, which lives
+        os.write(mark, b"%d" % os.getpid())
+        os.close(mark)
         kill(os.getpid(), os.getppid(), fault["victim"])
 
 

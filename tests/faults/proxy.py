@@ -208,6 +208,11 @@ class Proxy:
     ) -> None:
         self.fail(None)
 
+    def is_idle(self) -> bool:
+        """Return True if no client is connected, and no request of one that has gone waits to be carried out."""
+        with self._lock:
+            return not self._open
+
     def lift(self) -> None:
         """Be healthy again."""
         was, self._fault = self._fault, healthy

@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 
 import multitrack
+from full_disk import no_space_beyond
 from multitrack import JournalError
 from multitrack.delivery.lane import Lane
 from multitrack.delivery.lane_state import read_state
@@ -39,19 +38,6 @@ def start(*backends: object, run_id: str | None = None, **config: Any) -> Run:
 
 def recorded(run: Run) -> RecordedRun:
     return multitrack.open_journal().run(run.id)
-
-
-@contextlib.contextmanager
-def no_space_beyond(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond ``size`` bytes: what fits is written, the rest is refused."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def size_of(run: Run) -> int:

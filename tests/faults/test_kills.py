@@ -38,6 +38,7 @@ ROUNDS = {
 }
 
 
+@pytest.mark.long("while it ends, and in sync")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROUNDS)
 def test_what_was_acknowledged_is_there_once(

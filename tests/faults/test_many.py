@@ -1,7 +1,6 @@
 """Very much of everything: nothing grows but the journal."""
 
 import gc
-import json
 import os
 import threading
 from pathlib import Path
@@ -12,7 +11,7 @@ import multitrack
 from many_points import measure, resident
 from multitrack.journal.derived import WINDOW
 from processes import TESTS, couriers, wait_until
-from recording_backends import delivered
+from recording_backends import delivered, kept
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +28,8 @@ def test_memory_stays_flat_while_points_are_logged_and_delivered(tmp_path: Path)
     assert max(courier) - courier[0] < 12
 
 
-def test_a_thousand_runs_one_after_the_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.long)])
+def test_hundreds_of_runs_one_after_the_other(tmp_path: Path, count: int) -> None:
     """In one process with one courier: no file, no thread and next to no memory is left of a run that ended."""
     config = {"interval": 0.05, "exit": "detach"}
 
@@ -45,18 +45,18 @@ def test_a_thousand_runs_one_after_the_other(tmp_path: Path) -> None:
         one(number)
     (courier,) = couriers()
     before, memory = held(), resident(courier)
-    for number in range(200, 1000):
+    for number in range(200, count):
         one(number)
     after = held()
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 1
     assert after[2] - before[2] < 20
-    wait_until(lambda: len(delivered(tmp_path / "delivered.jsonl", "close")) == 1000, seconds=120)
+    wait_until(lambda: len(delivered(tmp_path / "delivered.jsonl", "close")) == count, seconds=120)
     assert couriers() == [courier]
     assert len(os.listdir(f"/proc/{courier}/fd")) < 40  # noqa: PTH208
     assert resident(courier) - memory < 30
     records = [line["record"] for line in delivered(tmp_path / "delivered.jsonl", "metric")]
-    assert sorted(record["values"]["x"] for record in records) == [float(number) for number in range(1000)]
+    assert sorted(record["values"]["x"] for record in records) == [float(number) for number in range(count)]
 
 
 def test_hundreds_of_runs_open_at_once(tmp_path: Path) -> None:
@@ -72,9 +72,7 @@ def test_hundreds_of_runs_open_at_once(tmp_path: Path) -> None:
     report = parent.end()
     assert report.complete
     by_run: dict[str, list[int]] = {}
-    for line in (tmp_path / "delivered.jsonl").read_text().splitlines():
-        told = json.loads(line)
-        if told["what"] == "metric":
-            by_run.setdefault(told["run"], []).append(told["record"]["step"])
+    for told in kept(tmp_path / "delivered.jsonl", "metric"):
+        by_run.setdefault(told["run"], []).append(told["record"]["step"])
     assert len(by_run) == count
     assert set(map(tuple, by_run.values())) == {(0, 1, 2)}

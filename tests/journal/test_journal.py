@@ -1,5 +1,6 @@
 """Append and read: torn tails, damage, parts, segments."""
 
+import gc
 import json
 import math
 import os
@@ -225,6 +226,22 @@ def test_a_reader_goes_on_only_when_the_segment_before_is_closed(tmp_path: Path)
     child.close()
     assert cursor.at_end()
     assert cursor.ended.status == "finished"
+
+
+def test_a_reader_that_stops_within_a_segment_leaves_no_open_file(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    metric(writer, 1.0)
+    writer.append(End(time=writer.now(), status="finished"))
+    writer.close()
+    open_before = set(Path("/proc/self/fd").iterdir())
+    cursor = Cursor(tmp_path)
+    assert len(cursor.read(max_records=1)) == 1
+    assert set(Path("/proc/self/fd").iterdir()) > open_before  # compaction may replace the file
+    cycle: list[Any] = [cursor]  # as the traceback of an error makes
+    cycle.append(cycle)
+    del cursor, cycle
+    gc.collect()
+    assert set(Path("/proc/self/fd").iterdir()) <= open_before
 
 
 def test_only_one_live_process_writes(tmp_path: Path) -> None:

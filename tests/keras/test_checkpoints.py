@@ -16,8 +16,10 @@ import multitrack
 from multitrack.keras import TrackingCallback
 from multitrack.keras.checkpoints import Files
 from multitrack.keras_tuner import RandomSearch
+from multitrack.recording.integration import Integration
 
 pytestmark = [
+    pytest.mark.usefixtures("eagerly"),
     # Keras' own saving on TensorFlow, and KerasTuner's oracle.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
     pytest.mark.filterwarnings(
@@ -246,14 +248,14 @@ def test_files_that_vanish_are_passed_over(model, data, project, recorded):
 
 
 def test_a_file_that_cannot_be_read_costs_its_own_reference_only(model, data, project, recorded, monkeypatch):
-    record = multitrack.Run.log_artifact_ref
+    record = Integration.log_checkpoint
 
-    def fail(self: Any, name: str, uri: Any, *args: Any, digest: bool = True) -> None:
-        if digest and "1.keras" in str(uri):
-            raise PermissionError(uri)
-        record(self, name, uri, *args, digest=digest)
+    def fail(self: Any, name: str, path: Path, *, digest: bool = True) -> None:
+        if digest and path.name == "1.keras":
+            raise PermissionError(path)
+        record(self, name, path, digest=digest)
 
-    monkeypatch.setattr(multitrack.Run, "log_artifact_ref", fail)
+    monkeypatch.setattr(Integration, "log_checkpoint", fail)
     with multitrack.start_run() as run:
         fit(model, data, [one := Saves("1.keras"), two := Saves("2.keras"), TrackingCallback(checkpoint=[one, two])])
     found = refs(recorded(run))

@@ -17,6 +17,7 @@ from multitrack.keras import TrackingCallback, confusion_matrix, figures
 from multitrack.keras_tuner import RandomSearch
 
 pytestmark = [
+    pytest.mark.usefixtures("eagerly"),
     # KerasTuner's oracle.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
     pytest.mark.filterwarnings(

@@ -28,6 +28,7 @@ def fit(model: Any, data: Any, epochs: int = 1, *others: Any, **how: Any) -> Any
 # -- one model ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long("one")
 @pytest.mark.parametrize("callbacks", ["one", "one each"])
 def test_forty_fits_of_one_epoch_are_one_curve(model, data, recorded, callbacks):
     one = TrackingCallback(log_freq=1)
@@ -47,6 +48,7 @@ def test_forty_fits_of_one_epoch_are_one_curve(model, data, recorded, callbacks)
     assert run.flush().skipped == 0
 
 
+@pytest.mark.long("fits0-expected0", "fits3-expected3", "fits5-expected5", "fits9-expected9")
 @pytest.mark.parametrize(
     ("fits", "expected"),
     [  # of (initial_epoch, epochs): the table in docs/keras.md

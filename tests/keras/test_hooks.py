@@ -135,6 +135,7 @@ def assert_right(held: Any) -> None:
     assert summary.status == "finished"
 
 
+@pytest.mark.long("1-never set", "1-an object", "epoch-uncompiled", "epoch-a mock")
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("log_freq", [1, "epoch"])
 def test_each_hook_alone_and_twice(project, model, log_freq):
@@ -153,9 +154,17 @@ def test_each_hook_alone_and_twice(project, model, log_freq):
                 assert held.summary().simple == {"test_loss": 3.0}
 
 
-@pytest.mark.parametrize("hooks", list(itertools.permutations(
+#: The suite runs each seventh of these.
+ORDERS = itertools.permutations(
     ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"]
-)), ids=lambda hooks: "-".join(hook.removeprefix("on_") for hook in hooks))  # fmt: skip
+)
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [pytest.param(order, marks=() if i % 7 == 0 else pytest.mark.long) for i, order in enumerate(ORDERS)],
+    ids=lambda hooks: "-".join(hook.removeprefix("on_") for hook in hooks),
+)
 def test_in_any_order(project, hooks):
     for model in (None, uncompiled, not_built, NoKerasModel):
         held = called(*hooks, model=model)

@@ -87,6 +87,11 @@ def test_the_same_epochs_once_more_on_purpose(model, data, recorded, caplog):
 # -- BackupAndRestore ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long(
+    "epoch-2-repeated0-the same model-before ours",
+    "2-2-repeated1-the same model-after ours",
+    "epoch-2-repeated0-another object-after ours",
+)
 @pytest.mark.parametrize("first", [True, False], ids=["before ours", "after ours"])
 @pytest.mark.parametrize("same", [True, False], ids=["the same model", "another object"])
 @pytest.mark.parametrize(("save", "batch", "repeated"), [("epoch", 2, (0, 3)), (2, 2, (0, 1)), (4, 3, (0, 2))])

@@ -26,11 +26,10 @@ def classes() -> tuple[np.ndarray, np.ndarray]:
     return random.normal(size=(30, 4)).astype("float32"), np.eye(3, dtype="float32")[random.integers(0, 3, 30)]
 
 
-def classifier(rate: float = 0.1, metrics: Any = ()) -> Any:
+def classifier(rate: float = 0.1, metrics: Any = (), **how: Any) -> Any:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
-    model.compile(
-        keras.optimizers.SGD(rate), "categorical_crossentropy", metrics=[keras.metrics.F1Score(), "accuracy", *metrics]
-    )
+    metrics = [keras.metrics.F1Score(), "accuracy", *metrics]
+    model.compile(keras.optimizers.SGD(rate), "categorical_crossentropy", metrics=metrics, **how)
     return model
 
 
@@ -229,13 +228,15 @@ class Classifier(keras_tuner.HyperModel):
         self.result = result
 
     def build(self, hp: Any) -> Any:
-        return classifier(0.1 * hp.Int("tenths", 1, 10), [Confusion(), Confusion(12, "large")])
+        # Compiling takes most of the time of a search of so little; the tests of the callback have compiled models.
+        return classifier(0.1 * hp.Int("tenths", 1, 10), [Confusion(), Confusion(12, "large")], run_eagerly=True)
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         history = model.fit(*args, **kwargs)
         return history if self.result is None else self.result(history)
 
 
+@pytest.mark.long("1")
 @pytest.mark.parametrize("executions", [1, 2])
 def test_a_search_with_f1score(classes, project, journal, executions):
     """KerasTuner itself takes the mean of a metric's numbers."""
@@ -302,6 +303,7 @@ class Mean(keras_tuner.Objective):
         return float(np.mean(logs["val_f1_score"]))
 
 
+@pytest.mark.long("a mean of them-1")
 @pytest.mark.parametrize(("objective", "executions"), [*((each, 1) for each in OBJECTIVES), ("a mean of them", 2)])
 def test_an_odd_objective_is_as_with_keras_tuner(classes, project, journal, objective, executions):
     found = []

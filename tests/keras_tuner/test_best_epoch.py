@@ -51,6 +51,14 @@ RESULTS: dict[str, Any] = {
 }
 
 
+#: Of each kind one that the suite runs: a value, a dict, a history, a list, and what is no value of the objective.
+KINDS = {"a dict", "the history", "a list of the history", "another number"}
+
+
+def rows(*names: str, kept: set[str] = KINDS) -> list[Any]:
+    return [name if name in kept else pytest.param(name, marks=pytest.mark.long) for name in names]
+
+
 def trained(data: Any, model: Any, project: Any, **how: Any) -> Any:
     """A search of two trials, in which the epochs get worse from some on."""
     args = {"max_trials": 2, **{key: how.pop(key) for key in ("executions_per_trial", "objective") if key in how}}
@@ -64,7 +72,8 @@ def best_of(values: list[float]) -> int:
     return int(np.argmin(values))
 
 
-@pytest.mark.parametrize("result", RESULTS)
+@pytest.mark.long("the history", "another number")
+@pytest.mark.parametrize("result", rows(*RESULTS))
 def test_the_best_epoch_whatever_is_returned(data, project, journal, result):
     model = Returns(RESULTS[result])
     tuner = trained(data, model, project)
@@ -82,7 +91,10 @@ def test_the_best_epoch_whatever_is_returned(data, project, journal, result):
     assert {run.summary().mistakes for run in journal().values()} == {0}
 
 
-@pytest.mark.parametrize("result", ["a float", "a dict", "the history", "another number"])
+@pytest.mark.long("the history")
+@pytest.mark.parametrize(
+    "result", rows("a float", "a dict", "the history", "another number", kept={"the history", "another number"})
+)
 def test_each_execution_has_its_own(data, project, journal, result):
     model = Returns(RESULTS[result])
     tuner = trained(data, model, project, executions_per_trial=2)
@@ -97,7 +109,8 @@ def test_each_execution_has_its_own(data, project, journal, result):
         assert runs[f"trial-{key}"].summary().metrics["score"] == tuner.oracle.get_trial(key).score == np.mean(scores)
 
 
-@pytest.mark.parametrize("result", ["a float", "a dict", "the history"])
+@pytest.mark.long("the history")
+@pytest.mark.parametrize("result", rows("a float", "a dict", "the history", kept={"a float", "the history"}))
 def test_a_list_of_folds_has_the_mean_of_their_best_epochs(data, project, journal, result):
     model = Returns(RESULTS[result], folds=2)
     trained(data, model, project)

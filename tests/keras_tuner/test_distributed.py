@@ -55,6 +55,7 @@ class Cluster:
         }  # fmt: skip
         if self.own_journals:
             environment["MULTITRACK_JOURNAL"] = str(self.directory / f"journal-{name}")
+        environment.pop("COVERAGE_PROCESS_START", None)  # the processes wait for each other, and would for too long
         with (self.directory / f"{name}.log").open("a") as log:
             return subprocess.Popen(
                 [sys.executable, "-W", "ignore", JOB, *arguments], cwd=self.directory, env=environment, text=True,
@@ -131,6 +132,7 @@ def check_journal(cluster: Cluster) -> tuple[RecordedRun, dict[str, RecordedRun]
     return parent, runs
 
 
+@pytest.mark.long("one journal")
 @pytest.mark.slow
 @pytest.mark.parametrize("own_journals", [False, True], ids=["one journal", "a journal each"])
 def test_chief_and_workers_are_one_search_in_every_tracker(tmp_path, own_journals, monkeypatch):
@@ -173,7 +175,7 @@ def test_a_worker_that_is_killed_and_started_again_goes_on_with_its_trial(tmp_pa
     died = cluster.start("one", ALONE="1", DIES_IN="2")
     with ended(cluster, chief):
         assert died.wait(240) == -9
-        again = cluster.start("one", ALONE="1")  # without it the chief would wait for ever
+        again = cluster.start("one", ALONE="1")  # long before the chief gives it up
         with ended(cluster, again):
             pass
     notes = cluster.notes("one")["trials"]
@@ -190,3 +192,80 @@ def test_a_worker_that_is_killed_and_started_again_goes_on_with_its_trial(tmp_pa
     assert len(cluster.trials()) == len(notes)
     for trial in cluster.trials():
         assert runs[notes[trial.trial_id][-1]].summary().metrics.get("score") == trial.score
+
+
+def by_trial(cluster: Cluster, worker: str) -> dict[str, list[RecordedRun]]:
+    runs = cluster.runs()
+    return {trial: [runs[run] for run in attempts] for trial, attempts in cluster.notes(worker)["trials"].items()}
+
+
+@pytest.mark.slow
+def test_the_trial_of_a_worker_that_is_gone_for_good_is_repeated_by_another(tmp_path):
+    cluster = Cluster(tmp_path, trackers=False)
+    chief = cluster.start("chief", MULTITRACK_WORKER_TIMEOUT="3")
+    died = cluster.start("one", DIES_IN="0")  # once the other one has begun
+    wait_until(lambda: (tmp_path / "tuning/shared/multitrack-one.json").exists(), 120)
+    other = cluster.start("two", ALONE="1", LASTS="1")
+    with ended(cluster, chief, other):
+        assert died.wait(240) == -9
+    parent = cluster.runs()[cluster.notes("chief")["parent"]]
+    assert parent.summary().status == "finished"
+    said = "worker one gives no sign of life: its trial 0 ends as INVALID, and is repeated"
+    assert [line.text for line in parent.get_lines()] == [said]
+    assert f"multitrack: {said}" in cluster.log("chief")
+    (killed,) = by_trial(cluster, "one")["0"]
+    assert killed.summary().status == "killed"
+    repeated = by_trial(cluster, "two")
+    assert {trial: [run.summary().status for run in runs] for trial, runs in repeated.items()} == {
+        "0": ["finished"], "1": ["failed", "failed"], "2": ["finished"], "3": ["finished"], "4": ["finished"],
+    }  # fmt: skip
+    assert repeated["0"][0].manifest.name == "trial-0-a2"
+    assert [trial.status for trial in cluster.trials()] == [
+        "COMPLETED", "FAILED", "COMPLETED", "COMPLETED", "COMPLETED",
+    ]  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_search_ends_without_the_worker_that_had_its_last_trial(tmp_path):
+    cluster = Cluster(tmp_path, trackers=False)
+    chief = cluster.start("chief", MULTITRACK_WORKER_TIMEOUT="2")
+    died = cluster.start("one", ALONE="1", DIES_IN="4")
+    with ended(cluster, chief):
+        assert died.wait(240) == -9
+    parent = cluster.runs()[cluster.notes("chief")["parent"]]
+    assert parent.summary().status == "finished"
+    said = "worker one gives no sign of life: its trial 4 ends as FAILED"
+    assert [line.text for line in parent.get_lines()] == [said]
+    assert {trial.trial_id: trial.status for trial in cluster.trials()} == {
+        "0": "COMPLETED", "1": "FAILED", "2": "COMPLETED", "3": "COMPLETED", "4": "FAILED",
+    }  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_chief_without_workers_ends_and_the_search_goes_on_later(tmp_path):
+    cluster = Cluster(tmp_path, trackers=False)
+    chief = cluster.start("chief", MULTITRACK_WORKER_TIMEOUT="2")
+    died = cluster.start("one", ALONE="1", DIES_IN="2")
+    assert (died.wait(240), chief.wait(240)) == (-9, 1)
+    assert "the chief has had no worker for 2 seconds (worker_timeout), and trials remain" in cluster.log("chief")
+    parent = cluster.notes("chief")["parent"]
+    assert cluster.runs()[parent].summary().status == "failed"
+    with ended(cluster, cluster.start("chief"), cluster.start("two", ALONE="1")):
+        pass
+    assert cluster.notes("chief")["parent"] == parent
+    assert cluster.runs()[parent].summary().status == "finished"
+    # KerasTuner's chief saves a trial as ended before it saves that it is no longer ongoing, and repeats it as well.
+    assert list(by_trial(cluster, "two")) == ["2", "3", "4"]
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_worker_that_leaves_with_an_error_is_given_up_at_once(tmp_path):
+    """Its own error, not one of a trial: too many trials in a row have failed, which KerasTuner tells the worker only."""
+    cluster = Cluster(tmp_path, trackers=False)
+    chief, one = cluster.start("chief"), cluster.start("one", ALONE="1", ALL_FAIL="1")
+    assert (one.wait(240), chief.wait(240)) == (1, 1)
+    assert "RuntimeError: Number of consecutive failures exceeded the limit of 3" in cluster.log("chief")
+    assert cluster.runs()[cluster.notes("chief")["parent"]].summary().status == "failed"

@@ -166,6 +166,7 @@ def test_an_oversized_model_fails_its_trial_without_a_retry(data, project, journ
     assert "best_score" not in runs["toy"].summary().metrics
 
 
+@pytest.mark.long("log_metrics", "end")
 @pytest.mark.parametrize("broken", ["log_params", "log_metrics", "log_lines", "set_tags", "end"])
 def test_a_broken_recording_never_reaches_the_search(data, project, monkeypatch, broken):
     keras.utils.set_random_seed(5)

@@ -18,6 +18,8 @@ def test_the_names_that_the_installed_release_has():
     having = {
         "Tuner": keras_tuner.Tuner,
         "MultiObjective": keras_tuner.engine.oracle.Oracle(objective=objectives, max_trials=1).objective,
+        "Oracle": keras_tuner.engine.oracle.Oracle(objective="val_loss", max_trials=1),
+        "oracle_chief": importlib.import_module("keras_tuner.src.distribute.oracle_chief"),
         "tuner_utils": importlib.import_module("keras_tuner.src.engine.tuner_utils"),
     }
     missing = {

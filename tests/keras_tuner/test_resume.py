@@ -153,7 +153,15 @@ def test_an_active_run_is_the_parent_of_a_resumed_search(data, project, recorded
 def test_damaged_notes_begin_anew_and_are_said(data, project, journal):
     search(make("RandomSearch", build, project, max_trials=1), data)
     notes = project / "tuning/toy/multitrack.json"
-    assert set(json.loads(notes.read_text())) == {"search", "parent", "owned", "begun", "project", "trials"}
+    assert set(json.loads(notes.read_text())) == {
+        "search",
+        "parent",
+        "owned",
+        "begun",
+        "project",
+        "trials",
+        "worker_timeout",
+    }
     notes.write_text("{")
     tuner = make("RandomSearch", build, project, max_trials=2, project_name="toy")
     search(tuner, data)

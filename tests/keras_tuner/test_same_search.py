@@ -145,6 +145,7 @@ def autokeras_way(track: Any, data: Any) -> Iterator[Any]:
     SEEN.append(("last training", history.history))
 
 
+@pytest.mark.long("sklearn_tuner", "own_run_trial", "autokeras_way")
 @pytest.mark.parametrize("name", ROWS.named)
 def test_tracking_never_changes_a_search(name, data, project, monkeypatch):
     assert_unchanged(ROWS.named[name], data, project, monkeypatch)

@@ -123,6 +123,7 @@ def resumed_after_an_interrupt(track: Any, data: Any) -> Iterator[Any]:
     search(tuner, data, epochs=1)
 
 
+@pytest.mark.long("a_retry", "resumed_after_an_interrupt")
 @pytest.mark.parametrize("name", ROWS.named)
 def test_tracking_never_changes_a_search(name, data, project, monkeypatch):
     assert_unchanged(ROWS.named[name], data, project, monkeypatch)

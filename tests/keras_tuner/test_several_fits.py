@@ -92,6 +92,7 @@ def dropped(caplog: Any) -> list[str]:
     return [text for record in caplog.records if "callbacks" in (text := record.getMessage())]
 
 
+@pytest.mark.long("Blackbox-2", "DropsSometimes-2")
 @pytest.mark.parametrize("executions", [1, 2])
 @pytest.mark.parametrize("model", [Drops, DropsAll, Blackbox, DropsSometimes])
 def test_callbacks_that_are_dropped_are_said_once_a_search(data, project, journal, caplog, model, executions):

@@ -22,6 +22,7 @@ pytestmark = WARNINGS
 # -- the four tuners ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long("RandomSearch", "Hyperband")
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_trial_is_recorded_whole(kind, data, project, journal):
     tuner = make(kind, Space(), project, **KINDS[kind])

@@ -259,6 +259,7 @@ class OfASubclass(WithoutSuper):
         return super()._build_and_fit_model(trial, *args, **kwargs)
 
 
+@pytest.mark.long("WithoutSuper", "WithSuper")
 @pytest.mark.parametrize("cls", [InAMixin, WithoutSuper, WithSuper, OfASubclass])
 def test_a_subclass_that_trains_in_its_own_way_has_its_epochs_recorded_once(cls, data, project, journal):
     how = {"max_epochs": 2, "factor": 2} if cls is WithSuper else {"max_trials": 1}

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,24 @@ class Page:
 
     def view(self, fragment: str) -> None:
         """Another view of the page that is open."""
-        self.js("(location.hash = arguments[0], new Promise((done) => setTimeout(done, 60)))", fragment)
+        with self._turned(self.js("new URL('#' + arguments[0], location).hash", fragment.removeprefix("#"))):
+            self.js("location.hash = arguments[0]", fragment)
+
+    @contextmanager
+    def _turned(self, fragment: str) -> Iterator[None]:
+        """Wait until the page has shown another view: it does so on an event, which comes after the click has returned.
+
+        The page listens from its beginning, so this listener is called after it.
+        """
+        turns = self.js("location.hash !== arguments[0]", fragment)
+        if turns:
+            self.js(
+                "(delete document.documentElement.dataset.turned, addEventListener('hashchange', "
+                "() => { document.documentElement.dataset.turned = ''; }, {once: true}))"
+            )
+        yield
+        if turns:
+            self.wait("document.documentElement.dataset.turned === ''")
 
     def js(self, code: str, *arguments: Any) -> Any:
         return self.driver.execute_script(f"return ({code})", *arguments)
@@ -68,7 +85,9 @@ class Page:
     def click(self, css: str) -> None:
         element = self.find(css)
         self.js("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", element)
-        element.click()
+        fragment = self.js("arguments[0].closest('a[href^=\"#\"]')?.hash", element)
+        with nullcontext() if fragment is None else self._turned(fragment):
+            element.click()
 
     def wait(self, code: str, *arguments: Any) -> Any:
         """Until an expression is true."""

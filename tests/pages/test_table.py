@@ -35,7 +35,7 @@ def test_a_click_on_a_name_sorts_and_a_second_one_turns(page: Page) -> None:
 
 def test_columns_stand_in_groups_and_those_that_are_equal_are_hidden(page: Page) -> None:
     groups = page.js("[...document.querySelectorAll('.groups th')].map((th) => [th.textContent, th.colSpan])")
-    assert groups == [["run", 4], ["params", 3], ["metrics", 3], ["lists", 1]]
+    assert groups == [["run", 4], ["params", 3], ["metrics", 3], ["lists", 1], ["models", 1]]
     page.click('[data-key="all"]')
     assert "model/units" in " ".join(page.texts("thead .sort"))
     assert page.js("document.activeElement.dataset.key") == "all"
@@ -53,14 +53,23 @@ def test_the_best_of_a_column_is_marked_where_they_differ(page: Page) -> None:
 def test_groups_of_columns_are_switched_off_and_on(page: Page) -> None:
     names = lambda: [text.rstrip("▲▼") for text in page.texts("thead .sort")]  # noqa: E731
     everything = names()
-    assert len(everything) == 11
-    assert page.texts(".switches button") == ["run", "tags", "params", "metrics", "lists", "inputs", "outputs"]
+    assert len(everything) == 12
+    assert page.texts(".switches button") == [
+        "run",
+        "tags",
+        "params",
+        "metrics",
+        "lists",
+        "inputs",
+        "outputs",
+        "models",
+    ]
     page.click('[data-key="fold metadata"]')
     page.click('[data-key="fold params"]')
-    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
+    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss", "weights"]
     assert page.js("document.activeElement.getAttribute('aria-pressed')") == "false"
     page.reload()
-    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss"]
+    assert names() == ["name", "test_accuracy", "loss", "val_accuracy", "batch_loss", "weights"]
     page.click('[data-key="fold params"]')
     page.click('[data-key="fold metadata"]')
     assert names() == everything
@@ -68,7 +77,7 @@ def test_groups_of_columns_are_switched_off_and_on(page: Page) -> None:
 
 def test_the_reduction_is_chosen_in_the_header(page: Page) -> None:
     cells = lambda: page.js(  # noqa: E731
-        "[...document.querySelectorAll('tbody tr')].map((tr) => tr.cells[tr.cells.length - 1].textContent)"
+        "[...document.querySelectorAll('tbody tr')].map((tr) => tr.cells[tr.cells.length - 2].textContent)"
     )
     assert page.texts("select[data-key='reduce lists.batch_loss'] option") == [
         "last", "first", "min", "max", "mean", "median", "count", "best",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from multitrack import QueryError, RunError
-from multitrack.reading.reader import JournalReader, Measured
+from multitrack.reading.followed import Measured
+from multitrack.reading.reader import JournalReader
 from three_runs import start
 
 

@@ -34,7 +34,14 @@ def main(arguments: list[str]) -> int:
     root = Path(__file__).parent.parent.parent
     tally = Tally()
     status = pytest.main(
-        ["-q", f"--rootdir={root}", "-m", "case", *(arguments or [str(root / "tests"), str(root / "plugins")])],
+        [
+            "-q",
+            f"--rootdir={root}",
+            "--long",
+            "-m",
+            "case",
+            *(arguments or [str(root / "tests"), str(root / "plugins")]),
+        ],
         plugins=[tally],
     )
     missing = []

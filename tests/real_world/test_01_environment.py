@@ -48,6 +48,7 @@ def body(tmp_path: Path, **settings: object) -> str:
     return BODY.format(backends=["mlflow"], config={"mlflow": {"tracking_uri": uri(tmp_path)}, **settings})
 
 
+@pytest.mark.long("process")
 @pytest.mark.parametrize("delivery", ["process", "thread"])
 def test_variables_of_mlflow_create_and_name_no_run(tmp_path: Path, delivery: str) -> None:
     settings = INTERPRETER if delivery == "process" else {}  # a thread is in the training's own interpreter
@@ -186,6 +187,7 @@ def test_strict_warnings_of_the_training_stop_no_lane(tmp_path: Path, delivery: 
     assert out == "raised True 0\n" * 2, errors
 
 
+@pytest.mark.long("thread")
 @pytest.mark.slow
 @pytest.mark.parametrize("delivery", ["thread", "off"])
 def test_strict_warnings_and_the_trackers(tmp_path: Path, delivery: str) -> None:

@@ -135,6 +135,7 @@ def hostile_files(place: Path) -> None:
     (place / "config-defaults.yaml").write_text("wandb_version: 1\nlr:\n  value: 0.33\ndropout:\n  value: 0.5\n")
 
 
+@pytest.mark.long("process")
 @pytest.mark.parametrize("host", HOSTS)
 def test_as_written(tmp_path: Path, host: str) -> None:
     """The sweep of W&B's agent, its params, notes and job type; then the run goes on."""
@@ -161,6 +162,7 @@ def test_as_written(tmp_path: Path, host: str) -> None:
     assert [row["_step"] for row in held.rows] == [0, 1]
 
 
+@pytest.mark.long("thread")
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_variable_and_no_file_changes_anything(tmp_path: Path, host: str) -> None:
     """Every setting of the SDK and everything else that it reads, with values that it refuses among them."""
@@ -210,6 +212,7 @@ assert wandb.setup().settings.run_group == "theirs"
         assert (found["config"]["lr"], found["config"]["dropout"]) == (0.33, 0.5)
 
 
+@pytest.mark.long("command-refused")
 @pytest.mark.parametrize("sweeps", ["known", "unknown", "refused"])
 @pytest.mark.parametrize("host", ["process", "command"])
 def test_a_server_takes_the_run_into_the_sweep_if_it_knows_it(

@@ -51,6 +51,7 @@ def said(server: StandInServer, place: Path) -> None:
     assert any("acknowledged" in sentence for sentence in sentences) == server.appends, sentences
 
 
+@pytest.mark.long("not counting")
 def test_as_written(tmp_path: Path, server: StandInServer) -> None:
     train(tmp_path, "mine", 0, 500, options(server))
     assert state(tmp_path).closed, state(tmp_path).problem
@@ -59,6 +60,7 @@ def test_as_written(tmp_path: Path, server: StandInServer) -> None:
     said(server, tmp_path)
 
 
+@pytest.mark.long("counting")
 def test_a_run_that_goes_on_sends_only_what_is_new(tmp_path: Path, server: StandInServer) -> None:
     for first in (0, 50, 100):
         train(tmp_path, "mine", first, first + 50, options(server))
@@ -66,6 +68,7 @@ def test_a_run_that_goes_on_sends_only_what_is_new(tmp_path: Path, server: Stand
         expect(server.runs["mine"], first + 50)
 
 
+@pytest.mark.long("not counting-sync")
 @pytest.mark.parametrize("way", ["sync", "run_id"])
 def test_kill_9_of_courier_and_training(tmp_path: Path, server: StandInServer, way: str) -> None:
     training = start(tmp_path, "mine", 0, 100_000, options(server), pause=0.002)

@@ -33,6 +33,7 @@ def places_of(password: str, tmp_path: Path) -> list[str]:
     return sorted(str(path) for path in files if password.encode() in path.read_bytes())
 
 
+@pytest.mark.long("p%40ss%2Fword-1")
 @pytest.mark.parametrize("password", [PASSWORD, "secret", "p%40ss%2Fword-1"])
 def test_a_password_in_the_tracking_uri(tmp_path: Path, password: str) -> None:
     (tmp_path / "server").mkdir()
@@ -66,7 +67,7 @@ def test_a_password_in_the_tracking_uri(tmp_path: Path, password: str) -> None:
 def test_a_server_that_is_down_does_not_give_it_away_either(tmp_path: Path) -> None:
     _, errors = script(
         tmp_path,
-        "from multitrack.delivery import waiting\nwaiting.STALL = 1.0\nwaiting.START = 3.0\n"
+        "from multitrack.delivery import waiting\nwaiting.STALL = 1.0\nwaiting.START = 60.0\n"
         "run = multitrack.start_run('p', backends=['mlflow'])\nrun.end()\n",
         MULTITRACK_MLFLOW_TRACKING_URI=f"http://user:{PASSWORD}@127.0.0.1:9",
     ).communicate(timeout=120)
@@ -93,6 +94,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.long("hunter2-and-more-variables")
 @pytest.mark.parametrize("how", ["uri", "variables"])
 @pytest.mark.parametrize("password", [PASSWORD, "p@ss/wörd"])
 def test_a_server_that_quotes_the_authorization(tmp_path: Path, how: str, password: str) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.case(11)
 NAMES = ["q?m=1", "a b%20c", "x#y", "100%", "a&b;c@d:e", "läss🚀", "+plus", "'quoted\"", os.fsdecode(b"\xff\xfe")]
 
 
+@pytest.mark.long("\\udcff\\udcfe")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["q?m=1", "a b%20c", "'quoted\"", os.fsdecode(b"\xff\xfe")])
 def test_the_store_is_in_the_project(tmp_path: Path, name: str) -> None:
@@ -156,6 +157,7 @@ def test_a_scheme_that_a_plugin_of_mlflow_brings(tmp_path: Path, monkeypatch: py
         assert run.manifest.backends[0].name == "mlflow"
 
 
+@pytest.mark.long("sqlite:////proc/m.db-Errno 2")
 @pytest.mark.slow
 @pytest.mark.parametrize(("uri", "says"), [
     ("mysql+nodriver://h/x", "Can't load plugin"), ("sqlite+nodriver:///m.db", "Can't load plugin"),

@@ -107,16 +107,16 @@ def test_a_private_directory_is_this_users_alone(tmp_path: Path) -> None:
 
 def test_the_couriers_log_is_written_to_no_link(tmp_path: Path) -> None:
     """The journal may lie in a directory that others can write, where they can guess the log's name."""
-    from multitrack.courier.__main__ import _open_log
+    from multitrack.courier.output import open_log
 
     victim = tmp_path / "victim"
     victim.write_text("mine\n")
     (tmp_path / "courier-1.log").symlink_to(victim)
-    fd = _open_log(tmp_path / "courier-1.log")
+    fd = open_log(tmp_path / "courier-1.log")
     os.write(fd, b"theirs\n")
     os.close(fd)
     assert victim.read_text() == "mine\n"
-    fd = _open_log(tmp_path / "courier-2.log")
+    fd = open_log(tmp_path / "courier-2.log")
     os.write(fd, b"ours\n")
     os.close(fd)
     assert (tmp_path / "courier-2.log").read_text() == "ours\n"

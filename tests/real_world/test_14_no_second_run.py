@@ -38,6 +38,7 @@ def recorded(cwd: Path) -> dict[int, float]:
     return dict(zip(series.steps, series.values, strict=True))
 
 
+@pytest.mark.long("sys.executable = None", "sys.frozen = True")
 @pytest.mark.parametrize("lines", [
     "sys.executable = None", "sys.executable = ''", "sys.frozen = True", "sys.executable = '/nowhere/python3'",
     "sys.executable = os.path.abspath('app')", "sys.executable = os.getcwd()",
@@ -95,6 +96,7 @@ def test_another_python_without_our_packages_says_it_once(tmp_path: Path) -> Non
     assert starts(cwd) == 1
 
 
+@pytest.mark.long("script-process")
 @pytest.mark.parametrize(("how", "delivery"), [
     ("script", "process"), ("PYTHONPATH", "process"), ("module", "thread"),
 ])  # fmt: skip

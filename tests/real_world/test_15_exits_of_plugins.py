@@ -54,6 +54,11 @@ def plugin(cwd: Path, at_import: str = "", **calls: str) -> Path:
     return programs.write(cwd / "exits_plugin.py", text)
 
 
+@pytest.mark.long(
+    "sys.exit(2)-SystemExit: 2-open-process",
+    "raise KeyboardInterrupt-KeyboardInterrupt-log_metric-thread",
+    "raise GeneratorExit('over')-GeneratorExit: over-close-process",
+)
 @pytest.mark.parametrize("delivery", ["process", "thread"])
 @pytest.mark.parametrize("call", ["open", "log_metric", "close"])
 @pytest.mark.parametrize(("exits", "said"), [

@@ -36,6 +36,7 @@ def train(cwd: Path, script: Path, *arguments: str, **environment: Any) -> str:
     return done.stdout
 
 
+@pytest.mark.long("directory", "all")
 @pytest.mark.parametrize("what", ["script", "argument", "directory", "variable", "all"])
 def test_they_are_kept_escaped(tmp_path: Path, what: str) -> None:
     odd = {what} if what != "all" else {"script", "argument", "directory", "variable"}
@@ -141,6 +142,7 @@ def test_a_deleted_directory_and_an_sdk_that_asks_for_it(tmp_path: Path) -> None
     assert run.lanes()["mlflow"].settled
 
 
+@pytest.mark.long("mlflow", "recording_backends:file")
 @pytest.mark.parametrize("backend", ["", "mlflow", "neptune", "recording_backends:file"])
 def test_a_deleted_directory_without_is_said(tmp_path: Path, backend: str) -> None:
     """The journal, or where the tracker's files would be, is relative to it."""

@@ -26,7 +26,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "log_list_metric": {"name": "latency", "values": [1.0, 2.0]},
     "log_artifact_ref": {
         "name": "weights", "uri": "s3://b/w", "kind": "model", "role": "input", "digest": "sha256:0",
-        "version": "dvc:md5:0", "size": 3,
+        "version": "dvc:md5:0", "size": 3, "schema": {"inputs": ["x"]}, "target": None, "objective": None,
     },
     "log_lines": {"lines": ["a", "b"], "stream": "stdout"},
     "set_tags": {"tags": {"team": "vision"}},
@@ -58,8 +58,8 @@ def test_every_method_of_a_run_by_keyword() -> None:
     methods = public_methods(multitrack.Run)
     assert set(methods) - INSIDE == set(CALLS)
     with multitrack.start_run(
-        project="p", name="n", params={"a": 1}, tags={"t": "x"}, notes="text", group="g", parent=None, backends=[],
-        run_id="it", config={"delivery": "off"}, capture=(), disabled=False,
+        project="p", name="n", params={"a": 1}, tags={"t": "x"}, notes="text", group="g", parent=None, deployment=None, trigger=None,
+        backends=[], run_id="it", config={"delivery": "off"}, capture=(), disabled=False,
     ) as run:  # fmt: skip
         for name, given in CALLS.items():
             assert list(given) == arguments(methods[name])
@@ -77,8 +77,8 @@ def test_every_method_of_a_run_by_keyword() -> None:
 
 def test_start_run_takes_what_its_docstring_names() -> None:
     given = [
-        "project", "name", "params", "tags", "notes", "group", "parent", "backends", "run_id", "config", "capture",
-        "disabled",
+        "project", "name", "params", "tags", "notes", "group", "parent", "deployment", "trigger", "backends", "run_id",
+        "config", "capture", "disabled",
     ]  # fmt: skip
     assert arguments(multitrack.start_run) == given
 

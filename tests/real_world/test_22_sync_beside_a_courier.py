@@ -16,7 +16,7 @@ from multitrack.delivery.lane_state import state_of
 from quiet import ROOT, environment
 from recording_backends import delivered
 
-pytestmark = pytest.mark.case(22)
+pytestmark = [pytest.mark.case(22), pytest.mark.waits]
 
 #: A job that ends while its courier is still at work.
 JOB = """

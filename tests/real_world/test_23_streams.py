@@ -10,18 +10,24 @@ from pathlib import Path
 import pytest
 
 import multitrack
+from multitrack.reading.recorded_run import RecordedRun
 from shell import ENCODINGS, as_others, in_terminal, shell, somebody_elses
 
 pytestmark = pytest.mark.case(23)
 
 NAME = "трайл-ü-中文 🚀"
-COMMANDS = (
-    "backends", "config", "runs", "runs --json", "show plain", "show plain --json", "logs plain", "logs plain --json",
-    "compare", "compare --json", "compare --csv", "compare --markdown", "compare --best metrics.loss:min",
-    "compare plain --rerun command", "compare plain --rerun json", "compare plain --rerun yaml",
-    "compare plain --rerun requirements",
-    "report --no-charts", "plot -m loss", "sync", "runs --help", "--version",
+#: One of each way to write, a table, JSON, lines, CSV, a file, a delivery, a help, which the suite runs in every state.
+KINDS = (
+    "runs", "runs --json", "logs plain", "compare --csv", "report --no-charts", "sync", "--version",
 )  # fmt: skip
+#: The others write as one of those does.
+OTHERS = (
+    "backends", "config", "show plain", "compare plain --rerun yaml", "plot -m loss", "show plain --json", "logs plain --json", "compare", "compare --json", "compare --markdown",
+    "compare --best metrics.loss:min", "compare plain --rerun command", "compare plain --rerun json",
+    "compare plain --rerun requirements", "runs --help",
+)  # fmt: skip
+COMMANDS = (*KINDS, *OTHERS)
+EACH = [*KINDS, *(pytest.param(command, marks=pytest.mark.long) for command in OTHERS)]
 #: Those that read runs, with an output in the current directory.
 READERS = ("runs", "runs --where 'params.lr > 0'", "compare", "report --no-charts", "plot -m loss", "sync")
 
@@ -47,7 +53,7 @@ def told(done: subprocess.CompletedProcess[bytes]) -> str:
     return text
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EACH)
 def test_any_command_writes_to_any_encoding(journal: Path, command: str) -> None:
     for name, environment in ENCODINGS.items():
         done = shell(f"multitrack {command}", **environment)
@@ -70,7 +76,7 @@ def test_what_an_encoding_lacks_is_an_escape_and_columns_stay_in_line(journal: P
     assert ascii(NAME.encode("utf-16-be").decode("utf-16-be")[:5])[1:-1].encode() in written  # JSON's own escapes
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EACH)
 def test_standard_output_that_takes_nothing_is_said(journal: Path, command: str) -> None:
     for redirection, reason in ((">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")):
         done = shell(f"multitrack {command} {redirection}")
@@ -81,18 +87,25 @@ def test_standard_output_that_takes_nothing_is_said(journal: Path, command: str)
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("command", EACH)
+def test_standard_error_that_takes_nothing_changes_no_output(journal: Path, command: str, redirection: str) -> None:
+    done = shell(f"multitrack {command} {redirection}")
+    assert (done.returncode, done.stdout != b"") == (0, True)
+
+
+@pytest.mark.long("2>/dev/full")
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 def test_standard_error_that_takes_nothing_changes_no_exit_status(journal: Path, redirection: str) -> None:
-    for command in COMMANDS:
-        done = shell(f"multitrack {command} {redirection}")
-        assert (done.returncode, done.stdout != b"") == (0, True), command
     for command, status in (
         ("runs --where 'params.lr <'", 2), ("runs --nonsense", 2), ("show nobody", 1), ("runs --journal nowhere", 1),
         ("compare --best metrics.los:min", 2), ("report --no-charts -o nowhere/x.html", 2),
     ):  # fmt: skip
         done = shell(f"multitrack {command} {redirection}")
         assert (done.returncode, done.stdout) == (status, b""), command
-    done = shell("multitrack runs >&- 2>&- <&-")
-    assert done.returncode == 1
+
+
+def test_no_stream_at_all_is_a_failure(journal: Path) -> None:
+    assert shell("multitrack runs >&- 2>&- <&-").returncode == 1
 
 
 def test_no_file_of_the_journal_takes_the_place_of_a_closed_stream(journal: Path) -> None:
@@ -104,9 +117,9 @@ def test_no_file_of_the_journal_takes_the_place_of_a_closed_stream(journal: Path
     assert [path.read_bytes() for path in files] == before
 
 
+@pytest.mark.long("runs", "report --no-charts", "sync")
 @pytest.mark.parametrize("command", READERS)
 def test_a_journal_of_another_user_is_one_message(journal: Path, command: str) -> None:
-    run_id = multitrack.open_journal().run("plain").id
     somebody_elses(journal)
     done = shell(f"multitrack {command}", prepare=as_others)
     owner = f"; it belongs to user {journal.owner()}"
@@ -114,18 +127,34 @@ def test_a_journal_of_another_user_is_one_message(journal: Path, command: str) -
     assert (done.returncode, done.stdout) == (1, b"")
     done = shell(f"multitrack {command} --journal {journal}", prepare=as_others)
     assert (done.returncode, told(done).count("\n")) == (1, 1)
+
+
+def test_a_run_of_another_users_journal_is_one_message(journal: Path) -> None:
+    run_id = multitrack.open_journal().run("plain").id
+    somebody_elses(journal)
     for one in ("show plain", "logs plain", f"show {run_id}"):
         done = shell(f"multitrack {one}", prepare=as_others)
         assert (done.returncode, told(done).count("\n"), done.stdout) == (1, 1, b"")
 
 
-@pytest.mark.parametrize("place", ["", "manifest.json", "000001.jsonl"])
-@pytest.mark.parametrize("command", READERS)
-def test_a_run_that_cannot_be_read_is_said_and_left_out(journal: Path, command: str, place: str) -> None:
+#: What of a run cannot be read: its directory, or one of its files.
+PLACES = ("", "manifest.json", "000001.jsonl")
+
+
+def closed_run(journal: Path, place: str) -> RecordedRun:
+    """One of the two runs, a place of which only somebody else can read; no summary is cached."""
     closed = multitrack.open_journal().run(NAME)
     for kept in journal.glob("runs/*/summary.msgpack"):
         kept.unlink()
     somebody_elses(closed.directory / place)
+    return closed
+
+
+@pytest.mark.long("runs-", "compare-manifest.json", "report --no-charts-000001.jsonl", "sync-manifest.json")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("command", READERS)
+def test_a_run_that_cannot_be_read_is_said_and_left_out(journal: Path, command: str, place: str) -> None:
+    closed = closed_run(journal, place)
     done = shell(f"multitrack {command}", prepare=as_others)
     (said,) = told(done).splitlines()
     assert said.startswith(
@@ -134,6 +163,11 @@ def test_a_run_that_cannot_be_read_is_said_and_left_out(journal: Path, command: 
     assert done.returncode == 1  # not all that was asked for is there
     if command in ("runs", "compare"):
         assert [line.split()[1] for line in done.stdout.decode().splitlines()] == ["name", "plain"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_run_that_cannot_be_read_is_not_shown(journal: Path, place: str) -> None:
+    closed = closed_run(journal, place)
     for one in ("show", "logs"):
         done = shell(f"multitrack {one} {closed.id}", prepare=as_others)
         assert (done.returncode, told(done).count("\n"), done.stdout) == (1, 1, b"")
@@ -151,28 +185,31 @@ def test_a_journal_that_can_only_be_read_is_read(journal: Path) -> None:
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_a_config_that_cannot_be_read_is_one_message(journal: Path) -> None:
+@pytest.mark.long("closed")
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"\xff\xfe", "'utf-8' codec can't decode"), (b"backends = [", "Invalid value"), (None, "Permission denied")],
+    ids=["no text", "no TOML", "closed"],
+)
+def test_a_config_that_cannot_be_read_is_one_message(journal: Path, content: bytes | None, reason: str) -> None:
     file = Path("multitrack.toml").absolute()
-    for content, reason in (
-        (b"\xff\xfe", "'utf-8' codec can't decode"), (b"backends = [", "Invalid value"), (None, "Permission denied"),
-    ):  # fmt: skip
-        file.write_bytes(content or b"")
-        if content is None:
-            somebody_elses(file)
-        for command in (
-            "backends",
-            "config",
-            "runs",
-            "show plain",
-            "logs plain",
-            "compare",
-            "report",
-            "plot -m loss",
-            "sync",
-        ):
-            done = shell(f"multitrack {command}", prepare=as_others)
-            assert told(done).startswith(f"multitrack: cannot read config file {file}: {reason}"), command
-            assert (done.returncode, told(done).count("\n"), done.stdout) == (2, 1, b"")
+    file.write_bytes(content or b"")
+    if content is None:
+        somebody_elses(file)
+    for command in (
+        "backends",
+        "config",
+        "runs",
+        "show plain",
+        "logs plain",
+        "compare",
+        "report",
+        "plot -m loss",
+        "sync",
+    ):
+        done = shell(f"multitrack {command}", prepare=as_others)
+        assert told(done).startswith(f"multitrack: cannot read config file {file}: {reason}"), command
+        assert (done.returncode, told(done).count("\n"), done.stdout) == (2, 1, b"")
 
 
 def test_a_directory_that_is_gone_is_said_where_it_is_needed(journal: Path, tmp_path: Path) -> None:
@@ -222,11 +259,12 @@ def test_a_report_into_a_device_leaves_the_device(journal: Path, tmp_path: Path)
     assert (tmp_path / "full.html").is_symlink()
 
 
-def test_names_and_places_that_are_no_utf8(journal: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("commands", [KINDS, pytest.param(OTHERS, marks=pytest.mark.long)], ids=["kinds", "others"])
+def test_names_and_places_that_are_no_utf8(journal: Path, tmp_path: Path, commands: tuple[str, ...]) -> None:
     place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xffd"))
     place.mkdir()
     journal.rename(place / ".multitrack")
-    for command in (*COMMANDS, "report --no-charts -o $'n\\xff.html' --title $'\\xff'"):
+    for command in (*commands, "report --no-charts -o $'n\\xff.html' --title $'\\xff'"):
         done = shell(f"multitrack {command}", cwd=place)
         assert (done.returncode, done.stdout != b"") == (0, True), (command, told(done))
     for command, status in (("show", 1), ("runs --project", 0), ("plot -m", 2), ("runs --where", 2), ("backends -", 2)):

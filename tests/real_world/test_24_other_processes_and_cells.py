@@ -52,6 +52,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long("spawn", "joblib")
 @pytest.mark.parametrize("how", ["spawn", "pool", "joblib", "forkserver"])
 def test_a_run_sent_to_another_process(tmp_path: Path, how: str) -> None:
     """It says what to send in its place, and that works."""

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-pytestmark = [pytest.mark.case(27), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.case(27), pytest.mark.slow, pytest.mark.timeout(600),
+              pytest.mark.long("test_what_was_installed_works")]  # fmt: skip
 
 Uv = Callable[..., str]
 

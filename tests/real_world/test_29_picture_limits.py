@@ -50,6 +50,7 @@ def test_what_a_logarithmic_axis_cannot_show_is_counted_and_said(tmp_path: Path)
     ]
 
 
+@pytest.mark.long("False-3-None", "False-3-size2", "True-8-size3")
 @pytest.mark.parametrize(("runs", "size"), [(1, None), (3, None), (3, (4.0, 3.0)), (8, (4.0, 2.5)), (3, (7.0, 5.0))])
 @pytest.mark.parametrize("log", [False, True])
 def test_what_is_not_shown_stands_where_it_covers_nothing(

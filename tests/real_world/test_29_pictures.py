@@ -32,6 +32,7 @@ ODD = [
 STEPS = [0, 1, 2, 5, 7, 7, 10**6, 2**53, 2**62, 2**63 - 1, -(2**63) + 1]
 
 
+@pytest.mark.long("more1", "more2")
 @pytest.mark.parametrize("more", [[], ["--log"], ["--smooth", "0.9"], ["--x", "time"]])
 def test_the_ends_of_the_doubles_are_drawn(tmp_path: Path, more: list[str]) -> None:
     record(tmp_path / "j", "a", [1e308, -1e308, 0.5e308])
@@ -88,7 +89,7 @@ def test_one_such_run_among_thirteen_leaves_the_others_to_be_seen(tmp_path: Path
     assert [text.get_text() for text in legend.get_texts()] == ["3", "ordinary"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)  # each draws a picture
 @given(
     st.lists(st.sampled_from(ODD), min_size=1, max_size=6), st.lists(st.sampled_from(STEPS), min_size=6, max_size=6),
     st.booleans(), st.sampled_from([0.0, 0.5, 0.99]), st.sampled_from(["step", "time"]),

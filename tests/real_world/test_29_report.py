@@ -75,6 +75,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "r.html"
 
 
+@pytest.mark.long("log=1", "x=time")
 @pytest.mark.slow
 @pytest.mark.parametrize("view", ["", "log=1", "smooth=0.9", "x=time", "x=clock", "log=1&smooth=0.5"])
 def test_the_report_draws_all_of_them(report: Path, browser: Page, tmp_path: Path, view: str) -> None:

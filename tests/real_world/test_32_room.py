@@ -97,6 +97,7 @@ def test_a_column_that_is_not_empty_stays(tmp_path: Path) -> None:
         assert "pending" in " ".join(terminal("runs", "--journal", str(tmp_path / "d"), columns=columns)), columns
 
 
+@pytest.mark.long("20", "100")
 @pytest.mark.parametrize("columns", [20, 40, 60, 100])
 def test_other_tables_fit_as_well(journal: Path, columns: int) -> None:
     for command in (
@@ -255,6 +256,7 @@ def sideways(page: Page) -> tuple[int, list[str]]:
     return page.js("document.documentElement.scrollWidth - document.documentElement.clientWidth"), page.js(OUTSIDE)
 
 
+@pytest.mark.long("1280", "320")
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 700, 390, 320])
 def test_the_report_does_not_scroll_sideways(report: Path, browser: Page, width: int) -> None:

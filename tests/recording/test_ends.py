@@ -140,6 +140,22 @@ def test_a_forked_child_logs_to_a_segment_of_its_own() -> None:
     assert len(list(run.directory.glob("*.jsonl"))) == 2
 
 
+@pytest.mark.parametrize(("tags", "told"), [({"deployment": "eu"}, 1), ({"stage": "eu"}, 0)])
+def test_a_worker_forked_after_the_start_of_a_serving_run_is_told_once(
+    tags: dict[str, str], told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start(tags=tags)
+    pid = os.fork()
+    if pid == 0:
+        for _ in range(3):
+            run.log_metric("score", 1)
+        os._exit(sum("Call start_run in each worker" in message for message in caplog.messages))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == told
+    run.log_metric("score", 1)
+    run.end()
+    assert caplog.messages == []
+
+
 # -- output as lines ------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ def rewrite(run: Run, **changes: Any) -> None:
 # -- permissions ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long("000")
 @pytest.mark.slow
 @pytest.mark.parametrize("umask", ["000", "077"])
 def test_everything_in_a_journal_is_its_owners_alone(tmp_path: Path, umask: str) -> None:
@@ -218,7 +219,8 @@ def test_nothing_is_unpickled_or_executed() -> None:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 named = {alias.name.split(".")[0] for alias in node.names if isinstance(node, ast.Import)}
                 named |= {(node.module or "").split(".")[0]} if isinstance(node, ast.ImportFrom) else set()
-                assert not named & modules, place
+                writes = file.name == "types.py" and file.parent.name == "neptune"  # File.as_pickle
+                assert not named & (modules - {"pickle"} if writes else modules), place
             if isinstance(node, ast.Call):
                 function = node.func
                 name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
@@ -226,6 +228,7 @@ def test_nothing_is_unpickled_or_executed() -> None:
                 literal = bool(node.args) and all(isinstance(given, ast.Constant) for given in node.args)
                 assert name not in calls or (owner, name) == ("re", "compile") or (name == "exec" and literal), place
                 assert (owner, name) not in {("yaml", "load"), ("yaml", "load_all")}, place
+                assert owner != "pickle" or name == "dumps", place
                 assert not any(keyword.arg == "shell" for keyword in node.keywords), place
                 if name == "import_module":
                     imports.append((file.name, isinstance(node.args[0], ast.Constant)))

@@ -9,7 +9,7 @@ from multitrack.journal.layout import runs_directory
 from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import segment_path
 from multitrack.journal.writer import Writer
-from multitrack.reading.reader import open_journal
+from multitrack.reading.opening import open_journal
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import Lines, Metric, Params
 from multitrack.summaries import series

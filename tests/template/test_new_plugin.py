@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "writing-a-plugin.md"
 BUILD = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index")
 
 
+@pytest.mark.long
 def test_a_wheel_of_a_new_plugin_is_found_and_passes_its_tests(tmp_path: Path) -> None:
     """With the plugins of examples/plugins, whose wheels are built and installed likewise."""
     environment = CleanEnvironment(tmp_path / "environment", "multitrack[testing]")

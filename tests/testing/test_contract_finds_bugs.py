@@ -52,6 +52,8 @@ BUGS = [
     Bug(bugs.LosesVersions, "references_are_kept_without_copying", "or its version"),
     Bug(bugs.IsBoundToItsThread, "a_killed_courier_goes_on_in_other_batches", "another thread"),
     Bug(bugs.HasNoUrl, "an_empty_run", "no browser opens it"),
+    Bug(bugs.ReadsOtherTags, "a_run_is_read_back", "values are lost or altered"),
+    Bug(bugs.ReadsLastPoints, "a_run_is_read_back", "values are lost or altered"),
     Bug(bugs.IgnoresMisspeltOptions, "options_are_checked", "a misspelt option in a config is silently ignored"),
     Bug(bugs.AsksForTheWholeEnvironment, "environment_variables_are_names", "with every secret"),
 ]

@@ -26,6 +26,7 @@ TESTS = {
     "lines": "test_lines_keep_order_and_text",
     "tags": "test_tags_keep_their_last_value",
     "nan": "test_nan_is_kept",
+    "read_back": "test_a_run_is_read_back",
 }
 
 

@@ -23,7 +23,8 @@ from multitrack import (
 )  # fmt: skip
 from multitrack.compare import Comparison, compare
 from multitrack.hookspecs import Opened, RunInfo
-from multitrack.reading.reader import Measured
+from multitrack.monitor import Execution, Window, executions, monitor
+from multitrack.reading.followed import Measured
 
 
 def training() -> None:
@@ -32,6 +33,8 @@ def training() -> None:
         name="baseline",
         params={"lr": 1e-3},
         tags={"team": "vision", "seed": 3},
+        deployment="eu",
+        trigger="endpoint",
         backends=["mlflow", "my_pkg.tracker:backend"],
         config={"delivery": "thread"},
         capture=("stdout", "logging"),
@@ -65,6 +68,10 @@ def reading() -> None:
         assert_type(run.get_metrics(), dict[str, list[Point]])
         for line in run.get_lines(limit=3):
             assert_type(line, Line)
+    upstream: dict[str, int] = journal.lineage("classifier", down=False, depth=2).upstream
+    assert upstream
+    assert_type(monitor(journal.runs(), "score", every="1h").groups, dict[Any, list[Window]])
+    assert_type(executions(journal.runs(), since="1d"), Iterator[Execution])
     followed: dict[Any, list[Measured]] = journal.follow_metric("accuracy", by="tags.deployment")
     assert_type(followed["eu"][0].name, str)
     assert_type(journal.get_lines("a", limit=3), Iterator[Line])

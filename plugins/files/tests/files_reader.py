@@ -1,7 +1,6 @@
 """Read a run from the tables with the readers that users have: DuckDB for Parquet, Polars for CSV."""
 
 import datetime
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from multitrack.tables.schema import RECORDED, TableSchema
+from multitrack.tables.values import number_cells, number_in, param_cells, param_in
 from multitrack.testing import NativePoint, NativeReference, NativeRun
-from multitrack_files.schema import RECORDED, RUNS, TableSchema
+from multitrack_files.schema import RUNS
 
 Row = dict[str, Any]
 Rows = Callable[[TableSchema], list[Row]]
@@ -83,32 +84,17 @@ def check(found: dict[str, list[Row]], runs: set[str], rows: Rows) -> None:
 
 def number(row: Row) -> float:
     """The exact number of a row: ``text`` where it is given, else ``value``."""
-    value, text = row["value"], row["text"]
-    if text is None:
-        assert value is not None and value - value == 0, row
-        return float(value)
-    if text in {"NaN", "Infinity", "-Infinity"}:
-        assert repr(value) == repr(float(text)), row
-        return float(text)
-    assert value is None or value == float(int(text)) != int(text), row
-    return int(text)
+    found = number_in(row["value"], row["text"])
+    assert found is not None, row
+    assert repr(number_cells(found)) == repr((row["value"], row["text"])), "both columns are of one number"
+    return found
 
 
 def param(row: Row) -> Any:
     """A param in its type; ``value`` is its number, if it is one."""
-    kind, text, value = row["type"], row["text"], row["value"]
-    if kind in {"none", "str", "list"}:
-        assert value is None
-        return None if kind == "none" else json.loads(text) if kind == "list" else text
-    if kind == "bool":
-        assert (value, text) in {(1.0, "true"), (0.0, "false")}
-        return text == "true"
-    exact = int(text) if kind == "int" else float(text)
-    if value is None:
-        assert kind == "int" and abs(exact) > 1e308
-    else:
-        assert repr(value) == repr(float(exact))
-    return exact
+    found = param_in(row["type"], row["value"], row["text"])
+    assert repr(param_cells(found, row["type"])) == repr((row["value"], row["text"])), "both columns are of one value"
+    return found
 
 
 def ms(time: datetime.datetime) -> int:

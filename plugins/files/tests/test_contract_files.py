@@ -23,6 +23,7 @@ class TestParquet(BackendContract):
         return read_run(parquet_rows(tmp_path / "tables"), backend_id)
 
 
+@pytest.mark.long("test_any_history", "test_a_resumed_run_goes_on", "test_a_redelivery_doubles_nothing")
 class TestCsv(BackendContract):
     backend = "files"
     examples = 50

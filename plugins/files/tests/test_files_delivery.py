@@ -21,8 +21,8 @@ import multitrack
 from multitrack.delivery.lane import Lane
 from multitrack.errors import BackendNotInstalledError, ConfigError
 from multitrack.journal.manifest import read_manifest
+from multitrack.tables.schema import POINTS
 from multitrack_files import backend, durable, parts
-from multitrack_files.schema import POINTS
 
 TRAINING = """
 import time

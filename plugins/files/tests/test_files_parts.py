@@ -16,10 +16,12 @@ from files_reader import csv_rows, parquet_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multitrack.tables import merging
+from multitrack.tables.merging import to_merge
+from multitrack.tables.schema import LINES, Row
 from multitrack_files import durable, parts
 from multitrack_files.formats import format_named
-from multitrack_files.parts import Parts, to_merge
-from multitrack_files.schema import LINES, Row
+from multitrack_files.parts import Parts
 
 #: Texts that a cut must not split: a row of CSV may have line ends and quotes in it.
 TEXTS: Final = ("plain", 'a "quoted" one', "two\nlines", '\n"\n', ",", "", "x" * 300)
@@ -107,6 +109,7 @@ moves = st.lists(
 )
 
 
+@pytest.mark.long("csv")
 @pytest.mark.parametrize("name", ["parquet", "csv"])
 @given(moves=moves, largest=st.sampled_from([1, 4000, 10**9]))
 @settings(max_examples=settings().max_examples // 5, deadline=None)  # each reads the table after every operation
@@ -118,8 +121,8 @@ def test_a_reader_sees_a_beginning_whatever_dies(name: str, moves: list[tuple[in
 
     with (
         tempfile.TemporaryDirectory() as directory,
-        mock.patch.object(parts, "FEWEST", 3),
-        mock.patch.object(parts, "LARGEST", largest),
+        mock.patch.object(merging, "FEWEST", 3),
+        mock.patch.object(merging, "LARGEST", largest),
     ):
         disk = Disk(Path(directory), name, look)
         table, position = disk.open(), 0
@@ -224,8 +227,8 @@ def test_parts_stay_few_and_rows_are_seldom_written_again() -> None:
     ("sizes", "closing", "merged"),
     [
         ([], True, 0), ([5], True, 0), ([9, 1], True, 2), ([9, 1], False, 0), ([1] * 8, False, 8), ([1] * 7, False, 0),
-        ([100, *[1] * 8], False, 8), ([100, *[1] * 8], True, 9), ([parts.LARGEST, 1, 1], True, 2),
-        ([parts.LARGEST // 2, parts.LARGEST // 2], True, 2), ([1, parts.LARGEST, 1], True, 0),
+        ([100, *[1] * 8], False, 8), ([100, *[1] * 8], True, 9), ([merging.LARGEST, 1, 1], True, 2),
+        ([merging.LARGEST // 2, merging.LARGEST // 2], True, 2), ([1, merging.LARGEST, 1], True, 0),
     ],
 )  # fmt: skip
 def test_which_parts_are_merged(sizes: list[int], closing: bool, merged: int) -> None:

@@ -14,11 +14,12 @@ from files_runs import name_of, part_files, start, sync, tables
 
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.cursor import Cursor
+from multitrack.tables.folders import folder_name
+from multitrack.tables.schema import POINTS
 from multitrack_files import FilesOptions, backend
 from multitrack_files.claims import claim
-from multitrack_files.layout import folder_name
 from multitrack_files.recording import Recording
-from multitrack_files.schema import POINTS, RUNS, TABLES
+from multitrack_files.schema import RUNS, TABLES
 
 
 def test_equal_ids_of_two_journals_share_the_tables_and_no_row(tmp_path: Path) -> None:

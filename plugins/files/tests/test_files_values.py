@@ -13,9 +13,9 @@ import pytest
 from files_reader import CSV_TYPES, POLARS_TYPES
 from files_runs import name_of, start, sync, tables
 
+from multitrack.tables.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Row, TableSchema
+from multitrack.tables.values import number_cells, utc
 from multitrack_files.csv_format import CsvFormat
-from multitrack_files.schema import ARTIFACTS, LINES, PARAMS, POINTS, TAGS, Row, TableSchema
-from multitrack_files.values import number_cells, utc
 
 NUMBERS: list[int | float] = [
     0.1, 0.30000000000000004, -0.0, 0.0, 5e-324, 1.7976931348623157e308, math.nan, math.inf, -math.inf, 3, -(2**53),

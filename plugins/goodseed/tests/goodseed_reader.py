@@ -1,16 +1,17 @@
 """What goodseed holds of a run, by the functions with which its server reads, as the contract compares it."""
 
 import datetime
-import json
-import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from goodseed.storage import read_configs, read_metrics, read_run_meta, read_string_series
 
-from multitrack.records import number_from_text
 from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_goodseed import name_of
+from multitrack_goodseed.steps import recorded
+from multitrack_goodseed.stored_values import Reference, param_of
+from multitrack_goodseed.values import exact_point
 
 
 def file_of(home: Path, native_id: str) -> Path:
@@ -45,19 +46,16 @@ def read_file(path: Path) -> NativeRun:
     for key, value in configs.items():
         namespace, _, rest = key.partition("/")
         if namespace == "parameters":
-            is_json = f"types/{rest}" in configs
-            run.params[name_of(rest)] = json.loads(value) if is_json else value
+            run.params[name_of(rest)] = param_of(value, is_json=f"types/{rest}" in configs)
         elif namespace == "summary":
             run.metrics[name_of(rest)] = value
         elif namespace == "tags":
             run.tags[name_of(rest)] = value
         elif namespace == "artifacts":
-            facts = json.loads(value)
-            run.artifacts[name_of(rest)] = facts["uri"]
-            found = (facts.get(key) for key in ("digest", "size", "version"))
-            run.references = {
-                **(run.references or {}), name_of(rest): NativeReference(facts["kind"], facts["role"], *found)
-            }  # fmt: skip
+            facts = msgspec.json.decode(value, type=Reference)
+            run.artifacts[name_of(rest)] = facts.uri
+            reference = NativeReference(facts.kind, facts.role, facts.digest, facts.size, facts.version)
+            run.references = {**(run.references or {}), name_of(rest): reference}
     _add_series(run, path, texts)
     lines = sorted(line for key, found in texts.items() if key.startswith("logs/") for line in found)
     assert [step for step, *_ in lines] == list(range(len(lines)))
@@ -82,7 +80,7 @@ def _add_series(run: NativeRun, path: Path, texts: dict[str, list[tuple[float, s
     }  # fmt: skip
     series = {
         (row["path"], row["step"]): NativePoint(
-            math.floor(row["step"]), row["value"], times.get((row["path"], row["step"]), ms(row["logged_at"]))
+            recorded(row["step"]), row["value"], times.get((row["path"], row["step"]), ms(row["logged_at"]))
         )
         for row in read_metrics(path)
     }
@@ -92,13 +90,12 @@ def _add_series(run: NativeRun, path: Path, texts: dict[str, list[tuple[float, s
             continue
         name = key.removeprefix("exact/")
         for step, text, time in rows:
-            facts = json.loads(text)
-            value = facts["value"] if not isinstance(facts["value"], str) else number_from_text(facts["value"])
-            point = NativePoint(facts["step"], value, times.get((key, step), time))
-            if "shown_at" in facts:
-                shown = series[name, facts["shown_at"]]
-                assert (shown.step, shown.value, shown.time) == (point.step, float(value), point.time)
-                series[name, facts["shown_at"]] = point
+            facts = exact_point(text)
+            point = NativePoint(facts.step, facts.number, times.get((key, step), time))
+            if facts.shown_at is not None:
+                shown = series[name, facts.shown_at]
+                assert (shown.step, shown.value, shown.time) == (point.step, float(point.value), point.time)
+                series[name, facts.shown_at] = point
             else:
                 others.append((name, point))
     for (name, _), point in series.items():

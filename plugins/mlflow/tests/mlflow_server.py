@@ -19,8 +19,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def mlflow_server(directory: Path, port: int | None = None) -> Iterator[str]:
-    """A server with its store in ``directory``; gives its address once it answers. Ends by kill -9."""
+def mlflow_server(directory: Path, port: int | None = None, *, store: str | None = None) -> Iterator[str]:
+    """A server with its store in ``directory``, or the given one; gives its address once it answers. Ends by kill -9."""
     port = port or free_port()
     # Without its job consumers it is 2 processes instead of 10.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -28,7 +28,7 @@ def mlflow_server(directory: Path, port: int | None = None) -> Iterator[str]:
     with (directory / "server.log").open("ab") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-             "--backend-store-uri", f"sqlite:///{directory}/server.db", "--artifacts-destination", str(directory / "artifacts")],
+             "--backend-store-uri", store or f"sqlite:///{directory}/server.db", "--artifacts-destination", str(directory / "artifacts")],
             stdout=log, stderr=log, env=environment, start_new_session=True, cwd=directory,
         )  # fmt: skip
     try:

@@ -5,6 +5,7 @@ import json
 import math
 import multiprocessing
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -13,12 +14,15 @@ from typing import Any
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.tracking import MlflowClient
 from mlflow_reader import read_run
 
 import multitrack
 from multitrack.delivery.lane import Lane
 from multitrack.errors import RetryableError
+from multitrack.migration.verifying import verify_run
 from multitrack.recording.run import Run
 from multitrack.records import ArtifactRef, Lines
 from multitrack_mlflow import sqlite
@@ -59,7 +63,8 @@ def test_infinity_and_large_integers_have_stand_ins_that_the_report_names(tmp_pa
     assert native.data.metrics["loss"] == 1.7976931348623157e308
     assert "±inf" in native.data.tags["multitrack.infinity"]
     exact = [json.loads(value) for key, value in native.data.tags.items() if key.startswith("multitrack.exact.")]
-    assert exact == [{"metric": "tokens", "step": 4, "value": str(2**60 + 1)}]
+    (point,) = client.get_metric_history(run.backend_ids["mlflow"], "tokens")
+    assert exact == [{"metric": "tokens", "step": 4, "value": str(2**60 + 1), "time": point.timestamp}]
     stand_ins = " ".join(run.flush()["mlflow"].stand_ins)
     assert "metric loss" in stand_ins
     assert "metric tokens" in stand_ins
@@ -392,3 +397,31 @@ def test_a_config_that_was_mended_since_is_told_how_to_count(tmp_path: Path, mon
     }
     multitrack.start_run(run_id=run.id, backends=["mlflow"], config=config).end()
     assert multitrack.sync(tmp_path / "journal", notice=said.append)[run.id].complete
+
+
+def test_a_line_file_that_is_not_returned_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's client hides why a download failed, such as a login page instead of the file."""
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    run_id = client.create_run(client.create_experiment("lines", str(tmp_path / "artifacts"))).info.run_id
+    LineFiles(client, run_id).write([Lines(time=0, lines=["a"], index=0)])
+    second = [Lines(time=0, lines=["b"], index=1)]
+
+    def fail(*arguments: object) -> None:
+        raise MlflowException("Failed to download artifacts", RESOURCE_DOES_NOT_EXIST)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "download_artifacts", fail)
+        with pytest.raises(RetryableError, match=r"lists artifact logs/lines-00000000\.txt"):
+            LineFiles(client, run_id).write(second)
+        shutil.rmtree(tmp_path / "artifacts" / run_id)
+        with pytest.raises(MlflowException):
+            LineFiles(client, run_id).write(second)
+
+
+def test_a_description_that_is_set_as_a_tag_is_read_back(tmp_path: Path) -> None:
+    run = start(tmp_path, notes="of the run", tags={"mlflow.note.content": "of the tag", "mlflow.user": "somebody"})
+    run.end()
+    deliver(tmp_path, run)
+    (recorded,) = multitrack.open_journal(tmp_path / "journal").runs()
+    found = verify_run(recorded, "mlflow")
+    assert (found.error, found.findings, found.extra) == (None, [], 0)

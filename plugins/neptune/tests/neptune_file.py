@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,8 @@ from neptune.internal.operation import Operation
 
 from multitrack.testing import NativePoint, NativeReference, NativeRun
 from multitrack_neptune import name_of
+from multitrack_neptune.sources.offline.directories import Damage, find_directories
+from multitrack_neptune.sources.offline.directories import read_operations as read_files
 
 
 class Entry(NamedTuple):
@@ -38,7 +39,7 @@ def find_run(data: Path, run_id: str) -> Path:
 
 
 def read_operations(directory: Path) -> list[dict[str, Any]]:
-    """All operations: as Neptune's own reader gives them, which must be what plain JSON gives."""
+    """All operations: as Neptune's own reader gives them, which must be what the plugin's reader gives."""
     with tempfile.TemporaryDirectory() as copy:  # the reader writes beside what it reads
         shutil.copytree(directory, copy, dirs_exist_ok=True)
         queue = DiskQueue(
@@ -50,22 +51,18 @@ def read_operations(directory: Path) -> list[dict[str, Any]]:
         queue.close()
     _check_consistent(operations)
     plain = [json.loads(json.dumps(operation.to_dict())) for operation in operations]
-    assert plain == list(_decoded(directory))
+    damage = Damage()
+    (run,) = find_directories(directory)
+    assert [*map(_ordered, plain)] == [_ordered(operation.body) for operation in read_files([run], damage)]
+    assert not damage.sentences
+    assert (directory / "last_put_version").read_text() == str(len(plain))
     return plain
 
 
-def _decoded(directory: Path) -> Iterator[dict[str, Any]]:
-    files = sorted(directory.glob("data-*.log"), key=lambda file: int(file.stem.partition("-")[2]))
-    version = 0
-    for file in files:
-        text, position = file.read_text(encoding="utf-8"), 0
-        while position < len(text):
-            element, position = json.JSONDecoder().raw_decode(text, position)
-            position += text[position] == "\n"
-            version += 1
-            assert element["version"] == version
-            yield element["obj"]
-    assert (directory / "last_put_version").read_text() == str(version)
+def _ordered(operation: dict[str, Any]) -> dict[str, Any]:
+    """The operation with its strings in order, if it is about a set of strings."""
+    is_set = operation["type"] in {"AddStrings", "RemoveStrings"}
+    return {**operation, "values": sorted(operation["values"])} if is_set else operation
 
 
 def _check_consistent(operations: list[Operation]) -> None:

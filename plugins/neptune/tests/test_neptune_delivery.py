@@ -81,6 +81,7 @@ def courier(journal: Path) -> int:
     return alive[0] if alive and delivered(journal) > 50 else 0
 
 
+@pytest.mark.long("both")
 @pytest.mark.parametrize("who", ["the courier", "both"])
 def test_kill_9_in_mid_run_loses_and_doubles_nothing(tmp_path: Path, who: str) -> None:
     journal, data = tmp_path / "journal", tmp_path / "data"

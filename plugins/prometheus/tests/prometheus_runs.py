@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from prometheus_server import until
+
 import multitrack
 import recording_backends
 from multitrack.recording.run import Run
@@ -66,4 +68,7 @@ def training(
     finally:
         process.kill()
         process.wait()
+        for log in (tmp_path / "journal").glob("courier-*.log"):  # it has the port, which the next training is to take
+            courier = Path("/proc", log.stem.partition("-")[2])
+            until(lambda courier=courier: not courier.exists(), "end of the courier")  # type: ignore[misc]
     assert process.returncode in (0, -9), (tmp_path / "output").read_text()

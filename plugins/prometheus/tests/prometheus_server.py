@@ -28,8 +28,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], _T], what: str, seconds: float = 30) -> _T:
-    """Wait for a condition, and return its value."""
+def free_ports(count: int) -> list[int]:
+    """So many ports in a row."""
+    while True:
+        ports = list(range(first := free_port(), first + count))
+        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
+            for port in ports:
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return ports
+
+
+def until(condition: Callable[[], _T], what: str, seconds: float = 120) -> _T:
+    """Wait for a condition, and return its value.
+
+    So long because a courier has the lowest priority: on a busy machine it gets a two-hundredth of a processor.
+    """
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if found := condition():

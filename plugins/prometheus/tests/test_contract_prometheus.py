@@ -20,13 +20,15 @@ class LastValues(BackendContract):
     backend = "prometheus"
     capabilities = Capabilities(
         history=False, params=False, artifacts=False, lines=False, tags=False, point_times=False,
+        read_back=False,
         gaps={
             "history": "Prometheus asks for the latest value only",
             "params": "Prometheus holds numbers only; their count is shown",
             "artifacts": "Prometheus holds numbers only; their count is shown",
             "lines": "Prometheus holds numbers only; their count is shown",
-            "tags": "labels, if the option `tags` names them",
+            "tags": "labels, if the option `tags` names them, and `deployment`",
             "point_times": "a point has the time of the scrape",
+            "read_back": "Prometheus asks for the latest value only",
         },
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from prometheus_server import free_port, prometheus
 
 import multitrack
 from multitrack.delivery.lane_state import lane_file
+from multitrack_prometheus.kept import FILE
 from multitrack_prometheus.labels import LONGEST, shortened
 from multitrack_prometheus.values import COUNTED, TAG_VALUES
 
@@ -44,7 +45,9 @@ def test_metrics_beyond_the_maximum(tmp_path: Path) -> None:
             "metrics beyond the first 3 (max_metrics) are counted, not shown",
             "list metrics beyond the first 3 (max_metrics) are counted, not shown",
         ]
-        lane_file(run.directory, "prometheus").unlink()  # type: ignore[arg-type]
+        state = lane_file(run.directory, "prometheus")  # type: ignore[arg-type]
+        (state.with_suffix("") / FILE).unlink()
+        state.unlink()
         run.log_metric("m1", 5.0, step=5)  # shown metrics go on, and a redelivery says and counts nothing else
         _, said = delivered(tmp_path, run)
     assert [s.value for s in shown(tmp_path, backend_id) if s.labels.get("metric") == "m1"] == [5.0, 5.0]

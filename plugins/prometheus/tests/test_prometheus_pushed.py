@@ -19,6 +19,8 @@ from prometheus_server import free_port, get, prometheus, pushgateway, until
 
 import multitrack
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -119,6 +121,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.long("400-True", "404-True", "503-False")
 @pytest.mark.parametrize(
     ("status", "stopped"),
     [(400, True), (401, True), (403, True), (404, True), (500, False), (503, False), (429, False)],

@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+from prometheus_reader import of_run, written
+from prometheus_runs import delivered, start
 
 import multitrack
 from multitrack_prometheus import PrometheusOptions, exposition, labels, served, textfile, values
@@ -22,7 +24,8 @@ def test_every_option_is_told_with_its_name_and_default() -> None:
 
 def test_every_family_is_told() -> None:
     told = set(re.findall(r"multitrack_[a-z_]+[a-z]", README))
-    assert {name if name != "multitrack_records" else f"{name}_total" for name in exposition.HELP} <= told
+    counters = {name for name, kind in exposition.KINDS.items() if kind == "counter"}
+    assert {f"{name}_total" if name in counters else name for name in exposition.HELP} <= told
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -33,8 +36,23 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"every {textfile.REFRESH:.0f} s" in README
 
 
+def test_the_series_of_a_worker_are_so_many(tmp_path: Path) -> None:
+    run = start(tmp_path, {"mode": "textfile", "directory": str(tmp_path / "node")}, deployment="eu")
+    run.log_metrics({"score": 1, "latency": 0.0034, "class": 7})
+    backend_id, _ = delivered(tmp_path, run)
+    found = of_run(written(tmp_path / "node"), backend_id)
+    assert f"has {len(found)}, and three more for each further backend" in README
+    run.end()
+
+
+def test_the_config_of_a_service_is_taken() -> None:
+    block = tomllib.loads(re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[1])
+    options = msgspec.convert(block["prometheus"], PrometheusOptions)
+    assert set(options.bounds) == {"latency", "class"}
+
+
 def test_the_config_is_taken(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    block, _ = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     assert tomllib.loads(block)["backends"] == ["mlflow", "prometheus"]
     (tmp_path / "multitrack.toml").write_text('backends = ["prometheus"]\ndelivery = "off"\n')
     run = multitrack.start_run(config=str(tmp_path / "multitrack.toml"))

@@ -175,8 +175,9 @@ def test_files_that_a_courier_writes_are_left_and_dead_ones_are_not(tmp_path: Pa
 
 def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     """A limit on file size stands for the disk: it is retried, and nothing is set aside."""
-    run = start(tmp_path, options(tmp_path))
+    run = start(tmp_path, options(tmp_path), deployment="eu")
     run.log_metrics({f"m{i}": float(i) for i in range(90)}, step=0)
+    run.log_metric("latency", 0.5)
     script = """
         import resource, signal, multitrack
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -190,10 +191,11 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
         [sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert "File too large" in done.stderr
-    assert "1 delivered" in done.stdout, done
+    assert "3 delivered" in done.stdout, done
     assert "set aside" not in done.stdout
     (path,) = (tmp_path / "node").iterdir()
-    assert sum(s.name == "multitrack_metric" for s in parsed(path.read_bytes().decode())) == 90
-    records = [s.value for s in parsed(path.read_bytes().decode()) if s.labels.get("kind") == "metric"]
-    assert records == [1], "what was retried counts once"
+    found = parsed(path.read_bytes().decode())
+    assert sum(s.name == "multitrack_metric" for s in found) == 91
+    counts = [s.value for s in found if s.labels.get("kind") == "metric" or s.name == "multitrack_metric_values_count"]
+    assert counts == [2, 1], "what was retried counts once"
     run.end()

@@ -38,19 +38,30 @@ class Reader:
     """Trackio's reader in another process, kept for many questions."""
 
     def __init__(self, python: str = sys.executable) -> None:
+        self._python = python
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        self._process = subprocess.Popen(
-            [python, "-c", _SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        return subprocess.Popen(
+            [self._python, "-c", _SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
     def runs(self, directory: Path, project: str) -> list[dict[str, Any]]:
-        """Id, name, config and logs of every run of a project."""
+        """Id, name, config and logs of every run of a project. A process that has died is started again, once."""
+        answer = self._ask(directory, project)
+        if not answer:
+            self._process = self._started()
+            answer = self._ask(directory, project)
+        found: list[dict[str, Any]] = json.loads(answer)
+        return found
+
+    def _ask(self, directory: Path, project: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([str(directory), project]) + "\n")
         self._process.stdin.flush()
-        found: list[dict[str, Any]] = json.loads(self._process.stdout.readline())
-        return found
+        return self._process.stdout.readline()
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,8 +6,6 @@ the last that came. It can also be one of those servers that do not say how much
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import gzip
 import json
 import re
@@ -18,45 +16,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from stand_in_reading import READING, asked, stored_file
+from stand_in_runs import RefusedError, ServedRun
+from stand_in_writing import ANSWERS, NAMED
+
+__all__ = ["KEY", "ServedRun", "StandInServer"]
+
 KEY = "local-" + "0" * 40
-
-
-@dataclasses.dataclass
-class ServedRun:
-    """A run as the server has it."""
-
-    name: str
-    project: str
-    display_name: str = ""
-    group: str | None = None
-    tags: list[str] = dataclasses.field(default_factory=list)
-    config: dict[str, Any] = dataclasses.field(default_factory=dict)
-    files: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    exit_code: int | None = None
-    sweep: str | None = None
-    notes: str | None = None
-    job_type: str | None = None
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.files.get("wandb-history.jsonl", [])]
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        lines = self.files.get("wandb-summary.json", [])
-        return json.loads(lines[-1]) if lines else {}
-
-    @property
-    def lines(self) -> list[str]:
-        return self.files.get("output.log", [])
-
-
-class RefusedError(Exception):
-    """A GraphQL answer that is an error, with an HTTP status; without one, no answer at all."""
-
-    def __init__(self, message: str, status: int | None = 200) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class _Http(ThreadingHTTPServer):
@@ -87,11 +53,17 @@ class StandInServer:
         nonsense: Whether it takes them, and answers with what is no JSON.
         sweeps: The sweeps that it knows; ``None``: any. Whether it ``refuses`` others, or ignores them.
         interrupted: A function called once a request with rows was carried out, before it is answered.
+        stops_at: Step from which on it refuses to hand out rows, and with which HTTP status; 0: it hangs up.
+        pages_logs: Whether it hands out its log page by page, as later servers do.
+        lists_artifacts: Whether it lists the artifacts of runs.
+        manifests: Manifest of each artifact, by the artifact's place.
     """
 
     def __init__(self) -> None:
         self.runs: dict[str, ServedRun] = {}
         self.artifacts: list[dict[str, Any]] = []
+        self.links: list[dict[str, Any]] = []
+        self.registries = {"model"}
         self.artifact_types: dict[str, str] = {}
         self.requests: list[str] = []
         self.uploads: list[tuple[str, bytes]] = []
@@ -105,6 +77,10 @@ class StandInServer:
         self.sweeps: set[str] | None = None
         self.refuses = False
         self.interrupted: Callable[[], None] | None = None
+        self.stops_at: int | None = None
+        self.stops_with = 200
+        self.pages_logs = self.lists_artifacts = True
+        self.manifests: dict[int, bytes] = {}
         self.lock = threading.Lock()
         self.stopped = threading.Event()
         self._http = _Http(("127.0.0.1", 0), _handler(self))
@@ -125,7 +101,12 @@ class StandInServer:
         """The data of a GraphQL answer; every mutation needs its whole shape, or wandb-core dies of it."""
         if re.search(r"\bbucket\s*\(", query):
             self.refuse_to_count(operation)
-        for field, reply in _ANSWERS.items():
+        named = re.match(r"(?:#\w+)?\s*(?:query|mutation)\s+(\w+)", query)
+        if named is not None and named[1] in NAMED:
+            return NAMED[named[1]](self, variables)
+        if named is not None and named[1] in READING:
+            return asked(query, READING[named[1]](self, variables))
+        for field, reply in ANSWERS.items():
             if re.search(rf"\b{field}\b\s*[({{]", query):
                 return reply(self, variables)
         if "__type" in query:
@@ -155,129 +136,6 @@ class StandInServer:
             run.exit_code = sent["exitcode"]
 
 
-def _viewer(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "viewer": {"id": _id("User"), "entity": "team", "username": "someone", "email": "someone@team", "flags": "{}",
-                   "admin": False, "apiKeys": {"edges": []}, "teams": {"edges": []}},
-        "serverInfo": _SERVER,
-    }  # fmt: skip
-
-
-def _upsert(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    name, project = variables["name"], variables.get("project") or "project"
-    is_new = name not in server.runs
-    run = server.runs.setdefault(name, ServedRun(name, project))
-    run.display_name = variables.get("displayName") or run.display_name
-    run.group = variables.get("groupName") or run.group
-    run.notes = variables.get("notes") or run.notes
-    run.job_type = variables.get("jobType") or run.job_type
-    if sweep := variables.get("sweep"):
-        if server.sweeps is None or sweep in server.sweeps:
-            run.sweep = sweep
-        elif server.refuses:
-            if is_new:
-                del server.runs[name]
-            raise RefusedError(f"could not find sweep {sweep} during upsertBucket", 404)
-    if variables.get("tags") is not None:
-        run.tags = variables["tags"]
-    if variables.get("config"):
-        run.config = {key: item["value"] for key, item in json.loads(variables["config"]).items()}
-    bucket = _bucket(server, run)
-    if server.counts == "text":  # which would keep every run from starting
-        bucket["historyLineCount"] = None
-    return {"upsertBucket": {"bucket": bucket, "inserted": is_new}}
-
-
-def _resume_status(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    run = server.runs.get(variables["name"])
-    return {"model": {"id": _id("Project"), "name": variables.get("project"), "entity": _ENTITY,
-                      "bucket": _bucket(server, run) if run else None}}  # fmt: skip
-
-
-def _bucket(server: StandInServer, run: ServedRun) -> dict[str, Any]:
-    events = run.files.get("wandb-events.jsonl", [])
-    history = run.files.get("wandb-history.jsonl", [])
-    if server.behind:
-        history = history[: max(0, len(history) - server.behind)]
-        server.behind = max(0, server.behind - server.step_behind)
-    found = {
-        "id": _id(f"Run:{run.name}"), "name": run.name, "displayName": run.display_name, "description": "",
-        "config": json.dumps({key: {"value": value} for key, value in run.config.items()}),
-        "summaryMetrics": json.dumps(run.summary), "tags": run.tags, "sweepName": run.sweep,
-        "historyLineCount": len(history), "eventsLineCount": len(events), "logLineCount": len(run.lines),
-        "historyTail": json.dumps(history[-1:]), "eventsTail": json.dumps(events[-1:]),
-        "wandbConfig": json.dumps({"t": 1}),
-        "project": {"id": _id("Project"), "name": run.project, "entity": _ENTITY},
-    }  # fmt: skip
-    wrong = {"zero": 0, "null": None, "text": "many"}
-    for key in ("historyLineCount", "eventsLineCount", "logLineCount"):
-        if server.counts in wrong:
-            found[key] = wrong[server.counts]
-            found |= dict.fromkeys(("historyTail", "eventsTail"))
-            found["wandbConfig"] = "{}" if server.counts == "zero" else found["wandbConfig"]  # nothing to resume
-        elif server.counts == "nothing":
-            del found[key]
-    return found
-
-
-def _run_files(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    files = [{"name": name, "uploadUrl": f"{server.url}/upload/{name}"} for name in variables["files"]]
-    return {"createRunFiles": {"runID": "run", "uploadHeaders": [], "files": files}}
-
-
-def _upload_urls(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    """The same, as early releases ask for it."""
-    nodes = [{"node": {"name": name, "url": f"{server.url}/upload/{name}", "updatedAt": None}}
-             for name in variables["files"]]  # fmt: skip
-    return {"model": {"bucket": {"id": "run", "files": {"uploadHeaders": [], "edges": nodes}}}}
-
-
-def _artifact(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    given = dict(variables.get("input") or variables)
-    if names := given.get("artifactCollectionNames"):  # of `wandb sync` before 0.26
-        given["artifactCollectionName"] = names[0]
-    server.artifacts.append(given)
-    sequence = {"id": _id("Sequence"), "name": "sequence", "latestArtifact": None}
-    return {"createArtifact": {"artifact": {"id": _id("Artifact"), "state": "PENDING", "artifactSequence": sequence}}}
-
-
-def _artifact_type(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    kind = server.artifact_types.get(variables["name"].partition(":")[0])
-    return {"project": kind and {"artifact": {"artifactType": {"name": kind}}}}
-
-
-def _manifest(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    name = "wandb_manifest.json"
-    file = {"id": _id("File"), "name": name, "displayName": name, "uploadUrl": f"{server.url}/upload/{name}",
-            "uploadHeaders": []}  # fmt: skip
-    return {"createArtifactManifest": {"artifactManifest": {"id": _id("Manifest"), "file": file}}}
-
-
-def _commit(server: StandInServer, variables: dict[str, Any]) -> dict[str, Any]:
-    return {"commitArtifact": {"artifact": {"id": _id("Artifact"), "digest": "digest"}}}
-
-
-def _id(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-_ENTITY = {"id": _id("Entity"), "name": "team"}
-_SERVER = {"cliVersionInfo": {"max_cli_version": "99.0.0"}, "latestLocalVersionInfo": None, "features": []}
-_ANSWERS: dict[str, Callable[[StandInServer, dict[str, Any]], dict[str, Any]]] = {
-    "upsertBucket": _upsert,
-    "createRunFiles": _run_files,
-    "createArtifactManifest": _manifest,
-    "createArtifact": _artifact,
-    "commitArtifact": _commit,
-    "notifyScriptableRunAlert": lambda *_: {"notifyScriptableRunAlert": {"success": True}},
-    "files": _upload_urls,
-    "bucket": _resume_status,
-    "artifactType": _artifact_type,
-    "viewer": _viewer,
-    "serverInfo": lambda *_: {"serverInfo": _SERVER},
-}
-
-
 def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -304,6 +162,9 @@ def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
                         status, error = 200, {"data": data}
                 if status is None:
                     return server.stopped.wait()
+                if status == 0:
+                    self.close_connection = True
+                    return None
                 return self._reply(error, status)
             if server.refuses_rows and self.path.endswith("/file_stream"):
                 return self._reply({"error": "too large"}, 413)
@@ -321,7 +182,14 @@ def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
             body = self._body()
             if server.withholds and "/media/" in self.path:
                 return server.stopped.wait()
-            server.uploads.append((unquote(self.path).removeprefix("/upload/"), body))
+            path, _, owner = self.path.partition("?")
+            name = unquote(path).removeprefix("/upload/")
+            server.uploads.append((name, body))
+            kind, _, place = owner.partition("=")
+            if kind == "run":
+                server.runs[unquote(place)].uploads[name] = body
+            elif kind == "artifact":
+                server.manifests[int(place)] = body
             return self._reply({})
 
         def do_GET(self) -> None:
@@ -329,6 +197,9 @@ def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
             if match and server.appends and match[1] in server.runs:
                 lines = server.runs[match[1]].files.get(match[2], [])
                 self._send("".join(f"{line.rstrip()}\n" for line in lines).encode(), 200, "text/plain")
+            elif self.path.startswith("/storage/"):
+                found = stored_file(server, unquote(self.path.removeprefix("/storage/")))
+                self._send(found or b"", 404 if found is None else 200, "application/octet-stream")
             else:
                 self._reply({})
 

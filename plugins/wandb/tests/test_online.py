@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ import multitrack
 from multitrack.delivery.lane_state import read_state
 from multitrack.recording.run import Run
 from multitrack_wandb import sdk
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    with StandInServer() as server:
-        yield server
 
 
 def start(tmp_path: Path, server: StandInServer, **arguments: Any) -> Run:

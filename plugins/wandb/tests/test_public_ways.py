@@ -12,7 +12,7 @@ import test_contract_wandb
 import test_offline_faults
 import test_online
 from offline_runs import start
-from stand_in_server import KEY, StandInServer
+from stand_in_server import StandInServer
 from wandb_file import read_wandb
 
 import multitrack
@@ -47,13 +47,6 @@ def without_private_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(helper, "known_settings", public_settings)
     yield
     gc.collect()
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    with StandInServer() as server:
-        yield server
 
 
 @pytest.mark.long("test_any_history", "test_a_resumed_run_goes_on", "test_a_redelivery_doubles_nothing")
@@ -113,6 +106,7 @@ ONLINE = (
 )
 
 
+@pytest.mark.long("when_wandb_core_dies_every_open_run_is_delivered_whole", "many_runs_at_once")
 @pytest.mark.parametrize("check", OFFLINE, ids=lambda check: check.__name__.removeprefix("test_"))
 def test_offline_nothing_is_missing_and_nothing_doubled(tmp_path: Path, check: Callable[[Path], None]) -> None:
     check(tmp_path)

@@ -1,23 +1,15 @@
 """What W&B gives back carries no credentials into the lane's own notes, into messages or into the report."""
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stand_in_server import KEY, StandInServer
+from stand_in_server import StandInServer
 from wandb_lanes import lane_of, step
 
 import multitrack
 from multitrack.recording.run import Run
 from multitrack_wandb import errors
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    with StandInServer() as server:
-        yield server
 
 
 def start(tmp_path: Path, url: str) -> Run:

@@ -55,6 +55,7 @@ def test_both_are_open_at_once(tmp_path: Path) -> None:
     assert len(directories(tmp_path, "same")) == 3
 
 
+@pytest.mark.long("process")
 @pytest.mark.parametrize("delivery", ["process", "thread"])
 def test_a_training_with_two_journals(tmp_path: Path, delivery: str) -> None:
     """The inner one ends first; neither waits for the other."""

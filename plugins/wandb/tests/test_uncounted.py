@@ -26,6 +26,8 @@ ANSWERS = ["errors", "operation", "nothing", "null", "text", "zero", "never", 40
 #: Of these, those that the SDK cannot tell from a server that is down: a run that goes on waits for its answer.
 OUTAGES = {"never", 500, 503}
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServer]:
@@ -82,6 +84,7 @@ def cut_off(run: Run, server: StandInServer, count: int) -> None:
     lane.release()
 
 
+@pytest.mark.long("errors", "nothing", "zero", "403", "503")
 @pytest.mark.parametrize("counts", ANSWERS)
 @sent_is_known
 def test_a_server_that_cannot_be_asked_is_delivered_to_once(
@@ -108,6 +111,7 @@ def test_a_server_that_cannot_be_asked_is_delivered_to_once(
     expect(server.runs[run.id], 40)
 
 
+@pytest.mark.long("exact", "errors", "zero")
 @pytest.mark.parametrize("counts", ["exact", *(one for one in ANSWERS if one not in OUTAGES)])
 @sent_is_known
 def test_after_a_kill_every_row_is_there_once(tmp_path: Path, server: StandInServer, counts: str | int) -> None:

@@ -17,7 +17,7 @@ import click
 from multitrack import __version__
 from multitrack.cli import output
 from multitrack.cli.output import OutputError
-from multitrack.errors import ConfigError, MultitrackError, QueryError
+from multitrack.errors import ConfigError, MultitrackError, QueryError, RuleError
 from multitrack.reading.reader import LEFT_OUT
 from multitrack.security.terminal import excerpt, safe
 
@@ -28,10 +28,26 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "runs": "multitrack.cli.runs",
     "show": "multitrack.cli.show",
     "logs": "multitrack.cli.logs",
+    "lineage": "multitrack.cli.lineage",
     "sync": "multitrack.cli.sync",
+    "import": "multitrack.cli.import_runs",
+    "replay": "multitrack.cli.replay",
+    "move": "multitrack.cli.move",
+    "verify": "multitrack.cli.verify",
+    "exec": "multitrack.cli.exec",
+    "alerts": "multitrack.cli.alerts",
     "compare": "multitrack.cli.compare",
+    "drift": "multitrack.cli.drift",
+    "models": "multitrack.cli.models",
+    "monitor": "multitrack.cli.monitor",
+    "compact": "multitrack.cli.compact",
+    "export": "multitrack.cli.export",
+    "push": "multitrack.cli.push",
+    "pull": "multitrack.cli.pull",
     "report": "multitrack.cli.report",
+    "sql": "multitrack.cli.sql",
     "plot": "multitrack.cli.plot",
+    "reproduce": "multitrack.cli.reproduce",
     "new-backend": "multitrack.cli.new_backend",
 }
 
@@ -69,7 +85,11 @@ class _Command(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """The command of a name, imported now."""
         module = _COMMANDS.get(cmd_name)
-        return None if module is None else getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        if module is None:
+            return None
+        name = f"{cmd_name}_" if cmd_name in ("exec", "import") else cmd_name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
 
     def main(
         self,
@@ -113,7 +133,8 @@ class _Command(click.Group):
         except OutputError as error:
             return error.drop()
         except (MultitrackError, ImportError, OSError, MemoryError) as error:
-            output.say(output.told(error), lines=isinstance(error, QueryError))  # which shows the place below it
+            shows_place = isinstance(error, (QueryError, RuleError))  # below the message
+            output.say(output.told(error), lines=shows_place)
             usage = not isinstance(error, MultitrackError) and isinstance(error, ImportError)
             return 2 if usage or isinstance(error, (QueryError, ConfigError)) else 1
         return status if isinstance(status, int) else 0
@@ -127,7 +148,7 @@ def main() -> None:
     """Look at recorded runs, and deliver them to trackers.
 
     Runs are recorded in a journal (the directory .multitrack) and delivered from there to MLflow, W&B, Neptune and
-    others. Only `sync` needs a tracker.
+    others. Only `sync` and `models alias` need a tracker.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Messages())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -13,11 +12,10 @@ from msgspec import structs
 
 from multitrack.cli import output
 from multitrack.cli.comparison_table import print_comparison, print_json
-from multitrack.cli.options import JOURNAL, say_none_chosen, tags_of
+from multitrack.cli.options import JOURNALS, open_journals, say_none_chosen, tags_of
 from multitrack.compare.comparison import compare as put_side_by_side
 from multitrack.compare.rerun import Rerun
 from multitrack.query.columns import listed
-from multitrack.reading.reader import open_journal
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import safe
 
@@ -31,7 +29,8 @@ COLUMNS, in lists with commas between:
                                last, first, min, max, mean, median, count, best
   inputs.lr   outputs.weights                          with type, value and where it came from
   versions.train                                       of data that the run read: dvc:md5:…, delta:3, sha256:…
-  metadata, tags, params, metrics, lists, inputs, outputs, versions      a whole group
+  models.classifier                                    the version of a model that the run wrote
+  metadata, tags, params, metrics, lists, inputs, outputs, versions, models      a whole group
   metrics:min   'params.model/*'                       a group reduced, a pattern
 
 \b
@@ -54,7 +53,7 @@ EXAMPLES:
 
 @click.command(help=_HELP)
 @click.argument("run", nargs=-1)
-@JOURNAL
+@JOURNALS
 @click.option("--project", help="Only runs of this project.")
 @click.option(
     "--status", type=click.Choice(["running", "finished", "failed", "killed"]), help="Only runs that ended so."
@@ -89,7 +88,7 @@ EXAMPLES:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
 def compare(
-    run: tuple[str, ...], journal: Path | None, project: str | None, status: str | None, tags: tuple[str, ...],
+    run: tuple[str, ...], journals: tuple[str, ...], project: str | None, status: str | None, tags: tuple[str, ...],
     group: str | None, parent: str | None, since: str | None, until: str | None, where: str | None, limit: int | None,
     columns: str | None, also: str | None, without: str | None, reduction: str, sort: str, diff: bool,
     best: str | None, rerun: str | None, as_json: bool, as_csv: bool, as_markdown: bool,
@@ -98,7 +97,7 @@ def compare(
     forms = {"--json": as_json, "--csv": as_csv, "--markdown": as_markdown, "--rerun": rerun is not None}
     if len(given := [option for option, is_given in forms.items() if is_given]) > 1:
         raise click.UsageError(f"{' and '.join(given)}: one form at a time")
-    reader = open_journal(journal)
+    reader = open_journals(journals)
     found: Iterable[RecordedRun] = reader.runs(
         project, status=status, tags=tags_of(tags), group=group, parent=parent, since=since,
         until=until, where=where,

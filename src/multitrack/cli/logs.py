@@ -6,18 +6,17 @@ import functools
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import click
 import msgspec
 
 from multitrack.cli import output
-from multitrack.cli.options import JOURNAL, JSON
+from multitrack.cli.options import JOURNALS, JSON, open_journals
 from multitrack.reading.formatting import moment
 from multitrack.reading.points import Line
-from multitrack.reading.reader import open_journal
 from multitrack.security.terminal import safe, safe_json
+from multitrack.summaries.series import read_compacted
 
 #: Log lines that are written at once.
 _AT_ONCE: Final = 4096
@@ -26,24 +25,28 @@ _encoder: Final = msgspec.json.Encoder()
 
 @click.command()
 @click.argument("run")
-@JOURNAL
+@JOURNALS
 @click.option(
     "--from", "from_", metavar="TIME", help="Only lines from this time on: ISO 8601 (local), or 7d, 12h, 30min ago."
 )
 @click.option("--to", metavar="TIME", help="Only lines up to this time.")
 @click.option("--limit", type=click.IntRange(min=1), help="Print at most N lines.")
 @JSON
-def logs(run: str, journal: Path | None, from_: str | None, to: str | None, limit: int | None, as_json: bool) -> None:
+def logs(
+    run: str, journals: tuple[str, ...], from_: str | None, to: str | None, limit: int | None, as_json: bool
+) -> None:  # fmt: skip
     """Print a run's log lines, with time and stream.
 
     With --json: one document, a list with an entry on each line; [] if there are no lines.
     """
-    found = open_journal(journal).run(run)
+    found = open_journals(journals).run(run)
     lines = found.get_lines(from_, to, limit)
     if as_json:
         print_lines_json(lines)
     else:
         print_lines(lines)
+    if dropped := sum(record.lines for record in read_compacted(found.directory)):
+        output.say(f"{dropped:,} log lines of the run were dropped by compaction")
 
 
 def print_lines(lines: Iterable[Line]) -> None:

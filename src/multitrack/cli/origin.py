@@ -22,13 +22,19 @@ def origin_rows(run: RecordedRun) -> list[tuple[str, str | None]]:
     if context is None:
         return []
     return [
-        ("where", f"{context.user} on {context.host}, Python {context.python}"),
+        ("where", _where(context)),
         ("machine", _machine(context.hardware) if context.hardware else None),
         ("command", " ".join(context.command)), ("program", context.program),
         ("git commit", _commit(context.git) if context.git else None),
         ("code", _code(context.code) if context.code else None),
         ("not kept", _left_out(context.code) if context.code else None),
     ]  # fmt: skip
+
+
+def _where(context: Context) -> str:
+    """User, host and Python; an imported run may lack some."""
+    place = " on ".join(filter(None, (context.user, context.host)))
+    return ", ".join(filter(None, (place, context.python and f"Python {context.python}")))
 
 
 def print_diff(run: RecordedRun) -> None:

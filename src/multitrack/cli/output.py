@@ -200,6 +200,11 @@ def print_json(value: object) -> None:
     document([f"{text}\n"], json=True)
 
 
+def json_line(value: object) -> str:
+    """One JSON document on a line of its own."""
+    return f"{safe_json(msgspec.json.encode(plain(value)).decode())}\n"
+
+
 def plain(value: Any) -> Any:
     """With NaN and ±inf as strings, as JSON has none and null would lose them; paths that are no UTF-8 with escapes."""
     if isinstance(value, str):

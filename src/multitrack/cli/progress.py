@@ -44,6 +44,17 @@ def counting() -> Iterator[Callable[[int], None]]:
         yield lambda count: status.update(f"read {count} runs in {time.monotonic() - begun:.0f} s")
 
 
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal's stderr the step that a command is at."""
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+    if not console.is_terminal or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    with console.status("") as status:
+        yield status.update
+
+
 def counted(runs: Iterable[RecordedRun], progress: Callable[[int], None]) -> Iterator[RecordedRun]:
     """Yield the runs, reporting the count of each."""
     for count, run in enumerate(runs, 1):

@@ -10,12 +10,11 @@ from pathlib import Path
 import click
 
 from multitrack.cli import output
-from multitrack.cli.options import Source, choosing, say_none_chosen
+from multitrack.cli.options import Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.progress import check_place, counting
 from multitrack.errors import ConfigError
 from multitrack.page.render import Options, write_page
 from multitrack.page.server import PageServer, Watched
-from multitrack.reading.reader import open_journal
 from multitrack.security.terminal import safe
 
 
@@ -57,7 +56,7 @@ def report(
     first = next(runs, None)
     if first is None:  # an earlier page stays
         given = click.get_current_context().params
-        say_none_chosen(open_journal(given["journal"]), given["where"])
+        say_none_chosen(given_journals(), given["where"])
         output.say(f"{path} was not written")
         sys.exit(1)
     with counting() as progress:

@@ -8,14 +8,14 @@ from typing import Final
 
 import click
 
-from multitrack.cli.options import JSON, Source, choosing, say_none_chosen
+from multitrack.cli.options import JSON, Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
 from multitrack.cli.tables import Heading, Piece, Screen, Table, add_row
 from multitrack.delivery.report import DeliveryReport
+from multitrack.journal.deletion import is_deleted
 from multitrack.reading.delivery import report_of
 from multitrack.reading.formatting import moment, took
-from multitrack.reading.reader import open_journal
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import safe
 from multitrack.summaries.summary import Summary
@@ -36,7 +36,7 @@ def runs(source: Source, limit: int | None, as_json: bool) -> None:
     found: deque[RecordedRun] = deque(source(), limit)
     if not found:
         given = click.get_current_context().params
-        say_none_chosen(open_journal(given["journal"]), given["where"])
+        say_none_chosen(given_journals(), given["where"])
     if as_json:
         print_json([run_as_json(run) for run in found])
     else:
@@ -55,7 +55,8 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
         summary, facts = run.summary(), run.facts
         name = ("└ " if facts.parent else "") + facts.name
         add_row(
-            table, run.id, _cut(name), _cut(facts.project), status_cell(summary.status), moment(facts.created),
+            table, run.id, _cut(name), _cut(facts.project),
+            status_cell(summary.status, deleted=is_deleted(run.directory)), moment(facts.created),
             took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
         )  # fmt: skip
     if left_out := table.print(screen):

@@ -70,11 +70,15 @@ def config(as_json: bool) -> None:
     """Show the config of this directory, and where each value came from."""
     loaded = load_config()
     rows: list[tuple[str, str, Any, str]] = [
-        ("", field.name, getattr(loaded.settings, field.name), loaded.origins[field.name])
+        ("", field.name, _in_brief(field.name, getattr(loaded.settings, field.name)), loaded.origins[field.name])
         for field in msgspec.structs.fields(Settings)
     ]
     selected = [plugins.load_backend(name) for name in loaded.settings.backends]
     loaded.check_tables([backend.name for backend in selected])
+    if loaded.settings.alerts or loaded.settings.notify:
+        from multitrack.alerts.configured import plan_alerts  # noqa: PLC0415 - most configs have no alerts
+
+        plan_alerts(loaded)
     for backend in selected:
         options, origins = loaded.options(backend)
         for field in msgspec.structs.fields(options):
@@ -90,6 +94,13 @@ def config(as_json: bool) -> None:
         if place.size > 1:
             nothing = ": records nothing" if place.passed_over(loaded.settings.ranks) else ""
             output.line(safe(f"this process: {place}{nothing}"))
+
+
+def _in_brief(name: str, value: Any) -> Any:
+    """A setting's value; of alerts only the rules, and of notifiers the names, as their options may be secret."""
+    if name == "alerts":
+        return [alert.when for alert in value]
+    return list(value) if name == "notify" else value
 
 
 def print_backends(rows: Sequence[Mapping[str, Any]]) -> None:

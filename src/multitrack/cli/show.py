@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import click
 
-from multitrack.cli.options import JOURNAL, JSON
+from multitrack.cli.options import JOURNALS, JSON, open_journals
 from multitrack.cli.origin import origin_rows, print_diff
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, options_of, run_as_json, status_cell
 from multitrack.cli.tables import Cell, Heading, Screen, Table, add_row, print_section, text_table
+from multitrack.journal.manifest import Origin
 from multitrack.query.cells import origin_of
 from multitrack.reading.delivery import report_of
 from multitrack.reading.formatting import moment, took, value_text
-from multitrack.reading.reader import open_journal
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import ArtifactRef
 from multitrack.security.terminal import safe
@@ -30,25 +29,33 @@ _CHILDREN: Final = 20
 
 @click.command()
 @click.argument("run")
-@JOURNAL
+@JOURNALS
 @click.option("--diff", is_flag=True, help="Print only the changes since the commit, a patch for git apply.")
 @JSON
-def show(run: str, journal: Path | None, diff: bool, as_json: bool) -> None:
+def show(run: str, journals: tuple[str, ...], diff: bool, as_json: bool) -> None:
     """Show one run: params, metrics, references, children, origin and delivery.
 
     RUN is a run's id, the prefix of one, or a name that only one run has.
     """
     if diff and as_json:
         raise click.UsageError("--diff and --json: one form at a time")
-    found = open_journal(journal).run(run)
+    found = open_journals(journals).run(run)
     if diff:
         print_diff(found)
         return
-    children = found.relatives.children(found.id)
+    children = found.relatives.children(found.facts.id)
     if as_json:
         print_json({**run_as_json(found, full=True), "children": [child.id for child in children]})
     else:
         print_run(found, children)
+
+
+def _imported(origin: Origin | None) -> str | None:
+    """Where an imported run was recorded."""
+    if origin is None:
+        return None
+    unfinished = "" if origin.complete else "; the import was interrupted: repeat it"
+    return f"from {origin.tracker}, run {origin.id} of {origin.source}{unfinished}"
 
 
 def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
@@ -57,10 +64,12 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
     facts = Table([Heading("", style="dim"), Heading("", fold=True)], header=False)
     told: tuple[tuple[str, Cell | None], ...] = (
         ("run", run.id), ("name", manifest.name), ("project", manifest.project),
-        ("status", status_cell(summary.status)), ("parent", manifest.parent),
+        ("status", status_cell(summary.status)), ("parent", run.parent),
+        ("imported", _imported(manifest.imported)),
         ("group", manifest.group), ("notes", [(safe(manifest.notes, lines=True), "")] if manifest.notes else None),
         ("started", moment(manifest.created)),
         ("took", took(run.took(summary))), ("log lines", str(summary.lines) if summary.lines else None),
+        ("not exact", f"what the import could not bring exactly is below: {summary.gaps}" if summary.gaps else None),
         ("wrong calls", str(summary.mistakes) if summary.mistakes else None),
         ("lost", f"{summary.lost} records that could not be written to disk" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
@@ -78,6 +87,12 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
     )
     if len(wrong) > _WRONG:
         screen.note(f"{len(wrong) - _WRONG} other kinds of wrong calls (--json has all)", "dim")
+    gaps = run.get_gaps() if summary.gaps else []
+    told_gaps = Table([Heading("not imported exactly", fold=True)])
+    for reason in gaps:
+        add_row(told_gaps, reason)
+    if gaps:
+        told_gaps.print(screen)
     print_section(
         screen,
         "param",
@@ -89,6 +104,10 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
     print_section(
         screen, "reference", ("role", "kind", "uri", "version"),
         [(ref.name, (ref.role, ref.kind, ref.uri, _version(ref))) for ref in summary.artifacts],
+    )  # fmt: skip
+    print_section(
+        screen, "model", ("version", "reasons"),
+        [(name, (model.version, "; ".join(model.reasons))) for name, model in summary.models.items()],
     )  # fmt: skip
     table = text_table("child", "name", "status", "took")
     for child in children[:_CHILDREN]:

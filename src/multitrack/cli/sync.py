@@ -31,6 +31,13 @@ _LINE_EVERY: Final = 10.0
 @click.argument("run", nargs=-1)
 @JOURNAL
 @click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="NAME",
+    help="Deliver to this backend alone. Can be given several times.",
+)
+@click.option(
     "--trust",
     multiple=True,
     metavar="PATH",
@@ -38,7 +45,14 @@ _LINE_EVERY: Final = 10.0
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait for runs that another process is delivering.")
 @JSON
-def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+def sync(
+    run: tuple[str, ...],
+    journal: Path | None,
+    backends: tuple[str, ...],
+    trust: tuple[str, ...],
+    no_wait: bool,
+    as_json: bool,
+) -> None:
     """Deliver the pending records of all runs, or of each RUN, and wait until they have arrived.
 
     The wait lasts as long as records move. Runs that another process is delivering are left to it and waited for. Of a
@@ -49,8 +63,9 @@ def sync(run: tuple[str, ...], journal: Path | None, trust: tuple[str, ...], no_
     """
     with SyncProgress() as progress:
         reports = deliver(
-            journal, run, trust=trust, wait=not no_wait, alone=True, show=progress.show, notice=progress.notice
-        )
+            journal, run, backends=backends, trust=trust, wait=not no_wait, alone=True, show=progress.show,
+            notice=progress.notice,
+        )  # fmt: skip
     if as_json:
         print_json({run_id: report_as_json(report) for run_id, report in reports.items()})
     else:

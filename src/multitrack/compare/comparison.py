@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from multitrack.compare import exports
 from multitrack.compare.html import comparison_html
-from multitrack.compare.ranking import as_recorded, best_of, parse_criterion, sorted_by
+from multitrack.compare.ranking import as_recorded, best_of, sorted_by
 from multitrack.compare.rerun import Rerun
 from multitrack.compare.rows import Best, Row, differ, with_kind
 from multitrack.errors import QueryError
 from multitrack.query.cells import ABSENT, cell
 from multitrack.query.columns import Column, listed, parse_column
+from multitrack.query.criteria import parse_criterion
 from multitrack.query.selection import Known, chosen
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt

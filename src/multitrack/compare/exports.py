@@ -25,10 +25,10 @@ def csv_of(comparison: Compared) -> str:
     for row in comparison.rows:
         cells = [(column, _plain(row.cells.get(str(column), ABSENT), field)) for column, field in columns]
         lines.append([_machine(column, value) for column, value in cells])
-    return "".join(f"{','.join(map(_quoted, line))}\n" for line in lines)
+    return "".join(f"{','.join(map(quoted, line))}\n" for line in lines)
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A cell of CSV; one with a return as well is in quotes, which Python's ``csv`` forgets before 3.13."""
     text = _harmless(value) if isinstance(value, str) else str(value)
     return '"{}"'.format(text.replace('"', '""')) if _SPECIAL.search(text) else text

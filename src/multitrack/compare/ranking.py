@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
-
 from multitrack.compare.rows import Best, Row
 from multitrack.errors import QueryError
 from multitrack.query.cells import ABSENT, Value, cell
-from multitrack.query.columns import Column, better, parse_column
+from multitrack.query.columns import Column
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.doubles import is_finite
 
@@ -28,22 +26,6 @@ def _key(value: Any) -> Any:
     if value is None or value is ABSENT or value != value:
         return None
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
-
-
-def parse_criterion(text: str) -> tuple[Column, Literal["min", "max"]]:
-    """A column, and which of its values is the best."""
-    head, _, direction = text.rpartition(":")
-    if direction in ("min", "max"):
-        column = parse_column(head)
-        if column.reduction is None and column.group in ("metrics", "lists"):
-            column = msgspec.structs.replace(column, reduction=direction)
-        return column, "min" if direction == "min" else "max"
-    column = parse_column(text)
-    habit = better(column.name)
-    if habit is None:
-        name = excerpt(text)
-        raise QueryError(f"is a low or a high {name} better? say {name}:min or {name}:max")
-    return column, habit
 
 
 def as_recorded(column: Column, rows: Sequence[Row]) -> Column:

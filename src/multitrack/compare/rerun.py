@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import KERAS_TUNER
 from multitrack.security.secrets import REDACTED
 from multitrack.security.terminal import safe, safe_json
+
+#: A line of a requirements file that pins a version.
+_PINNED: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9.!+_-]+")
 
 
 class Rerun(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class Rerun(msgspec.Struct, frozen=True):
 
     def command(self) -> str:
         """The recorded command line, quoted for a shell (bash, zsh); empty if it was not recorded."""
-        return "" if self.context is None else " ".join(map(_quoted, self.context.command))
+        return "" if self.context is None else " ".join(map(quoted, self.context.command))
 
     def to_json(self) -> str:
         """The params as a JSON file for ``log_params`` and ``start_run(params=…)``, nested as they were.
@@ -108,9 +112,12 @@ class Rerun(msgspec.Struct, frozen=True):
         lines = []
         for name, version in sorted(self.context.packages.items()):
             url = self.context.urls.get(name)
-            lines.append(
-                f"{name}=={version}\n" if url is None else f"# {name} {version}: from {safe(url)}, not from an index\n"
-            )
+            if url is not None:
+                lines.append(f"# {safe(name)} {safe(version)}: from {safe(url)}, not from an index\n")
+            elif _PINNED.fullmatch(f"{name}=={version}"):
+                lines.append(f"{name}=={version}\n")
+            else:  # not of an installed package: an option such as --index-url would change where pip looks
+                lines.append(f"# not a package: {safe(name)} {safe(version)}\n")
         return "".join(lines)
 
     def facts(self) -> dict[str, str]:
@@ -131,8 +138,8 @@ class Rerun(msgspec.Struct, frozen=True):
         return f"yes: multitrack show {self.run} --diff | git apply" if kept else "yes"
 
 
-def _quoted(argument: str) -> str:
-    """An argument for a shell; one that could do something to a terminal as ``$'…'``, with escapes."""
+def quoted(argument: str) -> str:
+    """Quote an argument for bash or zsh; one that could do something to a terminal as ``$'…'``, with escapes."""
     if safe(argument) == argument:
         return shlex.quote(argument)
     return f"$'{''.join(map(_escaped, argument))}'"

@@ -58,7 +58,7 @@ def differ(name: str, rows: Sequence[Row]) -> bool:
     """
     if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
         return True
-    parents = [row.run.facts.parent for row in rows]
+    parents = [row.run.parent for row in rows]
     return len({(parent, name in row.cells) for parent, row in zip(parents, rows, strict=True)}) > len(set(parents))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from multitrack._hints import close_to
 from multitrack._text import short_repr, type_name
 from multitrack.config.settings import role_of
 from multitrack.errors import ConfigError
@@ -132,5 +132,5 @@ def _escaped(path: str) -> str:
 def closest_of(name: str, choices: Iterable[str]) -> str:
     """A message suffix for an unknown key: the closest known key, or all of them."""
     known = sorted(set(choices))
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."
+    close = close_to(name, known, 0.5)
+    return f"did you mean {close!r}?" if close is not None else f"known: {', '.join(known) or 'none'}."

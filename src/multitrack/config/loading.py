@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from multitrack import plugins
 from multitrack._text import error_text
 from multitrack.config import variables
 from multitrack.config.conversion import Origin, absolute_path, closest_of, converted, working_directory
+from multitrack.config.nested import converted_tables
 from multitrack.config.settings import Settings, role_of
 from multitrack.errors import ConfigError
 from multitrack.inputs.params import plain_tree
@@ -37,6 +39,7 @@ class Config:
         file: The config file, if one was found.
         given: Names of the settings in the file or mapping.
         tables: The backend tables in the file or mapping.
+        base: The directory of relative paths in the file or mapping.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class Config:
         tables: dict[str, dict[str, tuple[Any, Origin]]],
         file: Path | None,
         given: frozenset[str] = frozenset(),
+        base: Path | None = None,
     ) -> None:
         self.settings = settings
         self.origins = origins
         self.file = file
         self.given = given
         self.tables = tables
+        self.base = base
 
     def options(
         self, backend: plugins.Backend, inherited: Mapping[str, Any] | None = None
@@ -163,15 +168,21 @@ def load_config(
     given.update(_from_environment(variables.PREFIX, fields, "a setting"))
     here = Origin("argument", start)
     given.update({key: (plain_tree(value), here) for key, value in (arguments or {}).items() if value is not None})
-    values = {key: converted(value, fields[key].type, where, key) for key, (value, where) in given.items()}
+    if (original := variables.reproduced_run()) is not None:  # the new runs belong beside the original
+        given["journal"] = (str(original.parent.parent), Origin(f"environment variable {variables.REPRODUCE}", start))
+    values = {
+        key: (converted_tables if key in ("alerts", "notify") else converted)(value, fields[key].type, where, key)
+        for key, (value, where) in given.items()
+    }
     if "journal" not in values:
         values["journal"] = absolute_path(Settings().journal, origin.base)
     origins = {name: given[name][1].place if name in given else DEFAULT for name in fields}
     try:
         settings = Settings(**values)
     except ValueError as error:
-        raise ConfigError(f"{origins['fsync']}: {error}", key="fsync", source=origins["fsync"]) from error
-    return Config(settings, origins, tables, file, in_table)
+        key = re.split(r"\W", str(error), maxsplit=1)[0]  # messages of Settings begin with it
+        raise ConfigError(f"{origins[key]}: {error}", key=key, source=origins[key]) from error
+    return Config(settings, origins, tables, file, in_table, origin.base)
 
 
 def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, Path | None]:

@@ -25,6 +25,8 @@ class Delivery:
         objects: Backends that are objects of this process, by name.
         environment: The environment variables that the backends need, as set at the run's start.
         interval: Seconds between deliveries while the run goes on.
+        alerts: The checked alerts of the run's config, as plain values; empty if it has none.
+        compact: Seconds between looks for old records to compact; 0 for none.
     """
 
     entries: list[BackendEntry] = dataclasses.field(default_factory=list)
@@ -32,6 +34,8 @@ class Delivery:
     objects: dict[str, object] = dataclasses.field(default_factory=dict)
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     interval: float = 1.0
+    alerts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    compact: float = 0.0
 
 
 class Host(Protocol):
@@ -51,3 +55,6 @@ class Host(Protocol):
 
     def stop(self, limit: float) -> None:
         """Let the courier finish within ``limit`` seconds and exit."""
+
+    def after_fork(self) -> None:
+        """In a forked child, let go of the courier, which is the parent's."""

@@ -1,7 +1,8 @@
-"""The courier: the loop that drives lanes. The same code has three hosts.
+"""The courier: the loop that drives lanes. The same code has four hosts.
 
 - A child process, the default: ``python -m multitrack.courier``, which gets its orders through standard
   input. It survives the training process's crash and keeps trackers' SDKs out of it.
+- A process that several training processes share (``courier = "node"``): one loop for each of them.
 - A thread of the training process (``delivery = "thread"``).
 - ``multitrack sync``.
 
@@ -15,15 +16,19 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.delivery.lane import Lane
 from multitrack.delivery.trust import Trust
 from multitrack.errors import JournalError
 from multitrack.journal.layout import check_links
 from multitrack.journal.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from multitrack.courier.alerting import Alerting
+    from multitrack.courier.compacting import Compactor
 
 #: Worker threads per backend, so that a hung run does not delay the other runs of the same tracker.
 WORKERS: Final = 4
@@ -59,6 +64,8 @@ class Courier:
         self._lanes: dict[tuple[Path, str], Lane] = {}
         self._workers: dict[str, _Workers] = {}
         self._resting = False
+        self._alerting: Alerting | None = None
+        self._compactors: dict[Path, Compactor] = {}
         self._wake = threading.Event()
         self._lock = threading.Lock()
 
@@ -68,6 +75,7 @@ class Courier:
         options: dict[str, dict[str, Any]] | None = None,
         objects: dict[str, object] | None = None,
         interval: float = 1.0,
+        only: Collection[str] = (),
     ) -> list[Lane]:
         """Add the lanes of a run.
 
@@ -76,9 +84,10 @@ class Courier:
             options: The backends' options with their secrets, by name; default: the manifest's.
             objects: Backend objects of this process, by name.
             interval: Seconds between checks of the run's journal.
+            only: Names of the backends to deliver to; default: all.
 
         Returns:
-            The lanes of all its backends; empty if the journal cannot be read, which is reported as a notice.
+            The lanes of these backends; empty if the journal cannot be read, which is reported as a notice.
         """
         try:
             check_links(directory)
@@ -88,6 +97,8 @@ class Courier:
             return []
         lanes = []
         for entry in manifest.backends:
+            if only and entry.name not in only:
+                continue
             lane = Lane(
                 directory, entry, options=(options or {}).get(entry.name), plugin=(objects or {}).get(entry.name),
                 notice=self._notice, trust=self._trust, interval=interval,
@@ -105,8 +116,50 @@ class Courier:
         self._wake.set()
         return lanes
 
+    def watch(self, directory: Path, alerts: dict[str, Any], interval: float = 1.0) -> None:
+        """Evaluate the alerts of a run's journal as records arrive.
+
+        Args:
+            directory: The run's directory.
+            alerts: The checked alerts of the run's config, as plain values.
+            interval: Seconds between looks.
+        """
+        import msgspec  # noqa: PLC0415 - couriers of runs without alerts import none of this
+
+        from multitrack.alerts.configured import Plan  # noqa: PLC0415
+        from multitrack.courier.alerting import Alerting  # noqa: PLC0415
+
+        if self._alerting is None:
+            self._alerting = Alerting(self._notice)
+        self._alerting.add(directory, msgspec.convert(alerts, Plan), interval)
+
+    def compact(self, directory: Path, seconds: float) -> None:
+        """Compact old records of a run's journal, each run as its config said.
+
+        Args:
+            directory: The run's directory.
+            seconds: Seconds between looks.
+        """
+        from multitrack.courier.compacting import Compactor  # noqa: PLC0415 - most couriers have nothing to compact
+
+        journal = directory.parent.parent
+        if journal not in self._compactors:
+            self._compactors[journal] = Compactor(journal, seconds, self._notice)
+
+    def finish_alerts(self, seconds: float, *, look: bool = True) -> None:
+        """End the evaluation of alerts.
+
+        Args:
+            seconds: Maximum seconds to wait.
+            look: True to evaluate all records before.
+        """
+        if self._alerting is not None:
+            self._alerting.finish(seconds, look=look)
+
     def nudge(self) -> None:
         """Check all lanes at once, and let lanes that wait for a retry try now."""
+        if self._alerting is not None:
+            self._alerting.nudge()
         with self._lock:
             for lane in self._lanes.values():
                 lane.pace.hurry()
@@ -149,6 +202,14 @@ class Courier:
             for lane in self._lanes.values():
                 lane.abandon()
             self._lanes.clear()
+        self.end_threads()
+
+    def end_threads(self) -> None:
+        """End the threads of this courier that are not in the middle of a step."""
+        for workers in list(self._workers.values()):
+            workers.end()
+        for compactor in self._compactors.values():
+            compactor.end()
 
     def lanes(self) -> list[Lane]:
         """The lanes being driven."""
@@ -206,18 +267,27 @@ class _Workers:
     def __init__(self, name: str, work: Callable[[Lane], None]) -> None:
         self._name = name
         self._work = work
-        self._queue: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Lane | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._waiting = 0  # lanes in the queue, and with workers
         self._lock = threading.Lock()
 
     def put(self, lane: Lane) -> None:
         self._queue.put(lane)
         with self._lock:
-            if len(self._threads) < WORKERS:
+            self._waiting += 1
+            if len(self._threads) < min(self._waiting, WORKERS):
                 name = f"{self._name}-{len(self._threads)}"
                 self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
                 self._threads[-1].start()
 
+    def end(self) -> None:
+        """End each thread after its present step."""
+        for _ in range(WORKERS):
+            self._queue.put(None)
+
     def _serve(self) -> None:
-        while True:
-            self._work(self._queue.get())
+        while (lane := self._queue.get()) is not None:
+            self._work(lane)
+            with self._lock:
+                self._waiting -= 1

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import site
 import sys
 import threading
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from multitrack.courier.hosts import Delivery, log
+from multitrack.courier.orders import line_of, order_of, own_path
 from multitrack.environment.allowed import BASE, allowed
 from multitrack.environment.directory import current_or_none
 from multitrack.environment.forks import in_background, without_fork
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 RESTARTS: Final = 3
 #: Maximum seconds for a courier to exit when another one replaces it.
 HANDOVER: Final = 3.0
-#: Packages that a courier process imports before it receives the training's module path.
-_NEEDED: Final = ("multitrack", "msgspec", "pluggy")
 
 
 class ProcessHost:
@@ -37,14 +35,15 @@ class ProcessHost:
 
     Args:
         journal: The journal's directory, for the courier's log.
+        lowered: False to start the courier with this process's priority.
     """
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, *, lowered: bool = True) -> None:
         self._journal = journal
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._runs: dict[Path, Delivery] = {}
-        self._lowered = True  # the courier's priority
+        self._lowered = lowered  # the courier's priority
         self._starvation: Starvation | None = None  # the courier's, while the end of a run waits
         self._starts = 0
         self._starter: threading.Thread | None = None
@@ -56,11 +55,18 @@ class ProcessHost:
     def add(self, directory: Path, delivery: Delivery) -> None:
         """Add a run to deliver; starts the process if there is none."""
         with self._lock:
-            self._runs[directory] = delivery
+            if self._pipe >= 0:
+                self._lower()
+            self.take({directory: delivery})
+
+    def take(self, runs: Mapping[Path, Delivery]) -> None:
+        """Add runs, without lowering the priority of a process that is there."""
+        with self._lock:
+            self._runs.update(runs)
             starts = self._starts
             if self._alive() and self._starts == starts:  # a new process gets the orders for all runs anyway
-                self._lower()
-                self._send(_order(directory, delivery))
+                for directory, delivery in runs.items():
+                    self._send(order_of(directory, delivery))
 
     def nudge(self) -> bool:
         """Deliver pending records now; restart the process if it died. Return False if there is none.
@@ -124,7 +130,7 @@ class ProcessHost:
             if self._pipe < 0 or self._pid != os.getpid():
                 return
             self._join()
-            self._backlog += _line({"stop": limit})
+            self._backlog += line_of({"stop": limit})
             try:
                 os.set_blocking(self._pipe, True)
                 self._write()
@@ -157,7 +163,7 @@ class ProcessHost:
             status = self._process.returncode
             self._let_go()
             if status in (NO_COURIER, WRONG_USAGE):  # another start would fail in the same way
-                self._fail(f"{sys.executable!r} did not start a courier; see its own message")
+                self.refuse(f"{sys.executable!r} did not start a courier; see its own message")
                 return False
             again = self._starts <= RESTARTS
             log.warning(
@@ -167,13 +173,13 @@ class ProcessHost:
         if self._starts > RESTARTS:
             return False
         self._starts += 1
-        return self._begin()
+        return self._begin(lowered=self._lowered)
 
     def _begin(self, *, lowered: bool = True) -> bool:
         """Open the pipe, and start the process on a thread, with the present directory and environment."""
         executable = interpreter()
         if executable is None:
-            self._fail(
+            self.refuse(
                 f"{sys.executable!r} is a program and not a Python interpreter: runs are recorded but not delivered; "
                 'set delivery = "thread" to deliver them'
             )
@@ -183,7 +189,7 @@ class ProcessHost:
             with without_fork:
                 self._orders, self._pipe = os.pipe()
         except OSError as error:
-            self._fail(str(error))
+            self.refuse(str(error))
             return False
         os.set_blocking(self._pipe, False)
         self._backlog.clear()
@@ -191,8 +197,8 @@ class ProcessHost:
         environment = allowed(BASE)
         for directory, delivery in self._runs.items():
             environment |= delivery.environment
-            self._send(_order(directory, delivery))
-        environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": _own_path()}
+            self._send(order_of(directory, delivery))
+        environment |= {STARTED_BY: str(self._pid), "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": own_path()}
         command = [executable, "-P", "-c", PROGRAM, "-m", "multitrack.courier", str(self._journal), str(int(lowered))]
         cwd = current_or_none() or str(self._journal)  # SDKs ask for the current directory, and fail if it was deleted
         self._starter = in_background(partial(self._start, command, environment, cwd), "multitrack-start")
@@ -213,18 +219,20 @@ class ProcessHost:
                     command, cwd=cwd, stdin=self._orders, stdout=subprocess.DEVNULL, env=environment, process_group=0
                 )
             except (OSError, ValueError) as error:
-                self._fail(str(error))
+                self.refuse(str(error))
             finally:
                 os.close(self._orders)
                 self._orders = -1
 
-    def _fail(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Start no courier from now on, and say why, once."""
+        if not self._failed:
+            log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", reason)
         self._failed = True
-        log.warning("multitrack: cannot start the courier (%s); run `multitrack sync` later", reason)
 
     def _send(self, order: dict[str, Any]) -> None:
         """Send an order without blocking: if the pipe is full, the rest is sent with the next order."""
-        self._backlog += _line(order)
+        self._backlog += line_of(order)
         try:
             self._write()
         except BlockingIOError:
@@ -236,30 +244,3 @@ class ProcessHost:
         while self._backlog:
             written = os.write(self._pipe, self._backlog)
             del self._backlog[:written]
-
-
-def _own_path() -> str:
-    """The ``PYTHONPATH`` of the modules that a courier needs at once, unless Python finds them anyway.
-
-    Not the training's whole path: a module of the training could have the name of one that an SDK imports. The rest is
-    sent to the courier, which searches it last.
-    """
-    usual = {*site.getsitepackages(), site.getusersitepackages()}
-    found = dict.fromkeys(_parent_of(module) for module in _NEEDED)
-    return os.pathsep.join(path for path in found if path not in usual)
-
-
-def _parent_of(module: str) -> str:
-    return str(Path(str(sys.modules[module].__file__)).absolute().parent.parent)
-
-
-def _order(directory: Path, delivery: Delivery) -> dict[str, Any]:
-    """The order that adds a run; includes the environment variables, for a courier that already runs."""
-    return {
-        "add": str(directory), "options": delivery.options, "environment": delivery.environment,
-        "interval": delivery.interval,
-    }  # fmt: skip
-
-
-def _line(order: dict[str, Any]) -> bytes:
-    return json.dumps(order).encode() + b"\n"

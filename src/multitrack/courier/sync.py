@@ -23,7 +23,7 @@ from multitrack.errors import MultitrackError
 from multitrack.journal.segments import is_live
 from multitrack.plugins import load_backend
 from multitrack.reading.delivery import report_of
-from multitrack.reading.reader import open_journal
+from multitrack.reading.opening import open_journal
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.secrets import without_credentials
 
@@ -37,6 +37,7 @@ def sync(
     journal: str | Path | None = None,
     runs: Sequence[str] = (),
     *,
+    backends: Collection[str] = (),
     trust: Sequence[str] = (),
     wait: bool = True,
     alone: bool = False,
@@ -51,6 +52,7 @@ def sync(
     Args:
         journal: The journal's directory; default: the config's.
         runs: Ids of the runs to deliver; default: all.
+        backends: Names of the backends to deliver to; default: all.
         trust: Import paths of backends that may be loaded, besides those that the config here names; an import path
             that only the journal names is never imported.
         wait: True to wait for lanes that another process delivers.
@@ -67,8 +69,8 @@ def sync(
     reader = open_journal(journal)
     pending: dict[Path, dict[str, LaneState]] = {}
     written: dict[Path, int] = {}  # number of records of runs that are still being written
-    for run in map(reader.run, runs) if runs else reader.runs():
-        states = run.lanes()
+    for run in map(reader.run, runs) if runs else reader.runs(deleted=True):
+        states = {name: state for name, state in run.lanes().items() if not backends or name in backends}
         if not all(state.settled for state in states.values()):
             pending[run.directory] = states
             if is_live(run.directory) and (summary := run.summary()).status == "running":
@@ -81,7 +83,7 @@ def sync(
     here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default journal needs a directory
     believed = Trust(trust, here)
     courier = Courier(notice, trust=believed)
-    lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2)]
+    lanes = [lane for directory in pending for lane in courier.add(directory, interval=0.2, only=backends)]
     gave_up = {
         (directory, name): state.updated
         for directory, states in pending.items() for name, state in states.items() if state.stopped
@@ -115,7 +117,7 @@ def sync(
             notice(f"{lane.name}: run {lane.directory.name} is left to {lane.holder}, which is delivering it{stands}")
     reports = {}
     for run in map(RecordedRun, pending):
-        reports[run.id] = report_of(run, until=written.get(run.directory))
+        reports[run.id] = report_of(run, until=written.get(run.directory)).of(pending[run.directory])
         if not reports[run.id].complete:
             _tell_other_options(here(), run, reports[run.id], notice)
     return reports
@@ -136,7 +138,7 @@ def _tell_other_options(
 ) -> None:
     """Notify if records are pending and the config here has other options than the run was started with."""
     for entry in run.manifest.backends:
-        if report[entry.name].complete or ":" in entry.load:
+        if entry.name not in report or report[entry.name].complete or ":" in entry.load:
             continue
         with contextlib.suppress(MultitrackError):  # not installed here, or an invalid config
             here = msgspec.to_builtins(config.options(load_backend(entry.load))[0])

@@ -32,6 +32,10 @@ class ThreadHost:
     def add(self, directory: Path, delivery: Delivery) -> None:
         """Add a run to deliver."""
         self._courier.add(directory, delivery.options, delivery.objects, delivery.interval)
+        if delivery.alerts:
+            self._courier.watch(directory, delivery.alerts, delivery.interval)
+        if delivery.compact:
+            self._courier.compact(directory, delivery.compact)
 
     def nudge(self) -> bool:
         """Deliver pending records now; always return True."""
@@ -58,11 +62,14 @@ class ThreadHost:
 
     def stop(self, limit: float) -> None:
         """End the loop; lanes still pending are left to ``multitrack sync``."""
-        del limit  # a thread ends with its process
+        self._courier.finish_alerts(limit)
         self._stopped.set()
         self._courier.nudge()
         self._thread.join(1.0)
         self._courier.close()
+
+    def after_fork(self) -> None:
+        """Do nothing: a thread is not in the child."""
 
     def _keep_last(self) -> None:
         # SDKs register exit hooks that end their runs. Hooks run last in, first out, so ours must be registered last.

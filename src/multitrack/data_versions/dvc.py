@@ -110,8 +110,7 @@ def _entries(file: Path) -> Iterator[tuple[Path, Any]]:
     for name, stage in stages.items() if isinstance(stages, dict) else ():
         if isinstance(stage, dict):
             folder = file.parent / folders.get(str(name).partition("@")[0], ".")
-            yield folder, stage.get("outs")
-            yield folder, stage.get("deps")
+            yield folder, stage.get("outs")  # not its deps: DVC has their hashes, but does not keep them
 
 
 def _folders_of_stages(file: Path) -> dict[str, str]:

@@ -15,7 +15,18 @@ from multitrack.environment import warned
 from multitrack.errors import DeniedError, PluginError, RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.plugins import Backend
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Record, Tags
+from multitrack.records import (
+    DATA,
+    ArtifactRef,
+    Compacted,
+    Lines,
+    ListMetric,
+    Metric,
+    ModelVersion,
+    Params,
+    Record,
+    Tags,
+)
 
 #: Temporary errors of this machine: a full disk, out of file descriptors or memory.
 PASSING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
@@ -34,6 +45,18 @@ def by_hook(backend: Backend, records: Sequence[Record]) -> Iterator[tuple[DataH
     yield backend.log_artifact_ref, kinds[ArtifactRef]
     yield backend.log_lines, kinds[Lines]
     yield backend.set_tags, kinds[Tags]
+
+
+def data_records(record: Record) -> int:
+    """The number of data records that a record of the journal is, or stands for."""
+    return record.records if type(record) is Compacted else isinstance(record, DATA)
+
+
+def missing_of(records: Sequence[Record]) -> list[str]:
+    """The sentence on records that were compacted before their backend could receive them; empty if there are none."""
+    if any(type(record) is Compacted for record in records):
+        return ["records that were compacted before they came here: none of them"]
+    return []
 
 
 class Handover:
@@ -76,6 +99,27 @@ class Handover:
                 return [text for record in records for text in self.call(hook, run, [record])]
             self.refused[records[0].ordinal] = self._notices.worded(error)
             return []
+
+    def register(self, backend: Backend, run: RunInfo, models: Sequence[ModelVersion]) -> list[str]:
+        """Call the hook ``register_models``; a registry that refuses does not keep the run open.
+
+        Returns:
+            The sentences of the hook, or why it refused.
+
+        Raises:
+            RetryableError, DeniedError, PluginError, OSError, Warning: As :meth:`call`.
+        """
+        try:
+            return list(backend.register_models(run, models))
+        except (RetryableError, DeniedError, PluginError):
+            raise
+        except Exception as error:
+            if warned.by_filters(error) or (isinstance(error, OSError) and error.errno in PASSING):
+                raise
+            named = ", ".join(f"{model.name} {model.version}" for model in models)
+            sentence = f"not registered: {named}: {self._notices.worded(error)}"
+            self._notices.say(sentence)
+            return [sentence]
 
     def keep(self, state: LaneState) -> None:
         """Save the refused records, count them in ``state``, and notify the user."""

@@ -16,7 +16,7 @@ import msgspec
 from multitrack import plugins
 from multitrack._text import error_text
 from multitrack.delivery.backoff import Pace
-from multitrack.delivery.handover import PASSING, Handover, by_hook
+from multitrack.delivery.handover import PASSING, Handover, by_hook, data_records, missing_of
 from multitrack.delivery.lane_lock import LaneLock
 from multitrack.delivery.lane_state import LaneState, lane_file, state_of
 from multitrack.delivery.loading import BackendSource, is_gathering, run_info
@@ -31,7 +31,7 @@ from multitrack.journal.atomic import write_json
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.manifest import BackendEntry, context_of, read_manifest
 from multitrack.journal.writer import close_dead
-from multitrack.records import DATA, Record
+from multitrack.records import Record
 from multitrack.security.redaction import Redactor, secret_values
 
 
@@ -106,10 +106,7 @@ class Lane:
         return self.state.settled or self.state.stopped
 
     def wants(self, now: float) -> bool:
-        """Return True if a step is needed. A cheap check, called each tick for every lane.
-
-        If the journal has nothing new, the next check is scheduled after the interval.
-        """
+        """Return True if a step is needed; if the journal has nothing new, the next check is after the interval."""
         if self.busy or self.done or not self.pace.ready(now):
             return False
         try:
@@ -210,8 +207,8 @@ class Lane:
         opened = backend.open_run(run)
         self._start = self.state.position if opened.position is None else max(0, opened.position)
         self._saved_in = self.state.segment if opened.position is None else None
-        clean = self._notices.clean  # the URL may contain a password
-        backend_id, url = clean(str(opened.id)), None if opened.url is None else clean(str(opened.url))
+        clean = self._notices.clean
+        backend_id, url = clean(str(opened.id)), opened.url and clean(str(opened.url))  # which may contain a password
         self._backend, self._run = backend, msgspec.structs.replace(run, backend_id=backend_id)
         self.opened = True
         self.state = LaneState(
@@ -228,6 +225,7 @@ class Lane:
             # with the same ordinals must not be skipped as delivered.
             self._start = min(self._start, self._stretch[0].ordinal)
         fresh = [record for record in self._stretch if record.ordinal >= self._start]
+        self._note_stand_ins(missing_of(fresh))
         began = time.monotonic()
         for i, (hook, some) in enumerate(by_hook(self._backend, fresh)):
             if some:
@@ -240,7 +238,7 @@ class Lane:
             self.state.position = self._backend.flush(self._run, self._cursor.position)
         self.pace.took(time.monotonic() - began)
         self.state.segment = self._cursor.segment
-        self._passed += sum(isinstance(record, DATA) for record in self._stretch)
+        self._passed += sum(map(data_records, self._stretch))
         self._handover.keep(self.state)
         self.state.delivered = self._passed - self.state.set_aside
         self.state.damaged = len(self._cursor.damaged)
@@ -252,6 +250,8 @@ class Lane:
         ended = self._cursor.ended
         if ended is None:
             return close_dead(self.directory, self._cursor.last_time)
+        if ended.models:
+            self._note_stand_ins(self._handover.register(self._backend, self._run, ended.models))
         self._note_stand_ins(self._backend.close_run(self._run, ended.status, ended.time))
         self.state.closed, self.state.segment = True, self._cursor.segment
         self.state.position = self._cursor.position

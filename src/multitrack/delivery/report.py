@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -83,6 +83,14 @@ class DeliveryReport(Mapping[str, LaneReport]):
     def pending(self) -> int:
         """Number of pending records, over all backends."""
         return sum(lane.pending for lane in self._lanes.values())
+
+    def of(self, backends: Collection[str]) -> DeliveryReport:
+        """The report with these backends alone."""
+        lanes = {name: lane for name, lane in self._lanes.items() if name in backends}
+        return DeliveryReport(
+            lanes, lost=self.lost, mistakes=self.mistakes, damaged=self.damaged, redacted=self.redacted,
+            skipped_epochs=self.skipped_epochs, skipped_batches=self.skipped_batches,
+        )  # fmt: skip
 
     def __add__(self, other: DeliveryReport) -> DeliveryReport:
         """Add up two reports, without ids and URLs; ``damaged`` is the larger of both."""

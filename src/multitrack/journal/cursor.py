@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 from multitrack.journal import encoding
 from multitrack.journal.derived import Resolver
 from multitrack.journal.segments import is_held, segment_path
-from multitrack.records import End, ListMetric, Record, Segment
+from multitrack.records import Compacted, End, ListMetric, Record, Segment
 
 log = logging.getLogger("multitrack")
 
@@ -24,6 +25,8 @@ class Cursor:
     Args:
         directory: The run's directory.
         resolved: False to return records as they are on disk, without derived fields; takes half the time.
+        only: The 1-based number of the one segment to read; default: all, one after the other.
+        first: The 1-based number of the segment to begin with; records are then as they are on disk.
 
     Attributes:
         position: Number of lines of the run read so far.
@@ -33,16 +36,29 @@ class Cursor:
         last_time: The latest time of any record read (ms).
     """
 
-    def __init__(self, directory: Path, *, resolved: bool = True) -> None:
+    def __init__(self, directory: Path, *, resolved: bool = True, only: int | None = None, first: int = 1) -> None:
         self.directory = directory
         self.position = 0
         self.damaged: list[tuple[int, str]] = []
         self.ended: End | None = None
         self.last_time = 0
         self._resolver = Resolver() if resolved else None
-        self.segment = 1
+        self.segment = only or first
+        self._only = only is not None
         self._offset = 0
         self._promised = 0  # remaining parts of a list that is known to be complete
+        self._fd: int | None = None  # of a closed segment that is read in part: compaction may replace the file
+
+    def __del__(self) -> None:
+        # A number instead of a file object: of two objects that only a cycle held, Python may finalize the file first,
+        # and warn that nobody has closed it.
+        if getattr(self, "_fd", None) is not None:
+            self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
 
     def read(self, max_records: int = 2000, max_bytes: int = 1 << 20) -> list[Record]:
         """Read the next records, up to about the given number and bytes; empty at the current end.
@@ -53,12 +69,19 @@ class Cursor:
         while not found:
             path = segment_path(self.directory, self.segment)
             try:
-                with path.open("rb") as file:
-                    closed = not is_held(path)  # checked before reading, so that no later line is missed
+                if self._fd is None:
+                    self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                closed = not is_held(path)  # checked before reading, so that no later line is missed
+            except FileNotFoundError:
+                self._close()
+                return found
+            try:
+                with open(self._fd, "rb", closefd=False) as file:
                     file.seek(self._offset)
                     advanced = self._read_from(file, closed, found, max_records, max_bytes)
-            except FileNotFoundError:
-                return found
+            finally:
+                if not closed or self._offset >= os.fstat(self._fd).st_size:
+                    self._close()
             if not advanced and not self._next_segment(closed):
                 return found
         return found
@@ -66,7 +89,7 @@ class Cursor:
     def at_end(self) -> bool:
         """Return True if the journal is closed and was read completely."""
         path = segment_path(self.directory, self.segment)
-        if is_held(path) or segment_path(self.directory, self.segment + 1).exists():
+        if is_held(path) or self._has_next():
             return False
         # The torn last line of a closed segment was never acknowledged; it has been read as damage by now.
         return self._offset >= path.stat().st_size
@@ -77,12 +100,15 @@ class Cursor:
         return path.stat().st_size <= self._offset and is_held(path)
 
     def _next_segment(self, closed: bool) -> bool:
-        if not closed or not segment_path(self.directory, self.segment + 1).exists():
+        if not closed or not self._has_next():
             return False
         self.segment += 1
         self._offset = 0
         self._promised = 0
         return True
+
+    def _has_next(self) -> bool:
+        return not self._only and segment_path(self.directory, self.segment + 1).exists()
 
     def _read_from(self, file: BinaryIO, closed: bool, found: list[Record], max_records: int, max_bytes: int) -> bool:
         """Read whole lines into ``found``; return True if the cursor moved."""
@@ -99,7 +125,7 @@ class Cursor:
                 except (ValueError, RecursionError) as error:
                     self._damage(f"damaged: {error}")
                 if type(record) is ListMetric and record.parts > 1:
-                    complete = self._is_complete(record, closed)
+                    complete = self._is_complete(file, record, closed)
                     if complete is None:
                         break
                     if not complete:
@@ -116,7 +142,7 @@ class Cursor:
                 if self._resolver is not None:
                     self._resolver.resolve(record, self.position)
                 found.append(record)
-                self.position += 1
+                self.position += record.records if type(record) is Compacted else 1
             if len(found) >= max_records or self._offset - start >= max_bytes:
                 break
         return self._offset > start
@@ -125,15 +151,16 @@ class Cursor:
         self.damaged.append((self.position, reason))
         self.position += 1
 
-    def _is_complete(self, record: ListMetric, closed: bool) -> bool | None:
+    def _is_complete(self, file: BinaryIO, record: ListMetric, closed: bool) -> bool | None:
         """Check that all parts of this list are contiguous lines of the segment; None if more may be written."""
         if record.part > 1:
             self._promised -= 1
             return self._promised >= 0
         self._promised = 0
-        with segment_path(self.directory, self.segment).open("rb") as file:
-            file.seek(self._offset)
-            lines = [line for line in itertools.islice(file, record.parts - 1, record.parts) if line.endswith(b"\n")]
+        here = file.tell()
+        file.seek(self._offset)
+        lines = [line for line in itertools.islice(file, record.parts - 1, record.parts) if line.endswith(b"\n")]
+        file.seek(here)
         if not lines:
             return False if closed else None
         last = encoding.decode_or_none(lines[0])

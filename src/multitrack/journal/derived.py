@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import force_setattr
 
-from multitrack.records import Lines, ListMetric, Metric, Record
+from multitrack.records import Compacted, Lines, ListMetric, Metric, Record
 
 #: Maximum number of points remembered to detect repeats. A repeat has the same millisecond, so it comes soon after.
 WINDOW: Final = 1 << 14
@@ -57,6 +57,10 @@ class Resolver:
             index = self._lengths.get(record.name, 0)
             force_setattr(record, "index", index)
             self._lengths[record.name] = index + len(record.values)
+        elif type(record) is Compacted:
+            self._lines += record.lines
+            for key, digest in record.metrics.items():
+                self._written[key] = self._written.get(key, 0) + digest.count
 
     def _count(self, record: Metric) -> None:
         written = self._written

@@ -43,6 +43,7 @@ _decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecor
 #: Decodes many lines at once; leaves the number strings of :func:`number_to_json` as they are.
 plain_decoder: Final = _decoder
 #: The name of each kind of record on disk.
-TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "trained", "lost", "end")
+TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "trained", "lost", "end",
+              "compacted")  # fmt: skip
 #: Encodes a record without its newline; for the recording calls, where one more function call is measurable.
 to_json: Final = _encoder.encode

@@ -4,10 +4,17 @@ A journal's directory looks like this::
 
     .multitrack/
       courier-<pid>.log               output of the trackers' SDKs during delivery
+      alerts.json, alerts.lock        which alerts fire, and the lock of the process that evaluates them
+      models.jsonl                    versions and aliases of models
+      mlflow/, artifacts/             experiments, models and files of MLflow's clients that write here
       runs/<run id>/
         manifest.json                 the manifest
         000001.jsonl, 000002.jsonl    the segments
         code/                         the source
+        drift.html                    the report of a comparison of inputs
+        mlflow.json                   what MLflow's clients know of the run beyond its records
+        deleted.json                  the mark of a run that was deleted
+        files/                        what the modules of multitrack.compat, or an import, wrote: images, texts
         lanes/<backend>.json          delivery state of that backend
         lanes/<backend>/              the backend's own notes
 

@@ -105,6 +105,52 @@ class BackendEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         return {**self.options, **{key: os.fsdecode(path) for key, path in self.paths.items()}}
 
 
+class Compaction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How old records of a run are compacted (:mod:`multitrack.compaction`).
+
+    Attributes:
+        after: Age in seconds from which records are compacted.
+        kinds: The kinds of records: ``metrics``, which are simple metrics, and ``lines``.
+    """
+
+    after: float
+    kinds: list[str]
+
+    @property
+    def period(self) -> float:
+        """Seconds after which the writer begins a new segment: a day, an hour, or the age if that is shorter."""
+        return next((seconds for seconds in (86_400.0, 3_600.0) if self.after >= seconds), self.after)
+
+    @property
+    def look_every(self) -> float:
+        """Seconds between looks of a courier for records that are old enough."""
+        return min(600.0, self.after / 4)
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an imported run was recorded (:mod:`multitrack.migration`).
+
+    Attributes:
+        tracker: The tracker or format: ``mlflow``, ``csv``.
+        id: The tracker's id of the run.
+        source: The address that it was read from, without credentials.
+        scope: The part of the tracker within which the id is unique; empty if it is unique in all of it.
+        url: The run's web page there.
+        complete: False while the import goes on, or after it was interrupted.
+        files: The directory with copies of its files; None if they were left where they are.
+        project: The project that its program told; None if it is the tracker's.
+    """
+
+    tracker: str
+    id: str
+    source: str
+    scope: str = ""
+    url: str | None = None
+    complete: bool = False
+    files: str | None = None
+    project: str | None = None
+
+
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The identity of a run: its names, origin, parent and backends.
 
@@ -119,6 +165,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         notes: Free text.
         backends: The backends it is delivered to.
         redacted: Number of redacted values in the manifest.
+        compact: How old records are compacted; ``None`` to keep them all.
+        imported: Where the run was recorded; ``None`` if it was recorded here.
         format: Version of this file's format.
     """
 
@@ -132,6 +180,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: str | None = None
     backends: list[BackendEntry] = []
     redacted: int = 0
+    compact: Compaction | None = None
+    imported: Origin | None = None
     format: int = 1
 
     def __post_init__(self) -> None:

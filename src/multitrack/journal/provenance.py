@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+#: Tag of a run that reproduces its parent; its value is the parent's id.
+REPRODUCES: Final = "reproduces"
 #: Folder of the source's files in a run's directory.
 CODE: Final = "code"
 #: Changes of tracked files since the commit, for ``git apply``.

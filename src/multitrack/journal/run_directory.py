@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from multitrack.errors import JournalError
+from multitrack.journal.run_files import FOLDER
 from multitrack.journal.segments import segment_path
 
 
@@ -48,6 +49,10 @@ def made(directory: Path) -> Iterator[None]:
 def _remove(made: Sequence[Path], directory: Path) -> None:
     """Remove the directories made for a run that did not start, unless another run uses them."""
     if directory in made:
+        if (directory / FOLDER).is_dir():
+            import shutil  # noqa: PLC0415 - rarely used
+
+            shutil.rmtree(directory / FOLDER, ignore_errors=True)
         for name in ("lock", "manifest.json", segment_path(directory, 1).name):
             with contextlib.suppress(OSError):  # not written yet
                 (directory / name).unlink()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from multitrack.records import Segment
 
 #: Maximum seconds to wait for a lock still held by a process that the dead writer had just forked.
 FORKED_LIMIT: Final = 2.0
+_NAME: Final = re.compile(r"[0-9]{6,}\.jsonl")
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -30,7 +32,11 @@ def segment_path(directory: Path, number: int) -> Path:
 
 def last_segment(directory: Path) -> int:
     """The number of the newest segment; 0 if there is none."""
-    return max((int(path.stem) for path in directory.glob("[0-9]*.jsonl")), default=0)
+    try:
+        names = os.listdir(directory)  # noqa: PTH208 - a Path for each of thousands of segments is slow
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return 0
+    return max((int(name[: -len(".jsonl")]) for name in names if _NAME.fullmatch(name)), default=0)
 
 
 def is_held(path: Path) -> bool:

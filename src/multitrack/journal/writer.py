@@ -42,8 +42,10 @@ class Writer:
     Args:
         directory: The run's directory.
         not_before: Lower bound for the records' times (ms), so that a resumed run's times never go back.
-        fork: True if this process is a forked child of the run's writer.
+        fork: True if the segment continues the run: of a forked child, for a new day, or for an earlier time.
         manifest: A copy of the manifest for the first record, used if the manifest's file is damaged.
+        time: Time of the first record (ms), for records with times of their own; default: now.
+        after: Number of the segment that this one continues, which is not looked for then.
 
     Attributes:
         directory: The run's directory.
@@ -56,7 +58,14 @@ class Writer:
     """
 
     def __init__(
-        self, directory: Path, *, not_before: int = 0, fork: bool = False, manifest: dict[str, Any] | None = None
+        self,
+        directory: Path,
+        *,
+        not_before: int = 0,
+        fork: bool = False,
+        manifest: dict[str, Any] | None = None,
+        time: int | None = None,
+        after: int | None = None,
     ) -> None:
         self.last_time = not_before
         self.directory = directory
@@ -65,10 +74,10 @@ class Writer:
         self._losing_since = 0
         self._durable = 0  # bytes that are on the medium
         self.lost = 0
-        self.number, self._fd = self._create(directory)
+        self.number, self._fd = self._create(directory, after)
         first = Segment(
-            time=self.now(), segment=self.number, pid=os.getpid(), host=host_name(), fork=fork,
-            manifest=manifest,
+            time=self.now() if time is None else time, segment=self.number, pid=os.getpid(), host=host_name(),
+            fork=fork, manifest=manifest,
         )  # fmt: skip
         line = encoding.encode(first)
         try:
@@ -79,14 +88,14 @@ class Writer:
             self.close()
             raise cannot_write(directory, error) from error
 
-    def _create(self, directory: Path) -> tuple[int, int]:
+    def _create(self, directory: Path, after: int | None) -> tuple[int, int]:
         # Locked under a name that readers ignore, then linked: no reader ever sees a segment without its lock.
         draft = directory / f".segment-{os.getpid()}-{time.monotonic_ns()}"
         fd = -1
         try:
             fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            number = last_segment(directory)
+            number = last_segment(directory) if after is None else after
             while True:
                 number += 1
                 try:
@@ -102,6 +111,11 @@ class Writer:
             with contextlib.suppress(OSError):
                 draft.unlink()
         return number, fd
+
+    @property
+    def losing(self) -> bool:
+        """True while records cannot be written."""
+        return self._losing > 0
 
     def now(self) -> int:
         """The time for the next record, in milliseconds since the epoch; never before the last record's."""

@@ -35,8 +35,6 @@ log = logging.getLogger("multitrack")
 #: Names of the references to the last file and to the best one by the monitored metric. Valid in every tracker.
 LAST: Final = "checkpoint-last"
 BEST: Final = "checkpoint-best"
-#: Kind of a reference to a model's file.
-KIND: Final = "model"
 _REMOTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 #: A ``ModelCheckpoint``, or a path or pattern like its ``filepath``.
@@ -104,7 +102,7 @@ class Watch:
         logs, self._logs = self._logs, {}
         for watched in self._watched:
             for name, path in watched.look(logs):
-                self.guarding_run.log_artifact_ref(name, path, KIND, digest=False)
+                self.guarding_run.integration.log_checkpoint(name, path, digest=False)
 
     @guarded
     def end(self) -> None:
@@ -120,7 +118,7 @@ class Watch:
                 )  # fmt: skip
             for name, path in watched.left():
                 try:
-                    self.guarding_run.log_artifact_ref(name, path, KIND)
+                    self.guarding_run.integration.log_checkpoint(name, path)
                 except OSError as error:  # must not cost the other references
                     put_aside(self.guarding_run, name, error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from multitrack.keras.checkpoints import KIND, Stamp, stamp_of
+from multitrack.keras.checkpoints import Stamp, stamp_of
 from multitrack.keras.guard import put_aside
 from multitrack.keras_tuner import internals
 from multitrack.recording.run import Run
@@ -34,7 +34,7 @@ class TunerCheckpoint:
         """Record a reference to the file if it exists. An error is set aside in ``run``."""
         try:
             if self._path is not None and self._stamp() is not None:
-                run.log_artifact_ref(name, self._path, KIND)
+                run.integration.log_checkpoint(name, self._path)
         except Exception as error:  # noqa: BLE001 - must not cost the other records
             put_aside(run, name, error)
 

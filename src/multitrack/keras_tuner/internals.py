@@ -6,14 +6,20 @@ installed release has.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import keras
+import keras_tuner
 import numpy as np
+
+log = logging.getLogger("multitrack")
 
 #: Package that defines KerasTuner's classes. It is not mirrored: every name would appear twice.
 PRIVATE_PACKAGE: Final = "keras_tuner.src"
@@ -23,6 +29,8 @@ NAMES: Final = {
     "Tuner": ("_build_and_fit_model", "_get_checkpoint_fname", "_try_run_and_update_trial"),
     "MultiObjective": ("name_to_direction",),
     "tuner_utils": ("convert_to_metrics_dict", "get_best_step"),
+    "Oracle": ("ongoing_trials", "tuner_ids", "_check_consecutive_failures"),
+    "oracle_chief": ("time",),
 }
 
 
@@ -93,6 +101,89 @@ def checkpoint_path(tuner: Any, trial_id: str) -> Path | None:
     """Return the file with the weights of a trial's best epoch; None if KerasTuner does not tell."""
     name_of = getattr(tuner, "_get_checkpoint_fname", None)
     return None if name_of is None else Path(name_of(trial_id))
+
+
+@contextlib.contextmanager
+def between_polls(check: Callable[[], None]) -> Iterator[None]:
+    """Call ``check`` about once a second while KerasTuner's chief serves, on the thread that serves.
+
+    The chief sleeps between looks at whether all workers are done: 1 second, or 20 at the end, of which no more than 1
+    is slept here. An error of ``check`` ends the serving.
+    """
+    try:
+        chief: Any = importlib.import_module(f"{PRIVATE_PACKAGE}.distribute.oracle_chief")
+        clock = chief.time
+    except (ImportError, AttributeError):
+        log.warning("multitrack: this release of KerasTuner has no known way to look after workers that are gone")
+        yield
+        return
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(min(seconds, 1.0))
+        check()
+
+    chief.time = types.SimpleNamespace(sleep=sleep)
+    try:
+        yield
+    finally:
+        chief.time = clock
+
+
+def workers(oracle: Any) -> set[str]:
+    """Return the tuner ids of the workers that the chief waits for."""
+    return set(getattr(oracle, "tuner_ids", ())) | set(getattr(oracle, "ongoing_trials", ()))
+
+
+def give_up(oracle: Any, worker: str, message: str, *, retry: bool) -> tuple[Any, Exception | None]:
+    """End the trial of a worker that is gone, and let the chief no longer wait for the worker.
+
+    Args:
+        oracle: The chief's oracle.
+        worker: The worker's tuner id.
+        message: The error message of the trial.
+        retry: Let KerasTuner repeat the trial as one that raised, up to ``max_retries_per_trial``; otherwise it fails.
+
+    Returns:
+        The trial, or None if the worker had none; and KerasTuner's error if too many trials in a row have failed. It
+        is not raised here: KerasTuner would keep the oracle locked.
+    """
+
+    def end(oracle: Any) -> tuple[Any, Exception | None]:
+        trial, failure = oracle.ongoing_trials.get(worker), None
+        if trial is not None:
+            trial.status, trial.message = "INVALID" if retry else "FAILED", message
+            try:
+                oracle.end_trial(trial)
+            except RuntimeError as error:
+                failure = error
+            oracle.ongoing_trials.pop(worker, None)
+        oracle.tuner_ids.discard(worker)
+        return trial, failure
+
+    ended: tuple[Any, Exception | None] = keras_tuner.synchronized(end)(oracle)
+    return ended
+
+
+def too_many_failures(oracle: Any) -> Exception | None:
+    """Return KerasTuner's error if too many trials in a row have failed.
+
+    KerasTuner raises it in the worker only: its chief goes on to serve, with the oracle locked.
+    """
+    try:
+        getattr(oracle, "_check_consecutive_failures", lambda: None)()
+    except RuntimeError as error:
+        return error
+    return None
+
+
+def waiting_for_retry(oracle: Any) -> list[str]:
+    """Return the ids of the trials that KerasTuner is to repeat."""
+    return list(oracle.get_state()["retry_queue"])
+
+
+def is_complete(oracle: Any) -> bool:
+    """Return True if no trial is left to run; False also if the oracle does not know their number."""
+    return oracle.remaining_trials() == 0 and not oracle.ongoing_trials and not waiting_for_retry(oracle)
 
 
 def directions(objective: Any) -> dict[str, str]:

@@ -30,6 +30,7 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
         owned: True if the search started that run itself.
         begun: True if that run has begun; its id is noted before.
         project: The project of the runs.
+        worker_timeout: Of the chief: seconds after which it gives up a silent worker, which sets the workers' pace.
         trials: The run ids of the attempts by this process and the earlier ones it continues, by trial id.
     """
 
@@ -38,6 +39,7 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
     owned: bool = False
     begun: bool = True
     project: str | None = None
+    worker_timeout: float | None = None
     trials: dict[str, list[str]] = {}
 
     @classmethod
@@ -103,6 +105,10 @@ class Notes:
         """Write the notes again if they are gone: a worker that starts with ``overwrite=True`` removes all of them."""
         if not self._path(self._file).exists():
             self.save()
+
+    def sign_of_life(self, worker: str) -> Path:
+        """Return the file in which a worker shows that it is alive."""
+        return self._path(f"multitrack-{worker}.alive")
 
     def begin(self, trial_id: str) -> tuple[str, int]:
         """Note another attempt before its run begins, so that a killed attempt is not recorded twice.

@@ -3,12 +3,12 @@
 Everything runs on the thread that searches. Only :meth:`Search.begin` raises (an invalid config, before any trial).
 Every other error is set aside in a run, since KerasTuner would count it as a failure of the trial.
 
-In a distributed search the chief has the parent run, and the workers the trials'
-(:mod:`multitrack.keras_tuner.distributed`).
+In a distributed search the chief has the parent run, and the workers the trials' (:mod:`.distributed`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +20,7 @@ from multitrack.keras.guard import guarded, put_aside
 from multitrack.keras_tuner import distributed
 from multitrack.keras_tuner.checkpoint import OF_TRIAL, TunerCheckpoint
 from multitrack.keras_tuner.execution import Execution
+from multitrack.keras_tuner.lost_workers import Heartbeat, LostWorkers
 from multitrack.keras_tuner.notes import Notes
 from multitrack.keras_tuner.parent_run import ParentRun
 from multitrack.keras_tuner.recovery import Interrupted
@@ -62,6 +63,7 @@ class Search:
         self._said_dropped = False
         self._notes = Notes(lambda: str(tuner.project_dir), self._worker)
         self._notes_restorer: distributed.NotesRestorer | None = None
+        self._heartbeat: Heartbeat | None = None
 
     @property
     def guarding_run(self) -> Run:
@@ -89,10 +91,12 @@ class Search:
         self._notes.journal = Path(self.parent.settings.journal) if recording else None
         if trouble is not None:
             put_aside(self.parent, "the search's multitrack.json", trouble)
-        if chief is not None:
+        if chief is not None and self._worker is not None:
+            self._heartbeat = Heartbeat(self._notes, self._worker, chief.worker_timeout)
             return
         self._notes.own.parent, self._notes.own.owned, self._notes.own.begun = self.parent.id, self._owned, True
         self._notes.own.project = self.parent.project
+        self._notes.own.worker_timeout = self.parent.settings.worker_timeout if distributed.is_chief() else None
         self._save_notes()
         self._summary = SearchDescription(self._tuner, self.parent, self._notes)
         self._complete_interrupted()
@@ -105,10 +109,18 @@ class Search:
         if self._notes.journal is not None:
             Interrupted(self._tuner, self.parent, self._notes).complete()
 
+    def serving(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which KerasTuner searches; the chief looks after its workers in it."""
+        if self._notes_restorer is None or self._notes.journal is None:  # not the chief, or nothing is recorded
+            return contextlib.nullcontext()
+        return LostWorkers(self._tuner, self.parent, self._notes, self.parent.settings.worker_timeout).watched()
+
     def end(self, error: BaseException | None = None) -> None:
         """End the open runs, including the search's run if the search started it."""
         if self._notes_restorer is not None:
             self._notes_restorer.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         if error is None:
             self._end_left_open()
         else:

@@ -58,14 +58,17 @@ class BaseTuner(internals.RunsTrials, base_tuner.BaseTuner):  # type: ignore[mis
         Raises:
             ImportError: ``tensorboard`` is missing, so that KerasTuner would fail every trial.
             ConfigError: As :func:`multitrack.start_run`, before any trial.
+            RuntimeError: In the chief of a distributed search: all workers are gone, and trials remain.
         """
         _check_tensorboard(self)
         tracking = self._tracking = self._tracking or Search(self)
         tracking.begin()
         if _trains_with_keras_tuner(self) and not internals.trains_once(keras_tuner.Tuner):
             fit_kwargs["callbacks"] = _with_tracking(fit_kwargs.get("callbacks") or ())
+        result = None
         try:
-            result = super().search(*fit_args, **fit_kwargs)
+            with tracking.serving():
+                result = super().search(*fit_args, **fit_kwargs)
         except BaseException as error:
             tracking.end(error)
             raise

@@ -10,8 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from multitrack._text import clean_text
+from multitrack.dataset.cache import is_copy
 from multitrack.delivery.report import LaneReport, report_run
 from multitrack.journal.segments import is_live
+from multitrack.lineage.graph import RunReferences
+from multitrack.page.lineage import page_references
 from multitrack.page.schema import BackendDelivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
 from multitrack.query.cells import origin_of
 from multitrack.reading.recorded_run import RecordedRun
@@ -178,7 +181,7 @@ class Collected:
         if is_live(directory):
             return False
         summary = self.run.summary()
-        if summary.status == "running":
+        if summary.status == "running" and not is_copy(directory):
             return False
         curves = curves_of(directory, self._points)
         for record in read_lines(directory) if summary.lines else ():
@@ -206,21 +209,30 @@ class Collected:
             {name: curve.thinner.thinned() for name, curve in lists.items()},
         )
 
+    def summary(self) -> Summary:
+        """Return the summary of the records read so far."""
+        return self._so_far()[0]
+
+    def references(self) -> RunReferences:
+        """Return the run's references read so far, for the lineage."""
+        return page_references(self.run, self.summary())
+
     def page_run(self, tables: Tables) -> PageRun:
         """Return the run with the records read so far."""
         manifest, (found, curves) = self.run.manifest, self._so_far()
         report = report_run(self.run.lanes(), found.records, ended=found.status != "running", lost=found.lost)
         counts = {
-            "records": found.records, "wrong calls": found.mistakes, "lost": found.lost, "redacted": found.redacted,
-            "damaged": found.damaged, "epochs trained again": found.skipped_epochs,
-            "batches trained again": found.skipped_batches,
+            "records": found.records, "wrong calls": found.mistakes, "not imported exactly": found.gaps,
+            "lost": found.lost, "redacted": found.redacted, "damaged": found.damaged,
+            "epochs trained again": found.skipped_epochs, "batches trained again": found.skipped_batches,
         }  # fmt: skip
         started = manifest.created
         return PageRun(
             id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
             ended=self.run.ended(found), last=max(found.ended, started),
-            parent=manifest.parent, group=manifest.group, notes=manifest.notes,
+            parent=self.run.parent, group=manifest.group, notes=manifest.notes,
             directory=clean_text(str(self.run.directory)), tags=found.tags,
+            models={name: model.version for name, model in found.models.items()},
             params={name: param_to_json(value) for name, value in found.params.items()},
             sources={name: origin_of(found, name) for name in found.params},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},

@@ -19,7 +19,10 @@ import msgspec
 from multitrack._hints import to_install
 from multitrack._text import clean_text
 from multitrack.journal.atomic import write_output
+from multitrack.lineage.graph import RunReferences
 from multitrack.page.collect import Collected, Tables
+from multitrack.page.lineage import lineage_block
+from multitrack.page.monitor import PageMonitor
 from multitrack.page.schema import PageRun, script_safe
 from multitrack.query.columns import better
 from multitrack.reading.recorded_run import RecordedRun
@@ -37,6 +40,8 @@ SCRIPTS = (
     "graphs",
     "parallel",
     "lines",
+    "lineage",
+    "monitor",
     "run",
     "main",
 )
@@ -91,6 +96,8 @@ def write_page(
     code = plotly() if charts else ""
     tables = Tables()
     encoded: list[bytes] = []
+    lineage: list[RunReferences] = []
+    monitor = PageMonitor()
     told: list[tuple[str, str]] = []
     names: dict[str, None] = {}
     places: dict[str, Path] = {}
@@ -102,10 +109,13 @@ def write_page(
         found = collected.page_run(tables)
         names |= metric_names(found)
         told.append((found.project, str(run.directory.parent.parent)))
+        lineage.append(collected.references())
+        monitor.add(run, collected.summary())
         encoded.append(msgspec.json.encode(found))  # encoded one by one, so that memory is limited to the page's size
         if progress is not None:
             progress(len(encoded))
-    head = page_head(title, told, tables, names, points)
+    monitor.refresh()
+    head = page_head(title, told, tables, names, points, lineage=lineage_block(lineage), monitor=monitor.block())
     write_output(Path(path), render(script_safe(data_block(head, encoded)), code))
     return len(encoded)
 
@@ -126,7 +136,7 @@ def page_head(
         tables: The values that runs share.
         names: The names of all metrics and lists.
         points: Maximum number of points per series.
-        **more: ``version`` and ``watch`` of a served page.
+        **more: ``lineage`` and ``monitor``; of a served page, ``version`` and ``watch``.
     """
     projects, journals = sorted({project for project, _ in told}), sorted({journal for _, journal in told})
     return {

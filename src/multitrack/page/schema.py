@@ -85,6 +85,7 @@ class PageRun(msgspec.Struct, frozen=True):
     notes: str | None
     directory: str
     tags: dict[str, str]
+    models: dict[str, str]
     params: dict[str, Any]
     sources: dict[str, str]
     metrics: dict[str, int | float | str]

@@ -19,7 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from multitrack.errors import QueryError
+from multitrack.lineage.graph import RunReferences
 from multitrack.page.collect import Collected, Tables
+from multitrack.page.lineage import lineage_block
+from multitrack.page.monitor import PageMonitor
 from multitrack.page.render import Options, data_block, metric_names, page_head, plotly, policy_header, render
 from multitrack.page.schema import PageRun, script_safe
 from multitrack.reading.recorded_run import RecordedRun
@@ -39,6 +42,7 @@ class _Seen(msgspec.Struct):
     encoded: bytes
     version: int
     told: tuple[str, str]
+    references: RunReferences
 
 
 class Watched:
@@ -58,6 +62,7 @@ class Watched:
         self._tables = Tables()
         self._seen: dict[str, _Seen] = {}
         self._names: dict[str, None] = {}
+        self._monitor = PageMonitor()
         self._version = 0
         self._read_at = -every
         self._lock = threading.Lock()
@@ -74,7 +79,7 @@ class Watched:
         with self._lock:
             self._refresh()
             new = [seen.encoded for seen in self._seen.values() if seen.version > since]
-            return data_block(self._head() if new else {"version": self._version}, new)
+            return data_block(self._head() if self._version > since else {"version": self._version}, new)
 
     def policy(self) -> str:
         """Return the page's content security policy, as an HTTP header."""
@@ -85,6 +90,7 @@ class Watched:
         return page_head(
             self._options.title, told, self._tables, self._names, self._options.points,
             version=self._version, watch=self._every,
+            lineage=lineage_block(seen.references for seen in self._seen.values()), monitor=self._monitor.block(),
         )  # fmt: skip
 
     def _chosen(self) -> Iterator[RecordedRun]:
@@ -106,12 +112,14 @@ class Watched:
             encoded = msgspec.json.encode(found)
             if seen is None or encoded != seen.encoded:
                 changed[run.id] = collected, encoded, found
-        if changed:
+        for collected, _, _ in changed.values():
+            self._monitor.add(collected.run, collected.summary())
+        if self._monitor.refresh() or changed:
             self._version += 1
         for run_id, (collected, encoded, found) in changed.items():
             self._names |= metric_names(found)
             told = found.project, str(collected.run.directory.parent.parent)
-            self._seen[run_id] = _Seen(collected, encoded, self._version, told)
+            self._seen[run_id] = _Seen(collected, encoded, self._version, told, collected.references())
         self._read_at = time.monotonic()
 
 

@@ -142,7 +142,7 @@ def _sentences(
 
 
 def _differing(runs: Sequence[RecordedRun]) -> list[str]:
-    parents, summaries = [run.facts.parent for run in runs], [run.summary() for run in runs]
+    parents, summaries = [run.parent for run in runs], [run.summary() for run in runs]
     given = differing([summary.given for summary in summaries], parents)
     return given or differing([summary.params for summary in summaries], parents)
 

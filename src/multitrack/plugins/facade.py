@@ -1,30 +1,32 @@
 """Call a plugin's hooks through one typed façade.
 
 Every plugin gets its own plugin manager, so that a broken one does not affect the others.
-:class:`Backend` and :class:`Extension` are the only users of ``hook``, which type checkers cannot check.
+:class:`Backend`, :class:`Extension`, :class:`SourcePlugin` and :class:`Notifier` are the only users of ``hook``, which
+type checkers cannot check.
 """
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pluggy
 
+from multitrack._hints import close_to
 from multitrack.errors import PluginError
-from multitrack.hookspecs import Hooks, Opened, RunInfo
+from multitrack.hookspecs import Alert, Hooks, Opened, RunInfo
 from multitrack.markers import PROJECT
 from multitrack.plugins.sdk import file_beside_program
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags
+from multitrack.sources.source import Source
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The options type of a backend without options."""
+    """The options type of a backend or notifier without options."""
 
 
 class Backend:
@@ -35,6 +37,7 @@ class Backend:
         load: The name or import path to load it by.
         local: True if it is an object of this process, which other processes cannot load.
         finds: True if it has the hook ``find_run``.
+        reads: True if it has the hook ``read_run``.
     """
 
     def __init__(self, plugin: object, name: str, load: str, origin: str, *, local: bool = False) -> None:
@@ -46,6 +49,7 @@ class Backend:
         self._hook = checked_manager(plugin, origin).hook
         names = implemented(plugin)
         self.finds = "find_run" in names
+        self.reads = "read_run" in names
         if "open_run" not in names:
             raise PluginError(
                 f"{origin} is not a backend: it has no open_run hook (found {_listed(names)}); see docs/hooks.md"
@@ -108,6 +112,20 @@ class Backend:
         """Hook ``close_run``."""
         return _called(self._hook.close_run, self._origin, run=run, status=status, time=time) or ()
 
+    def register_models(self, run: RunInfo, models: Sequence[ModelVersion]) -> Sequence[str]:
+        """Hook ``register_models``."""
+        return _called(self._hook.register_models, self._origin, run=run, models=models) or ()
+
+    def read_run(self, run: RunInfo) -> Source | None:
+        """Hook ``read_run``."""
+        found: Source | None = _called(self._hook.read_run, self._origin, run=run)
+        return found
+
+    def set_model_alias(self, run: RunInfo, model: ModelVersion, alias: str, present: bool) -> bool:
+        """Hook ``set_model_alias``."""
+        hook = self._hook.set_model_alias
+        return bool(_called(hook, self._origin, run=run, model=model, alias=alias, present=present))
+
 
 class Extension:
     """A plugin that is not a backend, or the hooks of a backend that are not for delivery."""
@@ -134,6 +152,53 @@ class Extension:
         """Hook ``redact``."""
         found: list[str] = _called(self._hook.redact, self._origin, text=text, name=name)
         return found[0] if found else text
+
+
+class SourcePlugin:
+    """A plugin that reads what a tracker or another tool has recorded.
+
+    Attributes:
+        reads: True if it has the hook ``open_source``.
+        reads_tables: True if that takes the roles of columns.
+    """
+
+    def __init__(self, plugin: object, origin: str) -> None:
+        self._origin = origin
+        self._hook = checked_manager(plugin, origin).hook
+        self.reads = "open_source" in implemented(plugin)
+        self.reads_tables = any("columns" in each.argnames for each in self._hook.open_source.get_hookimpls())
+
+    def open_source(self, address: str, tracker: str | None, columns: Mapping[str, str]) -> Source | None:
+        """Hook ``open_source``."""
+        found: Source | None = _called(
+            self._hook.open_source, self._origin, address=address, tracker=tracker, columns=columns
+        )
+        return found
+
+
+class Notifier:
+    """A plugin that sends alerts; each method calls the hook of that name.
+
+    Attributes:
+        local: True if it is an object of this process, which other processes cannot load.
+    """
+
+    def __init__(self, plugin: object, origin: str, *, local: bool = False) -> None:
+        self.local = local
+        self._origin = origin
+        self._hook = checked_manager(plugin, origin).hook
+        if "notify" not in (names := implemented(plugin)):
+            raise PluginError(
+                f"{origin} is not a notifier: it has no notify hook (found {_listed(names)}); see docs/hooks.md"
+            )
+
+    def options_type(self) -> type[msgspec.Struct]:
+        """Hook ``notifier_options``."""
+        return _called(self._hook.notifier_options, self._origin) or NoOptions
+
+    def notify(self, alert: Alert, options: msgspec.Struct) -> None:
+        """Hook ``notify``."""
+        _called(self._hook.notify, self._origin, alert=alert, options=options)
 
 
 def _called(hook: pluggy.HookCaller, origin: str, **arguments: Any) -> Any:
@@ -181,8 +246,8 @@ def checked_manager(plugin: object, origin: str) -> pluggy.PluginManager:
     manager.add_hookspecs(Hooks)
     specified = {name for name in vars(Hooks) if not name.startswith("_")}
     for name in sorted(names - specified):
-        close = difflib.get_close_matches(name, specified, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"hooks are {_listed(specified)}"
+        close = close_to(name, specified)
+        hint = f"did you mean {close!r}?" if close else f"hooks are {_listed(specified)}"
         raise PluginError(f"{origin} implements an unknown hook {name!r}; {hint}")
     try:
         manager.register(plugin)

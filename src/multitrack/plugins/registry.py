@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from multitrack._hints import to_install
+from multitrack._hints import close_to, to_install
 from multitrack._text import short_repr
 from multitrack.errors import BackendNotInstalledError, PluginError, UnknownBackendError
 from multitrack.plugins.distributions import entry_point, entry_points
-from multitrack.plugins.facade import Backend, Extension, checked_manager
+from multitrack.plugins.facade import Backend, Extension, Notifier, SourcePlugin, checked_manager
 
 #: Backends with a distribution of multitrack, installed or not.
 KNOWN: Final = ("files", "goodseed", "mlflow", "neptune", "prometheus", "tensorboard", "trackio", "wandb")
@@ -87,6 +86,47 @@ def load_backend(backend: object) -> Backend:
     return known
 
 
+#: The formats that multitrack itself reads, and their modules in ``migration/formats``.
+FORMATS: Final = {"csv": "csv_files", "keras-tuner": "keras_tuner", "parquet": "parquet_files"}
+
+
+def source_plugins() -> Iterator[tuple[str, SourcePlugin | PluginError]]:
+    """Load each plugin that reads runs: ours, installed and registered ones; yield it by name, or its error."""
+    for name in sorted({*available(), *FORMATS}):
+        try:
+            if name in _registered:
+                plugin = SourcePlugin(_registered[name], f"registered plugin {name!r}")
+            elif name in FORMATS:
+                own = f"multitrack.migration.formats.{FORMATS[name]}:plugin"
+                plugin = SourcePlugin(_import(own, f"format {name!r}", "reinstall multitrack"), f"format {name!r}")
+            else:
+                plugin = SourcePlugin(*_load(name, "plugin"))
+        except PluginError as error:
+            yield name, error
+            continue
+        if plugin.reads:
+            yield name, plugin
+
+
+#: The notifiers of multitrack itself, in ``alerts/notifiers``.
+NOTIFIERS: Final = ("command", "log", "slack", "smtp", "webhook")
+
+
+def load_notifier(name: str) -> Notifier:
+    """Load a notifier by its name or import path ``module:attribute``.
+
+    Raises:
+        UnknownBackendError: If there is no plugin of this name.
+        PluginError: If it cannot be imported or is not a notifier; the message says how to fix it.
+    """
+    if name in _registered:
+        return Notifier(_registered[name], f"registered notifier {name!r}", local=True)
+    if name in NOTIFIERS:
+        own = f"multitrack.alerts.notifiers.{name}:plugin"
+        return Notifier(_import(own, f"notifier {name!r}", "reinstall multitrack"), f"notifier {name!r}")
+    return Notifier(*_load(name, "notifier"))
+
+
 def _load(name: str, kind: str) -> tuple[object, str]:
     """Load a plugin by entry point or import path; return it with a description of its origin."""
     if ":" in name:
@@ -114,12 +154,13 @@ def _import(path: str, origin: str, remedy: str) -> object:
 
 
 def _missing(name: str, kind: str) -> Exception:
-    if name in KNOWN:
+    if name in KNOWN and kind != "notifier":
         return BackendNotInstalledError(f"backend {name!r} is not installed: {to_install(name, f'./plugins/{name}')}")
-    choices = sorted({*installed(), *_registered, *(KNOWN if kind == "backend" else ())})
-    close = difflib.get_close_matches(name, choices, n=1)
-    word = "known" if kind == "backend" else "installed"
-    hint = f"did you mean {close[0]!r}?" if close else f"{word}: {', '.join(choices)}."
+    ours = {"backend": KNOWN, "notifier": NOTIFIERS}.get(kind, ())
+    choices = sorted({*installed(), *_registered, *ours})
+    close = close_to(name, choices)
+    word = "known" if ours else "installed"
+    hint = f"did you mean {close!r}?" if close else f"{word}: {', '.join(choices)}."
     return UnknownBackendError(
         f"unknown {kind} {name!r}; {hint} Install the distribution that has it, or name a plugin of your own by its "
         "import path, 'package.module:attribute'"

@@ -23,6 +23,18 @@ class RunFacts(Protocol):
     """The metadata of a run; implemented by :class:`~multitrack.reading.recorded_run.RecordedRun`."""
 
     @property
+    def id(self) -> str:
+        """The run's id, unique among the runs."""
+
+    @property
+    def parent(self) -> str | None:
+        """The parent's id."""
+
+    @property
+    def journal(self) -> str:
+        """The label of the run's journal."""
+
+    @property
     def facts(self) -> Manifest:
         """The run's manifest."""
 
@@ -87,6 +99,8 @@ def cell(column: Column, run: RunFacts, summary: Summary, reduction: str = "last
             return inputs_of(summary).get(name, ABSENT)
         case "versions":
             return versions_of(summary).get(name, ABSENT)
+        case "models":
+            return summary.models[name].version if name in summary.models else ABSENT
         case _:
             return outputs_of(summary).get(name, ABSENT)
 
@@ -109,17 +123,24 @@ def _metadata(name: str, run: RunFacts, summary: Summary) -> Any:
     facts = run.facts
     match name:
         case "run":
-            return facts.id
+            return run.id
+        case "parent":
+            return run.parent
+        case "journal":
+            return run.journal
         case "started":
             return facts.created
         case "ended":
             return run.ended(summary)
         case "took":
             return run.took(summary) / 1000
-        case "name" | "project" | "parent" | "group" | "notes":
+        case "name" | "project" | "group" | "notes":
             return getattr(facts, name)
         case "status" | "records" | "lines":
             return getattr(summary, name)
+        case "tracker" | "tracker_id":
+            origin = facts.imported
+            return None if origin is None else origin.tracker if name == "tracker" else origin.id
     context = run.origin
     if context is None:
         return None
@@ -149,6 +170,8 @@ def names_of(group: str, summary: Summary) -> list[str]:
             return list(inputs_of(summary))
         case "versions":
             return list(versions_of(summary))
+        case "models":
+            return list(summary.models)
         case _:
             return list(outputs_of(summary))
 

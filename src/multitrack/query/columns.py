@@ -9,6 +9,7 @@
     lists.epoch_loss:median          a reduction of a list metric
     inputs.lr  outputs.weights       a param, metric or reference with its type, value and source
     versions.train                   the version of a reference that the run read, or else its digest
+    models.classifier                the version of a model that the run wrote
     params."a name: with anything"   quoted if it contains spaces, commas, colons, quotes, brackets or =, !, <, >, ~
 """
 
@@ -29,13 +30,14 @@ from multitrack.summaries.statistics import REDUCTIONS
 Kind = Literal["text", "number", "time", "seconds", "value"]
 
 #: The groups of columns, in the order of tables.
-GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions")
+GROUPS: Final = ("metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions", "models")
 #: The groups whose columns may have a reduction.
 REDUCED: Final = ("metrics", "lists")
 #: The metadata columns.
 METADATA: Final = (
     "run", "name", "project", "status", "started", "ended", "took", "parent", "group", "notes", "user", "host",
-    "program", "command", "python", "commit", "branch", "dirty", "records", "lines",
+    "program", "command", "python", "commit", "branch", "dirty", "records", "lines", "tracker", "tracker_id",
+    "journal",
 )  # fmt: skip
 _KINDS: Final[dict[str, Kind]] = {
     "started": "time", "ended": "time", "took": "seconds", "records": "number", "lines": "number",
@@ -114,8 +116,9 @@ def parse_column(text: str) -> Column:
         raise QueryError(f"{shown}: there is no group {excerpt(group)!r}{near}; there are {', '.join(GROUPS)}")
     if group == "metadata" and name not in METADATA:
         brief = excerpt(name)
+        near = " (did you mean 'run'?)" if name in ("id", "run_id") else did_you_mean(name, METADATA)
         raise QueryError(
-            f"there is no column {brief!r}{did_you_mean(name, METADATA)}; params.{brief} or metrics.{brief}, or one of "
+            f"there is no column {brief!r}{near}; params.{brief} or metrics.{brief}, or one of "
             f"{', '.join(METADATA)}{f'; {wrong[1]}' if (wrong := misread(name)) else ''}"
         )
     if reduction is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
 
-from multitrack._hints import COMPARED, there_are
+from multitrack._hints import close_to, there_are
 from multitrack.errors import QueryError
 from multitrack.query.cells import names_of
 from multitrack.query.columns import GROUPS, REDUCED, Column, better, parse_column
@@ -116,8 +115,8 @@ class Known:
         every = [Column.of(other, one) for other in GROUPS[1:] for one in self.names(other)]  # every run has metadata
         beside = [column for column in every if column.group == group]
         for near in ([column for column in every if column.name == name], beside, every):
-            if close := difflib.get_close_matches(name[:COMPARED], [column.name for column in near], 1):
-                meant = next(column for column in near if column.name == close[0])
+            if close := close_to(name, [column.name for column in near]):
+                meant = next(column for column in near if column.name == close)
                 return f" (did you mean {excerpt(str(meant))}?)"
         return there_are([str(column) for column in beside])
 

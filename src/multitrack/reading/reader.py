@@ -7,54 +7,34 @@ read at any time.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import msgspec
-
-from multitrack.config import Settings, load_config
-from multitrack.errors import JournalError, QueryError, RunError
-from multitrack.journal.layout import cannot_read, is_run, run_directories, runs_directory
-from multitrack.journal.run_ids import is_run_id, text_of_time, time_in_id
+from multitrack.errors import JournalError, RunError
+from multitrack.journal.deletion import is_deleted
+from multitrack.journal.layout import is_run, runs_directory
+from multitrack.journal.run_ids import is_run_id
+from multitrack.reading.conditions import Conditions, to_statuses, to_tags
+from multitrack.reading.followed import Followed, Measured
+from multitrack.reading.labels import Place, labelled
+from multitrack.reading.locating import located
 from multitrack.reading.lookups import lookup_in
 from multitrack.reading.points import Line, Point
-from multitrack.reading.recorded_run import RecordedRun, Relatives
-from multitrack.records import STATUSES
+from multitrack.reading.recorded_run import RecordedRun
 from multitrack.security.terminal import excerpt, safe
-from multitrack.summaries.dataframes import Framed
 
 if TYPE_CHECKING:  # imported on first use: training code opens no journal
-    from multitrack.query.filters import Lookup, Predicate
+    from multitrack.lineage.walk import Lineage
+    from multitrack.query.filters import Lookup
     from multitrack.query.times import Moment
+    from multitrack.reading.places import Listing
 
 log = logging.getLogger("multitrack")
 
 #: Attribute of log records about unreadable runs that are left out; its value is the run id.
 LEFT_OUT: Final = "multitrack_left_out"
-
-
-class Measured(msgspec.Struct, frozen=True):
-    """The value of a metric in one run: a point of a metric followed over runs."""
-
-    run: str
-    name: str
-    time: int
-    value: Any
-
-
-class Followed(dict[Any, list[Measured]], Framed):
-    """Points of a metric over runs, by the value of a column; as a frame, one row per run, with the value as ``by``."""
-
-    def _columns(self) -> dict[str, list[Any]]:
-        found = [(by, point) for by, points in self.items() for point in points]
-        return {
-            "by": [by for by, _ in found],
-            **{name: [getattr(point, name) for _, point in found] for name in ("run", "name", "time", "value")},
-        }
 
 
 class Identified(Protocol):
@@ -66,13 +46,48 @@ class Identified(Protocol):
 
 
 class JournalReader:
-    """All runs of a journal; made by :func:`open_journal`."""
+    """All runs of a journal, or of several read as one; made by :func:`open_journal`.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    Args:
+        directory: The journal's directory, or several journals with their labels.
+
+    Attributes:
+        places: The journals, each with its label.
+    """
+
+    def __init__(self, directory: Path | Sequence[Place]) -> None:
+        self.places = labelled([(directory, None)]) if isinstance(directory, Path) else list(directory)
+        self._said = False
 
     def __repr__(self) -> str:
-        return f"<JournalReader of {safe(self.directory)}>"
+        return f"<JournalReader of {safe(self.where)}>"
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the only journal.
+
+        Raises:
+            JournalError: If there are several.
+        """
+        if len(self.places) > 1:
+            raise JournalError(f"this needs one journal, and not {len(self.places)}: {self.where}")
+        return self.places[0].directory
+
+    @property
+    def where(self) -> str:
+        """The directories, for messages."""
+        return ", ".join(str(place.directory) for place in self.places)
+
+    def count(self) -> int:
+        """Count all runs that are not deleted, each once, also those that cannot be read."""
+        return sum(not is_deleted(entry.directory) for entry in self._listing().entries)
+
+    def copies(self) -> dict[str, list[str]]:
+        """The runs that several journals have a copy of, by id, with the labels of these journals.
+
+        Such a run counts once: the copy with the most records.
+        """
+        return self._listing().copies
 
     def runs(
         self,
@@ -85,6 +100,7 @@ class JournalReader:
         since: Moment | None = None,
         until: Moment | None = None,
         where: str | None = None,
+        deleted: bool = False,
     ) -> Iterator[RecordedRun]:
         """Iterate over the runs, oldest first; a run that cannot be read is left out with a warning.
 
@@ -99,6 +115,7 @@ class JournalReader:
             until: Only runs started at or before this time.
             where: Only runs that match this filter: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
                 docs/reading.md.
+            deleted: Also runs that a client of MLflow has deleted. :meth:`run` finds them by their ids without.
 
         Raises:
             QueryError: If the filter, the status or a time is invalid, or the filter compares a text with a value that
@@ -109,68 +126,58 @@ class JournalReader:
         from multitrack.query.times import milliseconds  # noqa: PLC0415 - see above
 
         predicate = None if where is None else parse_where(where)
-        since_, until_ = milliseconds(since), milliseconds(until)
-        parent_id = None if parent is None else self._parent_id(parent)
+        wanted = Conditions(
+            project, to_statuses(status), to_tags(tags), group, None if parent is None else self._parent_id(parent),
+            milliseconds(since), milliseconds(until), predicate, deleted,
+        )  # fmt: skip
         if predicate is not None:
-            predicate.check(self._lookups(project))
-        return self._runs(project, _statuses(status), _tags(tags), group, parent_id, since_, until_, predicate)
+            predicate.check(self._lookups(project, deleted=deleted))
+        return self._runs(wanted)
 
-    def _runs(
-        self, project: str | None, statuses: frozenset[str] | None, tags: dict[str, str], group: str | None,
-        parent: str | None, since: int | None, until: int | None, predicate: Predicate | None,
-    ) -> Iterator[RecordedRun]:  # fmt: skip
-        relatives = Relatives(self.directory)
-        for directory in self._oldest_first():
+    def _runs(self, wanted: Conditions) -> Iterator[RecordedRun]:
+        listing = self._listing()
+        relatives = listing.relatives()
+        for entry in listing.oldest_first():
+            directory = entry.directory
+            if is_deleted(directory) and not wanted.deleted:
+                continue
             try:
-                run = RecordedRun(directory, relatives=relatives)
+                run = RecordedRun(directory, relatives=relatives[entry.place])
             except JournalError as error:
                 log.warning("multitrack: %s", error, extra={LEFT_OUT: directory.name})
                 continue
-            facts = run.facts
-            if (
-                project in (None, facts.project)
-                and group in (None, facts.group)
-                and parent in (None, facts.parent)
-                and (since is None or facts.created >= since)
-                and (until is None or facts.created <= until)
-                and (statuses is None or run.summary().status in statuses)
-                and (not tags or tags.items() <= run.summary().tags.items())
-                and (predicate is None or predicate(lookup_in(run)))
-            ):
+            if wanted.hold(run):
                 yield run
 
-    def _lookups(self, project: str | None) -> Iterator[Lookup]:
+    def _lookups(self, project: str | None, *, deleted: bool) -> Iterator[Lookup]:
         """Yield a column lookup for each run, in any order; skips unreadable runs, which :meth:`_runs` reports."""
-        relatives = Relatives(self.directory)
-        for directory in run_directories(self.directory):
+        listing = self._listing()
+        relatives = listing.relatives()
+        for entry in listing.entries:
             with contextlib.suppress(JournalError):
-                run = RecordedRun(directory, relatives=relatives)
-                if project in (None, run.facts.project):
+                run = RecordedRun(entry.directory, relatives=relatives[entry.place])
+                if project in (None, run.facts.project) and (deleted or not is_deleted(entry.directory)):
                     yield lookup_in(run)
 
-    def _oldest_first(self) -> list[Path]:
-        """The runs' directories in the order of their creation.
+    def _listing(self) -> Listing:
+        """List the runs; say once which of them are in several journals."""
+        from multitrack.reading.places import list_runs  # noqa: PLC0415 - see above
 
-        Generated ids begin with the creation time, so only the manifests of runs with other ids are read.
-        """
-        order = {}
-        for directory in run_directories(self.directory):
-            made = time_in_id(directory.name)
-            if made is not None:
-                order[directory] = (made, False, directory.name)
-                continue
-            try:
-                facts = RecordedRun(directory).facts
-                order[directory] = (text_of_time(facts.created), facts.parent is not None, directory.name)
-            except (JournalError, ValueError, OverflowError):  # damaged, or an impossible creation time
-                order[directory] = ("", False, directory.name)
-        return sorted(order, key=order.__getitem__)
+        listing = list_runs(self.places)
+        if listing.copies and not self._said:
+            self._said = True
+            log.warning(
+                "multitrack: %s in several journals and counted once: %s",
+                f"{len(listing.copies)} runs are" if len(listing.copies) > 1 else "1 run is",
+                f"{', '.join(list(listing.copies)[:5])}{', …' if len(listing.copies) > 5 else ''}",
+            )
+        return listing
 
     def _parent_id(self, parent: str | Identified) -> str:
         try:
             return self.run(parent).id
         except RunError:  # a deleted parent may still have children
-            if isinstance(parent, str) and any(self._runs(None, None, {}, None, parent, None, None, None)):
+            if isinstance(parent, str) and any(self._runs(Conditions(parent=parent))):
                 return parent
             raise
 
@@ -229,11 +236,39 @@ class JournalReader:
                     known.check(asked)
         return found
 
+    def lineage(
+        self, target: str | Identified | None = None, *, up: bool = True, down: bool = True, depth: int | None = None,
+        journals: Iterable[str | Path] = (),
+    ) -> Lineage:  # fmt: skip
+        """Follow data and models through the runs; ``print`` draws the result as a tree. See docs/lineage.md.
+
+        Args:
+            target: A run, or what ``multitrack lineage`` takes: a name, ``NAME@VERSION``, a run's id, a version or
+                digest, a URI or a path. Default: everything.
+            up: True to include what it came from.
+            down: True to include what came from it.
+            depth: Maximum number of steps from the target; default: no limit.
+            journals: Directories of other journals whose runs belong to the graph.
+
+        Raises:
+            QueryError: If nothing or several things match the target.
+            JournalError: If a journal cannot be read.
+        """
+        from multitrack.lineage.targets import find_nodes  # noqa: PLC0415 - see above
+        from multitrack.lineage.walk import Lineage  # noqa: PLC0415 - see above
+        from multitrack.reading.lineage import read_graph  # noqa: PLC0415 - see above
+
+        together: list[tuple[Path, str | None]] = [(place.directory, place.label) for place in self.places]
+        together += [place for journal in journals for place in located(journal)]
+        graph = read_graph(JournalReader(labelled(together)))
+        name = target if target is None or isinstance(target, str) else target.id
+        return Lineage(graph, None if name is None else find_nodes(graph, name), up=up, down=down, depth=depth)
+
     def run(self, run: str | Identified) -> RecordedRun:
         """Find a run by its id, its name if unique, or a unique prefix of its id.
 
         Args:
-            run: The id, name or prefix; or a run, which is found by its id.
+            run: The id, name or prefix; ``LABEL:ID`` if several journals have it; or a run, which is found by its id.
 
         Raises:
             RunError: If no run or several runs match.
@@ -241,55 +276,25 @@ class JournalReader:
         if isinstance(run, RecordedRun):
             return run
         run_id = run if isinstance(run, str) else run.id
-        if is_run_id(run_id):  # excludes paths such as ".."
+        if len(self.places) == 1 and is_run_id(run_id):  # excludes paths such as ".."
             directory = runs_directory(self.directory) / run_id
             if is_run(directory):
                 return RecordedRun(directory)
-        every = [one for one in self.runs() if one.id.startswith(run_id) or one.facts.name == run_id]
-        found = [one for one in every if one.facts.name == run_id] or every
-        if len(found) == 1:
-            return found[0]
-        known = ", ".join(one.id for one in found[:5]) or f"`multitrack runs --journal {self.directory}` lists them"
+        if (found := self._in_places(run_id)) is not None:
+            return found
+        every = [one for one in self.runs() if one.facts.id.startswith(run_id) or one.facts.name == run_id]
+        matching = [one for one in every if one.facts.name == run_id] or every
+        if len(matching) == 1:
+            return matching[0]
+        options = " ".join(f"--journal {place.directory}" for place in self.places)
+        known = ", ".join(one.id for one in matching[:5]) or f"`multitrack runs {options}` lists them"
         raise RunError(
-            f"{'several runs match' if found else 'no run matches'} {excerpt(run_id)!r} in {self.directory}: {known}"
+            f"{'several runs match' if matching else 'no run matches'} {excerpt(run_id)!r} in {self.where}: {known}"
         )
 
-
-def open_journal(path: str | Path | None = None) -> JournalReader:
-    """Open a journal for reading.
-
-    Args:
-        path: The journal's directory, or one with a journal in ``.multitrack``; default: the config's.
-
-    Raises:
-        JournalError: If there is no journal, or it cannot be read.
-    """
-    directory = Path(load_config().settings.journal if path is None else path).absolute()
-    runs = runs_directory(directory)
-    try:
-        there = runs.is_dir()
-        if not there and path is not None and (inside := runs_directory(directory / Settings().journal)).is_dir():
-            directory, runs, there = inside.parent, inside, True
-        if there and not os.access(runs, os.R_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise cannot_read(runs, error) from error
-    if not there:
-        file = ", which is a file" if directory.is_file() else ""
-        raise JournalError(f"no journal in {directory}{file}; name one with --journal, or start a run")
-    return JournalReader(directory)
-
-
-def _statuses(status: str | Collection[str] | None) -> frozenset[str] | None:
-    if status is None:
-        return None
-    wanted = frozenset([status] if isinstance(status, str) else status)
-    if wrong := [one for one in wanted if one not in STATUSES]:
-        raise QueryError(f"there is no status {excerpt(str(wrong[0]))!r}; there are {', '.join(STATUSES)}")
-    return wanted
-
-
-def _tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    if tags is not None and not isinstance(tags, Mapping):
-        raise TypeError(f'tags must be a mapping, such as {{"stage": "prod"}}, got {tags!r}')
-    return {name: str(value) for name, value in (tags or {}).items()}
+    def _in_places(self, address: str) -> RecordedRun | None:
+        """The run of an id that one of several journals has, or of ``LABEL:ID``."""
+        label, _, run_id = address.rpartition(":")
+        if not is_run_id(run_id) or (len(self.places) == 1 and not label):
+            return None
+        return self._listing().find(run_id, label)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
-from multitrack.journal.layout import run_directories
 from multitrack.journal.manifest import Context, Manifest, context_of, origin_of, read_manifest
 from multitrack.journal.provenance import PATCH
 from multitrack.journal.segments import check_readable
 from multitrack.reading.code import read_code
 from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
+from multitrack.reading.relatives import RelativesOf
 from multitrack.records import Mistake, Record
 from multitrack.security.terminal import safe
 
@@ -78,8 +78,19 @@ class RecordedRun:
 
     @property
     def id(self) -> str:
-        """The run's id."""
-        return self.facts.id
+        """The run's id; ``LABEL:ID`` in a list of several journals of which another has a different run of this id."""
+        return self.facts.id if self._known is None else self._known.address(self.facts.id)
+
+    @property
+    def parent(self) -> str | None:
+        """The parent's id, in the form of :attr:`id`; None if the run has no parent."""
+        parent = self.facts.parent
+        return parent if parent is None or self._known is None else self._known.address(parent)
+
+    @property
+    def journal(self) -> str:
+        """The label of the run's journal."""
+        return self.relatives.label
 
     @property
     def context(self) -> Context | None:
@@ -149,10 +160,10 @@ class RecordedRun:
         if summary.status == "running":
             return None
         ended = max(summary.ended, self.facts.created)
-        seen.add(self.id)  # damaged manifests may form a cycle
+        seen.add(self.facts.id)  # damaged manifests may form a cycle
         if summary.status == "killed":
-            for child in self.relatives.children(self.id):
-                if child.id not in seen:
+            for child in self.relatives.children(self.facts.id):
+                if child.facts.id not in seen:
                     of_child = child._ended(child.summary(), seen)
                     if of_child is None:
                         return None
@@ -252,48 +263,17 @@ class RecordedRun:
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
         """The number of invalid calls that were set aside, by call and reason."""
-        return Counter((record.call, record.reason) for record in self.records() if isinstance(record, Mistake))
+        found = (record for record in self.records() if isinstance(record, Mistake) and not record.is_gap)
+        return Counter((record.call, record.reason) for record in found)
+
+    def get_gaps(self) -> list[str]:
+        """What an import of the run could not bring exactly, in sentences."""
+        return [record.reason for record in self.records() if isinstance(record, Mistake) and record.is_gap]
 
 
-class Relatives:
-    """Lookup of parents and children, shared by the runs of one listing.
+class Relatives(RelativesOf[RecordedRun]):
+    """Lookup of parents and children, shared by the runs of one listing."""
 
-    Args:
-        journal: The journal's directory.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._read: dict[str, RecordedRun] = {}
-        self._children: dict[str, list[Path]] | None = None
-
-    def run(self, directory: Path) -> RecordedRun:
-        """Read an ancestor of other runs, once.
-
-        Raises:
-            JournalError: If the run is missing or damaged.
-        """
-        found = self._read.get(directory.name)
-        if found is None:
-            found = self._read[directory.name] = RecordedRun(directory, relatives=self)
-        return found
-
-    def names(self, directory: Path) -> tuple[str, ...]:
-        """The id and name of a run; only the id if the run cannot be read."""
-        try:
-            return directory.name, self.run(directory).facts.name
-        except JournalError:
-            return (directory.name,)
-
-    def children(self, run_id: str) -> list[RecordedRun]:
-        """The children of a run; the first call reads the parents of all runs of the journal."""
-        if self._children is None:
-            self._children = {}
-            for directory in run_directories(self._journal):
-                try:
-                    parent = RecordedRun(directory, relatives=self).facts.parent
-                except JournalError:
-                    continue
-                if parent is not None:
-                    self._children.setdefault(parent, []).append(directory)
-        return [RecordedRun(directory, relatives=self) for directory in self._children.get(run_id, ())]
+    def read(self, directory: Path) -> RecordedRun:
+        """Read a run of the journal."""
+        return RecordedRun(directory, relatives=self)

@@ -52,9 +52,20 @@ def choose(
                     'set delivery = "thread", or name it by import path, "package.module:attribute"'
                 )
             delivery.objects[backend.name] = backend.plugin
+    if settings.alerts or settings.notify:
+        _plan_alerts(loaded, settings, delivery)
     loaded.check_tables(delivery.options)
     loaded.check_variables(delivery.options)
     return delivery
+
+
+def _plan_alerts(loaded: Config, settings: Settings, delivery: Delivery) -> None:
+    from multitrack.alerts.configured import plan_alerts  # noqa: PLC0415 - most runs have no alerts
+
+    plan = plan_alerts(loaded, process=settings.delivery == "process")
+    if plan.rules:
+        delivery.alerts = msgspec.to_builtins(plan)
+        delivery.environment |= allowed(plan.variables)
 
 
 def _loaded(given: object, loaded: Config) -> plugins.Backend:

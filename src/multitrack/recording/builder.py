@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -12,10 +13,11 @@ import msgspec
 from multitrack._text import clean_text
 from multitrack.environment.context import quick_context
 from multitrack.environment.notebook import current_cell
-from multitrack.errors import RunError
+from multitrack.errors import JournalError, RunError
 from multitrack.journal.fsync import keep_durable, put_on_medium
 from multitrack.journal.layout import check_links, runs_directory
 from multitrack.journal.manifest import Manifest, read_manifest, write_manifest
+from multitrack.journal.provenance import REPRODUCES
 from multitrack.journal.run_directory import made
 from multitrack.journal.run_ids import new_run_id
 from multitrack.journal.run_names import random_name
@@ -26,6 +28,7 @@ from multitrack.recording.capture import Capture
 from multitrack.recording.history import Past
 from multitrack.recording.plan import Plan, WrongCalls
 from multitrack.recording.remote_run import RunElsewhere
+from multitrack.recording.resuming import past_of
 from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
@@ -42,7 +45,7 @@ def manifest_of(plan: Plan, run_id: str) -> Manifest:
         created=int(time.time() * 1000), context=quick_context(redaction) if _needs_context(plan) else None,
         parent=inherited.id if inherited else request.parent,
         group=group and redaction.text(clean_text(group)), notes=request.notes and redaction.text(request.notes),
-        backends=plan.entries,
+        backends=plan.entries, compact=plan.compaction,
     )  # fmt: skip
     return msgspec.structs.replace(manifest, redacted=plan.redacted + redaction.count)
 
@@ -66,16 +69,23 @@ def open_run(plan: Plan) -> Run:
     if settings.fsync:
         put_on_medium(directory / "manifest.json")
         keep_durable(writer, settings.fsync)
+    delivery = plan.delivery
+    if manifest.compact is not None:
+        delivery = dataclasses.replace(delivery, compact=manifest.compact.look_every)
     host = lifecycle.host_for(settings)
+    if plan.delivery.alerts:
+        _note_start_of_alerts(Path(settings.journal), plan.delivery.alerts["start"])
     run = Run(
         manifest, directory, settings, writer=writer, past=past, parent=plan.parent, host=host, redactor=redactor,
-        delivery=plan.delivery, version_finders=[one for one in plan.extensions if one.finds_versions],
+        delivery=delivery, version_finders=[one for one in plan.extensions if one.finds_versions],
     )  # fmt: skip
     _notice_open_cells(run, captures=bool(request.capture))
     lifecycle.remember(run)
     if plan.parent is not None:
         plan.parent.adopt(run)
     _add_context(plan, run)
+    if request.reproduces is not None:
+        run.set_tags({REPRODUCES: request.reproduces})
     if plan.tags:
         run.record_tags(plan.tags, plan.tags_redacted)
     if plan.params is not None:
@@ -83,16 +93,28 @@ def open_run(plan: Plan) -> Run:
     for error in wrong.kept:
         run.set_aside("start_run", error)
     lifecycle.gather_context(run, directory, redactor)
-    if host is not None and manifest.backends:
-        host.add(directory, plan.delivery)
+    if host is not None and (manifest.backends or delivery.alerts or delivery.compact):
+        host.add(directory, delivery)
     if request.capture:
         run.start_capture(Capture(run, request.capture).close)
     return run
 
 
+def _note_start_of_alerts(journal: Path, start: int) -> None:
+    from multitrack.alerts.state import note_start  # noqa: PLC0415 - most runs have no alerts
+
+    try:
+        note_start(journal, start)
+    except (JournalError, OSError) as error:  # the courier says more if it persists
+        log.warning("multitrack: alerts of %s: %s", journal, error)
+
+
 def _needs_context(plan: Plan) -> bool:
-    """Return True if the run cannot share its parent's context: another process's, or in another journal."""
-    if plan.inherited is None or isinstance(plan.parent, RunElsewhere):
+    """Return True if the run cannot share its parent's context: another process's, or in another journal.
+
+    A run that reproduces its parent has other code and another machine.
+    """
+    if plan.inherited is None or plan.request.reproduces or isinstance(plan.parent, RunElsewhere):
         return True
     return plan.parent is not None and plan.parent.settings.journal != plan.settings.journal
 
@@ -108,7 +130,7 @@ def _open_journal(plan: Plan, directory: Path, manifest: Manifest, wrong: WrongC
     with opening(directory):
         if (directory / "manifest.json").exists():
             manifest = _continued(plan, read_manifest(directory), manifest, wrong)
-            past = Past.of(directory)
+            past = past_of(directory)
             if plan.params is not None and plan.settings.mistakes == "raise":
                 past.check_params(directory.name, plan.params)
         writer = Writer(directory, not_before=past.last_time, manifest=msgspec.to_builtins(manifest))
@@ -135,6 +157,7 @@ def _continued(plan: Plan, manifest: Manifest, asked: Manifest, wrong: WrongCall
     return msgspec.structs.replace(
         manifest, backends=list(chosen.values()), name=asked.name if request.name else manifest.name,
         notes=asked.notes or manifest.notes, redacted=manifest.redacted + plan.redacted,
+        compact=asked.compact or manifest.compact,
     )  # fmt: skip
 
 

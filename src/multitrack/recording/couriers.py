@@ -28,15 +28,19 @@ def host_for(settings: Settings, at_exit: Callable[[], None]) -> Host | None:
         settings: The settings of the run.
         at_exit: Called by the thread host when the interpreter exits, before its thread has to end.
     """
-    kind = settings.delivery
-    if kind == "off":
+    if settings.delivery == "off":
         return None
+    kind = settings.courier if settings.delivery == "process" else settings.delivery
     with _lock:
         if kind not in _hosts:
             if kind == "thread":
                 host = ThreadHost()
                 host.at_exit = at_exit
                 _hosts[kind] = host
+            elif kind == "node":
+                from multitrack.courier.node_host import NodeHost  # noqa: PLC0415 - sockets, which most do not need
+
+                _hosts[kind] = NodeHost(Path(settings.journal))
             else:
                 _hosts[kind] = ProcessHost(Path(settings.journal))
         if settings.exit == "detach":
@@ -70,6 +74,5 @@ def in_forked_child() -> None:
     global _lock
     _lock = threading.RLock()
     for host in _hosts.values():
-        if isinstance(host, ProcessHost):
-            host.after_fork()
+        host.after_fork()
     _hosts.clear()

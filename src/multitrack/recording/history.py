@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec.json import encode
 
 from multitrack._text import check_name
@@ -12,12 +12,13 @@ from multitrack.errors import MetricKindError, ParamChangedError
 from multitrack.inputs.prepare import PreparedParams
 
 
-class Past:
+class Past(msgspec.Struct, gc=False):
     """The recorded state of a run: empty for a new run, read back from the journal for a resumed one.
 
     Attributes:
         params: Type and JSON value of each param, by key.
         objects: The object's type, by key, of each param that an earlier process recorded as an object's text.
+        own_objects: The same for the params of this process.
         kinds: The kind of each metric, by name.
         count: Number of data records.
         lost: Number of records that could not be written.
@@ -26,19 +27,23 @@ class Past:
         skipped_epochs: Number of epochs that were trained a second time and not recorded again.
         skipped_batches: Number of batch points that were skipped likewise.
         last_time: Time of the last record (ms).
+        writes_models: True if the run wrote models that get versions at its end.
+        segments: Size and modification time (ns) of each segment that was read back.
     """
 
-    def __init__(self) -> None:
-        self.params: dict[str, tuple[str, Any]] = {}
-        self.objects: dict[str, str] = {}
-        self.kinds: dict[str, Literal["series", "list", "simple"]] = {}
-        self.count = 0
-        self.lost = 0
-        self.redacted = 0
-        self.trainings = 0
-        self.skipped_epochs = 0
-        self.skipped_batches = 0
-        self.last_time = 0
+    params: dict[str, tuple[str, Any]] = {}
+    objects: dict[str, str] = {}
+    own_objects: dict[str, str] = {}
+    kinds: dict[str, Literal["series", "list", "simple"]] = {}
+    count: int = 0
+    lost: int = 0
+    redacted: int = 0
+    trainings: int = 0
+    skipped_epochs: int = 0
+    skipped_batches: int = 0
+    last_time: int = 0
+    writes_models: bool = False
+    segments: list[tuple[int, int]] = []
 
     def check_params(self, run_id: str, prepared: PreparedParams) -> list[str]:
         """Check that no param changes. Values are compared in their JSON form, where 1 is not ``True``.
@@ -66,6 +71,11 @@ class Past:
             differing.append(key)
         return differing
 
+    def add_params(self, new: PreparedParams) -> None:
+        """Take in params that this process has recorded."""
+        self.params.update({key: (new.types[key], value) for key, value in new.values.items()})
+        self.own_objects.update({key: text.type for key, text in new.objects.items()})
+
     def check_kind(self, run_id: str, name: Any, kind: Literal["series", "list", "simple"]) -> bool:
         """Check that a metric may be used as this kind; a simple metric may also become a series or a list.
 
@@ -85,27 +95,6 @@ class Past:
                 "one name cannot be both"
             )
         return known != "series"
-
-    @classmethod
-    def of(cls, directory: Path) -> Past:
-        """Read the whole journal of the run in ``directory``."""
-        from multitrack.summaries.builder import MetricKinds, SummaryBuilder  # noqa: PLC0415 - new runs have no past
-
-        metrics = MetricKinds()
-        builder = SummaryBuilder(directory, metrics)
-        builder.read_on()
-        past = cls()
-        past.params = {name: (kind, value) for name, (kind, value) in builder.params.items() if kind is not None}
-        past.objects = builder.objects
-        past.kinds = metrics.kinds
-        past.count = builder.records
-        past.lost = builder.lost
-        past.redacted = builder.redacted
-        past.trainings = builder.trainings
-        past.skipped_epochs = builder.skipped_epochs
-        past.skipped_batches = builder.skipped_batches
-        past.last_time = builder.cursor.last_time
-        return past
 
 
 def _alike(known: Any, value: Any) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
 from multitrack.errors import ParamChangedError
 from multitrack.inputs.prepare import prepare_params
+from multitrack.recording.references import References
 from multitrack.recording.run_journal import RunJournal
-from multitrack.records import Trained
+from multitrack.records import Trained, number_to_json
 
 
 class Integration:
@@ -17,13 +19,15 @@ class Integration:
 
     Args:
         journal: The run's journal.
+        references: Records its references.
 
     Attributes:
         lock: Reentrant lock that makes several calls atomic: no other thread records while it is held.
     """
 
-    def __init__(self, journal: RunJournal) -> None:
+    def __init__(self, journal: RunJournal, references: References) -> None:
         self._journal = journal
+        self._references = references
 
     @property
     def lock(self) -> RLock:
@@ -68,6 +72,31 @@ class Integration:
         if self._journal.past.kinds.get(name) != kind:
             self._journal.past.check_kind(self._journal.id, name, kind)
 
+    def log_metrics_at(self, metrics: Mapping[str, float], step: int, time: int) -> None:
+        """Record points of series with a time of their own, such as that of another tracker's call.
+
+        Args:
+            metrics: Numbers by name.
+            step: The step of all of them.
+            time: Their time in milliseconds since the epoch. One before the last record's begins a new segment.
+
+        Raises:
+            MetricKindError: If a name is a list metric in this run.
+            RunClosedError: If the run has ended.
+        """
+        journal = self._journal
+        with journal.lock:
+            for name in metrics:
+                self.check_kind(name, "series")
+            numbers = {name: number_to_json(value) for name, value in metrics.items()}
+            journal.append_metric_at(numbers, step, time)
+            for name in numbers:
+                journal.past.kinds[name] = "series"
+
+    def end_at(self, time: int) -> None:
+        """Let the run end at a time of its own (ms): it had ended then, and is open for a late record."""
+        self._journal.ends_at = time
+
     def new_training(self) -> int:
         """Count a new training and return its 1-based number."""
         self._journal.past.trainings += 1
@@ -90,3 +119,12 @@ class Integration:
     def warn_as(self, other: Integration) -> None:
         """Share the set of warnings already logged with another run; mistakes are still counted separately."""
         self._journal.warned = other._journal.warned
+
+    def log_checkpoint(self, name: str, path: Path, *, digest: bool = True) -> None:
+        """Record a reference to a model that is no version of its own.
+
+        Raises:
+            FileNotFoundError: If the path does not exist, and a digest is wanted.
+        """
+        if self._journal.directory is not None:
+            self._references.log(name, path, "model", "output", digest=digest, versioned=False)

@@ -24,7 +24,7 @@ from multitrack.journal.manifest import write_manifest
 from multitrack.journal.provenance import CODE
 from multitrack.recording import couriers
 from multitrack.recording.open_run import OpenRun
-from multitrack.recording.run_journal import ended_by
+from multitrack.recording.status import ended_by
 from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 

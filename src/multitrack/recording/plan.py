@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,19 +13,27 @@ from multitrack import plugins
 from multitrack._text import check_name, clean_text, shown
 from multitrack.config import Config, Settings
 from multitrack.courier.hosts import Delivery
-from multitrack.errors import JournalError, RunError
+from multitrack.errors import ConfigError, JournalError, RunError
 from multitrack.inputs.captures import captures_in
 from multitrack.inputs.prepare import PreparedParams, prepare_params, prepare_tags
 from multitrack.journal.layout import runs_directory
-from multitrack.journal.manifest import BackendEntry, Manifest, read_manifest
+from multitrack.journal.manifest import BackendEntry, Compaction, Manifest, read_manifest
 from multitrack.journal.run_ids import check_run_id
 from multitrack.recording.backends import choose, several
 from multitrack.recording.run import Run
 from multitrack.security.redaction import Redactor, secret_values
 
+#: Arguments of ``start_run`` that are tags of the same name.
+_LABELS: Final = ("deployment", "trigger")
+
 
 class Request(msgspec.Struct, frozen=True):
-    """The arguments of ``start_run``; ``wrong`` has the errors of invalid arguments that were already left out."""
+    """The arguments of ``start_run``, and what was found out before the plan.
+
+    Attributes:
+        wrong: The errors of invalid arguments that were already left out.
+        reproduces: The id of the run that this one reproduces, as its child.
+    """
 
     project: str | None = None
     name: str | None = None
@@ -34,10 +42,13 @@ class Request(msgspec.Struct, frozen=True):
     notes: str | None = None
     group: str | None = None
     parent: Any = None
+    deployment: str | None = None
+    trigger: str | None = None
     backends: Any = None
     run_id: str | None = None
     capture: Any = ()
     wrong: tuple[Exception, ...] = ()
+    reproduces: str | None = None
 
 
 class WrongCalls:
@@ -80,6 +91,7 @@ class Plan:
         tags: The tags in their journal form.
         tags_redacted: Number of values redacted in the tags.
         wrong: Errors of the arguments that are left out.
+        compaction: How old records are compacted; None to keep them all.
     """
 
     request: Request
@@ -95,6 +107,7 @@ class Plan:
     tags: dict[str, str] | None
     tags_redacted: int
     wrong: tuple[Exception, ...]
+    compaction: Compaction | None
 
 
 def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = None, override: bool = False) -> Plan:
@@ -135,16 +148,36 @@ def resolve(loaded: Config, request: Request, *, inherited: Manifest | None = No
     tagging = redactor.begin()
     if request.tags is not None:
         tags = wrong.check(prepare_tags, request.tags, tagging)
+    labels = {name: value for name in _LABELS if (value := getattr(request, name)) is not None}
+    if labels:
+        tags = {**(tags or {}), **prepare_tags(labels, tagging)}
     return Plan(
         request, settings, parent, inherited, extensions, delivery, entries, redactor, redaction.count,
-        params, tags, tagging.count, tuple(wrong.kept),
+        params, tags, tagging.count, tuple(wrong.kept), _compaction(settings, request, loaded),
     )  # fmt: skip
+
+
+def _compaction(settings: Settings, request: Request, loaded: Config) -> Compaction | None:
+    """How the run's old records are compacted.
+
+    Raises:
+        ConfigError: If that needs a package that is not installed.
+    """
+    if request.deployment is None or (chosen := settings.compaction) is None:
+        return None
+    from multitrack.summaries.digests import mapping  # noqa: PLC0415 - most runs keep all records
+
+    try:
+        mapping()
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.origins['compact_after']}: {error}", key="compact_after") from None
+    return chosen
 
 
 def _checked(request: Request, wrong: WrongCalls) -> Request:
     """Check the request's texts; an invalid argument is left out."""
     checked: dict[str, Any] = {"capture": wrong.check(captures_in, request.capture, wrong.check) or ()}
-    for what in ("project", "name", "group"):
+    for what in ("project", "name", "group", *_LABELS):
         value = getattr(request, what)
         if value is not None:
             checked[what] = wrong.check(check_name, value, "run" if what == "name" else what)

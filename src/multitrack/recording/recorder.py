@@ -18,13 +18,7 @@ from multitrack.inputs.values import to_number, to_numbers
 from multitrack.recording.integration import Integration
 from multitrack.recording.references import References
 from multitrack.recording.run_journal import RunJournal
-from multitrack.records import (
-    Lines,
-    ListMetric,
-    Params,
-    Tags,
-    number_to_json,
-)
+from multitrack.records import Lines, ListMetric, Params, Tags, number_to_json
 
 log = logging.getLogger("multitrack")
 
@@ -46,7 +40,7 @@ class Recorder:
         self.settings = journal.settings
         self._journal = journal
         self._references = References(journal)
-        self.integration = Integration(journal)
+        self.integration = Integration(journal, self._references)
 
     @property
     def mistakes(self) -> int:
@@ -87,7 +81,7 @@ class Recorder:
                     redacted=sum(new.redacted.values()), objects=new.objects,
                 )
             ):  # fmt: skip
-                known.update({key: (new.types[key], value) for key, value in new.values.items()})
+                journal.past.add_params(new)
         if new.objects and "objects" not in journal.warned:
             journal.warned.add("objects")
             log.warning(
@@ -215,8 +209,13 @@ class Recorder:
         digest: bool | str = True,
         version: str | None = None,
         size: int | None = None,
+        schema: Any = None,
+        target: str | Iterable[str] | None = None,
+        objective: str | None = None,
     ) -> None:
         """Record a reference to something kept elsewhere; nothing is copied or uploaded.
+
+        A model that the run wrote gets a version ``MAJOR.MINOR.PIPELINE`` at the run's end (docs/models.md).
 
         Args:
             name: Name of the artifact.
@@ -228,16 +227,26 @@ class Recorder:
                 ``False`` for no digest. A string is the digest itself, as ``algorithm:hex``.
             version: The version of the data, such as ``delta:3``, or the version id of an S3 object. Default:
                 looked up in the files of DVC, git, Git LFS, Delta and Hugging Face, and in the URI (docs/recording.md).
+                Of a model: ``2.0.0`` instead of the next version by rule.
             size: Size in bytes; computed together with the digest.
+            schema: Of a dataset: a mapping of columns to types, or a DataFrame. Of a model: a mapping with ``inputs``
+                and ``outputs``, or a Keras model; default: read from a ``.keras`` file.
+            target: The column of a dataset that is predicted, or several.
+            objective: The metric by which versions of this model are compared: ``val_accuracy``, ``val_loss:min``.
+                Default for a trial: the objective of its search.
 
         Raises:
             FileNotFoundError: If a local path does not exist (``digest=False`` records it all the same).
-            ValueError: If the role is neither ``input`` nor ``output``.
+            TypeError: If an argument is of another type.
+            ValueError: If one has no meaning for this kind and role, or another run has this version of the model.
         """
         if self.directory is None:
             return
         try:
-            self._references.log(name, uri, kind, role, digest=digest, version=version, size=size)
+            self._references.log(
+                name, uri, kind, role, digest=digest, version=version, size=size, schema=schema, target=target,
+                objective=objective,
+            )  # fmt: skip
         except Exception as error:
             self._journal.refuse("log_artifact_ref", error)
 
@@ -280,6 +289,7 @@ class Recorder:
     def record_tags(self, tags: dict[str, str], redacted: int) -> None:
         """Record prepared tags."""
         if tags:
+            self._journal.deployed |= "deployment" in tags
             self._journal.append(lambda now: Tags(time=now, values=tags, redacted=redacted))
 
     def set_aside(self, call: str, error: BaseException) -> None:

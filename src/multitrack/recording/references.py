@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 from functools import partial
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from msgspec import structs
 
@@ -17,6 +17,7 @@ from multitrack.errors import RunClosedError
 from multitrack.inputs.pending_digests import Computed, FindVersion, PendingDigests
 from multitrack.inputs.prepare import to_step
 from multitrack.inputs.references import describe
+from multitrack.recording.model_versions import versioning_of
 from multitrack.recording.run_journal import RunJournal
 from multitrack.records import ArtifactRef
 
@@ -37,9 +38,13 @@ class References:
 
     def log(
         self, name: str, uri: str | os.PathLike[str], kind: str, role: Literal["input", "output"], *,
-        digest: bool | str, version: str | None, size: int | None,
+        digest: bool | str = True, version: str | None = None, size: int | None = None, schema: Any = None,
+        target: Any = None, objective: str | None = None, versioned: bool = True,
     ) -> None:  # fmt: skip
-        """Check and record a reference; see :meth:`multitrack.Run.log_artifact_ref`."""
+        """Check and record a reference; see :meth:`multitrack.Run.log_artifact_ref`.
+
+        A model that is not ``versioned``, such as a checkpoint, gets no version at the run's end.
+        """
         journal = self._journal
         name, kind = check_name(name, "artifact"), check_name(kind, "artifact kind")
         if role not in ("input", "output"):
@@ -48,6 +53,11 @@ class References:
             raise TypeError(f"digest must be True, False or a string, got {shown(digest)}")
         if version is not None and not isinstance(version, str):
             raise TypeError(f"version must be a string, got {shown(version)}")
+        model = None
+        if kind == "model" and role == "output" and versioned:
+            model, version = versioning_of(journal, name, version, objective)
+        elif objective is not None:
+            raise ValueError(f"objective is for a model that the run wrote, got kind={kind!r} and role={role!r}")
         found = describe(uri, digest=digest, size=None if size is None else to_step(size, "size"))
         find: FindVersion | None = None
         if version:
@@ -57,14 +67,21 @@ class References:
         else:
             version = version_of(found.uri, found.path, {}, None)  # what the URI states
         redaction = journal.redactor.begin()
+        described = None
+        if model is not None or schema is not None or target is not None:
+            from multitrack.inputs.schemas import recorded_schema  # noqa: PLC0415 - most references have none
+
+            described = recorded_schema(schema, target, kind, found.path if model is not None else None, redaction)
         reference = ArtifactRef(
             time=0, name=redaction.text(name), uri=redaction.text(clean_text(found.uri)), kind=redaction.text(kind),
             role=cast(Literal["input", "output"], plain_text(role)), digest=found.digest,
             version=redaction.text(clean_text(version)) if version else None, size=found.size,
-            redacted=redaction.count, pending=found.unread is not None or find is not None,
+            schema=described, model=model, redacted=redaction.count,
+            pending=found.unread is not None or find is not None,
         )  # fmt: skip
         with journal.lock:
             journal.append(lambda now: structs.replace(reference, time=now))
+            journal.past.writes_models |= model is not None
             self._incomplete.pop(reference.name, None)  # the last reference of a name wins
             if reference.pending:
                 self._incomplete[reference.name] = reference

@@ -23,10 +23,12 @@ from multitrack.journal.writer import Writer
 from multitrack.plugins import Extension
 from multitrack.recording import lifecycle
 from multitrack.recording.history import Past
+from multitrack.recording.model_versions import versions_at_end
 from multitrack.recording.open_run import OpenRun
 from multitrack.recording.recorder import Recorder
-from multitrack.recording.run_journal import RunJournal, ended_by, to_status
+from multitrack.recording.run_journal import RunJournal
 from multitrack.recording.run_lanes import RunLanes, settle
+from multitrack.recording.status import ended_by, to_status
 from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 
@@ -80,6 +82,8 @@ class Run(Recorder):
         self._lanes = RunLanes(directory, manifest.backends)
         if host is not None:
             self._journal.watch(host.look)
+        if manifest.compact is not None:
+            self._journal.roll_every(manifest.compact.period)
         self._pid = os.getpid()
         self._closers: list[Callable[[], object]] = []
         self._tokens: list[contextvars.Token[OpenRun | None]] = []
@@ -189,17 +193,16 @@ class Run(Recorder):
             self._journal.status = status
             lifecycle.forget(self)
             return DeliveryReport({})
-        if self._pid != os.getpid():
+        if is_copy := self._pid != os.getpid():  # in a forked child
             self._journal.close_segment()
-            return self._report()
-        if self.status != "running":
+        if is_copy or self.status != "running":
             return self._report()
         while self.at_end:
             self.at_end.pop()()
         self.stop_capture()
         lifecycle.join_context(self)
         self._references.digests.wait(0 if self.settings.exit == "detach" else END_WAIT)
-        written = self._journal.end(status)
+        written = self._journal.end(status, versions_at_end(self._journal))
         lifecycle.forget(self)
         self._settle(patient=written)
         if self._owned_parent is not None:
@@ -211,6 +214,8 @@ class Run(Recorder):
         parent_open = self.parent is not None and self.parent.status == "running"
         if self._host is None or parent_open:
             return
+        if self.delivery.alerts:
+            self._host.nudge()  # nobody waits for them, but a courier that died is to look at the last records
         family = [run for run in self.family() if run.status != "running" and run.directory is not None]
         if self.settings.exit == "detach" or not patient:
             self._host.nudge()

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from multitrack._text import error_text, plain_text, short_repr
+from multitrack._text import error_text
 from multitrack.config import Settings
 from multitrack.errors import JournalError, RunClosedError
 from multitrack.inputs.values import to_seconds
@@ -18,35 +18,14 @@ from multitrack.journal.fsync import keep_durable
 from multitrack.journal.writer import Writer
 from multitrack.plugins import Extension
 from multitrack.recording.history import Past
-from multitrack.records import ArtifactRef, End, Lines, Mistake, Params, Status, Tags, Trained
+from multitrack.recording.resuming import cache_past
+from multitrack.records import ArtifactRef, End, Lines, Metric, Mistake, ModelVersion, Params, Status, Tags, Trained
 from multitrack.security.redaction import Redactor
 
 log = logging.getLogger("multitrack")
 
 #: Milliseconds between checks that the courier is alive.
 _LOOK_EVERY: Final = 5000
-
-
-def ended_by(error: BaseException) -> Status:
-    """The status of a run that ends with this exception."""
-    if isinstance(error, KeyboardInterrupt):
-        return "killed"
-    if isinstance(error, SystemExit):
-        if error.code in (None, 0):
-            return "finished"
-        return "killed" if error.code in (130, 143) else "failed"
-    return "failed"
-
-
-def to_status(status: object) -> Status:
-    """Check the status that a run is to end with.
-
-    Raises:
-        ValueError: If it is not ``finished``, ``failed`` or ``killed``.
-    """
-    if status not in ("finished", "failed", "killed"):
-        raise ValueError(f"status must be 'finished', 'failed' or 'killed', got {short_repr(status)}")
-    return cast(Status, plain_text(status))
 
 
 class RunJournal:
@@ -66,8 +45,10 @@ class RunJournal:
         status: ``running`` until the run ends.
         mistakes: Number of invalid calls that were set aside.
         warned: Kinds of warnings that were already logged.
+        deployed: True if the run has the tag ``deployment``: its process serves, and so may its forked children.
         alive: Callback called every few seconds from a recording call; restarts a courier that died.
-        look_at: Time of the next call of ``alive`` (ms since the epoch); infinity for never.
+        ends_at: Time of the end (ms), for a run that had ended, and is opened for a late record; default: now.
+        look_at: Time of the next call of :meth:`look` (ms since the epoch); infinity for never.
     """
 
     def __init__(
@@ -93,8 +74,13 @@ class RunJournal:
         self.status: Status = "running"
         self.mistakes = 0
         self.warned: set[str] = set()
+        self.deployed = False
         self.alive: Callable[[], object] | None = None
+        self.ends_at: int | None = None
         self.look_at: float = inf
+        self._period = 0  # ms after which a new segment begins; 0 for never
+        self._roll_at: float = inf
+        self._own = set() if writer is None else {writer.number}  # the segments of this process
         self._make_lock()
 
     def _make_lock(self) -> None:
@@ -110,11 +96,45 @@ class RunJournal:
         """Call ``alive`` every few seconds from a recording call, starting with the first one."""
         self.alive, self.look_at = alive, 0.0
 
+    def roll_every(self, seconds: float) -> None:
+        """Begin a new segment after so many seconds, so that the old one can be compacted."""
+        self._period = round(seconds * 1000)
+        self._plan_roll(self.past.last_time if self.writer is None else self.writer.last_time)
+        self.look_at = min(self.look_at, self._roll_at)
+
+    def _plan_roll(self, now: int) -> None:
+        self._roll_at = (now // self._period + 1) * self._period
+
     def look(self, now: int) -> None:
-        """Call ``alive`` and schedule the next call; ``now`` is the current time in ms."""
-        self.look_at = now + _LOOK_EVERY
+        """Begin a new segment if it is time, call ``alive``, and schedule the next look; ``now`` is in ms."""
+        if now >= self._roll_at:
+            self._roll(now)
+        self.look_at = min(self._roll_at, inf if self.alive is None else now + _LOOK_EVERY)
         if self.alive is not None:
             self.alive()
+
+    def _roll(self, now: int) -> None:
+        old = self.writer
+        self._plan_roll(now)
+        if old is None or old.losing or self.directory is None:
+            return
+        try:
+            self.writer = self._opened(self.directory, old.last_time)
+        except JournalError as error:  # the old segment goes on
+            log.warning("multitrack: run %s: %s; its records go on in segment %d", self.id, error, old.number)
+            return
+        self.past.lost += old.lost
+        if self.settings.fsync:
+            old.put_on_medium()
+        old.close()
+
+    def _opened(self, directory: Path, not_before: int) -> Writer:
+        """Open a segment that continues the run."""
+        writer = Writer(directory, not_before=not_before, fork=True)
+        self._own.add(writer.number)
+        if self.settings.fsync:
+            keep_durable(writer, self.settings.fsync)
+        return writer
 
     def ready(self) -> Writer:
         """The open segment; the first record of a forked child opens its own.
@@ -129,9 +149,14 @@ class RunJournal:
                     f"run {self.id} ({self.name}) has ended; start_run(run_id={self.id!r}) continues it"
                 )
             assert self.directory is not None  # noqa: S101 - a disabled run never comes here
-            self.writer = Writer(self.directory, not_before=self.past.last_time, fork=True)
-            if self.settings.fsync:
-                keep_durable(self.writer, self.settings.fsync)
+            self.writer = self._opened(self.directory, self.past.last_time)
+            if self.deployed:  # a worker may serve for months, and lanes read the segments one after the other
+                log.warning(
+                    "multitrack: run %s (%s) was started before this process was forked: trackers get the records of "
+                    "this worker only once the parent has ended. Call start_run in each worker, such as in the app's "
+                    "lifespan (docs/serving.md)",
+                    self.id, self.name,
+                )  # fmt: skip
         return self.writer
 
     def append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags]) -> bool:
@@ -157,6 +182,32 @@ class RunJournal:
                 self.look(writer.last_time)
         finally:
             self.release()
+
+    def append_metric_at(self, numbers: dict[str, int | float | str], step: int, time: int) -> None:
+        """Write the numbers of one step with a time of their own (ms)."""
+        with self.lock:
+            writer = self._writer_at(time)
+            self.past.count += writer.append(Metric(time=time, values=numbers, step=step))
+            if time >= self.look_at:
+                self.look(time)
+
+    def _writer_at(self, time: int) -> Writer:
+        """The writer for a record with a time of its own (ms).
+
+        Readers rely on times that never go back within a segment, so an earlier time begins another one.
+        """
+        writer = self.ready()
+        if time < writer.last_time:
+            old = writer
+            self.writer = writer = Writer(old.directory, not_before=time, time=time, fork=True, after=old.number)
+            self._own.clear()  # nothing is cached: the latest time is in another segment
+            if self.settings.fsync:
+                keep_durable(writer, self.settings.fsync)
+                old.put_on_medium()
+            self.past.lost += old.lost
+            old.close()  # only now: in between, the run would seem to have no writer
+        writer.last_time = time
+        return writer
 
     def note(self, make: Callable[[int], Trained]) -> None:
         """Write an internal note with the current time, unless the run has ended; not counted as a data record."""
@@ -199,11 +250,12 @@ class RunJournal:
                 writer.append(Mistake(time=writer.now(), call=call, reason=reason, redacted=redaction.count))
                 self.past.redacted += redaction.count
 
-    def end(self, status: Status) -> bool:
-        """Write the last record and close the segment; return True if the record was written."""
+    def end(self, status: Status, models: list[ModelVersion]) -> bool:
+        """Write the last record, with the versions of the run's models, and close the segment; True if written."""
         with self.lock:
-            writer = self.ready()
-            written = writer.append(End(time=writer.now(), status=status))
+            writer = self.ready() if self.ends_at is None else self._writer_at(self.ends_at)
+            time = writer.now() if self.ends_at is None else self.ends_at
+            written = writer.append(End(time=time, status=status, models=models))
             if not written:
                 log.warning("multitrack: run %s: its end could not be written, so it will count as killed", self.id)
             self.past.lost += writer.lost
@@ -212,6 +264,8 @@ class RunJournal:
             writer.close()
             self.writer = None
             self.status = status
+            self.past.last_time = max(self.past.last_time, writer.last_time)
+            cache_past(writer.directory, self.past, self._own)
         return bool(written)
 
     def close_segment(self) -> None:
@@ -224,8 +278,9 @@ class RunJournal:
     def after_fork(self) -> None:
         """In a forked child, drop the parent's lock and file; new records go to a new segment."""
         self._make_lock()
+        self._own.clear()
         if self.writer is not None:
             self.past.last_time = self.writer.now()
             self.writer.close()
             self.writer = None
-        self.alive, self.look_at = None, inf
+        self.alive, self.look_at = None, self._roll_at

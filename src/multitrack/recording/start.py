@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from multitrack._text import short_repr
-from multitrack.config import Config, load_config
+from multitrack.config import Config, load_config, reproduced_run, switched_off
 from multitrack.environment import ranks
 from multitrack.environment.interpreter import stop_second_run
-from multitrack.errors import ConfigError
-from multitrack.journal.run_ids import check_run_id
+from multitrack.journal.layout import is_run
+from multitrack.journal.manifest import read_manifest
+from multitrack.journal.run_ids import check_run_id, is_run_id
 from multitrack.recording import lifecycle
 from multitrack.recording.active import disabled_run
 from multitrack.recording.builder import manifest_of, open_run
@@ -26,9 +26,6 @@ from multitrack.recording.remote_run import RunElsewhere
 from multitrack.recording.run import Run
 
 log = logging.getLogger("multitrack")
-
-_YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
-_NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 
 def start_run(
@@ -40,6 +37,8 @@ def start_run(
     notes: str | None = None,
     group: str | None = None,
     parent: Run | str | None = None,
+    deployment: str | None = None,
+    trigger: str | None = None,
     backends: Sequence[object] | object | None = None,
     run_id: str | None = None,
     config: object = None,
@@ -56,6 +55,9 @@ def start_run(
         notes: Free text kept with the run.
         group: Label of runs that belong together; default: the parent's.
         parent: The parent run or its id; the id may be of a run in another machine's journal.
+        deployment: The deployment that a serving process belongs to: its tag ``deployment``, by which
+            ``multitrack monitor`` groups.
+        trigger: What started this execution: its tag ``trigger``, such as ``endpoint`` or ``schedule``.
         backends: Names, import paths (``"my_pkg.tracker:backend"``) or plugin objects, one or several; overrides the
             config. Objects need ``delivery = "thread"``.
         run_id: Id of the run to resume; if there is no such run, one is started with this id.
@@ -87,16 +89,18 @@ def start_run(
         disabled = None
     request = Request(
         project=project, name=name, params=params, tags=tags, notes=notes, group=group, parent=parent,
-        backends=backends, run_id=run_id, capture=capture, wrong=wrong,
+        deployment=deployment, trigger=trigger, backends=backends, run_id=run_id, capture=capture, wrong=wrong,
     )  # fmt: skip
     if isinstance(parent, Run) and parent.disabled and not isinstance(parent, RunElsewhere):
         disabled = True
-    if disabled or (disabled is None and _switched_off()):
+    if disabled or (disabled is None and switched_off()):
         return _disabled(project, name)
     loaded = load_config(config)
     if project is None and config is not None and "project" in loaded.given:
         # a config passed by the caller counts like project=; in a file that was found, it is only a default
         request = msgspec.structs.replace(request, project=loaded.settings.project)
+    if parent is None and (original := reproduced_run()) is not None:
+        request = _as_reproduction(request, original)
     place = ranks.this_process()
     setting = parent.settings.ranks if isinstance(parent, Run) else loaded.settings.ranks
     if place.passed_over(setting):
@@ -122,7 +126,7 @@ def join_run(run_id: str, *, project: str | None = None, group: str | None = Non
         ConfigError, BackendNotInstalledError, PluginError: As :func:`start_run`.
     """
     stop_second_run()
-    if _switched_off():
+    if switched_off():
         return _disabled(project, None)
     loaded = load_config(arguments={"project": project})
     plan = resolve(loaded, Request(project=project, group=group, run_id=check_run_id(run_id)))
@@ -138,7 +142,7 @@ def journal_here() -> Path | None:
     Raises:
         ConfigError: As :func:`start_run`.
     """
-    if _switched_off():
+    if switched_off():
         return None
     settings = load_config().settings
     return None if ranks.this_process().passed_over(settings.ranks) else Path(settings.journal)
@@ -155,39 +159,36 @@ def _say_once(place: ranks.Place) -> None:
     )
 
 
+def _as_reproduction(request: Request, original: Path) -> Request:
+    """Make a run a child of the run that this process reproduces (``multitrack reproduce --run``).
+
+    The id of an earlier run is dropped, unless it is such a child: that run would be continued instead of reproduced.
+    """
+    run_id = request.run_id
+    if isinstance(run_id, str) and is_run_id(run_id) and is_run(there := original.parent / run_id):
+        earlier = read_manifest(there)
+        if earlier.parent != original.name or earlier.context is None:  # another run, or a child of the original
+            run_id = None
+    return msgspec.structs.replace(request, parent=original.name, run_id=run_id, reproduces=original.name)
+
+
 def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
     """With ``ranks = "all"``, start this rank's child run, of a parent that rank 0 opens and ends."""
-    whole = resolve(loaded, msgspec.structs.replace(request, params=None, tags=None, capture=()))
+    shared = msgspec.structs.replace(request, params=None, tags=None, deployment=None, trigger=None, capture=())
+    whole = resolve(loaded, shared)
     checked = whole.request
     base = checked.run_id or ranks.shared_id(size)
     whole = dataclasses.replace(whole, request=msgspec.structs.replace(checked, run_id=base))
     parent = open_run(whole) if rank == 0 else None
     own = msgspec.structs.replace(
         checked, run_id=f"{base}-rank{rank}", name=f"{checked.name or base}-rank{rank}", parent=parent,
-        params=request.params, tags=request.tags, capture=request.capture, wrong=(),
+        params=request.params, tags=request.tags, deployment=request.deployment, trigger=request.trigger,
+        capture=request.capture, wrong=(), reproduces=None,
     )  # fmt: skip
     # the other ranks do not wait until rank 0 has written its manifest
     run = open_run(resolve(loaded, own, inherited=manifest_of(whole, base)))
     run.owns(parent)
     return run
-
-
-def _switched_off() -> bool:
-    """Return True if ``MULTITRACK_DISABLED`` turns recording off.
-
-    Raises:
-        ConfigError: If its value is neither yes nor no.
-    """
-    text = os.environ.get("MULTITRACK_DISABLED", "")
-    said = text.strip().lower()
-    if said in _YES:
-        return True
-    if said in _NO:
-        return False
-    raise ConfigError(
-        f"environment variable MULTITRACK_DISABLED = {text!r} is neither yes nor no: 1 turns recording off, "
-        "0 leaves it on"
-    )
 
 
 def _disabled(project: object, name: object) -> Run:

@@ -14,17 +14,20 @@ from multitrack.journal.cursor import Cursor
 from multitrack.records import (
     DATA,
     ArtifactRef,
+    Compacted,
     Lines,
     ListMetric,
     Lost,
     Metric,
     Mistake,
+    ModelVersion,
     Params,
     ParamType,
     Record,
     Status,
     Tags,
     Trained,
+    number_of,
 )
 
 
@@ -71,6 +74,7 @@ class SummaryBuilder:
     Args:
         directory: The run's directory.
         collector: Collects numbers and lines.
+        segment: The 1-based number of the segment to begin with; the earlier ones are left out.
 
     Attributes:
         cursor: The cursor in the journal.
@@ -80,8 +84,8 @@ class SummaryBuilder:
     The other attributes are those of :class:`~multitrack.summaries.summary.Summary`.
     """
 
-    def __init__(self, directory: Path, collector: Collector) -> None:
-        self.cursor = Cursor(directory, resolved=False)
+    def __init__(self, directory: Path, collector: Collector, segment: int = 1) -> None:
+        self.cursor = Cursor(directory, resolved=False, first=segment)
         self.collector = collector
         self.params: dict[str, tuple[ParamType | None, Any]] = {}
         self.sources: dict[str, str] = {}
@@ -89,7 +93,7 @@ class SummaryBuilder:
         self.simple: dict[str, int | float] = {}
         self.tags: dict[str, str] = {}
         self.artifacts: dict[str, ArtifactRef] = {}
-        self.lines = self.records = self.mistakes = self.redacted = 0
+        self.lines = self.records = self.mistakes = self.gaps = self.redacted = 0
         self.trainings = self.skipped_epochs = self.skipped_batches = 0
         self._lost: dict[int, int] = {}  # the latest total of each segment
 
@@ -141,11 +145,16 @@ class SummaryBuilder:
                 self.collector.add_lines(record)
             case Mistake():
                 self.redacted += record.redacted
-                self.mistakes += 1
+                self.gaps += record.is_gap
+                self.mistakes += not record.is_gap
             case Trained():
                 self.trainings = max(self.trainings, record.training)
                 self.skipped_epochs += record.skipped_epochs
                 self.skipped_batches += record.skipped_batches
+            case Compacted():
+                self.records += record.records
+                self.simple.update({name: number_of(digest.last) for name, digest in record.metrics.items()})
+                self.lines += record.lines
             case Lost():
                 self._lost[self.cursor.segment] = record.total
 
@@ -170,6 +179,11 @@ class SummaryBuilder:
         if self.cursor.ended is not None:
             return self.cursor.ended.status
         return "killed" if at_end else "running"
+
+    def models(self) -> dict[str, ModelVersion]:
+        """The version of each model that the run wrote, by name, as its end has them."""
+        end = self.cursor.ended
+        return {} if end is None else {model.name: model for model in end.models}
 
     def ended(self) -> int:
         """The end time of the run (ms), or the time of its last record if it has no end."""

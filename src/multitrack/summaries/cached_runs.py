@@ -35,7 +35,7 @@ class CachedRun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     summary: Summary
 
 
-CACHE: Final = CacheFile("summary.msgpack", 3, CachedRun)
+CACHE: Final = CacheFile("summary.msgpack", 5, CachedRun)
 
 
 def facts_of(manifest: Manifest) -> Manifest:

@@ -18,7 +18,7 @@ import msgspec
 
 from multitrack.journal import encoding
 from multitrack.journal.segments import is_held, segment_path
-from multitrack.records import Lines, ListMetric, Metric, number_from_text
+from multitrack.records import Compacted, Lines, ListMetric, Metric, number_from_text
 from multitrack.summaries.dataframes import Framed
 
 #: Bytes of the journal decoded at a time: few enough that the records stay in the processor's cache.
@@ -57,7 +57,7 @@ def read_series(directory: Path, name: str) -> Series:
     for lines in _stretches(directory):
         points: list[Any] = [
             record
-            for record in _decoded(decoder, lines)
+            for record in decode_lines(decoder, lines)
             if type(record) is point and record.values.value is not None and record.step is not None
         ]
         values = [record.values.value for record in points]
@@ -90,12 +90,12 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
     for lines in _stretches(directory):
         pieces: dict[str, Series] = {}
         calls: list[ListMetric] = []
-        for record in _decoded(encoding.plain_decoder, lines):
+        for record in decode_lines(encoding.plain_decoder, lines):
             if type(record) is ListMetric:
                 if not all(map(_is_number, record.values)):
                     continue
                 record.values[:] = [number_from_text(v) if isinstance(v, str) else v for v in record.values]
-                parts = _with_part(parts, record)
+                parts = with_part(parts, record)
                 if parts and record.part >= record.parts:
                     calls += parts
                     parts = []
@@ -127,7 +127,7 @@ def read_list(directory: Path, name: str) -> Series:
             record = encoding.decode_or_none(line)
             if not isinstance(record, ListMetric):
                 continue
-            parts = _with_part(parts, record)
+            parts = with_part(parts, record)
             if not parts or record.part < record.parts:
                 continue
             for part in parts if record.name == name else ():
@@ -142,10 +142,17 @@ def read_lines(directory: Path) -> Iterator[Lines]:
     """Yield the records of log lines of the run in ``directory``."""
     for stretch in _stretches(directory):
         if b'"lines"' in stretch:
-            yield from [record for record in _decoded(_lines_decoder, stretch) if type(record) is Lines]
+            yield from [record for record in decode_lines(_lines_decoder, stretch) if type(record) is Lines]
 
 
-def _with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:
+def read_compacted(directory: Path) -> Iterator[Compacted]:
+    """Yield the records of the run in ``directory`` that stand for compacted ones."""
+    for stretch in _stretches(directory):
+        if b'"compacted"' in stretch:
+            yield from [record for record in decode_lines(encoding.plain_decoder, stretch) if type(record) is Compacted]
+
+
+def with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:
     """Append the next part of a list call; return an empty list if a part before it is missing."""
     if parts and record.part == len(parts) + 1:
         return [*parts, record]
@@ -169,7 +176,7 @@ def _stretches(directory: Path) -> Iterator[bytes]:
             return
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
+def decode_lines(decoder: msgspec.json.Decoder[Any], lines: bytes) -> list[Any]:
     """Decode some lines; skip those that are not valid records."""
     try:
         return decoder.decode_lines(lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from multitrack.records import KERAS, ArtifactRef, Lines, ListMetric, Metric, Status, typed_param
+from multitrack.records import KERAS, ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Status, typed_param
 from multitrack.summaries.builder import SummaryBuilder
 from multitrack.summaries.statistics import STRETCH, RunningStatistics, Statistics
 
@@ -36,6 +36,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
             cache.
         skipped_epochs: Number of epochs that were trained a second time and not recorded again.
         skipped_batches: Number of batch points skipped likewise.
+        gaps: Number of things that an import could not bring exactly.
+        models: The version of each model that the run wrote, by name; known once the run has ended.
     """
 
     status: Status
@@ -56,6 +58,8 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     redacted: int
     skipped_epochs: int = 0
     skipped_batches: int = 0
+    gaps: int = 0
+    models: dict[str, ModelVersion] = {}
 
     @property
     def metrics(self) -> dict[str, int | float]:
@@ -111,9 +115,10 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
             series={name: statistics.result() for name, statistics in series.items()},
             lists={name: statistics.result() for name, statistics in lists.items()},
             tags=builder.tags, artifacts=list(builder.artifacts.values()), lines=builder.lines,
-            records=builder.records, mistakes=builder.mistakes, lost=builder.lost,
+            records=builder.records, mistakes=builder.mistakes, gaps=builder.gaps, lost=builder.lost,
             damaged=len(builder.cursor.damaged), redacted=builder.redacted,
             skipped_epochs=builder.skipped_epochs, skipped_batches=builder.skipped_batches,
+            models=builder.models(),
         )  # fmt: skip
         return summary, at_end
 

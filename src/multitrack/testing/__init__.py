@@ -8,7 +8,7 @@ except ImportError as error:
     raise ImportError(f"multitrack.testing needs pytest: {to_install('testing')}", name="pytest") from error
 
 # so that failed asserts show the compared values
-_CONTRACT = ("contract_delivery", "contract_hooks", "contract_runs", "contract_values")
+_CONTRACT = ("contract_delivery", "contract_hooks", "contract_reading", "contract_runs", "contract_values")
 for _module in (*_CONTRACT, "gaps", "histories", "kills", "subject"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 

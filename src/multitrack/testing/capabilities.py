@@ -28,6 +28,7 @@ class Capabilities:
         artifacts: Artifact references are kept.
         lines: Lines are kept.
         tags: Tags are kept, whatever their keys are.
+        read_back: The hook ``read_run`` reads a run back, for ``multitrack verify``.
         stand_ins: What the backend writes instead, visible and without loss, by the capability that is ``False``.
         gaps: Why there is no stand-in, by the capability that is ``False``.
     """
@@ -46,6 +47,7 @@ class Capabilities:
     artifacts: bool = True
     lines: bool = True
     tags: bool = True
+    read_back: bool = True
     stand_ins: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
     gaps: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 

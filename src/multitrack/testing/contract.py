@@ -23,11 +23,12 @@ import pytest
 
 from multitrack.testing.contract_delivery import DeliveryContract
 from multitrack.testing.contract_hooks import HooksContract
+from multitrack.testing.contract_reading import ReadingContract
 from multitrack.testing.contract_runs import RunsContract
 from multitrack.testing.contract_values import ValuesContract
 
 
-class BackendContract(HooksContract, ValuesContract, RunsContract, DeliveryContract):
+class BackendContract(HooksContract, ValuesContract, RunsContract, DeliveryContract, ReadingContract):
     """Base class of a backend's tests. A subclass tells how to reach and read the backend; see the module docstring."""
 
     def test_any_history(self, tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ class _Told:
         assert (state.problem, state.set_aside, state.settled) == (None, 0, True), state
         native = self._contract.read(self._tmp_path, self._run.id, str(state.id))
         self._contract.compare(native, self._contract.shown(self._model))
+        if self._contract.capabilities.read_back:
+            self._contract.check_read_back(self._tmp_path, self._run.id)
 
     def _end(self, status: Status | None) -> None:
         if self._run.status != "running":

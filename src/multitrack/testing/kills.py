@@ -89,13 +89,35 @@ class MortalLane(Lane):
 class ThreadedLane(MortalLane):
     """A lane whose every step is made by a new thread, as a pool of workers may do."""
 
+    def __init__(self, directory: Path, plugin: object, sizes: Sequence[int]) -> None:
+        super().__init__(directory, plugin, sizes)
+        self._last_may_end = threading.Event()
+
     def step(self) -> bool:
-        """Do the next piece of work on a new thread; return True if there is more to do at once."""
+        """Do the next piece of work on a new thread; return True if there is more to do at once.
+
+        The thread of the last step lives until this one has begun: else the system may give both the same number.
+        """
         more: list[bool] = []
-        thread = threading.Thread(target=lambda: more.append(super(ThreadedLane, self).step()))
-        thread.start()
-        thread.join()
+        is_done, may_end = threading.Event(), threading.Event()
+
+        def work() -> None:
+            self._last_may_end.set()
+            try:
+                more.append(super(ThreadedLane, self).step())
+            finally:
+                is_done.set()
+            may_end.wait()
+
+        threading.Thread(target=work, daemon=True).start()
+        is_done.wait()
+        self._last_may_end = may_end
         return bool(more) and more[0]
+
+    def release(self) -> None:
+        """End the last step's thread as well."""
+        super().release()
+        self._last_may_end.set()
 
 
 class _CutCursor(Cursor):

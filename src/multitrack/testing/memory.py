@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.errors import SourceError
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
 from multitrack.testing.native import NativePoint, NativeReference, NativeRun
+from multitrack.testing.native_source import NativeSource
 
 
 class MemoryBackend:
@@ -102,6 +104,18 @@ class MemoryBackend:
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Keep the status and the end time."""
         self._run(run).status, self._run(run).ended = status, time
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run.
+
+        Raises:
+            SourceError: It was never delivered to this object.
+        """
+        native = self.runs.get(str(run.backend_id))
+        if native is None:
+            raise SourceError(f"the memory of this process has no run {run.backend_id}")
+        return NativeSource(native, run)
 
     def _run(self, run: RunInfo) -> NativeRun:
         return self.runs[self._ids[run.directory]]

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -14,11 +14,18 @@ import multitrack
 from multitrack import plugins
 from multitrack.delivery.lane_state import lane_file
 from multitrack.delivery.report import DeliveryReport
+from multitrack.migration.verifying import verify_run
 from multitrack.recording.run import Run
 from multitrack.testing.capabilities import Capabilities
 from multitrack.testing.kills import MortalLane
 from multitrack.testing.model import Model, as_double, as_number, plain
 from multitrack.testing.native import NativePoint, NativeRun
+
+#: The beginning of what a comparison calls the things that a tracker without a capability lacks.
+_THINGS: Final = {
+    "params": "param ", "artifacts": "reference ", "lines": "lines", "tags": "tag ", "start_time": "start",
+    "end_time": "end", **dict.fromkeys(("history", "point_times", "nan", "infinity"), "metric "),
+}  # fmt: skip
 
 
 class ContractSubject:
@@ -126,6 +133,21 @@ class ContractSubject:
             assert works, otherwise
         elif works:
             pytest.fail(f"{self.backend} declares {name}=False, but it works: remove the declaration")
+
+    def check_read_back(self, tmp_path: Path, run_id: str) -> None:
+        """Check that ``multitrack verify`` finds a run in the tracker as the journal has it.
+
+        The hook ``read_run`` must undo declared stand-ins. One that it cannot undo counts if the delivery report named
+        it. A declared gap explains what is missing.
+        """
+        recorded = multitrack.open_journal(tmp_path / "journal").run(run_id)
+        found = verify_run(recorded, self.backend.partition(":")[2] or self.backend)
+        assert found.error is None, f"`multitrack verify` fails: {found.error}"
+        gaps = {*self.capabilities.missing} - self.capabilities.stand_ins.keys()
+        unheld = tuple(_THINGS[name] for name in _THINGS.keys() & gaps)
+        wrong = [each for each in found.findings if each.outcome != "stand-in" and not each.thing.startswith(unheld)]
+        assert wrong == [], f"`multitrack verify` tells a user that values are lost or altered: {wrong}"
+        assert found.extra == 0, f"`multitrack verify` finds {found.extra} values that nobody recorded"
 
     def held_points(self, points: Iterable[Any]) -> list[Any]:
         """Return the points of a series that the tracker holds. If it holds more, its declaration is wrong."""

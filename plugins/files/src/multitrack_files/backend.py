@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -105,6 +105,13 @@ class FilesBackend:
         """Merge the run's parts, and write status and end time into its row."""
         self._open[run.directory].end(status, time)
         self._forget(run)
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run's rows in the tables."""
+        from multitrack_files.source import FilesSource  # noqa: PLC0415 - a training process does not need it
+
+        return FilesSource(run)
 
     def _forget(self, run: RunInfo) -> None:
         """Forget a run that has ended; a parent may be linked later."""

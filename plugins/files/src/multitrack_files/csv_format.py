@@ -6,19 +6,23 @@ told from a missing value. The last column, the ordinal, is never quoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from multitrack.records import number_to_json
-from multitrack_files.schema import ColumnType, Row, TableSchema
-from multitrack_files.values import utc
+from multitrack.tables.schema import Cell, ColumnType, Row, TableSchema
+from multitrack.tables.values import moment, utc
 
 #: Bytes of a chunk, when a file is copied.
 _BLOCK: Final = 1 << 20
 #: More bytes than an ordinal has.
 _LAST_FIELD: Final = 40
+#: A field and its end: a comma, the line's end, or that of a cut file.
+_FIELD: Final = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\n]*))(,|\n|\Z)')
+_MISSING: Final = "", False
 
 
 class CsvFormat:
@@ -51,6 +55,17 @@ class CsvFormat:
             else:
                 yield from (row for row in _rows(file) if _ordinal(row) < before)
 
+    def rows(self, table: TableSchema, path: Path) -> Iterator[Row]:
+        """Yield a file's rows."""
+        with path.open("rb") as file:
+            header = [name for name, _ in _fields(file.readline())]
+            for number, row in enumerate(_rows(file), 2):
+                fields = _fields(row)
+                if len(fields) != len(header):
+                    raise ValueError(f"row {number} has {len(fields)} fields, not {len(header)}")
+                found = dict(zip(header, fields, strict=True))
+                yield tuple(_cell(column.type, *found.get(column.name, _MISSING)) for column in table.columns)
+
     def last_ordinal(self, path: Path) -> int:
         """Return the ordinal of a file's last row."""
         with path.open("rb") as file:
@@ -59,7 +74,7 @@ class CsvFormat:
 
 
 def _rows(file: BinaryIO) -> Iterator[bytes]:
-    """Yield rows; a line's end within quotes does not end a row."""
+    """Yield rows; a line's end within quotes does not end a row. What is left of a cut file is the last one."""
     row, quotes = b"", 0
     for line in file:
         row += line
@@ -67,6 +82,8 @@ def _rows(file: BinaryIO) -> Iterator[bytes]:
         if quotes % 2 == 0:
             yield row
             row, quotes = b"", 0
+    if row:
+        yield row
 
 
 def _ordinal(row: bytes) -> int:
@@ -85,4 +102,36 @@ def _flag(cell: bool) -> str:
     return "true" if cell else "false"
 
 
+def _fields(row: bytes) -> list[tuple[str, bool]]:
+    """The texts of a row's fields, and whether each one is quoted.
+
+    Raises:
+        ValueError: If it is no row.
+    """
+    text, position = row.decode(), 0
+    fields = []
+    while True:
+        match = _FIELD.match(text, position)
+        if match is None:
+            raise ValueError(f"{text[position : position + 40]!r} is no field")
+        quoted, plain, end = match.groups()
+        fields.append((plain, False) if quoted is None else (quoted.replace('""', '"'), True))
+        position = match.end()
+        if end != ",":
+            return fields
+
+
+def _cell(kind: ColumnType, text: str, is_quoted: bool) -> Cell:
+    return _READERS[kind](text) if text or is_quoted else None
+
+
+def _flag_in(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(f"{text!r} is no flag")
+    return text == "true"
+
+
 _WRITERS: Final[dict[ColumnType, Any]] = {"text": _text, "integer": str, "number": _number, "flag": _flag, "time": utc}
+_READERS: Final[dict[ColumnType, Callable[[str], Cell]]] = {
+    "text": str, "integer": int, "number": float, "flag": _flag_in, "time": moment,
+}  # fmt: skip

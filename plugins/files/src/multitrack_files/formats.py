@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from multitrack_files.schema import Row, TableSchema
+from multitrack.tables.schema import Row, TableSchema
 
 Chunk = Any
 """Some rows of a table, in a form of their format: an Arrow table, or the bytes of CSV rows."""
@@ -31,6 +31,14 @@ class Format(Protocol):
 
     def read(self, path: Path, before: int | None = None) -> Iterator[Chunk]:
         """Yield the rows of a file, or only those whose ordinal is below ``before``."""
+
+    def rows(self, table: TableSchema, path: Path) -> Iterator[Row]:
+        """Yield a file's rows as cells; a column that the file does not have is missing in all of them.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: The file is damaged.
+        """
 
     def last_ordinal(self, path: Path) -> int:
         """Return the ordinal of a file's last row."""

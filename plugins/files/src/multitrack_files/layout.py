@@ -8,19 +8,16 @@ tables' own: drafts that a reader's pattern must never match.
 from __future__ import annotations
 
 import functools
-import hashlib
-import re
 from pathlib import Path
 
 import msgspec
 
 from multitrack.errors import PermanentError
+from multitrack.tables.folders import folder_name
+from multitrack.tables.schema import TableSchema
 from multitrack_files.durable import replace_durably
 from multitrack_files.formats import Format
-from multitrack_files.schema import SCHEMA_VERSION, TABLES, TableSchema, schema_json
-
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ODD = re.compile(r"[^A-Za-z0-9.-]+")
+from multitrack_files.schema import SCHEMA_VERSION, TABLES, schema_json
 
 
 class Layout:
@@ -40,6 +37,7 @@ class Layout:
         self._directory = directory
         self._files = files
         self._project = folder_name(project)
+        self._described = directory / "schema.json"
         self.drafts = directory / "_state"
         self.claims = self.drafts / "runs" / self._project
 
@@ -60,13 +58,24 @@ class Layout:
             PermanentError: The directory has tables of another version or format.
         """
         self.claims.mkdir(parents=True, exist_ok=True)
-        described = self._directory / "schema.json"
         try:
-            found = msgspec.json.decode(described.read_bytes(), type=_Described)
+            self.check()
         except FileNotFoundError:
-            found = _Described(SCHEMA_VERSION, self._files.name)
             content = schema_json(self._files.name)
-            replace_durably(described, lambda file: file.write(content), self.drafts)
+            replace_durably(self._described, lambda file: file.write(content), self.drafts)
+        for table in TABLES:
+            empty = self._directory / table.name / f"empty{self._files.suffix}"
+            if not empty.exists():
+                replace_durably(empty, functools.partial(self._files.write, table, ()), self.drafts)
+
+    def check(self) -> None:
+        """Check that the tables are those of this release and format.
+
+        Raises:
+            FileNotFoundError: The directory has no tables.
+            PermanentError: It has tables of another version or format.
+        """
+        found = msgspec.json.decode(self._described.read_bytes(), type=_Described)
         if found.version != SCHEMA_VERSION:
             raise PermanentError(
                 f"{self._directory} has tables of schema version {found.version}; this release of multitrack-files "
@@ -77,20 +86,8 @@ class Layout:
                 f"{self._directory} has tables in the format {found.format}, not {self._files.name}: choose another "
                 "directory (readers take all files of a folder)"
             )
-        for table in TABLES:
-            empty = self._directory / table.name / f"empty{self._files.suffix}"
-            if not empty.exists():
-                replace_durably(empty, functools.partial(self._files.write, table, ()), self.drafts)
 
 
 class _Described(msgspec.Struct):
     version: int
     format: str
-
-
-def folder_name(project: str) -> str:
-    """Return a folder name for a project: its own name, or a readable part of it with a digest of the whole."""
-    if _PLAIN.fullmatch(project):
-        return project
-    digest = hashlib.sha256(project.encode()).hexdigest()[:8]
-    return "-".join(part for part in (_ODD.sub("-", project).strip(".-")[:40], digest) if part)

@@ -19,16 +19,13 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from multitrack.tables import merging
+from multitrack.tables.merging import to_merge
+from multitrack.tables.schema import Row, TableSchema
 from multitrack_files.durable import rename_durably, sync_directory, write_durably
 from multitrack_files.formats import Chunk, Format
-from multitrack_files.schema import Row, TableSchema
-
-#: Parts are not merged beyond this many bytes.
-LARGEST: Final = 64 * 1024**2
-#: Parts that are merged at once while the run is open; fewer are not worth the work.
-FEWEST: Final = 8
 
 
 class Part(NamedTuple):
@@ -36,6 +33,16 @@ class Part(NamedTuple):
 
     first: int
     path: Path
+
+
+def parts_in(directory: Path, suffix: str) -> list[Part]:
+    """Return the parts in a directory, in order; none if there is no directory."""
+    pattern = re.compile(rf"part-(\d+){re.escape(suffix)}")
+    try:
+        found = [(pattern.fullmatch(path.name), path) for path in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(Part(int(match[1]), path) for match, path in found if match)
 
 
 class Parts:
@@ -77,7 +84,7 @@ class Parts:
         """Merge the last parts if there are many, or at the run's end all that fit into one file."""
         self._complete_replacement()
         parts = self._parts()
-        if len(parts) < (2 if closing else FEWEST):
+        if len(parts) < (2 if closing else merging.FEWEST):
             return
         count = to_merge([part.path.stat().st_size for part in parts], closing=closing)
         if count:
@@ -93,12 +100,7 @@ class Parts:
         return self._last
 
     def _parts(self) -> list[Part]:
-        pattern = re.compile(rf"part-(\d+){re.escape(self._files.suffix)}")
-        try:
-            found = [(pattern.fullmatch(path.name), path) for path in self._directory.iterdir()]
-        except FileNotFoundError:
-            return []
-        return sorted(Part(int(match[1]), path) for match, path in found if match)
+        return parts_in(self._directory, self._files.suffix)
 
     def _replace(self, first: int, chunks: Iterable[Chunk]) -> None:
         """Replace everything from the part ``first`` on by one part."""
@@ -134,22 +136,3 @@ class Parts:
 
     def _from(self, first: int) -> list[Part]:
         return [part for part in self._parts() if part.first >= first]
-
-
-def to_merge(sizes: Sequence[int], *, closing: bool) -> int:
-    """Return how many of the last parts to merge into one; 0 for none.
-
-    While the run is open, a part is merged only if it is no larger than all parts behind it together. So a row is
-    written again at most about log₂ n times, and the number of parts stays about log₂ n.
-
-    Args:
-        sizes: Size of each part in bytes, in order.
-        closing: True if the run ends.
-    """
-    total = count = 0
-    for size in reversed(sizes):
-        if total + size > LARGEST or (count and not closing and size > total):
-            break
-        total += size
-        count += 1
-    return count if count >= (2 if closing else FEWEST) else 0

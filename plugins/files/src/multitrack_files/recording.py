@@ -11,26 +11,15 @@ from typing import Any, Final
 from multitrack.errors import RetryableError
 from multitrack.hookspecs import RunInfo
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+from multitrack.tables.rows import artifact_rows, line_rows, list_rows, metric_rows, param_rows, tag_rows
+from multitrack.tables.schema import ARTIFACTS, LINES, PARAMS, POINTS, RECORDED, TAGS, Cell, Row, TableSchema
+from multitrack.tables.values import NOT_FINITE
 from multitrack_files.claims import claim, name_of
 from multitrack_files.durable import replace_durably
 from multitrack_files.formats import format_named
 from multitrack_files.layout import Layout
 from multitrack_files.parts import Parts
-from multitrack_files.rows import artifact_rows, line_rows, list_rows, metric_rows, param_rows, tag_rows
-from multitrack_files.schema import (
-    ARTIFACTS,
-    LINES,
-    PARAMS,
-    POINTS,
-    RECORDED,
-    RUNS,
-    SCHEMA_VERSION,
-    TAGS,
-    Cell,
-    Row,
-    TableSchema,
-)
-from multitrack_files.values import NOT_FINITE
+from multitrack_files.schema import RUNS, SCHEMA_VERSION
 
 _NAME: Final = POINTS.position("name")
 _TEXT: Final = POINTS.position("text")

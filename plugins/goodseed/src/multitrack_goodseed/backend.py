@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -108,3 +108,10 @@ class GoodseedBackend:
             stand_ins = self._open[run.directory].end(status, time)
         del self._open[run.directory]
         return stand_ins
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run's file."""
+        from multitrack_goodseed.source import GoodseedSource  # noqa: PLC0415 - a training process does not need it
+
+        return GoodseedSource(run)

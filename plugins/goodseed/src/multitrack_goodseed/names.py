@@ -8,6 +8,7 @@ with a ``~`` there, so that different names stay different.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 #: Namespaces of single values.
@@ -63,6 +64,17 @@ def run_identity(run_id: str, created: int, host: str) -> str:
     digest = digest_of(f"{run_id} {created} {host}")
     beginning = run_id[: _RUN_LENGTH - len(digest) - 1].lstrip("-_") or "run"
     return f"{beginning}-{digest}"
+
+
+def file_of(home: Path, project: str, native_id: str) -> Path:
+    """Return the path of a run's file.
+
+    Args:
+        home: goodseed's home directory.
+        project: The project's name outside of goodseed.
+        native_id: The run's id in goodseed.
+    """
+    return home / "projects" / project_name(project) / "runs" / f"{native_id}.sqlite"
 
 
 def digest_of(text: str) -> str:

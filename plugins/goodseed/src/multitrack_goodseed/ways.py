@@ -6,7 +6,7 @@ from pathlib import Path
 
 from multitrack.hookspecs import RunInfo
 from multitrack_goodseed import internals
-from multitrack_goodseed.names import project_name, run_identity
+from multitrack_goodseed.names import file_of, project_name, run_identity
 from multitrack_goodseed.rows import RowWriter
 
 
@@ -15,7 +15,7 @@ def writer_of(run: RunInfo) -> RowWriter:
     home = Path(run.options.directory)
     project = project_name(run.options.project or run.project)
     identity = run_identity(run.id, run.created, "" if run.context is None else run.context.host)
-    path = home / "projects" / project / "runs" / f"{identity}.sqlite"
+    path = file_of(home, run.options.project or run.project, identity)
     create = internals.creator()
     if create is None:
         from multitrack_goodseed.public_way import PublicWriter  # noqa: PLC0415 - rarely needed

@@ -9,25 +9,25 @@ do, and a lane continues at its saved position. Points beyond that position are 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags, typed_params
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags, typed_params
 from multitrack_mlflow.clients import Clients, experiment_of, search_own, search_runs
 from multitrack_mlflow.errors import translated
 from multitrack_mlflow.identity import NAME_LENGTH, identity_tags, run_url
+from multitrack_mlflow.models import register, set_alias, show_versions
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
 from multitrack_mlflow.progress import Place, Sent, noted_run
 from multitrack_mlflow.run import MlflowRun
 from multitrack_mlflow.uploads import REFERENCE
-from multitrack_mlflow.values import ExactNumbers, double, param_text
+from multitrack_mlflow.values import LARGEST, ExactNumbers, double, param_text
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric as NativeMetric
@@ -107,8 +107,8 @@ class MlflowBackend:
                     shown = f"{key}/summary" if key in record.beside else key
                     point = NativeMetric(native.name(shown), double(value), record.time, step)
                     points.append(((record.ordinal, place), point))
-                    if type(value) is not float or not math.isfinite(value):  # rare
-                        exact.look(shown, value, step, record.ordinal, place)
+                    if type(value) is not float or not -LARGEST < value < LARGEST:  # rare
+                        exact.look(shown, value, step, record.time, (record.ordinal, place))
             return native.log_points("metrics", points, exact)
 
     @hookimpl
@@ -125,8 +125,8 @@ class MlflowBackend:
                 for place, value in enumerate(record.numbers):
                     step = record.index + place
                     points.append(((record.ordinal, place), NativeMetric(name, double(value), record.time, step)))
-                    if type(value) is not float or not math.isfinite(value):  # rare
-                        exact.look(record.name, value, step, record.ordinal, place)
+                    if type(value) is not float or not -LARGEST < value < LARGEST:  # rare
+                        exact.look(record.name, value, step, record.time, (record.ordinal, place))
             return native.log_points("lists", points, exact)
 
     @hookimpl
@@ -172,6 +172,22 @@ class MlflowBackend:
             return native.set_tags(tags)
 
     @hookimpl
+    def register_models(self, run: RunInfo, models: Sequence[ModelVersion]) -> list[str]:
+        """Show the versions on the run, and register them if ``register_models`` says so."""
+        native = self._runs[run.directory]
+        with translated(native.uri, run.options.timeout):
+            stand_ins = show_versions(native, models)
+            return stand_ins + (register(native.client, run, models) if run.options.register_models else [])
+
+    @hookimpl
+    def set_model_alias(self, run: RunInfo, model: ModelVersion, alias: str, present: bool) -> bool:
+        """Set or remove the alias of a registered version, if ``register_models`` says so."""
+        if run.options.register_models:
+            with translated(str(run.options.tracking_uri), run.options.timeout):
+                set_alias(self._clients.of(run), model, alias, present=present)
+        return bool(run.options.register_models)
+
+    @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Set the tag by which MLflow nests runs."""
         with translated(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
@@ -196,6 +212,22 @@ class MlflowBackend:
                     native.client.delete_run(one.info.run_id)
             native.client.set_terminated(native.id, _STATUS[status], end_time=time)
         del self._runs[run.directory]
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run by MLflow's client."""
+        from multitrack_mlflow.source import MlflowSource  # noqa: PLC0415 - a training process does not need it
+
+        return MlflowSource(str(run.options.tracking_uri), run.backend_id, dict(identity_tags(run)))
+
+    @hookimpl
+    def open_source(self, address: str, tracker: str | None) -> Source | None:
+        """Open a database, a server, or a file store; see :mod:`multitrack_mlflow.opening`."""
+        if tracker not in (None, self.name):
+            return None
+        from multitrack_mlflow.opening import open_store  # noqa: PLC0415 - a training process does not need it
+
+        return open_store(address, is_named=tracker is not None)
 
 
 def _continue(client: MlflowClient, run: RunInfo, native: Any) -> None:

@@ -31,11 +31,15 @@ def identity_tags(run: RunInfo) -> Iterator[tuple[str, str]]:
     context = run.context
     if context is None:
         return
-    yield "mlflow.user", context.user
-    yield "mlflow.source.name", context.program or context.executable
-    yield "mlflow.source.type", "LOCAL"
-    yield "multitrack.host", context.host
-    yield "multitrack.command", shlex.join(context.command)[:TAG_LENGTH]
+    for key, value in (  # an imported run may lack some
+        ("mlflow.user", context.user),
+        ("mlflow.source.name", context.program or context.executable),
+        ("mlflow.source.type", "LOCAL"),
+        ("multitrack.host", context.host),
+        ("multitrack.command", shlex.join(context.command)[:TAG_LENGTH]),
+    ):
+        if value:
+            yield key, value
     if context.git is not None:
         yield "mlflow.source.git.commit", context.git.commit
         if context.git.branch:

@@ -9,8 +9,13 @@ name                                            fallback without it
                                                 artifacts to the process's tracking URI
 ``TrackingServiceClient._log_url``              before 3.x, MLflow prints the URL of each ended run to stdout
                                                 (:mod:`multitrack_mlflow.clients` sets the variable of later ones)
+``TrackingServiceClient.store``                 an import holds the whole history of each metric in memory
+                                                (``MlflowClient.get_metric_history``)
 ``experiments.artifact_location``, a column     MLflow creates the store itself, which takes seconds
                                                 (:func:`multitrack_mlflow.sqlite.prepare`)
+``validation._validate_…``                      the tracking store accepts what MLflow's clients do not send
+``name_utils._generate_random_name``            the tracking store names runs as multitrack does
+``entities._DatasetSummary``                    MLflow's page has no list of datasets to filter by
 ==============================================  ========================================================================
 """
 
@@ -23,6 +28,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from multitrack.journal.run_names import random_name as random_run_name
+
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
@@ -33,6 +40,15 @@ ARTIFACTS: Final = ("mlflow.store.artifact.mlflow_artifacts_repo", "get_tracking
 
 #: The method that prints the URL of an ended run.
 PRINT: Final = ("mlflow.tracking._tracking_service.client", "TrackingServiceClient._log_url")
+#: The property with the store, which pages the history of a metric.
+STORE: Final = ("mlflow.tracking._tracking_service.client", "TrackingServiceClient.store")
+
+#: The checks of a tracking store's arguments.
+VALIDATION: Final = "mlflow.utils.validation"
+#: The function that names runs.
+RANDOM_NAME: Final = ("mlflow.utils.name_utils", "_generate_random_name")
+#: The class of a dataset in the list by which MLflow's page filters.
+SUMMARY: Final = ("mlflow.entities", "_DatasetSummary")
 
 
 def replace(place: tuple[str, str], wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
@@ -81,9 +97,63 @@ def silence(client: MlflowClient) -> None:
         inner._log_url = lambda _: None
 
 
+def history(client: MlflowClient, run_id: str, key: str, page: int, token: str | None) -> tuple[list[Any], str | None]:
+    """Return points of a metric by time, and the token of the next page: None after the last one, or without pages.
+
+    Args:
+        client: The client.
+        run_id: MLflow's id of the run.
+        key: The metric.
+        page: Number of points in a page.
+        token: The token of the page; None for the first one.
+    """
+    store = getattr(getattr(client, "_tracking_client", None), "store", None)
+    if store is not None:
+        try:
+            found = store.get_metric_history(run_id, key, max_results=page, page_token=token)
+        except NotImplementedError:
+            pass
+        except Exception as error:
+            if token is not None or "pagination" not in str(error):  # which the databases of 2.x do not support
+                raise
+        else:
+            return list(found), found.token or None
+    points = client.get_metric_history(run_id, key)
+    return sorted(points, key=lambda point: (point.timestamp, point.step, point.value)), None
+
+
+def validate(what: str, *values: Any) -> Any:
+    """Check the arguments of a call to a tracking store as MLflow's own stores do.
+
+    Args:
+        what: The name of the check in ``mlflow.utils.validation``: ``metric``, ``batch_log_data``.
+        *values: The arguments.
+
+    Returns:
+        The arguments with texts cut to MLflow's limits, if the check does that; else None.
+
+    Raises:
+        MlflowException: If one is invalid.
+    """
+    check = getattr(_module(VALIDATION), f"_validate_{what}", None)
+    return None if check is None else check(*values)
+
+
+def random_name() -> str:
+    """Return a name for a run or a model that was given none."""
+    make = _find(*RANDOM_NAME)
+    return random_run_name() if make is None else str(make())
+
+
+def dataset_summary(experiment_id: str, name: str, digest: str, context: str | None) -> Any:
+    """Return a dataset as the store's list of them has it; None if the release has none."""
+    kind = _find(*SUMMARY)
+    return None if kind is None else kind(experiment_id=experiment_id, name=name, digest=digest, context=context)
+
+
 def missing() -> list[str]:
     """Return the Python names that the installed release lacks."""
-    return [".".join(place) for place in (SEND, ARTIFACTS, PRINT) if _find(*place) is None]
+    return [".".join(place) for place in (SEND, ARTIFACTS, PRINT, STORE, RANDOM_NAME, SUMMARY) if _find(*place) is None]
 
 
 def _find(module: str, path: str) -> Any:

@@ -72,7 +72,14 @@ class LineFiles:
         import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 
         with tempfile.TemporaryDirectory() as scratch:
-            path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
+            try:
+                path = self._client.download_artifacts(self._run_id, line_file(self._number), scratch)
+            except Exception as error:
+                # MLflow hides the cause, and says the same of an artifact that does not exist.
+                name = line_file(self._number)
+                if any(one.path == name for one in self._client.list_artifacts(self._run_id, "logs")):
+                    raise RetryableError(f"the server lists artifact {name}, and does not return it") from error
+                raise
             with Path(path).open(encoding="utf-8", newline="") as file:  # keeps a lone carriage return
                 lines = file.read().split("\n")[:count]
         if len(lines) < count or not all(_LINE.match(line) for line in lines):

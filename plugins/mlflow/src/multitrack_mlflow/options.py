@@ -38,6 +38,7 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         experiment: Name of the experiment; default: the run's project.
         upload: Kinds of local artifacts whose files are uploaded as well, such as ``["figure", "text"]``.
         upload_limit: Maximum size of an uploaded file, in bytes.
+        register_models: True to register each model that a run wrote in MLflow's model registry, by reference.
         timeout: Timeout of one request to a server, in seconds.
     """
 
@@ -45,6 +46,7 @@ class MlflowOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     experiment: str | None = None
     upload: FilesOption = []
     upload_limit: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000
+    register_models: bool = False
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
 
     def __post_init__(self) -> None:

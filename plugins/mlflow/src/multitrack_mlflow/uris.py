@@ -42,6 +42,11 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(unquote(match["path"], errors="surrogateescape")) if match else None
 
 
+def sqlite_uri(path: Path) -> str:
+    """Return the URI of a SQLite file, percent-encoded as in an option."""
+    return f"sqlite:///{quote(os.fsencode(path))}"
+
+
 def native_uri(uri: str) -> str:
     """Return the URI for MLflow's client, which SQLAlchemy reads as the same file. May import SQLAlchemy."""
     match, path = _SQLITE.fullmatch(uri), sqlite_path(uri)
@@ -87,6 +92,11 @@ def check(uri: str) -> None:
 def _check_scheme(uri: str, shown: str) -> None:
     begin = uri.partition(":")[0]
     scheme = begin.partition("+")[0]
+    if scheme == "multitrack":
+        raise ValueError(
+            f"tracking_uri = {shown!r} is a journal of multitrack, which would get its own runs back; "
+            "name a store of MLflow, such as sqlite:///mlflow.db"
+        )
     if scheme.lower() in ("http", "https"):
         try:
             parts = urlsplit(uri)

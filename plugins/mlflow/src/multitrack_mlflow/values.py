@@ -11,6 +11,8 @@ PARAM_LENGTH: Final = 6000
 TAG_LENGTH: Final = 8000
 #: Largest integer up to which a double, and so MLflow, holds every integer exactly.
 EXACT: Final = 2**53
+#: The double that MLflow's databases have for infinity.
+LARGEST: Final = 1.7976931348623157e308
 
 
 def param_text(value: Any) -> str:
@@ -27,7 +29,7 @@ def double(value: float) -> float:
 
 
 class ExactNumbers:
-    """Numbers that MLflow's doubles cannot hold.
+    """Numbers that MLflow's doubles cannot hold, or that MLflow has for others.
 
     Attributes:
         tags: The stand-ins, as tags.
@@ -38,26 +40,24 @@ class ExactNumbers:
         self.tags: dict[str, str] = {}
         self.stand_ins: set[str] = set()
 
-    def look(self, name: str, value: float, step: int, ordinal: int, place: int) -> None:
+    def look(self, name: str, value: float, step: int, time: int, at: tuple[int, int]) -> None:
         """Note a value that MLflow would alter.
 
         Args:
             name: The metric's name.
             value: The value.
             step: Its step.
-            ordinal: The ordinal of its record.
-            place: Its index in that record.
+            time: Its time; with the step, it tells the point from others that MLflow rounds to the same number.
+            at: The ordinal of its record, and its index in that record.
         """
-        if isinstance(value, float):
-            if math.isinf(value):
-                self.tags["multitrack.infinity"] = "±1.7976931348623157e308 in a metric stands for ±inf"
+        if isinstance(value, float) and math.isinf(value):
+            self.tags["multitrack.infinity"] = "±1.7976931348623157e308 in a metric stands for ±inf"
+            self.stand_ins.add(f"metric {name}: ±inf is ±1.7976931348623157e308 in MLflow (tag multitrack.infinity)")
+        elif abs(value) == LARGEST if isinstance(value, float) else abs(value) > EXACT:
+            self.tags[f"multitrack.exact.{at[0]}.{at[1]}"] = json.dumps(
+                {"metric": name, "step": step, "value": str(value), "time": time}
+            )
+            if not isinstance(value, float):  # MLflow has that number, but also for infinity
                 self.stand_ins.add(
-                    f"metric {name}: ±inf is ±1.7976931348623157e308 in MLflow (tag multitrack.infinity)"
+                    f"metric {name}: integers beyond 2**53 are rounded in MLflow, exact in tags multitrack.exact.*"
                 )
-        elif abs(value) > EXACT:
-            self.tags[f"multitrack.exact.{ordinal}.{place}"] = json.dumps(
-                {"metric": name, "step": step, "value": str(value)}
-            )
-            self.stand_ins.add(
-                f"metric {name}: integers beyond 2**53 are rounded in MLflow, exact in tags multitrack.exact.*"
-            )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.errors import SourceError
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.journal.atomic import write_json
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
@@ -110,7 +111,7 @@ class NeptuneBackend:
 
         recording = self._open.pop(run.directory)
         note = run.directory / "published.json"
-        earlier = _published(note, recording)
+        earlier = _published(note, recording.target.parent, recording.id)
         # Noted before the move: after a kill from here on, the next close of the run removes this directory.
         write_json(note, Published([*earlier, str(recording.target)]))
         recording.end(status, time)
@@ -120,12 +121,39 @@ class NeptuneBackend:
                 shutil.rmtree(directory)
         write_json(note, Published([str(recording.target)]))
 
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run's directory.
 
-def _published(note: Path, recording: Recording) -> list[str]:
-    """Return the directories that hold this run or a part of it. If the note is damaged, all with its Neptune id."""
+        Raises:
+            SourceError: A finished run is moved into place when it is whole; this one is not there.
+        """
+        from multitrack_neptune.sources.offline.runs import OfflineRuns  # noqa: PLC0415 - for ``multitrack verify`` alone
+
+        offline = Path(run.options.directory) / "offline"
+        noted = _published(run.directory / "published.json", offline, str(run.backend_id))
+        # The last one is the latest; the journal may come from an untrusted source.
+        places = [path for path in map(Path, noted) if path.name.startswith(f"run__{run.backend_id}__")]
+        place = next((path for path in reversed(places) if path.is_dir()), None)
+        if place is None:
+            raise SourceError(f"{offline} has no run {run.backend_id}: it appears there when it has ended, as a whole")
+        return OfflineRuns(place)
+
+    @hookimpl
+    def open_source(self, address: str, tracker: str | None) -> Source | None:
+        """Open the runs in a directory or file of one of Neptune's formats."""
+        if tracker not in (None, self.name) or not address.startswith("/"):
+            return None
+        from multitrack_neptune.sources.opening import open_place  # noqa: PLC0415 - for imports alone
+
+        return open_place(Path(address), is_chosen=tracker is not None)
+
+
+def _published(note: Path, offline: Path, container: str) -> list[str]:
+    """Return the directories that hold a run or a part of it. If the note is damaged, all with its Neptune id."""
     try:
         return msgspec.json.decode(note.read_bytes(), type=Published).directories
     except FileNotFoundError:
         return []
     except ValueError:
-        return [str(path) for path in recording.target.parent.glob(f"run__{recording.id}__*")]
+        return [str(path) for path in offline.glob(f"run__{container}__*")]

@@ -1,8 +1,8 @@
-"""The hooks: keep the last values of each open run in memory, and show them in the chosen mode.
+"""The hooks: keep the values of each open run in memory, and show them in the chosen mode.
 
-Prometheus keeps no records that a courier could find again, so each courier that opens a run reads its journal from the
-start (``Opened(position=0)``, and ``flush`` returns 0). Until it has read as much as was there when it opened the run,
-it shows nothing, so that no value goes back in time.
+Prometheus keeps no records that a courier could find again. So ``flush`` saves what they say in the lane's directory,
+and the next courier goes on from there. Until it has read as much as was in the journal when it opened the run, it
+shows nothing, so that no value goes back in time.
 """
 
 from __future__ import annotations
@@ -63,11 +63,17 @@ class PrometheusBackend:
 
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
-        """Start to read the run from the journal's start."""
+        """Go on where an earlier courier has saved its values, or start at the journal's start.
+
+        Raises:
+            OSError: A file cannot be written.
+        """
         import_sdk("prometheus_client")
         outlet = self._outlet(run.options)
         values = self._open[run.directory] = RunValues(run)
-        return Opened("/".join(values.identity), url=outlet.url, position=0)
+        if values.kept.position:
+            outlet.show(values)  # as no record may follow for long
+        return Opened("/".join(values.identity), url=outlet.url, position=values.kept.position)
 
     @hookimpl
     def log_params(self, run: RunInfo, records: Sequence[Params]) -> Sequence[str]:
@@ -76,12 +82,12 @@ class PrometheusBackend:
 
     @hookimpl
     def log_metric(self, run: RunInfo, records: Sequence[Metric]) -> Sequence[str]:
-        """Keep the last value of each series and simple metric."""
+        """Keep the last value of each series and simple metric, and count all values of the latter."""
         return self._open[run.directory].log_metric(records)
 
     @hookimpl
     def log_list_metric(self, run: RunInfo, records: Sequence[ListMetric]) -> Sequence[str]:
-        """Keep the last number of each list."""
+        """Keep the last number of each list, and count all."""
         return self._open[run.directory].log_list_metric(records)
 
     @hookimpl
@@ -100,14 +106,15 @@ class PrometheusBackend:
         return self._open[run.directory].set_tags(records)
 
     @hookimpl
-    def flush(self, run: RunInfo) -> int:
-        """Show the values, and return position 0: each courier starts from there.
+    def flush(self, run: RunInfo, position: int) -> None:
+        """Save the values and show them.
 
         Raises:
             OSError: A file cannot be written.
         """
-        self._outlet(run.options).show(self._open[run.directory])
-        return 0
+        values = self._open[run.directory]
+        values.save(position)
+        self._outlet(run.options).show(values)
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> Sequence[str]:

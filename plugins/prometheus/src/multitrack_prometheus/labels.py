@@ -20,6 +20,10 @@ def label_of_tag(key: str) -> str:
     return f"tag_{_INVALID.sub('_', key)}"
 
 
+#: The label of a run's deployment.
+DEPLOYMENT: Final = label_of_tag("deployment")
+
+
 def readable(text: str) -> str:
     """Return a text without NUL, at which Prometheus would stop to read the page."""
     return text.replace("\0", "\\x00")

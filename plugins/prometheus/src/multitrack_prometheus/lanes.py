@@ -6,12 +6,12 @@ import dataclasses
 import threading
 from urllib.parse import unquote
 
+from multitrack.delivery.handover import data_records
 from multitrack.delivery.lane_state import LaneState
 from multitrack.errors import JournalError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.cursor import Cursor
 from multitrack.reading.recorded_run import RecordedRun
-from multitrack.records import DATA
 from multitrack_prometheus.labels import run_directory
 
 
@@ -47,12 +47,21 @@ class Lanes:
         self._records = 0
         self._lock = threading.Lock()
 
+    def lines(self) -> int:
+        """Number of lines in the journal."""
+        with self._lock:
+            self._read()
+            return self._cursor.position
+
     def records(self) -> int:
         """Number of records in the journal that are delivered to backends."""
         with self._lock:
-            while found := self._cursor.read():
-                self._records += sum(isinstance(record, DATA) for record in found)
+            self._read()
             return self._records
+
+    def _read(self) -> None:
+        while found := self._cursor.read():
+            self._records += sum(map(data_records, found))
 
     def counts(self, taken: int) -> dict[str, LaneCounts]:
         """The delivery to each backend, by name; empty if the run's directory is gone.
@@ -71,10 +80,17 @@ class Lanes:
             counts[name] = LaneCounts(max(0, records - done), state.set_aside, state.stopped)
         return counts
 
-    def is_ahead(self, records: int, *, ended: bool) -> bool:
-        """Return True if this backend's lane is ahead of ``records``: another courier has it, or the run is gone."""
+    def is_ahead(self, position: int, *, ended: bool) -> bool:
+        """Return True if this backend's lane is ahead of a position: another courier has it, or the run is gone.
+
+        Args:
+            position: The position up to which records were taken.
+            ended: True if the end of the run was taken.
+        """
         state = self._states().get(self._own)
-        return state is None or state.delivered > records or (state.closed and not ended)
+        if state is None or state.closed:  # closed, the position is behind the end, which is no record for a backend
+            return state is None or not ended
+        return state.position > position
 
     def _states(self) -> dict[str, LaneState]:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -97,3 +97,22 @@ class TensorboardBackend:
         """
         self._open[run.directory].files.end(status, time)
         del self._open[run.directory]
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run's event files."""
+        from multitrack_tensorboard.source import TensorboardSource  # noqa: PLC0415 - as above
+
+        return TensorboardSource(Path(run.options.directory) / str(run.backend_id), "")
+
+    @hookimpl
+    def open_source(self, address: str, tracker: str | None) -> Source | None:
+        """Open the runs of a log directory, or with ``#NAME`` behind it the one in its directory ``NAME``."""
+        if tracker not in (None, self.name) or not address.startswith("/"):
+            return None
+        from multitrack_tensorboard.source import TensorboardSource, find_runs  # noqa: PLC0415 - for imports alone
+
+        logdir, _, name = address.rpartition("#")
+        if tracker is not None and name and not Path(address).exists():
+            return TensorboardSource(Path(logdir or "/"), name)
+        return TensorboardSource(Path(address)) if tracker is not None or find_runs(Path(address)) else None

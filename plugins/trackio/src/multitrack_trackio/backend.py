@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -113,3 +113,19 @@ class TrackioBackend:
             stand_ins = self._open[run.directory].end(status, time)
         del self._open[run.directory]
         return stand_ins
+
+    @hookimpl
+    def open_source(self, address: str, tracker: str | None) -> Source | None:
+        """Open the projects of a directory, or a project's file."""
+        if tracker not in (None, self.name) or not address.startswith("/"):
+            return None
+        from multitrack_trackio.source import TrackioSource, find_files  # noqa: PLC0415 - for imports alone
+
+        return TrackioSource(Path(address)) if tracker is not None or find_files(Path(address)) else None
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the run in Trackio's directory."""
+        from multitrack_trackio.source import TrackioSource  # noqa: PLC0415 - as above
+
+        return TrackioSource(Path(run.options.directory), run.backend_id)

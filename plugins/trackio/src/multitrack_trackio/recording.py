@@ -15,7 +15,7 @@ from multitrack_trackio.figures import figure_of
 from multitrack_trackio.identity import identity
 from multitrack_trackio.names import ARTIFACTS, EXACT, LOGS, OWN, SUMMARY, TAGS, metric_key, param_key
 from multitrack_trackio.options import TrackioOptions
-from multitrack_trackio.rows import LogRow, RowWriter
+from multitrack_trackio.rows import WRITE, LogRow, RowWriter
 from multitrack_trackio.values import config_value, fits, nearest, text_value, utc
 
 
@@ -72,7 +72,7 @@ class Recording:
             for i, (name, value) in enumerate(record.numbers.items()):
                 values = {}
                 stand_ins += _put(values, f"{name}/summary" if name in record.beside else name, value)
-                self._rows.append(LogRow(f"{record.ordinal}.{i}", record.time, record.earlier[name], values))
+                self._rows.append(LogRow(f"{record.ordinal}.{WRITE}{i}", record.time, record.earlier[name], values))
                 self._set(f"{SUMMARY}{name}", config_value(value))
         return stand_ins
 

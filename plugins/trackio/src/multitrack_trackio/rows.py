@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 
 class Figure(NamedTuple):
@@ -18,6 +18,10 @@ class Figure(NamedTuple):
     key: str
     source: Path
     caption: str
+
+
+#: Stands in the ids of rows that are writes of simple metrics, behind the dot.
+WRITE: Final = "w"
 
 
 class LogRow(NamedTuple):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multitrack.errors import RetryableError
-from multitrack.hookspecs import Opened, RunInfo
+from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
-from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
+from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags
 from multitrack_wandb.options import ENVIRONMENT, WandbOptions
 
 # The rest is imported when a run is delivered: a training process needs only the options, and has 10 ms for it.
@@ -98,6 +98,11 @@ class WandbBackend:
         return 0
 
     @hookimpl
+    def register_models(self, run: RunInfo, models: Sequence[ModelVersion]) -> list[str]:
+        """Keep the versions for the end of the session, which writes them to the config and links them."""
+        return self._opened(run).models.take(models)
+
+    @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> list[str]:
         """Finish the run in W&B, and return messages about what could not be verified."""
         opened = self._opened(run)
@@ -105,6 +110,22 @@ class WandbBackend:
             opened.close(status, time)
         del self._open[run.directory]
         return opened.say()
+
+    @hookimpl
+    def read_run(self, run: RunInfo) -> Source:
+        """Read the ``.wandb`` files of the run's finished sessions, or the run at the server."""
+        from multitrack_wandb.opening import open_run  # noqa: PLC0415 - see above
+
+        return open_run(run)
+
+    @hookimpl
+    def open_source(self, address: str, tracker: str | None) -> Source | None:
+        """Open the ``.wandb`` files of a file or directory, or a project at a server."""
+        if tracker not in (None, self.name):
+            return None
+        from multitrack_wandb.opening import open_address  # noqa: PLC0415 - for imports alone
+
+        return open_address(address, is_named=tracker is not None)
 
     @contextlib.contextmanager
     def _dropping(self, run: RunInfo) -> Iterator[None]:

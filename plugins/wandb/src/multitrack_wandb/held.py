@@ -7,9 +7,11 @@ acknowledgement, in the session's own directory. This log survives a kill.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from urllib.parse import quote
 from multitrack.security.secrets import without_credentials
 from multitrack_wandb.internals import helper
 from multitrack_wandb.names import STEP
-from multitrack_wandb.options import key_for
+from multitrack_wandb.options import key_for, server_url
 
 if TYPE_CHECKING:
     import wandb
@@ -182,6 +184,16 @@ def _lines_of(run: wandb.Run, name: str) -> list[bytes] | None:
         return None
 
 
+def check_there(base_url: str | None) -> None:
+    """Ask a server anything, without the SDK.
+
+    Raises:
+        OSError: It cannot be reached. One that refuses is there, and so is one for which there is no key to ask with.
+    """
+    with contextlib.suppress(urllib.error.HTTPError, LookupError):
+        _send(server_url(base_url), key_for(base_url), "graphql", json.dumps({"query": "{ viewer { id } }"}).encode())
+
+
 def _read(settings: Any, path: str, body: bytes | None = None) -> bytes:
     """Send a request with the run's key, and return the body of the answer.
 
@@ -189,10 +201,13 @@ def _read(settings: Any, path: str, body: bytes | None = None) -> bytes:
         LookupError: There is no key.
         OSError: The server did not answer, or rejected the request.
     """
-    key = settings.api_key or key_for(settings.base_url)
+    return _send(settings.base_url, settings.api_key or key_for(settings.base_url), path, body)
+
+
+def _send(base_url: str, key: str | None, path: str, body: bytes | None) -> bytes:
     if not key:
         raise LookupError("no key")
-    server = without_credentials(settings.base_url)  # the SDK has checked that it is http or https
+    server = without_credentials(base_url)  # the SDK has checked that it is http or https
     request = urllib.request.Request(f"{server}/{path}", body)  # noqa: S310
     request.add_header("Authorization", "Basic " + base64.b64encode(f"api:{key}".encode()).decode())
     request.add_header("Content-Type", "application/json")

@@ -60,6 +60,11 @@ def config_key(key: str) -> str:
     return f"{key}_" if _STRIPPED.search(key) else key
 
 
+def original_key(key: str) -> str:
+    """Undo :func:`config_key`."""
+    return key[:-1] if key.endswith("_") and _STRIPPED.search(key[:-1]) else key
+
+
 def can_have_axis(key: str) -> bool:
     """Return True if the x axis of ``key`` can be set: in W&B's rules a ``*`` is always a wildcard."""
     return "*" not in key

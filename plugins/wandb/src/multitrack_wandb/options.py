@@ -16,7 +16,9 @@ from multitrack.security.secrets import without_credentials
 
 log = logging.getLogger("multitrack")
 
-_SAAS: Final = "https://api.wandb.ai"
+#: W&B's own service; later releases of the SDK call it by the second name.
+SAAS: Final = "https://api.wandb.ai"
+_SAAS_HOSTS: Final = ("api.wandb.ai", "api.forge.coreweave.com")
 _MODES: Final[dict[str, Literal["online", "offline"]]] = {
     "online": "online",
     "run": "online",
@@ -59,7 +61,7 @@ def _default_dir() -> str:
     return str(given if given.is_absolute() else current_directory() / given)
 
 
-def _default_base_url() -> str | None:
+def default_base_url() -> str | None:
     """Return the server from the environment, or from the settings file that ``wandb init`` writes, or None."""
     if given := os.environ.get("WANDB_BASE_URL"):
         return given
@@ -98,18 +100,21 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sweep: Id of the W&B sweep that the runs belong to, or empty for none; default: ``WANDB_SWEEP_ID``.
         upload: ``["figure"]`` to copy local images that are logged as figures, so that W&B shows them.
         upload_limit: Maximum size of an image that is copied, in bytes.
+        registry: Name of the W&B registry to which the models that a run wrote are linked, such as ``model``; online
+            only.
     """
 
     mode: Literal["online", "offline"] = msgspec.field(default_factory=_default_mode)
     entity: str | None = msgspec.field(default_factory=lambda: os.environ.get("WANDB_ENTITY"))
     project: str | None = None
     dir: PathOption = msgspec.field(default_factory=_default_dir)
-    base_url: str | None = msgspec.field(default_factory=_default_base_url)
+    base_url: str | None = msgspec.field(default_factory=default_base_url)
     job_type: str | None = None
     system_metrics: bool = False
     sweep: str | None = msgspec.field(default_factory=_default_sweep)
     upload: FilesOption = []
     upload_limit: Annotated[int, msgspec.Meta(ge=0)] = FIGURE_LIMIT
+    registry: str | None = None
 
     def __post_init__(self) -> None:
         """Reject mode ``online`` without credentials, since the SDK would prompt or fail much later."""
@@ -117,11 +122,15 @@ class WandbOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if others:
             raise ValueError(f"invalid value for upload: {others} (W&B shows files of the kind 'figure' only)")
         if self.mode == "online" and not has_credentials(self.base_url):
-            server = without_credentials(self.base_url or from_settings_file().get("base_url") or _SAAS)
             raise ValueError(
-                f"no W&B credentials for {server}: run `wandb login`, set WANDB_API_KEY, "
+                f"no W&B credentials for {server_url(self.base_url)}: run `wandb login`, set WANDB_API_KEY, "
                 'or set mode = "offline" and upload later with `wandb sync`'
             )
+
+
+def server_url(base_url: str | None) -> str:
+    """Return the URL of a server, of W&B's settings file, or of W&B's own service; without credentials."""
+    return without_credentials(base_url or from_settings_file().get("base_url") or SAAS)
 
 
 def has_credentials(base_url: str | None) -> bool:
@@ -138,12 +147,15 @@ def key_for(base_url: str | None) -> str | None:
     kept = from_settings_file()
     if key := os.environ.get("WANDB_API_KEY") or kept.get("api_key"):
         return key
-    host = urlsplit(base_url or kept.get("base_url") or _SAAS).netloc
+    host = urlsplit(base_url or kept.get("base_url") or SAAS).netloc
     try:
-        found = netrc.netrc(_netrc_path()).authenticators(host)
+        file = netrc.netrc(_netrc_path())
     except (OSError, netrc.NetrcParseError):
         return None  # an unreadable file counts as missing; the error then says what to do
-    return found[2] if found else None
+    for name in (host, *_SAAS_HOSTS) if host in _SAAS_HOSTS else (host,):
+        if found := file.authenticators(name):
+            return found[2]
+    return None
 
 
 def _netrc_path() -> Path:

@@ -16,6 +16,7 @@ from multitrack_wandb import sdk, session_files, wandb_log
 from multitrack_wandb.errors import CREDENTIAL, SessionLostError, is_denied, is_loss, plain
 from multitrack_wandb.figures import Figures
 from multitrack_wandb.internals import helper, isolation
+from multitrack_wandb.models import Models
 from multitrack_wandb.names import (
     STEP,
     artifact_name,
@@ -55,6 +56,7 @@ class OpenSession:
 
     Attributes:
         position: Ordinal below which every record was written.
+        models: The versions of models that the run wrote.
     """
 
     def __init__(self, run: RunInfo, sessions: session_files.Sessions) -> None:
@@ -80,6 +82,7 @@ class OpenSession:
         self._tags: dict[str, str] = {}
         self._config = facts(run)
         self._figures = Figures(run, sessions.figures)
+        self.models = Models(run.options)
         if not self._held:
             self._start()  # at once, so that the URL is known and a rejection shows
 
@@ -160,6 +163,8 @@ class OpenSession:
     def _finish(self, status: Status, time: int) -> None:
         assert self._run is not None  # noqa: S101 - called once it is open
         self._put_config(self._run, {"multitrack/status": status, "multitrack/ended": moment(time)})
+        self._put_config(self._run, self.models.config())
+        self._said += self.models.link(self._run)
         sdk.finish(self._run, EXIT_CODES[status])
 
     def _check(self, run: wandb.Run, exit_code: int) -> None:

@@ -34,7 +34,7 @@ def settings(sdk: Any, options: WandbOptions, context: Context | None) -> Any:
         "label_disable": True,
         "sagemaker_disable": True,
         "x_save_requirements": False,  # those of the courier's interpreter
-        "x_disable_stats": not (options.system_metrics and context is not None),
+        "x_disable_stats": not (options.system_metrics and context is not None and context.pid),
         "init_timeout": _INIT_TIMEOUT,
         "finish_timeout": _FINISH_TIMEOUT,
         "finish_timeout_raises": True,
@@ -46,6 +46,8 @@ def settings(sdk: Any, options: WandbOptions, context: Context | None) -> Any:
         given["sweep_id"] = options.sweep
     if context is not None:
         given |= _identity(context)
+    if context is None or not context.executable:  # imported: this process and machine are not where it ran
+        given["x_disable_meta"] = True
     return sdk.Settings(**known_settings(sdk, given))
 
 
@@ -71,8 +73,11 @@ def _relative(program: str, root: str | None) -> str:
 
 @contextlib.contextmanager
 def command_line(context: Context | None) -> Iterator[None]:
-    """Set ``sys.argv`` to the training's command line. In the training process itself this changes nothing."""
-    arguments = None if context is None else arguments_of(context)
+    """Set ``sys.argv`` to the training's command line. In the training process itself this changes nothing.
+
+    An imported run may have none: the command that sends it is not its own.
+    """
+    arguments = [] if context is None or not context.command else arguments_of(context)
     if arguments is None or sys.argv[1:] == arguments:
         yield
         return

@@ -7,21 +7,23 @@ const places = {};
 function build() {
   document.title = visible(`${oneLine(data.title)} · multitrack`);
   const themes = [["", "system"], ["light", "light"], ["dark", "dark"]];
-  for (const name of ["table", "controls", "graphs", "objective", "parallel", "one"]) places[name] = h("div", {});
+  for (const name of ["table", "controls", "graphs", "objective", "parallel", "lineage", "one", "monitored"]) places[name] = h("div", {});
   places.graphs.className = "graphs";
   places.parallel.className = "scroll";
   places.overview = h("main", { id: "overview" },
     h("section", { id: "runs", "aria-label": "Runs" }, places.table),
     h("section", { id: "search" }, h("h2", {}, "Parallel coordinates"), places.objective, places.parallel),
-    h("section", { id: "graphs" }, h("h2", {}, "Graphs"), places.controls, places.graphs));
+    h("section", { id: "graphs" }, h("h2", {}, "Graphs"), places.controls, places.graphs),
+    places.lineage);
   places.single = h("main", { id: "single" }, places.one);
+  places.monitor = h("main", { id: "monitor" }, places.monitored);
   places.facts = h("p", { class: "hint" });
   app.append(
     h("header", { class: "top" },
-      h("div", {}, h("h1", {}, h("a", { href: "#", "data-key": "home" }, oneLine(data.title))), places.facts),
+      h("div", {}, h("h1", {}, h("a", { href: "#", "data-key": "home" }, oneLine(data.title))), places.facts, viewTabs),
       h("label", {}, h("span", {}, "theme"), h("select", { "data-key": "theme", onchange: (event) => change({ theme: event.target.value }) },
         themes.map(([value, text]) => h("option", { value, selected: state.theme === value }, text))))),
-    places.overview, places.single);
+    places.overview, places.monitor, places.single);
 }
 
 function drawFacts() {
@@ -61,17 +63,21 @@ function draw(changed = null) {
   const did = (...keys) => changed === null || keys.some((key) => changed.includes(key));
   if (did("theme")) applyTheme();
   cachedAxes = null;
-  const single = Boolean(state.run);
-  places.overview.hidden = single;
+  const single = Boolean(state.run), monitoring = !single && state.view === "monitor" && hasMonitor();
+  drawTabs();
+  places.overview.hidden = single || monitoring;
+  places.monitor.hidden = !monitoring;
   places.single.hidden = !single;
   if (single) {
     const smaller = changed && !changed.includes("run") && byId.has(state.run);
     return smaller ? drawRunGraphs(byId.get(state.run)) : drawRun(places.one, byId.get(state.run));
   }
+  if (monitoring) return drawMonitor(places.monitored);
   if (!did("x", "log", "smooth") || changed === null || changed.includes("filter")) {
     drawTable(places.table);
     drawParallel(places.parallel);
     drawObjective();
+    fill(places.lineage, lineageSection(lineageAmong(shownRuns())));
   }
   drawControls(places.controls, shownRuns());
   document.getElementById("graphs").hidden = !curveColumns(data.runs).length;
@@ -100,18 +106,20 @@ function take(news) {
   const isNew = news.version !== data.version;
   data.version = news.version;
   if (!isNew) return;
-  Object.assign(data, { contexts: news.contexts, packages: news.packages, better: news.better, made: news.made });
+  Object.assign(data, { contexts: news.contexts, packages: news.packages, better: news.better, made: news.made, lineage: news.lineage, monitor: news.monitor });
   for (const run of news.runs) {
     const at = data.runs.findIndex((old) => old.id === run.id);
     if (at >= 0) data.runs[at] = run;
     else data.runs.push(run);
   }
   index();
+  indexLineage();
   drawFacts();
   draw(state.run ? (news.runs.some((run) => run.id === state.run) ? null : ["nothing"]) : null);
 }
 
 index();
+indexLineage();
 applyTheme();
 build();
 drawFacts();

@@ -37,6 +37,7 @@ function drawRun(place, run) {
     part("tags", run.tags, () => table("Tags", ["tag", "value"], Object.entries(run.tags))),
     part("references", run.references, () => table("References", ["name", "role", "kind", "where", "size", "version"], run.references.map((ref) =>
       [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), versionOf(ref) && h("code", { title: versionOf(ref) }, short(versionOf(ref), ref.version ? 60 : 20))]))),
+    part("lineage", data.version, () => lineageSection(lineageOf(run))),
     part("provenance", [run.directory, contextOf(run), data.packages[contextOf(run)?.packages]], () => provenance(run)),
     part("delivery", run.delivery, () => table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
       [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""]))),
@@ -51,7 +52,7 @@ function drawRunGraphs(run) {
 }
 
 function back() {
-  return h("nav", { "aria-label": "Back" }, h("a", { ...opens(""), "data-key": "back" }, "← all runs"));
+  return h("nav", { "aria-label": "Back" }, h("a", { ...opens(""), "data-key": "back" }, state.view === "monitor" ? "← monitor" : "← all runs"));
 }
 
 const runLink = (id) => (byId.has(id) ? h("a", opens(id), inner(byId.get(id).name, 100)) : h("code", {}, id));

@@ -2,7 +2,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
-const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions"];
+const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions", "models"];
 const REDUCTIONS = ["last", "first", "min", "max", "mean", "median", "count", "best"];
 const STATISTICS = { count: 0, first: 1, last: 2, min: 3, max: 4, mean: 5, median: 6 };
 const METADATA = ["status", "started", "took", "project", "parent", "group"];
@@ -86,6 +86,7 @@ function cell(run, column, reduction = state.reduce.get(column.key)) {
     const ref = run.references.findLast((ref) => ref.name === name && ref.role === "input");
     return ref && versionOf(ref);
   }
+  if (group === "models") return own(run.models, name);
   const simple = group === "metrics" ? own(run.metrics, name) : undefined;
   const points = curve(run, column);
   if (simple !== undefined && (!reduction || !points)) return reduction === "count" ? 1 : exactly(simple);

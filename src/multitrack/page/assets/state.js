@@ -2,7 +2,7 @@
 
 const DEFAULTS = {
   run: "", sort: "metadata.started", down: false, filter: "", x: "step", log: false, smooth: 0, objective: "",
-  all: false, theme: "",
+  all: false, theme: "", view: "", metric: "", stat: "mean", range: "",
 };
 
 const RANGE = /^(.*):("(?:[^"\\]|\\.)*"|[^":]+):("(?:[^"\\]|\\.)*"|[^":]+)$/s;
@@ -12,7 +12,7 @@ const listeners = [];
 
 function read() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const found = { hidden: new Set(given.getAll("hide")), folded: new Set(given.getAll("fold")), reduce: new Map(), brush: new Map() };
+  const found = { hidden: new Set(given.getAll("hide")), folded: new Set(given.getAll("fold")), away: new Set(given.getAll("away")), reduce: new Map(), brush: new Map() };
   for (const [key, usual] of Object.entries(DEFAULTS)) {
     const text = given.get(key);
     if (text === null) found[key] = usual;
@@ -46,6 +46,7 @@ function address(of = state) {
   }
   for (const id of of.hidden) to.append("hide", id);
   for (const group of of.folded) to.append("fold", group);
+  for (const deployment of of.away) to.append("away", deployment);
   for (const [column, reduction] of of.reduce) to.append("reduce", `${column}:${reduction}`);
   for (const [axis, [low, high]] of of.brush) to.append("brush", [axis, ...[low, high].map(identity)].join(":"));
   return "#" + to.toString();

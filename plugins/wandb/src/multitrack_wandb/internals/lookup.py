@@ -52,6 +52,9 @@ OLDER: Final = (
     "wandb.sdk.lib.service.service_connection:ServiceConnection.make_interface",
 )
 
+#: The login of earlier releases, which try for days to reach a server; only checked for.
+LONG_LOGIN: Final = "wandb.sdk.internal.internal_api:Api.validate_api_key"
+
 #: The question of early releases before they log an image; only checked for.
 ASKS_FOR_IMAGES: Final = "wandb.sdk.data_types.image:_server_accepts_artifact_path"
 

@@ -1,0 +1,87 @@
+"""``multitrack export``: runs as a data set of Parquet files or Delta tables."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Literal, cast
+
+import click
+
+from multitrack.cli import output
+from multitrack.cli.options import JSON, Source, choosing
+from multitrack.cli.output import print_json
+from multitrack.cli.progress import counted, counting
+from multitrack.errors import ExportError
+from multitrack.export.exporting import export as write_data_set
+from multitrack.query.times import parse_duration
+from multitrack.reading.reader import LEFT_OUT
+from multitrack.security.terminal import safe
+
+_HELP: Final = """\
+Write runs into a data set in DIR or at a URL: Parquet files that DuckDB, Polars, pandas and Spark read.
+
+All runs, each RUN, or those that match the filters. A second export writes only the runs that changed, and of a run
+that went on only what is new. Readers see the data set as it was before, or with the whole export.
+
+\b
+    multitrack export runs-data                                   all runs of the journal
+    multitrack export s3://bucket/runs --journal gpu1 --journal gpu2
+    multitrack export tables --format delta                       as Delta tables
+    multitrack compare --journal runs-data                        read it like a journal
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("location", metavar="DIR|URL")
+@click.option("--format", "storage", type=click.Choice(["parquet", "delta"]), default="parquet", show_default=True,
+              help="Parquet files, or Delta tables of Parquet files.")  # fmt: skip
+@click.option("--keep", metavar="TIME", default="1h", show_default=True,
+              help="How long files stay that an export replaced, for readers that began before.")  # fmt: skip
+@click.option("--prune", is_flag=True, help="Remove runs that are not among these, such as deleted ones.")
+@choosing
+@JSON
+def export(source: Source, location: str, storage: str, keep: str, prune: bool, as_json: bool) -> None:
+    """See :data:`_HELP`."""
+    try:
+        seconds = parse_duration(keep)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--keep") from None
+    with counting() as progress, _noting_left_out() as left_out:
+        if prune:
+            deque(source(), 0)  # which names those that cannot be read
+        if prune and left_out:
+            raise ExportError(f"--prune would remove runs that cannot be read now: {', '.join(sorted(left_out))}")
+        found = write_data_set(
+            counted(source(), progress), location, storage=cast("Literal['parquet', 'delta']", storage), keep=seconds,
+            prune=prune,
+        )  # fmt: skip
+    if as_json:
+        print_json(output.plain(found))
+        return
+    removed = f", {found.removed} removed" if found.removed else ""
+    size = f", {found.size / 1e6:.1f} MB" if found.size else ""
+    output.line(
+        f"{safe(found.location)}: {found.runs} runs; {found.new} new, {found.changed} changed, {found.unchanged} "
+        f"unchanged{removed}; {found.rows:,} rows written{size}"
+    )
+
+
+@contextlib.contextmanager
+def _noting_left_out() -> Iterator[set[str]]:
+    """Collect the ids of runs that are left out because they cannot be read."""
+    found: set[str] = set()
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if run := getattr(record, LEFT_OUT, None):
+                found.add(run)
+
+    handler, logger = Noting(), logging.getLogger("multitrack")
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,49 @@
+"""Find the directory of a journal, or of the copies of a data set's or an archive's runs."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from multitrack.config import Settings, load_config
+from multitrack.errors import JournalError
+from multitrack.journal.layout import cannot_read, runs_directory
+
+
+def _archived(path: str | Path) -> Path | None:
+    """The directory of a journal with the runs of the archive at a URL; None if there is no archive."""
+    from multitrack.archive import is_archive, pulled_journal  # noqa: PLC0415 - training code opens no journal
+
+    return pulled_journal(str(path)) if is_archive(path) else None
+
+
+def located(path: str | Path | None, label: str | None = None) -> list[tuple[Path, str | None]]:
+    """The directory of a journal that can be read, or of copies of the journals that a data set was made of."""
+    if path is not None:
+        from multitrack.dataset.reading import is_data_set, require_arrow  # noqa: PLC0415 - training code opens no journal
+
+        if is_data_set(path):
+            if (archive := _archived(path)) is not None:
+                return [(archive, label or str(path).rstrip("/").rpartition("/")[2])]
+            require_arrow()
+            from multitrack.dataset.journal_copy import copied_journals  # noqa: PLC0415 - it needs PyArrow
+
+            found = copied_journals(path)
+            if label is not None:
+                return [(place, label if len(found) == 1 else f"{label}/{inner}") for place, inner in found]
+            return [*found]
+    directory = Path(load_config().settings.journal if path is None else path).absolute()
+    runs = runs_directory(directory)
+    try:
+        there = runs.is_dir()
+        if not there and path is not None and (inside := runs_directory(directory / Settings().journal)).is_dir():
+            directory, runs, there = inside.parent, inside, True
+        if there and not os.access(runs, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cannot_read(runs, error) from error
+    if not there:
+        file = ", which is a file" if directory.is_file() else ""
+        raise JournalError(f"no journal in {directory}{file}; name one with --journal, or start a run")
+    return [(directory, label)]

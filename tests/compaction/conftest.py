@@ -1,0 +1,3 @@
+from monitor_clock import clock
+
+__all__ = ["clock"]

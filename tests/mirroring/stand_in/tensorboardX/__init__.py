@@ -1,0 +1,3 @@
+"""Stands for tensorboardX: a program that logs with its writer takes some milliseconds."""  # noqa: N999
+
+from .writer import SummaryWriter as SummaryWriter

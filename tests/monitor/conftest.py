@@ -1,0 +1,3 @@
+from monitor_clock import clock, zone
+
+__all__ = ["clock", "zone"]
