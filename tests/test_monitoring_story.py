@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "monitoring.md"
 #: Shorter than on the page: the load, the drop within it, and the window of the alert.
 SHORTER = {
-    "--seconds 300": "--seconds 24", "eu:120:180": "eu:6:14", "over 20s of 50 values": "over 3s of 10 values",
+    "--seconds 300": "--seconds 24", "eu:120:180": "eu:6:14", "over 20s of 50 values": "over 3s of 30 values",
     "scrape_interval: 5s": "scrape_interval: 1s", "--every 15s": "--every 5s",
-    "--after 1min": "--after 4s",
+    "--after 1min": "--after 7s",
 }  # fmt: skip
 
 
@@ -125,8 +125,8 @@ def test_the_whole_story(story: Story) -> None:
     story.run(alerts, 0, 1)
     wait_until(lambda: len(re.findall(r'tag_deployment="(eu|us)"\} => [0-9.]+', story.run(query))) == 2, 60)
     assert sending.wait(120) == 0
-    wait_until(lambda: len(story.run(log).splitlines()) == 2, 60)
-    fired, resolved = story.run(log).splitlines()
+    wait_until(lambda: "resolved" in story.run(log), 60)
+    fired, resolved = story.run(log).splitlines()  # once each
     assert "eu" in fired and "firing" in fired.lower(), fired
     assert "eu" in resolved and "resolved" in resolved.lower(), resolved
     stopped, tested, compacted, monitored = after
@@ -137,7 +137,7 @@ def test_the_whole_story(story: Story) -> None:
     before = story.counts("5min")
     assert story.run(tested).count("latency:median over 1min") >= 2
     story.run("multitrack sync")
-    time.sleep(4)  # the alert's window
+    time.sleep(7)  # twice the alert's window
     story.run("multitrack alerts check")
     assert len(story.run(compacted).splitlines()) >= 3  # a worker may have had too few requests to become smaller
     assert story.counts("5min") == before

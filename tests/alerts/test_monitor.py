@@ -108,6 +108,25 @@ def test_what_is_told_as_records_arrive_is_what_a_replay_finds(
     assert len(notifier.alerts) > 10
 
 
+def test_another_process_counts_on_the_values_that_were_fine(
+    tmp_path: Path, clock: Clock, notifier: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four in a row resolve. Three were evaluated by the first process, in windows that reach back further."""
+    monkeypatch.setattr(module, "_SAVE_EVERY", 0.0)
+    rule = "x:mean over 20min of 4 values > 4 by stage"
+    monitor = watch(tmp_path, rule)
+    for minute, value in zip(range(0, 32, 4), [9, 9, 9, 9, -99, 0, 0, 0], strict=True):
+        run = WrittenRun(tmp_path, f"run{minute:02}", minute, stage="s")
+        run.log(minute, x=value)
+        run.end(minute)
+        os.utime(run.directory / "000001.jsonl", (at(minute) / 1000, at(minute) / 1000))
+        if minute == 28:
+            monitor.lock.release()
+            monitor = watch(tmp_path, rule)
+        looked(monitor, clock, minute + 1)
+    assert by_rule(notifier) == [(rule, "s", "firing", 12), (rule, "s", "resolved", 28)]
+
+
 @pytest.mark.long("0", "3", "6")
 @pytest.mark.parametrize("seed", range(8))
 def test_a_process_that_dies_at_any_moment_tells_everything_and_repeats_only_what_it_was_telling(

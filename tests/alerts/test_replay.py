@@ -50,15 +50,27 @@ def test_a_window_of_too_few_values_changes_nothing(tmp_path: Path) -> None:
     run = WrittenRun(tmp_path, "one", deployment="eu")
     for minute, score in enumerate((0, 1, 0, 0)):
         run.log(minute, score=score)
-    run.log(100, score=1)
-    run.log(101, score=1)
-    run.log(102, score=1)
+    for minute in range(100, 105):
+        run.log(minute, score=1)
     assert episodes(tmp_path, "score:mean over 1h of 3 values < 0.5 by deployment") == [
-        ("eu", 2, 102, pytest.approx(1 / 3))
+        ("eu", 2, 104, pytest.approx(1 / 3))  # the third mean in a row that is fine
     ]
     assert episodes(tmp_path, "score:mean over 1h < 0.5 by deployment") == [
         ("eu", 0, 1, 0), ("eu", 2, 100, pytest.approx(1 / 3)),
     ]  # fmt: skip
+
+
+def test_a_mean_near_the_limit_fires_once_and_is_resolved_once(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path, "one", deployment="eu")
+    for minute, score in enumerate([1, 1, 0, 1, 0, 1, 0, 1, 1, 1]):
+        run.log(minute, score=score)  # means of two values: 1, 1, then 0.5 six times, 1, 1
+    rule = "score:mean over 2min {} < 0.6 by deployment"
+    assert episodes(tmp_path, rule.format("of 2 values")) == [("eu", 2, 9, 0.5)]
+    swinging = WrittenRun(tmp_path, "two", 60, deployment="us")
+    for minute, score in enumerate([1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1], 60):
+        swinging.log(minute, score=score)  # means of two values: 0.5, 0.5, 1 three times, then 1
+    assert episodes(tmp_path, rule.format("of 2 values"))[1:] == [("us", 62, 71, 0.5)]
+    assert [one[1:3] for one in episodes(tmp_path, rule.format(""))[1:]] == [(62, 64), (65, 67), (68, 70)]
 
 
 def test_far_from_the_best(tmp_path: Path) -> None:

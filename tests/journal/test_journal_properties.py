@@ -36,10 +36,15 @@ def points(*values: float) -> list[Call]:
     return [Call("log_metric", ("loss", value, 0), ({"loss": value}, 0)) for value in values]
 
 
+def reference(kind: str) -> Call:
+    return Call("log_artifact_ref", ("loss", "s3://bucket/", kind, "output"), ("loss", "s3://bucket/"))
+
+
 @unhurried
 @given(sessions, st.booleans())
 @example(parts=[[params(0.0), params(-0.0)]], ends=True)
 @example(parts=[[params([1])], [params([True])]], ends=True)
+@example(parts=[[reference("model"), reference("file")], []], ends=True)
 @example(parts=[points(2**53, 2**53 + 1), points(math.inf, sys.float_info.max, 10**400)], ends=True)
 def test_what_comes_out_is_what_went_in(parts: list[list[Call]], ends: bool) -> None:
     """Ended and resumed, or killed and resumed, in the middle of it."""

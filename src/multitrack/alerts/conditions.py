@@ -76,14 +76,21 @@ class _Comparison(_Metric):
     def __init__(self, test: Compared) -> None:
         self._test = test
         self._window = None if test.window is None else Window(test.window, test.metric.reduction or "last")
+        self._false = 0  # comparisons in a row
 
     def feed(self, time: int, record: Record) -> Iterator[Outcome]:
         test, window = self._test, self._window
         for _, value in values_of(test.metric, record):
             reduced = value if window is None else window.add(time, value)
             if window is not None and len(window) < test.least:
+                self._false = 0
                 continue  # too few to say anything: the alert stays as it is
-            yield Outcome(reduced is not None and compares(test.sign, reduced, test.number), time, reduced)
+            holds = reduced is not None and compares(test.sign, reduced, test.number)
+            self._false = 0 if holds else self._false + 1
+            if (
+                holds or self._false >= test.least
+            ):  # near the number, each value may resolve the alert and fire it again
+                yield Outcome(holds, time, reduced)
 
     def spent(self, now: int) -> bool:
         return self._window is None or self._window.newest + (self._test.window or 0) < now

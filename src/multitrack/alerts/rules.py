@@ -49,7 +49,8 @@ class Compared(msgspec.Struct, frozen=True, tag=True):
         sign: ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
         number: The number.
         window: Milliseconds of the window; None for the newest value alone.
-        least: The number of values with which a window says something; with fewer, nothing changes.
+        least: The number of values with which a window says something; with fewer, nothing changes. The comparison has
+            to be false for as many values in a row until the alert is resolved.
     """
 
     metric: Column
@@ -99,7 +100,8 @@ class Rule(msgspec.Struct, frozen=True):
     def lookback(self) -> int:
         """Milliseconds of earlier records that the condition depends on; a run's best depends on the whole run."""
         if isinstance(self.test, Compared):
-            return self.test.window or 0
+            # With a number of values, it also depends on as many results before, each of a window of its own.
+            return (self.test.window or 0) * (1 if self.test.least == 1 else 2)
         return self.test.limit if isinstance(self.test, Silence) else 0
 
 

@@ -51,7 +51,7 @@ def _read_on(directory: Path, past: Past, segment: int) -> None:
     past.skipped_epochs += builder.skipped_epochs
     past.skipped_batches += builder.skipped_batches
     past.last_time = max(past.last_time, builder.cursor.last_time)
-    past.writes_models |= any(ref.model is not None for ref in builder.artifacts.values())
+    past.writes_models |= builder.writes_models
 
 
 def cache_past(directory: Path, past: Past, own: set[int]) -> None:

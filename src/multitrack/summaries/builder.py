@@ -80,6 +80,7 @@ class SummaryBuilder:
         cursor: The cursor in the journal.
         params: Type and JSON value of each param; the type is ``None`` if a damaged record has none.
         trainings: Number of trainings of Keras models.
+        writes_models: True if the run wrote a model, also where another artifact has taken its name since.
 
     The other attributes are those of :class:`~multitrack.summaries.summary.Summary`.
     """
@@ -95,6 +96,7 @@ class SummaryBuilder:
         self.artifacts: dict[str, ArtifactRef] = {}
         self.lines = self.records = self.mistakes = self.gaps = self.redacted = 0
         self.trainings = self.skipped_epochs = self.skipped_batches = 0
+        self.writes_models = False
         self._lost: dict[int, int] = {}  # the latest total of each segment
 
     def read_on(self) -> bool:
@@ -139,6 +141,7 @@ class SummaryBuilder:
             case ArtifactRef():
                 self.redacted += record.redacted
                 self.artifacts[record.name] = record
+                self.writes_models |= record.model is not None
             case Lines():
                 self.redacted += record.redacted
                 self.lines += len(record.lines)
