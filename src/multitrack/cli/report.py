@@ -26,10 +26,12 @@ from multitrack.security.terminal import safe
 @click.option(
     "--no-charts", is_flag=True, help="Leave out the graphs. The page then needs no Plotly and is some 5 MB smaller."
 )
-@click.option("--points", type=click.IntRange(min=10), default=1200, show_default=True,
-              help="At most N points of each series; longer ones are thinned without losing extremes.")  # fmt: skip
-@click.option("--lines", type=click.IntRange(min=0), default=2000, show_default=True,
-              help="At most N log lines of each run: the first and the last.")  # fmt: skip
+@click.option("--points", type=click.IntRange(min=10),
+              help="At most N points of each series; longer ones are thinned without losing extremes. Default: 1200; "
+                   "in a file of more than 100 runs, as few as fit in some 10 MB.")  # fmt: skip
+@click.option("--lines", type=click.IntRange(min=0),
+              help="At most N log lines of each run: the first and the last. Default: 2000; in a file of more than "
+                   "100 runs, 50,000 of all.")  # fmt: skip
 @click.option("--open", "open_", is_flag=True, help="Open the page in the browser.")
 @click.option("--watch", is_flag=True,
               help="Serve the page on 127.0.0.1 instead, updated while training runs, until Ctrl-C.")  # fmt: skip
@@ -37,8 +39,8 @@ from multitrack.security.terminal import safe
 @click.option("--every", type=click.FloatRange(min=0.1),
               help="With --watch: seconds between reads of the journal. Default: 2.")  # fmt: skip
 def report(
-    source: Source, path: Path, title: str | None, no_charts: bool, points: int, lines: int, open_: bool, watch: bool,
-    port: int | None, every: float | None,
+    source: Source, path: Path, title: str | None, no_charts: bool, points: int | None, lines: int | None, open_: bool,
+    watch: bool, port: int | None, every: float | None,
 ) -> None:  # fmt: skip
     """Write an HTML page of runs: a table, graphs, parallel coordinates, and a page for each run.
 
@@ -48,7 +50,8 @@ def report(
     if not watch and (port is not None or every is not None):
         raise click.UsageError(f"{'--port' if port is not None else '--every'} needs --watch")
     if watch:
-        options = Options(title, not no_charts, points, lines)
+        usual = Options()
+        options = Options(title, not no_charts, points or usual.points, usual.lines if lines is None else lines)
         _watch(source, options, port or 0, 2.0 if every is None else every, open_)
         return
     check_place(path)

@@ -2,146 +2,79 @@
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from multitrack._text import clean_text
 from multitrack.dataset.cache import is_copy
 from multitrack.delivery.report import LaneReport, report_run
+from multitrack.journal.manifest import Context
 from multitrack.journal.segments import is_live
 from multitrack.lineage.graph import RunReferences
+from multitrack.page.drawn import Drawn
 from multitrack.page.lineage import page_references
-from multitrack.page.schema import BackendDelivery, LogLines, PageRun, Points, Reference, param_to_json, points_of
+from multitrack.page.sampling import sampled
+from multitrack.page.schema import (
+    BackendDelivery,
+    Counted,
+    LogLines,
+    PageRun,
+    Points,
+    Reference,
+    param_to_json,
+    points_of,
+    statistics_of,
+)
 from multitrack.query.cells import origin_of
 from multitrack.reading.recorded_run import RecordedRun
-from multitrack.records import Lines, ListMetric, Metric, number_to_json
+from multitrack.records import number_to_json
 from multitrack.summaries.builder import SummaryBuilder
 from multitrack.summaries.cache import Stamp, stamp_of
 from multitrack.summaries.curves import Curves, curves_of
-from multitrack.summaries.downsample import Thinned, Thinner
+from multitrack.summaries.downsample import Thinned
 from multitrack.summaries.series import read_lines
-from multitrack.summaries.statistics import STRETCH, RunningStatistics, Statistics
+from multitrack.summaries.statistics import Statistics
 from multitrack.summaries.summary import Summary
 
-#: Maximum number of characters of a log line in a page; ``multitrack logs`` prints all.
-LINE: Final = 2000
-_FIRST_LINES: Final = 200
-#: Terminal escape sequences for colours, cursor moves, titles and links.
-_CONTROLS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
+class Tables:
+    """Values that many runs share, each stored once: contexts, and the packages of contexts.
 
-class Tables(msgspec.Struct):
-    """Values that many runs share, each stored once: contexts, and the packages of contexts."""
-
-    contexts: list[dict[str, Any]] = []
-    packages: list[dict[str, str]] = []
-
-    def place(self, run: RecordedRun) -> int | None:
-        """Return the index of the run's context, which is added if it is new."""
-        if run.context is None:
-            return None
-        # the page shows neither, and says no more of the source than it needs to
-        shown = msgspec.structs.replace(run.context, code=None, hardware=None)
-        context: dict[str, Any] = msgspec.to_builtins(shown)
-        context["packages"] = _place(self.packages, context.get("packages", {}))
-        return _place(self.contexts, context)
-
-
-def _place(table: list[Any], value: Any) -> int:
-    if value not in table:
-        table.append(value)
-    return table.index(value)
-
-
-class _Curve:
-    """One series or list: its statistics, and its thinned points."""
-
-    def __init__(self, points: int) -> None:
-        self.statistics = RunningStatistics()
-        self.thinner = Thinner(points)
-        self.steps: list[int] = []
-        self.times: list[int] = []
-        self.values: list[int | float] = []
-
-    def add(self, step: int, time: int, value: float) -> None:
-        self.steps.append(step)
-        self.times.append(time)
-        self.values.append(value)
-        if len(self.values) >= STRETCH:
-            self.settle()
-
-    def extend(self, time: int, values: Sequence[int | float]) -> None:
-        start = self.thinner.count + len(self.values)
-        self.steps += range(start, start + len(values))
-        self.times += [time] * len(values)
-        self.values += values
-        if len(self.values) >= STRETCH:
-            self.settle()
-
-    def settle(self) -> None:
-        """Count and thin the points gathered so far."""
-        self.statistics.waiting = self.values[:]
-        self.statistics.count()
-        self.thinner.extend(self.steps, self.times, self.values)
-        self.steps, self.times, self.values = [], [], []
-
-
-class _Drawn:
-    """A collector of the curves and log lines that the page shows.
-
-    Args:
-        points: Maximum number of points per curve.
-        lines: Maximum number of log lines.
+    Attributes:
+        contexts: The contexts; ``packages`` of each is an index into the packages.
+        packages: The versions of packages, by name.
     """
 
-    def __init__(self, points: int, lines: int) -> None:
-        self._points = points
-        self.series: dict[str, _Curve] = {}
-        self.lists: dict[str, _Curve] = {}
-        self._head_most = min(_FIRST_LINES, lines // 2)
-        self.head: list[tuple[int, str, str]] = []
-        self.tail: deque[tuple[int, str, str]] = deque(maxlen=max(0, lines - self._head_most))
+    def __init__(self) -> None:
+        self.contexts: list[dict[str, Any]] = []
+        self.packages: list[dict[str, str]] = []
+        self._places: dict[bytes, int] = {}
 
-    def add_points(self, records: Sequence[Metric]) -> None:
-        series = self.series
-        for record in records:
-            step: Any = record.step
-            for name, value in record.numbers.items():
-                curve = series.get(name)
-                if curve is None:
-                    curve = series[name] = _Curve(self._points)
-                curve.add(step, record.time, value)
+    def place(self, context: Context | None) -> int | None:
+        """Return the index of a context, which is added if it is new."""
+        if context is None:
+            return None
+        # the page shows none of these, and says no more of the source than it needs to
+        shown = msgspec.structs.replace(context, code=None, hardware=None, packages={}, urls={})
+        found: dict[str, Any] = msgspec.to_builtins(shown)
+        found["packages"] = self._place(self.packages, context.packages)
+        return self._place(self.contexts, found)
 
-    def add_list(self, record: ListMetric) -> None:
-        if record.name not in self.lists:
-            self.lists[record.name] = _Curve(self._points)
-        self.lists[record.name].extend(record.time, record.numbers)
-
-    def add_lines(self, record: Lines) -> None:
-        for text in record.lines:
-            text = _as_seen(text)
-            cut = text if len(text) <= LINE else f"{text[:LINE]}… ({len(text)} characters)"
-            line = (record.time, record.stream, cut)
-            if len(self.head) < self._head_most:
-                self.head.append(line)
-            else:
-                self.tail.append(line)
-
-    def settle(self) -> None:
-        for curve in (*self.series.values(), *self.lists.values()):
-            curve.settle()
+    def _place(self, table: list[Any], value: Any) -> int:
+        key = msgspec.json.encode([table is self.contexts, value])
+        place = self._places.setdefault(key, len(table))
+        if place == len(table):
+            table.append(value)
+        return place
 
 
-class _AtRest(msgspec.Struct, frozen=True):
-    """The cached parts of a run that no process writes, and the stamp of its files."""
+class _AtRest(msgspec.Struct):
+    """The cached parts of a run that no process writes, and the stamp of its files; curves are read when needed."""
 
     stamp: Stamp
     summary: Summary
-    curves: Curves
+    curves: Curves | None = None
 
 
 class Collected:
@@ -161,7 +94,7 @@ class Collected:
 
     def _begin(self) -> None:
         self._rest: _AtRest | None = None
-        self._drawn = _Drawn(self._points, self._most_lines)
+        self._drawn = Drawn(self._points, self._most_lines)
         self._builder = SummaryBuilder(self.run.directory, self._drawn)
 
     def read_on(self) -> bool:
@@ -183,19 +116,31 @@ class Collected:
         summary = self.run.summary()
         if summary.status == "running" and not is_copy(directory):
             return False
-        curves = curves_of(directory, self._points)
-        for record in read_lines(directory) if summary.lines else ():
-            self._drawn.add_lines(record)
         if stamp_of(directory) != stamp:  # resumed meanwhile
-            self._begin()
             return False
-        self._rest = _AtRest(stamp, summary, curves)
+        self._rest = _AtRest(stamp, summary)
         return True
+
+    def _at_rest(self) -> tuple[Summary, Curves] | None:
+        """Return the summary and the curves, with the lines read, of a run that no process writes; else None."""
+        rest, directory = self._rest, self.run.directory
+        if rest is None:
+            return None
+        if rest.curves is None:
+            curves = curves_of(directory, self._points)
+            for record in read_lines(directory) if rest.summary.lines and self._most_lines else ():
+                self._drawn.add_lines(record)
+            if stamp_of(directory) != rest.stamp:  # resumed meanwhile
+                self._begin()
+                self._builder.read_on()
+                return None
+            rest.curves = curves
+        return rest.summary, rest.curves
 
     def _so_far(self) -> tuple[Summary, Curves]:
         """Return the summary and the curves of the records read so far."""
-        if self._rest is not None:
-            return self._rest.summary, self._rest.curves
+        if (found := self._at_rest()) is not None:
+            return found
         series, lists = self._drawn.series, self._drawn.lists
         self._drawn.settle()
         summary, _ = Summary.built(
@@ -211,50 +156,63 @@ class Collected:
 
     def summary(self) -> Summary:
         """Return the summary of the records read so far."""
-        return self._so_far()[0]
+        return self._so_far()[0] if self._rest is None else self._rest.summary
 
     def references(self) -> RunReferences:
         """Return the run's references read so far, for the lineage."""
         return page_references(self.run, self.summary())
 
-    def page_run(self, tables: Tables) -> PageRun:
-        """Return the run with the records read so far."""
-        manifest, (found, curves) = self.run.manifest, self._so_far()
+    def page_run(self, tables: Tables, sample: int | None = None) -> PageRun:
+        """Return the run with the records read so far.
+
+        Args:
+            tables: The values that runs share.
+            sample: Maximum number of points of a sampled curve; None for curves that are not sampled.
+        """
+        found, curves = self._so_far()
+        if sample is not None:
+            curves = sampled(curves, sample)
         report = report_run(self.run.lanes(), found.records, ended=found.status != "running", lost=found.lost)
+        started = self.run.facts.created
+        return msgspec.structs.replace(
+            self._listed(found), listed=False, directory=clean_text(str(self.run.directory)),
+            series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
+            lines=LogLines(found.lines, len(self._drawn.head), [*self._drawn.head, *self._drawn.tail]),
+            delivery=[BackendDelivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],
+            context=tables.place(self.run.context),
+        )  # fmt: skip
+
+    def listed_run(self, tables: Tables) -> PageRun:
+        """Return the run with the data of the table alone; no curve is read of a run that no process writes."""
+        listed = self._listed(self.summary())
+        return msgspec.structs.replace(listed, context=tables.place(self.run.origin))
+
+    def _listed(self, found: Summary) -> PageRun:
+        manifest = self.run.facts
         counts = {
             "records": found.records, "wrong calls": found.mistakes, "not imported exactly": found.gaps,
             "lost": found.lost, "redacted": found.redacted, "damaged": found.damaged,
             "epochs trained again": found.skipped_epochs, "batches trained again": found.skipped_batches,
         }  # fmt: skip
-        started = manifest.created
         return PageRun(
-            id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=started,
-            ended=self.run.ended(found), last=max(found.ended, started),
-            parent=self.run.parent, group=manifest.group, notes=manifest.notes,
-            directory=clean_text(str(self.run.directory)), tags=found.tags,
+            id=self.run.id, name=manifest.name, project=manifest.project, status=found.status, started=manifest.created,
+            ended=self.run.ended(found), last=max(found.ended, manifest.created),
+            parent=self.run.parent, group=manifest.group, notes=manifest.notes, directory="", tags=found.tags,
             models={name: model.version for name, model in found.models.items()},
             params={name: param_to_json(value) for name, value in found.params.items()},
             sources={name: origin_of(found, name) for name in found.params},
             metrics={name: number_to_json(value) for name, value in found.simple.items()},
-            series=_points(found.series, curves.series, started), lists=_points(found.lists, curves.lists, started),
+            series={name: Counted(statistics_of(each), each.count) for name, each in found.series.items()},
+            lists={name: Counted(statistics_of(each), each.count) for name, each in found.lists.items()},
             references=[Reference(r.name, r.uri, r.kind, r.role, r.digest, r.version, r.size) for r in found.artifacts],
-            lines=LogLines(found.lines, len(self._drawn.head), [*self._drawn.head, *self._drawn.tail]),
-            counts={name: count for name, count in counts.items() if count},
-            delivery=[BackendDelivery(name, _state(lane), lane.id, lane.url) for name, lane in report.items()],
-            context=tables.place(self.run),
+            lines=LogLines(found.lines, 0, []), counts={name: count for name, count in counts.items() if count},
+            delivery=[], context=None, listed=True,
         )  # fmt: skip
 
 
 def _points(statistics: dict[str, Statistics], curves: dict[str, Thinned], started: int) -> dict[str, Points]:
     """Return series or lists for the page; in a damaged journal, those that both readers found."""
     return {name: points_of(statistics[name], curve, started) for name, curve in curves.items() if name in statistics}
-
-
-def _as_seen(text: str) -> str:
-    """Return a line as a terminal shows it: without escape sequences, and with the last state of a progress bar."""
-    if "\x1b" in text:
-        text = _CONTROLS.sub("", text)
-    return next((part for part in reversed(text.split("\r")) if part), "") if "\r" in text else text
 
 
 def _state(lane: LaneReport) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import os
 import time
@@ -12,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,10 +24,13 @@ from multitrack.lineage.graph import RunReferences
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.lineage import lineage_block
 from multitrack.page.monitor import PageMonitor
+from multitrack.page.sampling import Limits, limits_of
 from multitrack.page.schema import PageRun, script_safe
 from multitrack.query.columns import better
 from multitrack.reading.recorded_run import RecordedRun
 
+#: Minimum number of bytes of a written page's data that is compressed in the file.
+_LARGE: Final = 8_000_000
 #: The page's scripts, in the order of concatenation.
 SCRIPTS = (
     "dom",
@@ -35,6 +39,7 @@ SCRIPTS = (
     "runs",
     "where",
     "look",
+    "rows",
     "table",
     "scales",
     "graphs",
@@ -69,8 +74,8 @@ def write_page(
     *,
     title: str | None = None,
     charts: bool = True,
-    points: int = 1200,
-    lines: int = 2000,
+    points: int | None = None,
+    lines: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write runs as one HTML file that opens from the disk, without network or server.
@@ -81,8 +86,10 @@ def write_page(
         title: The page's title; default: the runs' projects if there are at most three, else ``runs``.
         charts: True to include graphs. Without them the table and the pages of runs remain, and the file is some 5 MB
             smaller.
-        points: Maximum number of points per series; longer ones are thinned without losing extremes.
-        lines: Maximum number of log lines per run: the first and the last ones.
+        points: Maximum number of points per series; longer ones are thinned without losing extremes. Default: 1,200.
+            If there are more than 100 runs, fewer, so that all curves together have about 500,000 points.
+        lines: Maximum number of log lines per run: the first and the last ones. Default: 2,000. If there are more than
+            100 runs, fewer, so that all runs together have about 50,000 lines.
         progress: Called with the number of runs read so far.
 
     Returns:
@@ -94,6 +101,9 @@ def write_page(
         ValueError: Two of the runs have the same id, which identifies a run in the page.
     """
     code = plotly() if charts else ""
+    listed = list(runs)
+    usual = Limits(points or Options().points, Options().lines if lines is None else lines)
+    limits = limits_of(listed, usual, points=points is None, lines=lines is None)
     tables = Tables()
     encoded: list[bytes] = []
     lineage: list[RunReferences] = []
@@ -101,22 +111,23 @@ def write_page(
     told: list[tuple[str, str]] = []
     names: dict[str, None] = {}
     places: dict[str, Path] = {}
-    for run in runs:
+    while listed:  # each is let go when it is encoded, so that memory is limited to the page's size
+        run = listed.pop(0)
         if (other := places.setdefault(run.id, run.directory)) != run.directory:
             raise ValueError(f"two runs have the id {run.id}, in {other} and {run.directory}: write a page for each")
-        collected = Collected(run, points, lines)
+        collected = Collected(run, limits.points, limits.lines)
         collected.read_on()
-        found = collected.page_run(tables)
+        found = collected.page_run(tables, limits.sampled)
         names |= metric_names(found)
         told.append((found.project, str(run.directory.parent.parent)))
         lineage.append(collected.references())
         monitor.add(run, collected.summary())
-        encoded.append(msgspec.json.encode(found))  # encoded one by one, so that memory is limited to the page's size
+        encoded.append(msgspec.json.encode(found))
         if progress is not None:
             progress(len(encoded))
     monitor.refresh()
-    head = page_head(title, told, tables, names, points, lineage=lineage_block(lineage), monitor=monitor.block())
-    write_output(Path(path), render(script_safe(data_block(head, encoded)), code))
+    head = page_head(title, told, tables, names, limits, lineage=lineage_block(lineage), monitor=monitor.block())
+    write_output(Path(path), render(data_block(head, encoded), code))
     return len(encoded)
 
 
@@ -126,7 +137,12 @@ def metric_names(run: PageRun) -> dict[str, None]:
 
 
 def page_head(
-    title: str | None, told: list[tuple[str, str]], tables: Tables, names: Iterable[str], points: int, **more: Any
+    title: str | None,
+    told: Iterable[tuple[str, str]],
+    tables: Tables,
+    names: Iterable[str],
+    limits: Limits,
+    **more: Any,
 ) -> dict[str, Any]:
     """Return the page's data except the runs.
 
@@ -135,14 +151,15 @@ def page_head(
         told: Project and journal of each run.
         tables: The values that runs share.
         names: The names of all metrics and lists.
-        points: Maximum number of points per series.
+        limits: Maximum number of points per series.
         **more: ``lineage`` and ``monitor``; of a served page, ``version`` and ``watch``.
     """
-    projects, journals = sorted({project for project, _ in told}), sorted({journal for _, journal in told})
+    every = set(told)
+    projects, journals = sorted({project for project, _ in every}), sorted({journal for _, journal in every})
     return {
         "title": clean_text(title or (", ".join(projects) if 0 < len(projects) <= 3 else "runs")),
         "journal": clean_text(", ".join(map(_from_here, journals))),
-        "made": time.time_ns() // 1_000_000, "points": points,
+        "made": time.time_ns() // 1_000_000, "points": limits.points, "sampled": limits.sampled,
         "better": {name: end for name in names if (end := better(name)) is not None},
         "contexts": tables.contexts, "packages": tables.packages, "version": 0, "watch": None, **more,
     }  # fmt: skip
@@ -165,16 +182,19 @@ def render(data: bytes, charts: str, *, served: bool = False) -> bytes:
     """Render the page.
 
     Args:
-        data: The page's data as JSON, made safe by :func:`~multitrack.page.schema.script_safe`.
+        data: The page's data as JSON. A large one is compressed in a file, and unpacked by the browser.
         charts: Plotly's code, or empty.
         served: True if the page may request updates from its own server.
     """
     script, style, page = _assets()
     scripts = [code for code in (charts, script) if code]
+    packed = len(data) >= _LARGE and not served
+    text = base64.b64encode(gzip.compress(data, 6, mtime=0)) if packed else script_safe(data)
     return (
         Template(page)
         .substitute(
-            csp=policy(scripts, served=served), css=style, js=script, data=data.decode(),
+            csp=policy(scripts, served=served), css=style, js=script, data=text.decode(),
+            kind="application/gzip" if packed else "application/json",
             charts=f"<script>{charts}</script>" if charts else "",
         )
         .encode()
@@ -206,7 +226,7 @@ def _assets() -> tuple[str, str, str]:
     folder = files("multitrack.page") / "assets"
     code = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     return (
-        f'(() => {{\n"use strict";\n{code}}})();',
+        f'(async () => {{\n"use strict";\n{code}}})();',
         (folder / "page.css").read_text("utf-8"),
         (folder / "page.html").read_text("utf-8"),
     )

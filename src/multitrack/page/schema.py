@@ -6,6 +6,7 @@ integers beyond 2⁵³. A param that is such a number is written as ``{"number":
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -37,6 +38,16 @@ class Points(msgspec.Struct, frozen=True):
     means: dict[str, list[Any]] | None
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A series or list without its points, which a served page requests when it draws them.
+
+    ``statistics`` may be the first ones only; a served page requests the others when a reader chooses one of them.
+    """
+
+    statistics: list[Any]
+    count: int
+
+
 class Reference(msgspec.Struct, frozen=True):
     """An artifact reference."""
 
@@ -66,11 +77,14 @@ class BackendDelivery(msgspec.Struct, frozen=True):
     url: str | None
 
 
-class PageRun(msgspec.Struct, frozen=True):
+class PageRun(msgspec.Struct, frozen=True, omit_defaults=True):
     """One run, with all data of its own page.
 
     ``ended`` is the result of :meth:`~multitrack.reading.recorded_run.RecordedRun.ended`, ``last`` the time of the last
     record, and ``context`` an index into the page's table of contexts.
+
+    If ``listed`` is true, the run has only the data of the table: its series are :class:`Counted`, and it has no
+    directory, delivery and texts of log lines.
     """
 
     id: str
@@ -89,20 +103,26 @@ class PageRun(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     sources: dict[str, str]
     metrics: dict[str, int | float | str]
-    series: dict[str, Points]
-    lists: dict[str, Points]
+    series: Mapping[str, Points | Counted]
+    lists: Mapping[str, Points | Counted]
     references: list[Reference]
     lines: LogLines
     counts: dict[str, int]
     delivery: list[BackendDelivery]
     context: int | None
+    listed: bool = False
+
+
+def statistics_of(statistics: Statistics) -> list[Any]:
+    """Convert the statistics of a series for the page."""
+    return [None if value is None else number_to_json(value) for value in msgspec.structs.astuple(statistics)]
 
 
 def points_of(statistics: Statistics, thinned: Thinned, started: int) -> Points:
     """Convert a series for the page."""
     curve, means = thinned.curve, thinned.means
     return Points(
-        [None if value is None else number_to_json(value) for value in msgspec.structs.astuple(statistics)],
+        statistics_of(statistics),
         thinned.count, thinned.odd - thinned.huge, thinned.huge, thinned.below,
         curve.steps, [time - started for time in curve.times], _numbers(curve),
         None if means is None else {

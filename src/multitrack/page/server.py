@@ -24,7 +24,8 @@ from multitrack.page.collect import Collected, Tables
 from multitrack.page.lineage import lineage_block
 from multitrack.page.monitor import PageMonitor
 from multitrack.page.render import Options, data_block, metric_names, page_head, plotly, policy_header, render
-from multitrack.page.schema import PageRun, script_safe
+from multitrack.page.sampling import Limits
+from multitrack.page.schema import PageRun
 from multitrack.reading.recorded_run import RecordedRun
 
 _HEADERS = {
@@ -72,7 +73,7 @@ class Watched:
         with self._lock:
             self._refresh()
             block = data_block(self._head(), [seen.encoded for seen in self._seen.values()])
-        return render(script_safe(block), self._charts, served=True)
+        return render(block, self._charts, served=True)
 
     def changes(self, since: int) -> bytes:
         """Return the runs that changed after a version of the page, as JSON."""
@@ -88,7 +89,7 @@ class Watched:
     def _head(self) -> dict[str, Any]:
         told = [seen.told for seen in self._seen.values()]
         return page_head(
-            self._options.title, told, self._tables, self._names, self._options.points,
+            self._options.title, told, self._tables, self._names, Limits(self._options.points, self._options.lines),
             version=self._version, watch=self._every,
             lineage=lineage_block(seen.references for seen in self._seen.values()), monitor=self._monitor.block(),
         )  # fmt: skip

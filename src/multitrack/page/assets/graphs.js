@@ -14,18 +14,20 @@ const chooseX = h("select", { "data-key": "x", onchange: () => change({ x: choos
 const logScale = h("input", { type: "checkbox", "data-key": "log", onchange: () => change({ log: logScale.checked }) });
 const slider = h("input", { type: "range", min: 0, max: 0.99, step: 0.01, "data-key": "smooth", oninput: () => change({ smooth: Number(slider.value) }) });
 const smoothing = h("output", {});
+const crowd = h("span", { class: "hint crowd" });
 const controlBar = h("div", { class: "bar" },
   h("label", {}, h("span", {}, "x axis"), chooseX), h("label", { class: "check" }, logScale, "log scale"),
-  h("label", {}, h("span", {}, "smoothing"), slider, smoothing), h("span", { class: "hint" }, "drag: zoom · double click: all"));
+  h("label", {}, h("span", {}, "smoothing"), slider, smoothing), h("span", { class: "hint" }, "drag: zoom · double click: all"), crowd);
 const legend = h("div", { class: "legend", role: "group", "aria-label": "Runs in the graphs" });
 
-/** Draw the controls of the graphs in the visible view. */
-function drawControls(place, runs) {
+/** Draw the controls of the graphs in the visible view. `left`: the number of runs that have no room in them. */
+function drawControls(place, runs, left = 0) {
   offer(chooseX, [["step", "step"], ["time", "time since start"], ["clock", "clock"]], state.x);
   logScale.checked = state.log;
   if (Number(slider.value) !== state.smooth) slider.value = state.smooth;
   smoothing.textContent = state.smooth ? state.smooth.toFixed(2) : "off";
   const curved = runs.filter(hasCurves);
+  crowd.textContent = left > 0 ? `the first ${CURVES} of the table are drawn, ${left.toLocaleString("en")} are not: sort, filter or hide to see others` : "";
   fill(legend, curved.map((run) => h("button", { class: "chip", "aria-pressed": String(!state.hidden.has(run.id)), "data-key": `legend ${run.id}`,
     "data-run": run.id, title: label(run), onclick: () => toggleHidden(run.id) }, swatch(run), label(run, 28))));
   fill(place, controlBar, curved.length > 1 && legend);

@@ -30,7 +30,9 @@ function drawFacts() {
   const thinned = data.runs.some((run) => [run.series, run.lists].some((held) =>
     Object.values(held).some((points) => points.count > points.values.length)));
   fill(places.facts, h("span", {}, [plural(data.runs.length, "run"), data.journal, `made ${momentText(data.made)}`].join(" · ")),
-    thinned && h("span", {}, ` · series of more than ${data.points.toLocaleString("en")} points are thinned: each stretch keeps its first, last, lowest and highest`));
+    data.sampled !== null && h("span", { id: "sampled" }, ` · curves are sampled: at most ${data.sampled.toLocaleString("en")} points of each, of ${plural(data.runs.length, "run")}, so that the file stays small; `,
+      h("code", {}, "multitrack report --watch"), ` draws up to ${data.points.toLocaleString("en")} of each`),
+    data.sampled === null && thinned && h("span", {}, ` · series of more than ${data.points.toLocaleString("en")} points are thinned: each stretch keeps its first, last, lowest and highest`));
 }
 
 const chooseObjective = h("select", { "data-key": "objective", onchange: () => change({
@@ -45,7 +47,8 @@ function drawObjective() {
   const metrics = columns.filter((column) => column.group === "metrics");
   offer(chooseObjective, metrics.map((column) => [column.key, inner(column.name, 60)]), goal?.key);
   fill(scale, scaleBar(goal));
-  axesHint.textContent = leftOut ? `${plural(leftOut, "more differing param")} without an axis` : "";
+  axesHint.textContent = [leftOut && `${plural(leftOut, "more differing param")} without an axis`,
+    undrawn && `${undrawn.toLocaleString("en")} of ${plural(undrawn + LINES, "run")} are not drawn: set a range or filter to see others`].filter(Boolean).join(" · ");
   fill(places.objective, objectiveBar);
 }
 
@@ -79,9 +82,10 @@ function draw(changed = null) {
     drawObjective();
     fill(places.lineage, lineageSection(lineageAmong(shownRuns())));
   }
-  drawControls(places.controls, shownRuns());
+  const drawn = drawnRuns(), visible = shownRuns().filter((run) => hasCurves(run) && !state.hidden.has(run.id));
+  drawControls(places.controls, legendRuns(), visible.length - drawn.length);
   document.getElementById("graphs").hidden = !curveColumns(data.runs).length;
-  return drawGraphs(places.graphs, drawnRuns());
+  return drawGraphs(places.graphs, drawn);
 }
 
 // -- updates, while `multitrack report --watch` serves the page ---------------------------------------------------
@@ -124,6 +128,7 @@ applyTheme();
 build();
 drawFacts();
 onChange(draw);
+followScroll();
 darkQuery.addEventListener("change", () => draw(null));
 followWidth(places.parallel);
 draw();

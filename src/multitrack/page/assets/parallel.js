@@ -68,12 +68,14 @@ function axis(column, runs) {
   return { column, values, below, stands, ...(numbers ? scaled([...new Set(values)].sort(compare)) : named(values)) };
 }
 
+const TICKS = 200; // maximum on an axis of texts; more would be illegible
+
 function named(values) {
   const digits = digitsFor(values.map(near), upFrom(DIGITS));
   const text = (value) => valueText(near(value), digits);
   const names = [...new Set(values.map(text))].sort(collate);
-  const place = (value) => (names.length > 1 ? names.indexOf(text(value)) / (names.length - 1) : 0.5);
-  return { place, step: 1 / Math.max(1, names.length - 1), ticks: names.map((name, i) => [names.length > 1 ? i / (names.length - 1) : 0.5, name]) };
+  const at = new Map(names.map((name, i) => [name, names.length > 1 ? i / (names.length - 1) : 0.5]));
+  return { place: (value) => at.get(text(value)), step: 1 / Math.max(1, names.length - 1), ticks: sampleOf([...at].map(([name, place]) => [place, name]), TICKS) };
 }
 
 /** The places and ticks of distinct numbers in ascending order. */
@@ -154,6 +156,15 @@ function rangeText([low, high]) {
   return low === high ? from : `${from} to ${to}`;
 }
 
+const LINES = 1000; // maximum number of runs that are drawn
+let undrawn = 0; // number of runs without a line
+
+/** An even sample of an ordered list, with its first and last one. */
+function sampleOf(list, most) {
+  if (list.length <= most) return list;
+  return Array.from({ length: Math.max(0, most) }, (_, i) => list[Math.round(i * (list.length - 1) / Math.max(1, most - 1))]);
+}
+
 let drawnWidth; // width of the place in pixels
 
 /** Redraw when the width of the place changes, as when the page gets its scrollbar. */
@@ -177,15 +188,18 @@ function drawParallel(place) {
   // Pixels for the names: between their neighbours, or, for the first and the last one, from the edge of the picture.
   const between = x(1) - x(0), room = (axis) => (!side(axis) ? between : all.length === 2 ? width / 2 : LEFT + between / 2) - 8;
   const runs = filtered().filter((run) => isFinite(Number(cell(run, goal.column))));
-  const drawn = [...runs].sort((a, b) => brushed(a) - brushed(b) || goal.place(cell(a, goal.column)) - goal.place(cell(b, goal.column)));
+  const within = new Set(runs.filter(brushed)), places = new Map(runs.map((run) => [run, goal.place(cell(run, goal.column))]));
+  const ordered = runs.sort((a, b) => within.has(a) - within.has(b) || places.get(a) - places.get(b));
+  const drawn = ordered.length > LINES ? sampleOf(ordered.filter((run) => !within.has(run)), LINES - within.size).concat(sampleOf(ordered.filter((run) => within.has(run)), LINES)) : ordered;
+  undrawn = ordered.length - drawn.length;
   const lines = drawn.map((run) => {
     const points = all.map((axis, i) => {
       const value = cell(run, axis.column);
       return `${x(i).toFixed(1)} ${(axis.stands(value) ? y(axis.place(value)) : HEIGHT - 10).toFixed(1)}`;
     });
-    const on = brushed(run) && !state.hidden.has(run.id);
+    const on = within.has(run) && !state.hidden.has(run.id);
     return h("path", { class: on ? "line" : "line out", "data-run": run.id, d: "M" + points.join("L"),
-      stroke: on ? shade(goal.place(cell(run, goal.column))) : undefined },
+      stroke: on ? shade(places.get(run)) : undefined },
       h("title", {}, `${label(run)}: ${goal.column.name} ${numberText(cell(run, goal.column), digitsOf(goal.column))}`));
   });
   fill(place,

@@ -12,6 +12,8 @@ function part(name, shows, make) {
   return opened.parts.get(name).made;
 }
 
+const LINKS = 200; // maximum number of children
+
 function drawRun(place, run) {
   if (!run) {
     fill(place, back(), h("p", { class: "empty" }, `No run ${state.run} is in this page.`));
@@ -25,7 +27,8 @@ function drawRun(place, run) {
     facts([
       ["run", h("code", {}, run.id)], ["project", oneLine(run.project)], ["group", run.group && oneLine(run.group)],
       ["parent", run.parent && runLink(run.parent)],
-      ["children", children.length > 0 && h("span", { class: "list" }, children.map((child) => runLink(child.id)))],
+      ["children", children.length > 0 && h("span", { class: "list" }, children.slice(0, LINKS).map((child) => runLink(child.id)),
+        children.length > LINKS && h("span", { class: "hint" }, `and ${(children.length - LINKS).toLocaleString("en")} more: filter the table by parent = ${inner(run.name, 60)}`))],
       ["started", momentText(run.started)], [run.ended === null ? "last record" : "ended", momentText(run.ended ?? run.last)],
       ["took", tookText(metadata(run, "took"))],
       ...Object.entries(run.counts).filter(([, count]) => count).map(([name, count]) => [name, count.toLocaleString("en")]),

@@ -1,6 +1,19 @@
 // The runs, their columns, and the selection of shown runs.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const holder = document.getElementById("data");
+const data = holder.type === "application/json" ? JSON.parse(holder.textContent) : await unpacked();
+
+/** The data of a large page, which are compressed in the file. */
+async function unpacked() {
+  if (typeof DecompressionStream === "undefined") {
+    document.getElementById("app").textContent = "The data of this page are compressed; it needs a browser of 2023 or later.";
+    throw new Error("no DecompressionStream");
+  }
+  const packed = atob(holder.textContent), bytes = new Uint8Array(packed.length);
+  for (let i = 0; i < packed.length; i += 1) bytes[i] = packed.charCodeAt(i);
+  holder.textContent = "";
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
 
 const GROUPS = ["metadata", "tags", "params", "metrics", "lists", "inputs", "outputs", "versions", "models"];
 const REDUCTIONS = ["last", "first", "min", "max", "mean", "median", "count", "best"];
@@ -181,9 +194,20 @@ function shownRuns() {
   return filtered().filter(brushed);
 }
 
-/** The runs of the graphs. */
+const CURVES = 200; // maximum number of runs in a graph
+
+/** The runs of the graphs: of too many, the first ones of the table. */
 function drawnRuns() {
-  return shownRuns().filter((run) => !state.hidden.has(run.id));
+  const runs = shownRuns().filter((run) => !state.hidden.has(run.id) && hasCurves(run));
+  return runs.length > CURVES ? sorted(runs).slice(0, CURVES) : runs;
+}
+
+/** The runs of the legend: those that the graphs draw, and hidden ones. */
+function legendRuns() {
+  const runs = shownRuns().filter(hasCurves);
+  if (runs.length <= CURVES) return runs;
+  const drawn = new Set(drawnRuns());
+  return runs.filter((run) => drawn.has(run) || state.hidden.has(run.id)).slice(0, 2 * CURVES);
 }
 
 function toggleHidden(id) {

@@ -52,9 +52,9 @@ function drawTable(place) {
   fillBar(runs, left);
   fill(headerRow, lookHeader, shown.map(header));
   fill(head, groupRow(shown), headerRow);
-  fill(body, runs.map((run) => row(run, shown, best)));
   fill(scroll, runsTable, !runs.length && h("p", { class: "empty" }, data.runs.length ? "No run matches the filter." : "No runs yet."));
   fill(place, bar, scroll);
+  drawRows(runs, (run) => row(run, shown, best));
 }
 
 /** Fill the bar above the table: the filter, the number of matching runs, ranges, and switches of columns. */
