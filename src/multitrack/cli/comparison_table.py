@@ -12,7 +12,6 @@ from multitrack.cli.output import plain
 from multitrack.cli.run_rows import colour_of
 from multitrack.cli.tables import GAP, Cell, Heading, Screen, Table, width_of
 from multitrack.compare.comparison import Comparison
-from multitrack.compare.rows import differ
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 from multitrack.reading.formatting import cell_text, column_texts
@@ -40,8 +39,8 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
         shown = _fitting(comparison, widths, screen.width, keep)
     else:
         shown = [
-            name for name in texts
-            if asked or name in keep or widths[name] <= _WIDEST or not _is_rare(name, comparison)
+            name for name, column in zip(texts, comparison.columns, strict=True)
+            if asked or name in keep or widths[name] <= _WIDEST or not _is_rare(column, comparison)
         ]  # fmt: skip
     kinds = {str(column): column.kind for column in comparison.columns}
     table = Table(
@@ -56,7 +55,7 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
     table.print(screen)
     hidden = [name for name in texts if name not in shown]
     if hidden:
-        same = sum(not differ(name, comparison.rows) for name in hidden)
+        same = sum(str(column) in hidden and not comparison.differs(column) for column in comparison.columns)
         columns = "1 more column" if len(hidden) == 1 else f"{len(hidden)} more columns"
         more = f"{columns}, {same} of them the same in all runs; --columns picks, --json has all"
         screen.note(more, "dim")
@@ -78,8 +77,7 @@ def print_json(comparison: Comparison) -> None:
 def _texts(column: Column, comparison: Comparison) -> list[str]:
     """A column's name and cells."""
     name = str(column)
-    values = (row.cells.get(name, ABSENT) for row in comparison.rows)
-    cells = [safe(text) for text in column_texts(column, values)]
+    cells = [safe(text) for text in column_texts(column, comparison.values(column))]
     if name == "run" and comparison.best is not None:
         cells = [f"{cell} *" if cell == comparison.best.row.id else cell for cell in cells]
     return [safe(name), *cells]
@@ -96,8 +94,8 @@ def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: se
     ranks: dict[str, tuple[bool, bool, bool, int, int]] = {}
     turns: Counter[tuple[str, bool, bool]] = Counter()
     for name, column in zip(names, comparison.columns, strict=True):
-        same = not differ(name, comparison.rows)
-        rare = _is_rare(name, comparison)
+        same = not comparison.differs(column)
+        rare = _is_rare(column, comparison)
         turns[column.group, same, rare] += name not in first
         turn = turns[column.group, same, rare] if column.group in ("metrics", "params") else len(names)
         ranks[name] = (name not in first, same, rare, turn, _RELEVANCE.index(column.group))
@@ -109,9 +107,9 @@ def _fitting(comparison: Comparison, widths: dict[str, int], room: int, keep: se
     return [name for name in names if name in shown]
 
 
-def _is_rare(name: str, comparison: Comparison) -> bool:
+def _is_rare(column: Column, comparison: Comparison) -> bool:
     """Whether fewer than half of the runs have anything in a column."""
-    return 2 * sum(name in row.cells for row in comparison.rows) < len(comparison.rows)
+    return 2 * sum(value is not ABSENT for value in comparison.values(column)) < len(comparison.rows)
 
 
 def _print_best(screen: Screen, comparison: Comparison) -> None:

@@ -18,6 +18,7 @@ from multitrack.reading.labels import labelled
 from multitrack.reading.opening import open_journal
 from multitrack.reading.reader import JournalReader
 from multitrack.reading.recorded_run import RecordedRun
+from multitrack.reading.run_table import RunTable
 from multitrack.security.terminal import excerpt
 
 
@@ -107,7 +108,7 @@ def say_none_chosen(reader: JournalReader, where: str | None) -> None:
     count = reader.count()
     output.say(f"no runs match ({count} in {reader.where})" if count else f"no runs in {reader.where}")
     if where is not None:
-        known = Known([run.summary() for run in reader.runs()])
+        known = Known(RunTable(reader.runs()).summaries())
         for column in columns_in(where):
             try:
                 known.check(column)

@@ -9,15 +9,16 @@ from multitrack.compare import exports
 from multitrack.compare.html import comparison_html
 from multitrack.compare.ranking import as_recorded, best_of, sorted_by
 from multitrack.compare.rerun import Rerun
-from multitrack.compare.rows import Best, Row, differ, with_kind
+from multitrack.compare.rows import Best, Cells, Row, differ, with_kind
 from multitrack.errors import QueryError
-from multitrack.query.cells import ABSENT, cell
 from multitrack.query.columns import Column, listed, parse_column
 from multitrack.query.criteria import parse_criterion
 from multitrack.query.selection import Known, chosen
 from multitrack.reading.recorded_run import RecordedRun
+from multitrack.reading.run_table import RunTable
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.statistics import REDUCTIONS
+from multitrack.summaries.summary import Summary
 
 #: What is shown where nothing else is asked for.
 DEFAULT: Final = ("name", "status", "started", "took", "tags", "params", "versions", "metrics", "lists")
@@ -37,14 +38,17 @@ class Comparison:
     def __init__(
         self,
         columns: list[Column],
-        rows: list[Row],
+        cells: Cells,
+        places: Sequence[int],
         best: Best | None,
         asked: str | None = None,
         undecided: Sequence[Column] = (),
     ) -> None:
         self.columns = columns
-        self.rows = rows
+        self.rows = [Row(cells, place) for place in places]
         self.best = best
+        self._cells = cells
+        self._places = places
         self.undecided = list(undecided)
         self._asked = asked  # by what there was to be a best run
 
@@ -57,10 +61,18 @@ class Comparison:
     def __str__(self) -> str:
         return self.to_markdown()
 
+    def values(self, column: Column) -> list[Any]:
+        """The cell of each row in a column, in the order of the rows; ABSENT where it has none."""
+        return list(map(self._cells.columns[str(column)].__getitem__, self._places))
+
+    def differs(self, column: Column) -> bool:
+        """Whether the rows differ in a column, or one has what another run of the same parent has not."""
+        return differ(self._cells.columns[str(column)], self._cells.parents)
+
     def to_dicts(self) -> Iterator[dict[str, Any]]:
         """A mapping a run: what it has in each column, by the column's name; times in ms since the epoch."""
         for row in self.rows:
-            yield dict(row.cells)
+            yield row.cells
 
     def to_csv(self) -> str:
         """CSV with a line of names. A text that a spreadsheet would take for a formula gets a ``'`` in front."""
@@ -152,39 +164,46 @@ def compare(
     wanted = ["run", *(DEFAULT if columns is None else listed(columns)), *listed(also)]
     order = [(parse_column(name.removeprefix("-")), name.startswith("-")) for name in listed(sort)]
     criterion = None if best is None else parse_criterion(best)
-    rows = _rows(runs)
-    known = Known([row.summary for row in rows], (run.summary() for run in among))
+    table = RunTable(_checked(runs))
+    summaries = table.summaries()
+    known = Known(summaries, _all_summaries(among))
     for column, _ in order:
         known.check(column)
     if criterion is not None:
         known.check(criterion[0])
-        criterion = as_recorded(criterion[0], rows), criterion[1]
+        criterion = as_recorded(criterion[0], summaries), criterion[1]
         wanted.append(str(criterion[0]))
     shown, undecided = chosen(wanted, listed(without), known, reduction)
-    named = [(str(column), column) for column in shown]
-    for row in rows:
-        for name, column in named:
-            value = cell(column, row.run, row.summary, reduction)
-            if value is not ABSENT:
-                row.cells[name] = value
+    cells = Cells(table)
+    for column in shown:
+        cells.columns[str(column)] = table.values(column, reduction)
     if diff:
-        named = [(name, column) for name, column in named if name == "run" or differ(name, rows)]
-        names = {name for name, _ in named}
-        for row in rows:
-            row.cells = {name: value for name, value in row.cells.items() if name in names}
-    shown = [with_kind(column, rows) for _, column in named]
+        shown = [
+            column for column in shown if str(column) == "run" or differ(cells.columns[str(column)], cells.parents)
+        ]
+        cells.columns = {str(column): cells.columns[str(column)] for column in shown}
+    shown = [with_kind(column, cells.columns[str(column)]) for column in shown]
+    places = [*range(len(table))]
     for column, turned in reversed(order):
-        rows = sorted_by(rows, column, turned, reduction)
-    found = None if criterion is None else best_of(rows, *criterion, reduction)
-    return Comparison(shown, rows, found, best, undecided)
+        places = sorted_by(places, table.values(column, reduction), turned)
+    found = None
+    if criterion is not None:
+        column, direction = criterion
+        values = table.values(column, reduction, direction)
+        place = best_of(places, values, column, direction)
+        found = None if place is None else Best(Row(cells, place), column, direction, values[place])
+    return Comparison(shown, cells, places, found, best, undecided)
 
 
-def _rows(runs: Iterable[RecordedRun] | RecordedRun) -> list[Row]:
-    rows = []
+def _all_summaries(runs: Iterable[RecordedRun]) -> Iterator[Summary]:
+    """Read the runs only if the first of them is asked for."""
+    yield from RunTable(runs).summaries()
+
+
+def _checked(runs: Iterable[RecordedRun] | RecordedRun) -> Iterator[RecordedRun]:
     for run in runs if isinstance(runs, Iterable) and not isinstance(runs, str) else [runs]:
         if not isinstance(run, RecordedRun):
             raise TypeError(
                 f"compare takes runs as open_journal().runs() and open_journal().run('a name') give them, not {run!r}"
             )
-        rows.append(Row(run))
-    return rows
+        yield run

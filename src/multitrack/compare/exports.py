@@ -22,9 +22,10 @@ def csv_of(comparison: Compared) -> str:
     """CSV with a line of names; times are ISO 8601, UTC."""
     columns = [(column, field) for column in comparison.columns for field in _fields(column)]
     lines: list[list[Any]] = [[f"{column}{field}" for column, field in columns]]
-    for row in comparison.rows:
-        cells = [(column, _plain(row.cells.get(str(column), ABSENT), field)) for column, field in columns]
-        lines.append([_machine(column, value) for column, value in cells])
+    cells = [
+        [_machine(column, _plain(value, field)) for value in comparison.values(column)] for column, field in columns
+    ]
+    lines += map(list, zip(*cells, strict=True))
     return "".join(f"{','.join(map(quoted, line))}\n" for line in lines)
 
 
@@ -42,9 +43,7 @@ def markdown_of(comparison: Compared) -> str:
         [_escaped(str(column)) for column in columns],
         ["---:" if column.kind in ("number", "seconds") else "---" for column in columns],
     ]
-    texts = [
-        column_texts(column, (row.cells.get(str(column), ABSENT) for row in comparison.rows)) for column in columns
-    ]
+    texts = [column_texts(column, comparison.values(column)) for column in columns]
     for i, row in enumerate(comparison.rows):
         cells = [_escaped(texts_of_column[i]) for texts_of_column in texts]
         lines.append([f"**{cell}**" if cell else "" for cell in cells] if row.id == best else cells)
@@ -68,7 +67,7 @@ def arrow_of(comparison: Compared) -> Any:
 
 def _arrays(comparison: Compared) -> dict[str, list[Any]]:
     return {
-        f"{column}{field}": [_plain(row.cells.get(str(column)), field) for row in comparison.rows]
+        f"{column}{field}": [None if value is ABSENT else _plain(value, field) for value in comparison.values(column)]
         for column in comparison.columns
         for field in _fields(column)
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from multitrack.compare.rows import Compared
-from multitrack.query.cells import ABSENT
 from multitrack.query.columns import Column
 from multitrack.reading.formatting import column_texts
 from multitrack.reading.notebook import LEFT, text_html
@@ -21,7 +20,7 @@ def comparison_html(comparison: Compared) -> str:
     columns = [column for column in comparison.columns if str(column) != "run"]
     rows = []
     shown = comparison.rows[:_ROWS]
-    texts = [column_texts(column, (row.cells.get(str(column), ABSENT) for row in shown)) for column in columns]
+    texts = [column_texts(column, comparison.values(column)[:_ROWS]) for column in columns]
     for i, row in enumerate(shown):
         cells = [_cell(column, found[i]) for column, found in zip(columns, texts, strict=True)]
         style = ' style="font-weight:bold"' if row.id == best else ""

@@ -1,23 +1,24 @@
-"""Sort the rows of a comparison, and find the best."""
+"""Sort the runs of a comparison, and find the best."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
-from multitrack.compare.rows import Best, Row
 from multitrack.errors import QueryError
-from multitrack.query.cells import ABSENT, Value, cell
+from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.doubles import is_finite
+from multitrack.summaries.summary import Summary
 
 
-def sorted_by(rows: list[Row], column: Column, turned: bool, reduction: str) -> list[Row]:
-    """The rows in the order of a column; those without a value last."""
-    keyed = [(_key(cell(column, row.run, row.summary, reduction)), row) for row in rows]
-    there = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=turned)
-    return [row for _, row in there] + [row for key, row in keyed if key is None]
+def sorted_by(places: list[int], values: Sequence[Any], turned: bool) -> list[int]:
+    """The places in the order of their values; those without a value last."""
+    keyed = [(_key(values[place]), place) for place in places]
+    there = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=turned)
+    return [place for _, place in there] + [place for key, place in keyed if key is None]
 
 
 def _key(value: Any) -> Any:
@@ -28,24 +29,24 @@ def _key(value: Any) -> Any:
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, str(value))
 
 
-def as_recorded(column: Column, rows: Sequence[Row]) -> Column:
+def as_recorded(column: Column, summaries: Iterable[Summary]) -> Column:
     """The column without a reduction, where no run has a series to reduce."""
-    reduced = column.group == "lists" or any(column.name in row.summary.series for row in rows)
+    reduced = column.group == "lists" or any(column.name in summary.series for summary in summaries)
     return column if reduced else Column.of(column.group, column.name)
 
 
-def best_of(rows: Sequence[Row], column: Column, direction: Literal["min", "max"], reduction: str) -> Best | None:
-    """The best row, ``None`` where no row has a finite number.
+def best_of(
+    places: Iterable[int], values: Sequence[Any], column: Column, direction: Literal["min", "max"]
+) -> int | None:
+    """The first of the places with the best value, ``None`` where no run has a finite number.
 
     Raises:
         QueryError: The column has values that are no numbers.
     """
-    found = [(cell(column, row.run, row.summary, reduction, direction), row) for row in rows]
-    there = [(value, row) for value, row in found if isinstance(value, (int, float)) and is_finite(value)]
+    numbers = ((place, values[place]) for place in places)
+    there = [place for place, value in numbers if isinstance(value, (int, float)) and is_finite(value)]
     if not there:
-        if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value, _ in found):
+        if any(value not in (None, ABSENT) and not isinstance(value, (int, float)) for value in values):
             raise QueryError(f"{excerpt(str(column))} is not a number, so no run is the best by it")
         return None
-    pick = min if direction == "min" else max
-    value, row = pick(there, key=lambda pair: pair[0])
-    return Best(row, column, direction, value)
+    return (min if direction == "min" else max)(there, key=values.__getitem__)

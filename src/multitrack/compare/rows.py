@@ -3,34 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from multitrack.query.cells import ABSENT
 from multitrack.query.columns import Column
 from multitrack.reading.recorded_run import RecordedRun
+from multitrack.reading.run_table import RunTable
 from multitrack.summaries.statistics import Statistics
 from multitrack.summaries.summary import Summary
+
+
+class Cells:
+    """The cells of all rows, a column at a time.
+
+    Attributes:
+        table: The runs.
+        columns: The value of each run in each column, by the column's name; ABSENT where it has none.
+    """
+
+    def __init__(self, table: RunTable) -> None:
+        self.table = table
+        self.columns: dict[str, list[Any]] = {}
+
+    @cached_property
+    def parents(self) -> list[Any]:
+        """The parent of each run."""
+        return self.table.values(Column.of("metadata", "parent"))
 
 
 class Row:
     """One run of a comparison.
 
     Attributes:
-        id: The run's id.
-        run: The run.
-        summary: What it holds.
-        cells: What it has in each column shown, by the column's name; no key where it has nothing. A param that is
-            ``None`` is there.
+        place: The run's place among the runs that are compared.
     """
 
-    __slots__ = ("cells", "id", "run", "summary")
+    __slots__ = ("_cells", "place")
 
-    def __init__(self, run: RecordedRun) -> None:
-        self.id = run.id
-        self.run = run
-        self.summary: Summary = run.summary()
-        self.cells: dict[str, Any] = {}
+    def __init__(self, cells: Cells, place: int) -> None:
+        self._cells = cells
+        self.place = place
+
+    @property
+    def run(self) -> RecordedRun:
+        """The run."""
+        return self._cells.table.runs[self.place]
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.run.id
+
+    @property
+    def summary(self) -> Summary:
+        """What the run holds."""
+        return self._cells.table.summary(self.place)
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """What the run has in each column shown, by the column's name; no key where it has nothing.
+
+        A param that is ``None`` is there.
+        """
+        found = ((name, values[self.place]) for name, values in self._cells.columns.items())
+        return {name: value for name, value in found if value is not ABSENT}
 
     @property
     def statistics(self) -> dict[str, Statistics]:
@@ -51,25 +90,29 @@ class Best(msgspec.Struct, frozen=True):
     value: int | float
 
 
-def differ(name: str, rows: Sequence[Row]) -> bool:
+def differ(values: Sequence[Any], parents: Sequence[Any]) -> bool:
     """Whether a column's cells are not all the same; 1, 1.0 and True are not.
 
     What a run has not tells it from its peers alone, the runs of one parent: a search has none of what its trials have.
+
+    Args:
+        values: The cell of each run.
+        parents: The parent of each run.
     """
-    if len({repr(row.cells[name]) for row in rows if name in row.cells}) > 1:
+    there = iter(value for value in values if value is not ABSENT)
+    first = repr(next(there, None))
+    if any(repr(value) != first for value in there):
         return True
-    parents = [row.run.parent for row in rows]
-    return len({(parent, name in row.cells) for parent, row in zip(parents, rows, strict=True)}) > len(set(parents))
+    has = [value is not ABSENT for value in values]
+    return not all(has) and len(set(zip(parents, has, strict=True))) > len(set(parents))
 
 
-def with_kind(column: Column, rows: Sequence[Row]) -> Column:
+def with_kind(column: Column, values: Sequence[Any]) -> Column:
     """A column whose kind is what its cells are."""
     if column.group not in ("params", "tags"):
         return column
-    name = str(column)
-    cells = [row.cells[name] for row in rows if row.cells.get(name) is not None]
-    numbers = cells and all(type(value) in (int, float) for value in cells)
-    return msgspec.structs.replace(column, kind="number" if numbers else "text")
+    kinds = {type(value) for value in values if value is not None and value is not ABSENT}
+    return msgspec.structs.replace(column, kind="number" if kinds and kinds <= {int, float} else "text")
 
 
 class Compared(Protocol):
@@ -86,3 +129,6 @@ class Compared(Protocol):
     @property
     def best(self) -> Best | None:
         """The best run, if there is one."""
+
+    def values(self, column: Column) -> list[Any]:
+        """The cell of each row in a column; ABSENT where it has none."""

@@ -5,6 +5,7 @@ A journal's directory looks like this::
     .multitrack/
       courier-<pid>.log               output of the trackers' SDKs during delivery
       alerts.json, alerts.lock        which alerts fire, and the lock of the process that evaluates them
+      runs.index                      columns of the ended runs, so that many are read at once; a cache
       models.jsonl                    versions and aliases of models
       mlflow/, artifacts/             experiments, models and files of MLflow's clients that write here
       runs/<run id>/
@@ -58,13 +59,21 @@ def run_directories(journal: Path) -> Iterator[Path]:
         JournalError: If the journal cannot be read.
     """
     runs = runs_directory(journal)
-    try:
-        names = sorted(os.listdir(runs))  # noqa: PTH208 - a Path for each of thousands of runs is slow
-    except OSError as error:
-        raise cannot_read(runs, error) from error
-    for name in names:
+    for name in names_in(runs):
         if is_run(f"{runs}/{name}"):
             yield runs / name
+
+
+def names_in(runs: Path) -> list[str]:
+    """The names in a journal's directory of runs, sorted.
+
+    Raises:
+        JournalError: If the journal cannot be read.
+    """
+    try:
+        return sorted(os.listdir(runs))  # noqa: PTH208 - a Path for each of thousands of runs is slow
+    except OSError as error:
+        raise cannot_read(runs, error) from error
 
 
 def is_run(directory: str | Path) -> bool:

@@ -30,7 +30,9 @@ MODEL = "model"
 class LineageRun(Protocol):
     """A run as this module needs it: :class:`~multitrack.reading.recorded_run.RecordedRun`."""
 
-    directory: Path
+    @property
+    def directory(self) -> Path:
+        """The run's directory."""
 
     @property
     def id(self) -> str:

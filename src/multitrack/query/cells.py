@@ -110,13 +110,28 @@ def _or_absent(value: Any) -> Any:
 
 
 def _reduce(column: Column, found: Statistics, reduction: str, best: str | None) -> int | float | None:
+    figure = figure_of(column, reduction, best)
+    if figure is None:
+        raise no_best(column)
+    return found.reduce(figure)
+
+
+def figure_of(column: Column, reduction: str = "last", best: str | None = None) -> str | None:
+    """Return the figure of a series or list that a column shows; None if it is unknown which end is best.
+
+    Args:
+        column: The column.
+        reduction: As for :func:`cell`.
+        best: As for :func:`cell`.
+    """
     wanted = column.reduction or reduction
-    if wanted == "best":
-        wanted = best or better(column.name) or ""
-        if not wanted:
-            name = excerpt(str(Column(column.group, column.name)))
-            raise QueryError(f"is a low or a high {name} better? say {name}:min or :max")
-    return found.reduce(wanted)
+    return (best or better(column.name)) if wanted == "best" else wanted
+
+
+def no_best(column: Column) -> QueryError:
+    """Create the error for a column of which it is unknown which end is best."""
+    name = excerpt(str(Column(column.group, column.name)))
+    return QueryError(f"is a low or a high {name} better? say {name}:min or :max")
 
 
 def _metadata(name: str, run: RunFacts, summary: Summary) -> Any:
@@ -141,15 +156,17 @@ def _metadata(name: str, run: RunFacts, summary: Summary) -> Any:
         case "tracker" | "tracker_id":
             origin = facts.imported
             return None if origin is None else origin.tracker if name == "tracker" else origin.id
-    context = run.origin
+    return of_context(name, run.origin)
+
+
+def of_context(name: str, context: Context | None) -> Any:
+    """Return the metadata column of a name from a run's context; None if there is none."""
     if context is None:
         return None
     if name == "command":
         return " ".join(context.command)
-    return getattr(context, name) if name in _OF_CONTEXT else _of_git(name, context)
-
-
-def _of_git(name: str, context: Context) -> Any:
+    if name in _OF_CONTEXT:
+        return getattr(context, name)
     return None if context.git is None else getattr(context.git, name)
 
 

@@ -13,6 +13,7 @@ from multitrack.security.terminal import excerpt
 
 if TYPE_CHECKING:
     from multitrack.query.filters import Predicate
+    from multitrack.summaries.run_index import IndexedRow
 
 
 class Conditions(NamedTuple):
@@ -41,7 +42,11 @@ class Conditions(NamedTuple):
     deleted: bool = False
 
     def hold(self, run: RecordedRun) -> bool:
-        """Return True if all hold; the summary is read only if one needs it."""
+        """Return True if all hold of a run that was just listed; its summary is read only if one needs it."""
+        row = run.row
+        return self._hold_of_facts(run) if row is None else self._hold_of_row(run, row)
+
+    def _hold_of_facts(self, run: RecordedRun) -> bool:
         facts = run.facts
         return (
             self.project in (None, facts.project)
@@ -51,6 +56,18 @@ class Conditions(NamedTuple):
             and (self.until is None or facts.created <= self.until)
             and (self.statuses is None or run.summary().status in self.statuses)
             and (not self.tags or self.tags.items() <= run.summary().tags.items())
+            and (self.predicate is None or self.predicate(lookup_in(run)))
+        )
+
+    def _hold_of_row(self, run: RecordedRun, row: IndexedRow) -> bool:
+        return (
+            (self.project is None or self.project == row.once("project"))
+            and (self.group is None or self.group == row.once("group"))
+            and (self.parent is None or self.parent == run.parent)
+            and (self.since is None or row.once("created") >= self.since)
+            and (self.until is None or row.once("created") <= self.until)
+            and (self.statuses is None or row.once("status") in self.statuses)
+            and all(row.tag(name) == value for name, value in self.tags.items())
             and (self.predicate is None or self.predicate(lookup_in(run)))
         )
 

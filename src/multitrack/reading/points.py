@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from multitrack.records import Lines, ListMetric, Metric, Record
+from multitrack.records import Lines, ListMetric, Metric, Mistake, Record
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -56,3 +57,14 @@ def lines_in(records: Iterable[Lines], from_time: int | None, to_time: int | Non
                 return
             yield Line(record.time, record.stream, text)
             left = None if left is None else left - 1
+
+
+def mistakes_in(records: Iterable[Record]) -> Counter[tuple[str, str]]:
+    """The number of invalid calls that were set aside, by call and reason."""
+    found = (record for record in records if isinstance(record, Mistake) and not record.is_gap)
+    return Counter((record.call, record.reason) for record in found)
+
+
+def gaps_in(records: Iterable[Record]) -> list[str]:
+    """What an import could not bring exactly, in sentences."""
+    return [record.reason for record in records if isinstance(record, Mistake) and record.is_gap]

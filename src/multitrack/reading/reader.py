@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from multitrack.errors import JournalError, RunError
-from multitrack.journal.deletion import is_deleted
 from multitrack.journal.layout import is_run, runs_directory
 from multitrack.journal.run_ids import is_run_id
 from multitrack.reading.conditions import Conditions, to_statuses, to_tags
-from multitrack.reading.followed import Followed, Measured
+from multitrack.reading.followed import Followed
 from multitrack.reading.labels import Place, labelled
 from multitrack.reading.locating import located
 from multitrack.reading.lookups import lookup_in
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.lineage.walk import Lineage
     from multitrack.query.filters import Lookup
     from multitrack.query.times import Moment
+    from multitrack.reading.indexing import Indexing
     from multitrack.reading.places import Listing
 
 log = logging.getLogger("multitrack")
@@ -59,6 +60,12 @@ class JournalReader:
         self.places = labelled([(directory, None)]) if isinstance(directory, Path) else list(directory)
         self._said = False
 
+    @cached_property
+    def _indexing(self) -> Indexing:
+        from multitrack.reading.indexing import Indexing  # noqa: PLC0415 - see above
+
+        return Indexing(self.places)
+
     def __repr__(self) -> str:
         return f"<JournalReader of {safe(self.where)}>"
 
@@ -80,7 +87,7 @@ class JournalReader:
 
     def count(self) -> int:
         """Count all runs that are not deleted, each once, also those that cannot be read."""
-        return sum(not is_deleted(entry.directory) for entry in self._listing().entries)
+        return sum(not entry.is_deleted for entry in self._listing().entries())
 
     def copies(self) -> dict[str, list[str]]:
         """The runs that several journals have a copy of, by id, with the labels of these journals.
@@ -136,34 +143,34 @@ class JournalReader:
 
     def _runs(self, wanted: Conditions) -> Iterator[RecordedRun]:
         listing = self._listing()
-        relatives = listing.relatives()
+        relatives, additions = listing.relatives(), self._indexing.additions(listing)
         for entry in listing.oldest_first():
-            directory = entry.directory
-            if is_deleted(directory) and not wanted.deleted:
+            if not wanted.deleted and entry.is_deleted:
                 continue
             try:
-                run = RecordedRun(directory, relatives=relatives[entry.place])
+                run = entry.read(relatives)
             except JournalError as error:
-                log.warning("multitrack: %s", error, extra={LEFT_OUT: directory.name})
+                log.warning("multitrack: %s", error, extra={LEFT_OUT: entry.name})
                 continue
+            additions.add(entry, run)
             if wanted.hold(run):
                 yield run
+        additions.write()
 
     def _lookups(self, project: str | None, *, deleted: bool) -> Iterator[Lookup]:
         """Yield a column lookup for each run, in any order; skips unreadable runs, which :meth:`_runs` reports."""
         listing = self._listing()
         relatives = listing.relatives()
-        for entry in listing.entries:
+        wanted = Conditions(project, deleted=deleted)
+        for entry in listing.entries():
             with contextlib.suppress(JournalError):
-                run = RecordedRun(entry.directory, relatives=relatives[entry.place])
-                if project in (None, run.facts.project) and (deleted or not is_deleted(entry.directory)):
+                run = entry.read(relatives)
+                if wanted.hold(run) and (deleted or not entry.is_deleted):
                     yield lookup_in(run)
 
     def _listing(self) -> Listing:
         """List the runs; say once which of them are in several journals."""
-        from multitrack.reading.places import list_runs  # noqa: PLC0415 - see above
-
-        listing = list_runs(self.places)
+        listing = self._indexing.list()
         if listing.copies and not self._said:
             self._said = True
             log.warning(
@@ -219,22 +226,9 @@ class JournalReader:
         Raises:
             QueryError: If a column or filter is invalid, or no run of the project has the column.
         """
-        from multitrack.query.columns import GROUPS, parse_column  # noqa: PLC0415 - see above
-        from multitrack.query.selection import Known  # noqa: PLC0415 - see above
+        from multitrack.reading.follow import follow  # noqa: PLC0415 - see above
 
-        column = parse_column(metric if metric.partition(".")[0] in GROUPS else f"metrics.{metric}")
-        parted = None if by is None else parse_column(by)
-        found = Followed()
-        for run in self.runs(**filters):
-            value, key = run.get(column), None if parted is None else run.get(parted)
-            if value is not None and (parted is None or key is not None):
-                found.setdefault(key, []).append(Measured(run.id, run.facts.name, run.facts.created, value))
-        if not found:
-            known = Known([run.summary() for run in self.runs(filters.get("project"))])
-            for asked in (column, parted):
-                if asked is not None:
-                    known.check(asked)
-        return found
+        return follow(self.runs(**filters), metric, by, lambda: self.runs(filters.get("project")))
 
     def lineage(
         self, target: str | Identified | None = None, *, up: bool = True, down: bool = True, depth: int | None = None,
@@ -282,8 +276,8 @@ class JournalReader:
                 return RecordedRun(directory)
         if (found := self._in_places(run_id)) is not None:
             return found
-        every = [one for one in self.runs() if one.facts.id.startswith(run_id) or one.facts.name == run_id]
-        matching = [one for one in every if one.facts.name == run_id] or every
+        every = [one for one in self.runs() if one.own_id.startswith(run_id) or _name_of(one) == run_id]
+        matching = [one for one in every if _name_of(one) == run_id] or every
         if len(matching) == 1:
             return matching[0]
         options = " ".join(f"--journal {place.directory}" for place in self.places)
@@ -298,3 +292,9 @@ class JournalReader:
         if not is_run_id(run_id) or (len(self.places) == 1 and not label):
             return None
         return self._listing().find(run_id, label)
+
+
+def _name_of(run: RecordedRun) -> str:
+    """The name of a run that was just listed."""
+    name: str = run.facts.name if run.row is None else run.row.once("name")
+    return name

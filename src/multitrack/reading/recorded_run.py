@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multitrack.delivery.lane_state import LaneState, state_of
-from multitrack.errors import JournalError
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.manifest import Context, Manifest, context_of, origin_of, read_manifest
 from multitrack.journal.provenance import PATCH
 from multitrack.journal.segments import check_readable
+from multitrack.reading.ancestry import end_of, nearest_context
 from multitrack.reading.code import read_code
-from multitrack.reading.points import Line, Point, lines_in, lists_in, points_in
+from multitrack.reading.points import Line, Point, gaps_in, lines_in, lists_in, mistakes_in, points_in
 from multitrack.reading.relatives import RelativesOf
-from multitrack.records import Mistake, Record
+from multitrack.records import Record
 from multitrack.security.terminal import safe
 
 if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.query.columns import Column
     from multitrack.query.times import Moment
+    from multitrack.summaries.cached_runs import CachedRun
+    from multitrack.summaries.run_index import IndexedRow, RunIndex
     from multitrack.summaries.series import Series
     from multitrack.summaries.summary import Summary
 
@@ -37,25 +39,69 @@ class RecordedRun:
         directory: The run's directory.
         relatives: Shared lookup of parents and children; default: a new one for its journal.
 
-    Attributes:
-        directory: The run's directory.
-
     Raises:
         JournalError: If the run is damaged or cannot be read.
     """
 
+    __slots__ = ("_cached", "_directory", "_index", "_is_read", "_known", "_manifest", "_name", "_row", "_stamp")
+
     def __init__(self, directory: Path, *, relatives: Relatives | None = None) -> None:
+        self._index: RunIndex | None = None
+        self._row = 0
+        self._name = directory.name
+        self._directory: Path | None = directory
+        self._known = relatives
+        self._manifest: Manifest | None = None
+        self._read()
+
+    @classmethod
+    def with_row(cls, name: str, index: RunIndex, row: int, relatives: Relatives) -> RecordedRun:
+        """Create a run by its row in the journal's index; it is read, and may raise, only when more is needed."""
+        run = cls.__new__(cls)
+        run._name, run._index, run._row, run._known = name, index, row, relatives
+        run._directory = run._manifest = run._cached = None
+        run._is_read = False
+        return run
+
+    def _read(self) -> None:
+        """Read the cached parts of the run, or its manifest; raise JournalError if it is damaged."""
         from multitrack.summaries.cache import stamp_of  # noqa: PLC0415 - see above
         from multitrack.summaries.cached_runs import cached_run  # noqa: PLC0415 - see above
 
-        self.directory = directory
-        self._known = relatives
-        self._stamp = stamp = stamp_of(directory)
-        self._cached = cached_run(directory, stamp)
-        self._manifest: Manifest | None = None
+        self._stamp = stamp_of(self.directory)
+        self._cached = cached_run(self.directory, self._stamp)
         if self._cached is None:
-            self._manifest = read_manifest(directory)
-            check_readable(directory, len(stamp) - 1)
+            self._manifest = read_manifest(self.directory)
+            check_readable(self.directory, len(self._stamp) - 1)
+        self._is_read = True
+
+    @property
+    def directory(self) -> Path:
+        """The run's directory."""
+        if self._directory is None:
+            self._directory = self.relatives.directory(self._name)
+        return self._directory
+
+    @property
+    def own_id(self) -> str:
+        """The run's id in its own journal."""
+        return self._name
+
+    @property
+    def cached(self) -> CachedRun | None:
+        """The cached parts of the run, if they were read and valid."""
+        return self._cached
+
+    @property
+    def row(self) -> IndexedRow | None:
+        """The run's row in the index of its journal when it was listed; None if it had none."""
+        return None if self._index is None else self._index.at(self._row)
+
+    def valid_row(self) -> tuple[RunIndex, int] | None:
+        """Return the run's index and row, unless the run has changed since it was listed."""
+        if self._index is not None and not self._index.is_valid(self._row, self._name):
+            self._index = None
+        return None if self._index is None else (self._index, self._row)
 
     @property
     def relatives(self) -> Relatives:
@@ -74,17 +120,19 @@ class RecordedRun:
     @property
     def facts(self) -> Manifest:
         """The manifest, without backends and packages if it comes from the cache."""
+        if not self._is_read:
+            self._read()
         return self.manifest if self._cached is None else self._cached.facts
 
     @property
     def id(self) -> str:
         """The run's id; ``LABEL:ID`` in a list of several journals of which another has a different run of this id."""
-        return self.facts.id if self._known is None else self._known.address(self.facts.id)
+        return self._name if self._known is None else self._known.address(self._name)
 
     @property
     def parent(self) -> str | None:
         """The parent's id, in the form of :attr:`id`; None if the run has no parent."""
-        parent = self.facts.parent
+        parent = self.facts.parent if (row := self.row) is None else row.once("parent")
         return parent if parent is None or self._known is None else self._known.address(parent)
 
     @property
@@ -100,17 +148,7 @@ class RecordedRun:
     @property
     def origin(self) -> Context | None:
         """Like :attr:`context`, but possibly without packages, and as fast as :attr:`facts`."""
-        run, seen = self, set[str]()
-        while run.facts.context is None:
-            parent = run.facts.parent
-            if parent is None or parent in seen:
-                return None
-            seen.add(parent)
-            try:
-                run = self.relatives.run(self.directory.parent / parent)
-            except JournalError:
-                return None
-        return run.facts.context
+        return nearest_context(self)
 
     def __repr__(self) -> str:
         return f"<RecordedRun {safe(self.facts.name)!r} ({self.id}) of {safe(self.facts.project)!r}>"
@@ -135,6 +173,8 @@ class RecordedRun:
         from multitrack.summaries.cache import stamp_of  # noqa: PLC0415 - see above
         from multitrack.summaries.cached_runs import read_run  # noqa: PLC0415 - see above
 
+        if not self._is_read:
+            self._read()
         stamp = stamp_of(self.directory)
         if self._cached is not None and self._stamp == stamp:
             return self._cached.summary
@@ -148,27 +188,9 @@ class RecordedRun:
     def ended(self, summary: Summary | None = None) -> int | None:
         """The end time (ms since the epoch); of a killed run, the time of the last record of it or a descendant.
 
-        Args:
-            summary: The run's summary, if already read.
-
-        Returns:
-            The end time; None while the run is running, or while a child of a killed run is.
+        None while the run is running, or a child of a killed run. The run's summary is given if already read.
         """
-        return self._ended(summary or self.summary(), set())
-
-    def _ended(self, summary: Summary, seen: set[str]) -> int | None:
-        if summary.status == "running":
-            return None
-        ended = max(summary.ended, self.facts.created)
-        seen.add(self.facts.id)  # damaged manifests may form a cycle
-        if summary.status == "killed":
-            for child in self.relatives.children(self.facts.id):
-                if child.facts.id not in seen:
-                    of_child = child._ended(child.summary(), seen)
-                    if of_child is None:
-                        return None
-                    ended = max(ended, of_child)
-        return ended
+        return end_of(self, summary or self.summary(), set())
 
     def took(self, summary: Summary | None = None) -> int:
         """The duration in milliseconds from the run's start to its end, or until now while it runs."""
@@ -263,12 +285,11 @@ class RecordedRun:
 
     def get_mistakes(self) -> Counter[tuple[str, str]]:
         """The number of invalid calls that were set aside, by call and reason."""
-        found = (record for record in self.records() if isinstance(record, Mistake) and not record.is_gap)
-        return Counter((record.call, record.reason) for record in found)
+        return mistakes_in(self.records())
 
     def get_gaps(self) -> list[str]:
         """What an import of the run could not bring exactly, in sentences."""
-        return [record.reason for record in self.records() if isinstance(record, Mistake) and record.is_gap]
+        return gaps_in(self.records())
 
 
 class Relatives(RelativesOf[RecordedRun]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from multitrack.errors import JournalError
-from multitrack.journal.layout import run_directories
+from multitrack.journal.layout import run_directories, runs_directory
 from multitrack.journal.manifest import Manifest
 
 
@@ -30,10 +30,17 @@ class RelativesOf(ABC, Generic[R]):
         journal: The journal's directory.
         label: The journal's label; default: by its directory.
         shared: Ids that different runs of another journal of the listing have, too.
+        parents: Yields the id of each run of the journal and its parent, with False in between if the run must be read
+            for that; default: all must.
     """
 
-    def __init__(self, journal: Path, label: str | None = None, shared: Container[str] = ()) -> None:
+    def __init__(
+        self, journal: Path, label: str | None = None, shared: Container[str] = (),
+        parents: Callable[[], Iterator[tuple[str, bool, str | None]]] | None = None,
+    ) -> None:  # fmt: skip
         self._journal = journal
+        self._runs = runs_directory(journal)
+        self._parents = parents or self._not_known
         self._label = label
         self._shared = shared
         self._read: dict[str, R] = {}
@@ -47,6 +54,10 @@ class RelativesOf(ABC, Generic[R]):
 
             self._label = label_of(self._journal)
         return self._label
+
+    def directory(self, run_id: str) -> Path:
+        """The directory of a run of this journal."""
+        return self._runs / run_id
 
     def address(self, run_id: str) -> str:
         """The id of a run of this journal in the listing: with the label if another journal has it, too."""
@@ -78,15 +89,26 @@ class RelativesOf(ABC, Generic[R]):
         except JournalError:
             return (self.address(directory.name),)
 
-    def children(self, run_id: str) -> list[R]:
-        """The children of a run; the first call reads the parents of all runs of the journal."""
+    def has_children(self, run_id: str) -> bool:
+        """Return True if a run has children. The first call reads all runs whose parents are not known."""
         if self._children is None:
             self._children = {}
-            for directory in run_directories(self._journal):
-                try:
-                    parent = self.read(directory).facts.parent
-                except JournalError:
-                    continue
+            for child, is_known, parent in self._parents():
+                if not is_known:
+                    try:
+                        parent = self.read(self.directory(child)).facts.parent
+                    except JournalError:
+                        continue
                 if parent is not None:
-                    self._children.setdefault(parent, []).append(directory)
-        return [self.read(directory) for directory in self._children.get(run_id, ())]
+                    self._children.setdefault(parent, []).append(self.directory(child))
+        return run_id in self._children
+
+    def children(self, run_id: str) -> list[R]:
+        """The children of a run; the first call is that of :meth:`has_children`."""
+        if not self.has_children(run_id) or self._children is None:
+            return []
+        return [self.read(directory) for directory in self._children[run_id]]
+
+    def _not_known(self) -> Iterator[tuple[str, bool, str | None]]:
+        for directory in run_directories(self._journal):
+            yield directory.name, False, None

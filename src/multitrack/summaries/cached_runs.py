@@ -29,13 +29,16 @@ class CachedRun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Attributes:
         facts: The manifest without backends and packages, which take most of its space.
         summary: The summary.
+        closed: True if the run's records have its end. A run without one may be written by another host where locks do
+            not work.
     """
 
     facts: Manifest
     summary: Summary
+    closed: bool
 
 
-CACHE: Final = CacheFile("summary.msgpack", 5, CachedRun)
+CACHE: Final = CacheFile("summary.msgpack", 6, CachedRun)
 
 
 def facts_of(manifest: Manifest) -> Manifest:
@@ -60,10 +63,10 @@ def read_run(directory: Path, stamp: Stamp, manifest: Manifest) -> CachedRun:
         stamp: The stamp of its files before this call.
         manifest: The run's manifest.
     """
-    summary, at_rest = Summary.with_rest(directory)
+    summary, at_rest, closed = Summary.with_rest(directory)
     if manifest.redacted:
         summary = msgspec.structs.replace(summary, redacted=summary.redacted + manifest.redacted)
-    found = CachedRun(facts_of(manifest), summary)
+    found = CachedRun(facts_of(manifest), summary, closed)
     if at_rest:
         CACHE.write(directory, stamp, found)
     return found

@@ -83,12 +83,18 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         return cls.with_rest(directory)[0]
 
     @classmethod
-    def with_rest(cls, directory: Path) -> tuple[Summary, bool]:
-        """Create the summary from the journal; also return True if that is closed and fully read, and can be cached."""
+    def with_rest(cls, directory: Path) -> tuple[Summary, bool, bool]:
+        """Create the summary from the journal.
+
+        Returns:
+            The summary; True if the journal is closed and fully read, so that the summary can be cached; and True if
+            the journal has the run's end.
+        """
         statistics = MetricStatistics()
         builder = SummaryBuilder(directory, statistics)
         builder.read_on()
-        return cls.built(builder, statistics.series, statistics.lists)
+        summary, at_rest = cls.built(builder, statistics.series, statistics.lists)
+        return summary, at_rest, builder.cursor.ended is not None
 
     @classmethod
     def built(

@@ -1,0 +1,61 @@
+"""Keep the indexes of journals: read them again when replaced, and add the runs that a listing had to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from multitrack.reading.labels import Place
+from multitrack.reading.places import Entry, Listing, list_runs
+from multitrack.reading.recorded_run import RecordedRun
+from multitrack.summaries.run_index import IndexUpdate, RunIndex
+
+
+class Indexing:
+    """The indexes of some journals.
+
+    Args:
+        places: The journals.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._indexes: dict[Place, RunIndex] = {}
+
+    def list(self) -> Listing:
+        """List the runs of the journals.
+
+        Raises:
+            JournalError: If a journal cannot be read.
+        """
+        for place in self._places:
+            index = self._indexes.get(place)
+            if index is None or not index.is_current():
+                self._indexes[place] = RunIndex(place.directory)
+        return list_runs(self._places, self._indexes)
+
+    def additions(self, listing: Listing) -> Additions:
+        """Begin to add the runs of a listing that have no rows."""
+        return Additions(listing, {place: IndexUpdate(index) for place, index in self._indexes.items()})
+
+
+class Additions:
+    """The runs of a listing that are added to the indexes.
+
+    Args:
+        listing: The listing.
+        updates: The update of each journal's index.
+    """
+
+    def __init__(self, listing: Listing, updates: Mapping[Place, IndexUpdate]) -> None:
+        self._listing = listing
+        self._updates = updates
+
+    def add(self, entry: Entry, run: RecordedRun) -> None:
+        """Add a run that was read, if it has ended and has no row."""
+        if run.cached is not None:
+            self._updates[entry.place].add(entry.name, entry.changed, run.cached, deleted=entry.is_deleted)
+
+    def write(self) -> None:
+        """Write each index that has enough new rows."""
+        for scan in self._listing.scans:
+            self._updates[scan.place].write({row for row in scan.rows if row is not None})
