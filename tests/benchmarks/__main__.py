@@ -29,6 +29,7 @@ GROUPS = (
     "start",
     "delivery",
     "training",
+    "batches",
     "growth",
     "fsync",
     "reading",

@@ -9,22 +9,23 @@ is predicted when the epoch begins.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Any, Final, Protocol
-
-import keras
 
 from multitrack.inputs.prepare import to_step
 from multitrack.keras import internals
 from multitrack.keras import model as models
 from multitrack.keras.fit import Fit
 from multitrack.keras.guard import guarded
-from multitrack.keras.learning_rate import Rates, foreseen, foretold
+from multitrack.keras.learning_rate import Rates, foreseen, foretold, is_steady
 from multitrack.keras.numbers import log_numbers
 from multitrack.keras.training import batches_before, remember_count
 
 #: Timeout in seconds for the next point.
 _PATIENCE: Final = 5.0
+#: Number of points after which a learning rate that nothing is known to change is read again.
+_READ_EVERY: Final = 64
 
 
 class Models(Protocol):
@@ -63,6 +64,12 @@ class Batches:
         self._at_once = 1  # batches per report by Keras
         self._execution = 0  # offset in this epoch of the last execution of several batches
         self._rates = Rates()
+        self._steady = False  # True while only Keras' own code runs, so that nothing else changes the rates
+        self._trusted = True  # False once they have changed nevertheless
+        self._held: dict[str, float] = {}  # the rates as last read in this epoch, by their names in the run
+        self._held_for = 0  # number of points until they are read again
+        self._names: dict[str, str] = {}  # the metrics that need no check, by their names in Keras
+        self._append = fit.run.integration.append_floats
         # For batches that are reported on other threads:
         self._in_order: InOrder | None = None
         self._foreseen: Callable[[int], dict[str, float]] | None = None
@@ -72,7 +79,8 @@ class Batches:
         """Start an epoch on this thread. By the first epoch the optimizer's count is right, even after a restore."""
         self.thread = threading.get_ident()
         self._in_order, self._handed_over = None, 0
-        self._rates = Rates()
+        self._rates, self._held, self._held_for = Rates(), {}, 0
+        self._steady = self._trusted and is_steady(model, internals.callbacks_beside(self._callback))
         self._at_once, self._execution = models.steps_at_once(model), 0
         self._before = self._count
         self._count_before(model)
@@ -87,7 +95,7 @@ class Batches:
     def begin(self, batch: int) -> None:
         """Start a batch, always on the training thread. All callbacks' epoch-begin hooks have run before the first."""
         self._handed_over = batch
-        if batch != 0 or keras.config.backend() == "tensorflow":
+        if batch != 0 or not internals.MAY_DISPATCH:
             return
         model = self._callback.model_of(self._fit)
         if foretold(model):
@@ -126,7 +134,38 @@ class Batches:
             number = self._count
             if number // every == earlier // every:
                 return
-        self._record(number, {**self._rates_now(), **(logs or {})})
+        rates = self._rates_now()
+        self._record(number, {**rates, **(logs or {})})
+        if self._steady and self._at_once == 1:
+            self._hold(rates, logs or ())
+
+    def end_held(self, batch: int, logs: Any) -> bool:
+        """End a batch as :meth:`end` does, the short way, on the training thread.
+
+        After a batch of training this code is no longer in the processor's caches, so that each function costs a
+        microsecond or two, and reading a variable on TensorFlow 30. So rates are not read again as long as only Keras'
+        own code runs; another thread may change them nevertheless, hence the limit.
+
+        Returns:
+            False if it takes more than that, and nothing was done.
+        """
+        if self._held_for <= 0 or type(logs) is not dict:
+            return False
+        number = self._before + batch + 1
+        if number % self._every == 0:
+            training, names = self._fit.training, self._names
+            if training is not None and number <= training.held_batch:
+                return False
+            point = self._held.copy()
+            for name, value in logs.items():
+                if type(value) is not float or not isfinite(value) or name not in names:
+                    return False
+                point[names[name]] = value
+            if not self._append(point, number):
+                return False
+            self._held_for -= 1
+        self._count = number
+        return True
 
     def _end_elsewhere(self, done: int, logs: Any) -> None:
         """End a batch on another thread. The model is not read, since training may be further by now."""
@@ -188,6 +227,16 @@ class Batches:
         fit = self._fit
         if fit.training is None or not fit.training.holds_batch(step):
             log_numbers(fit.run, {f"batch/{name}": value for name, value in seen.items()}, step)
+
+    @guarded
+    def _hold(self, rates: dict[str, float], names: Iterable[str]) -> None:
+        """Let the next batches end the short way, with these rates, if their points need no checks then."""
+        held = {f"batch/{name}": rate for name, rate in rates.items()}
+        self._steady = self._trusted = held == (self._held or held)
+        self._held, self._names = held, {name: f"batch/{name}" for name in names}
+        known = self._fit.run.integration.are_series([*held, *self._names.values()])
+        if self._steady and known and all(map(isfinite, held.values())):
+            self._held_for = _READ_EVERY
 
     def _rates_now(self) -> dict[str, float]:
         rates = self._rates.read(self._fit.model) if self._callback.has_model_of(self._fit) else None

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 import keras
 
 from multitrack.inputs.prepare import to_step
+from multitrack.keras import internals
 from multitrack.keras.batches import Batches
 from multitrack.keras.checkpoints import Checkpoints, checkpoint_sources
 from multitrack.keras.figures import Figures, checked_figures, log_figures
@@ -104,8 +105,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a copy that records into the same run."""
-        clone = copy.copy(self)
-        memo[id(self)] = clone
+        clone = memo[id(self)] = copy.copy(self)
         for name, value in self.__getstate__().items():
             shared = name in _SHARED or (value is not None and value is self._told_model)  # Keras' own model attribute
             setattr(clone, name, value if shared else copy.deepcopy(value, memo))
@@ -163,7 +163,7 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Start a batch, always on the training thread."""
-        if self.log_freq != "epoch":
+        if self.log_freq != "epoch" and internals.MAY_DISPATCH:
             self._begin_batch(batch)
         super().on_train_batch_begin(batch, logs)
 
@@ -242,6 +242,8 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     @guarded
     def _end_batch(self, batch: int, logs: Mapping[str, Any] | None) -> None:
         fit = self._fits.here.fit
+        if fit is not None and fit.batches is not None and fit.batches.end_held(batch, logs):
+            return
         if fit is None or not fit.begun:
             fit = self._current()
         if not fit.run.disabled:
@@ -271,10 +273,8 @@ class TrackingCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def model_of(self, fit: Fit) -> Any:
         """Return the model of a fit, synchronised, or ``None`` if another has been set since."""
-        if not self.has_model_of(fit):
-            return None
         try:
-            return self.model
+            return self.model if self.has_model_of(fit) else None
         except Exception:  # noqa: BLE001 - Keras reads from the object that was set, which may not be a Keras model
             return None
 

@@ -16,6 +16,9 @@ import keras
 _ON_JAX: Final = keras.config.backend() == "jax"
 _RELEASE: Final = tuple(int(part) for part in keras.version().split(".")[:2])
 
+#: True if Keras may call the hooks of batches on threads of its own.
+MAY_DISPATCH: Final = keras.config.backend() != "tensorflow"
+
 #: True if Keras reports batches trained at once by the number of the last one; older releases use the first.
 REPORTS_LAST_BATCH: Final = _RELEASE >= (3, 11)
 
@@ -128,6 +131,31 @@ def variable_reader(variable: Any) -> Callable[[], Any]:
         operation = sys.modules["tensorflow"].raw_ops.ReadVariableOp
         return functools.partial(operation, resource=value.handle, dtype=value.dtype)
     return lambda: variable.value
+
+
+def callbacks_beside(callback: Any) -> list[Any] | None:
+    """Return the other callbacks of the ``fit`` that is calling a hook of this one.
+
+    Keras tells a callback nothing about the others, so this looks at the functions that are calling.
+
+    Returns:
+        None if it is not Keras' own ``fit`` and list of callbacks that call, as in a custom loop, or a callback that
+        calls others.
+    """
+    frame = sys._getframe(1)
+    while frame is not None and type(frame.f_locals.get("self")) is not keras.callbacks.CallbackList:
+        frame = frame.f_back  # type: ignore[assignment]
+    caller = None if frame is None else frame.f_back
+    if caller is None or (caller.f_code.co_name, by_keras(caller.f_globals["__name__"])) != ("fit", True):
+        return None
+    listed = frame.f_locals["self"].callbacks
+    others = [other for other in listed if other is not callback]
+    return others if len(others) < len(listed) else None
+
+
+def by_keras(module: str) -> bool:
+    """Return True for the name of one of Keras' own modules."""
+    return module.startswith("keras.")
 
 
 def is_better(checkpoint: Any, value: float, other: float) -> bool:

@@ -7,14 +7,16 @@ can be read from the state that Keras keeps for callbacks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import keras
 import numpy as np
 
 from multitrack.keras import internals
 from multitrack.keras import model as models
+
+_BATCH_HOOKS: Final = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def learning_rates(model: Any) -> dict[str, float]:
@@ -80,6 +82,44 @@ class Rates:
         return rates
 
 
+def is_steady(model: Any, others: Sequence[Any] | None) -> bool:
+    """Return True if no code but Keras' own runs within an epoch, so that it leaves a constant learning rate alone.
+
+    Args:
+        model: The model that is trained.
+        others: All other callbacks of its ``fit``; ``None`` if they are not known.
+    """
+    return (
+        others is not None
+        and all(map(_leaves_batches_alone, others))
+        and _trains_as_keras(model)
+        and internals.by_keras(type(models.optimizer_of(model)).__module__)
+        and all(map(_has_constant_rate, models.optimizers_of(model)))
+    )
+
+
+def _leaves_batches_alone(callback: Any) -> bool:
+    if any(hook in getattr(callback, "__dict__", ()) for hook in _BATCH_HOOKS):  # such as those of a LambdaCallback
+        return False
+    kind, default = type(callback), keras.callbacks.Callback
+    return internals.by_keras(kind.__module__) or all(
+        getattr(kind, hook, None) is getattr(default, hook) for hook in _BATCH_HOOKS
+    )
+
+
+def _has_constant_rate(optimizer: Any) -> bool:
+    inner = internals.inner_optimizer(optimizer)
+    ours = all(internals.by_keras(type(one).__module__) for one in (optimizer, inner))
+    return ours and internals.is_variable(internals.rate_source(inner))
+
+
+def _trains_as_keras(model: Any) -> bool:
+    return isinstance(model, keras.Model) and all(
+        getattr(getattr(model, name, None), "__func__", None) is getattr(keras.Model, name)
+        for name in ("train_step", "make_train_function")
+    )
+
+
 def foreseen(model: Any) -> Callable[[int], dict[str, float]] | None:
     """Predict the learning rates after each batch from now on, as long as only their schedules change them.
 
@@ -117,12 +157,4 @@ def foretold(model: Any) -> bool:
     False with several steps per execution, since the end of the data may cut the last one short. False also with a
     custom ``train_step``, which may do anything.
     """
-    return (
-        isinstance(model, keras.Model)
-        and model.steps_per_execution == 1
-        and all(
-            getattr(getattr(model, name, None), "__func__", None) is getattr(keras.Model, name)
-            for name in ("train_step", "make_train_function")
-        )
-        and foreseen(model) is not None
-    )
+    return _trains_as_keras(model) and model.steps_per_execution == 1 and foreseen(model) is not None
