@@ -9,13 +9,14 @@ import msgspec
 
 from multitrack.cli import output
 from multitrack.cli.output import plain
+from multitrack.cli.plain_columns import GAP, widest
 from multitrack.cli.run_rows import colour_of
-from multitrack.cli.tables import GAP, Cell, Heading, Screen, Table, width_of
+from multitrack.cli.tables import Cell, Heading, Screen, Table
 from multitrack.compare.comparison import Comparison
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import Column
 from multitrack.reading.formatting import cell_text, column_texts
-from multitrack.security.terminal import safe, safe_json
+from multitrack.security.terminal import all_safe, safe, safe_json
 
 #: Characters of a cell on a terminal.
 _WIDEST: Final = 40
@@ -32,8 +33,8 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
         asked: Whether its columns were asked for; else long texts that few runs have are left out of a pipe, too.
     """
     screen = Screen()
-    texts = {str(column): [*map(screen.shown, _texts(column, comparison))] for column in comparison.columns}
-    widths = {name: max(map(width_of, cells)) for name, cells in texts.items()}
+    texts = {str(column): screen.all_shown(_texts(column, comparison)) for column in comparison.columns}
+    widths = {name: widest(cells) for name, cells in texts.items()}
     if screen.width is not None:
         widths = {name: min(width, _WIDEST) for name, width in widths.items()}
         shown = _fitting(comparison, widths, screen.width, keep)
@@ -46,12 +47,13 @@ def print_comparison(comparison: Comparison, keep: set[str], *, asked: bool = Tr
     table = Table(
         [Heading(texts[name][0], right=kinds[name] in ("number", "seconds"), widest=widths[name]) for name in shown]
     )
-    best = comparison.best and comparison.best.row.id
-    for i, row in enumerate(comparison.rows, start=1):
-        cells: list[Cell] = [
-            [(texts[name][i], colour_of(texts[name][i]))] if name == "status" else texts[name][i] for name in shown
-        ]
-        table.add(cells, "bold" if row.id == best else "")
+    shown_cells: list[list[Cell]] = [
+        [[(text, colour_of(text))] for text in texts[name]] if name == "status" else [*texts[name]] for name in shown
+    ]
+    rows = zip(*(cells[1:] for cells in shown_cells), strict=True)
+    best = None if comparison.best is None else comparison.rows.index(comparison.best.row)
+    for i, cells in enumerate(rows):
+        table.add(cells, "bold" if i == best else "")
     table.print(screen)
     hidden = [name for name in texts if name not in shown]
     if hidden:
@@ -77,7 +79,7 @@ def print_json(comparison: Comparison) -> None:
 def _texts(column: Column, comparison: Comparison) -> list[str]:
     """A column's name and cells."""
     name = str(column)
-    cells = [safe(text) for text in column_texts(column, comparison.values(column))]
+    cells = all_safe(column_texts(column, comparison.values(column)))
     if name == "run" and comparison.best is not None:
         cells = [f"{cell} *" if cell == comparison.best.row.id else cell for cell in cells]
     return [safe(name), *cells]

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from multitrack.cli.plain_columns import GAP, PlainColumn, widest, width_of
 from multitrack.security.terminal import safe
 
 #: A text and the style that it is shown in.
@@ -21,10 +22,10 @@ Piece = tuple[str, str]
 #: A text; or parts of one, each in a style of its own.
 Cell = str | Sequence[Piece]
 
-#: Between columns.
-GAP: Final = "  "
 #: Characters that a column which folds has at least: others are left out for it, and without room the table has none.
 _FOLDED: Final = 14
+#: Rows that are drawn at once where nothing has a style.
+_AT_ONCE: Final = 4096
 #: What stands before the cells of a row that are below each other.
 _INDENT: Final = "  "
 #: Ends of lines; words with the spaces after them.
@@ -56,6 +57,7 @@ class Screen:
 
     Attributes:
         width: A terminal's; ``None``: no terminal, which takes lines of any length.
+        is_plain: Whether it is no terminal and has no styles.
     """
 
     def __init__(self) -> None:
@@ -63,12 +65,17 @@ class Screen:
         self.width = self._console.width if self._console.is_terminal else None
         self._codes: dict[str, tuple[str, str]] = {"": ("", "")}
         self._encoding = self._console.encoding
+        self.is_plain = self.width is None and self.styled("x", "bold") == "x"
 
     def shown(self, text: str) -> str:
         """A text with an escape for each character that the encoding here lacks, as it will be written."""
         if text.isascii() or self._encoding.startswith("utf"):
             return text
         return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+    def all_shown(self, texts: list[str]) -> list[str]:
+        """Texts as :meth:`shown`."""
+        return texts if self._encoding.startswith("utf") else [self.shown(text) for text in texts]
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print a line, as long as it is."""
@@ -117,6 +124,8 @@ class Table:
         Returns:
             The titles of the columns that were left out.
         """
+        if screen.is_plain and self._print_plain(screen):
+            return []
         rows = [([_shown(screen, cell) for cell in cells], style) for cells, style in self._rows]
         columns = list(zip(*(cells for cells, _ in rows), strict=True))
         widths = [min(max(map(_width, cells)), each.widest) for each, cells in zip(self._columns, columns, strict=True)]
@@ -140,6 +149,28 @@ class Table:
             for i in range(max(map(len, drawn))):
                 screen.line(GAP.join([lines[i] if i < len(lines) else blank[at] for at, lines in enumerate(drawn)]))
         return left_out
+
+    def _print_plain(self, screen: Screen) -> bool:
+        """Draw it a column at a time where nothing has a style, and return True, unless a cell has several lines.
+
+        There may be a hundred thousand rows, and a call for each cell takes longer than all else.
+        """
+        texts = [
+            [cell if isinstance(cell, str) else "".join([text for text, _ in cell]) for cell in cells]
+            for cells in zip(*(cells for cells, _ in self._rows), strict=True)
+        ]
+        columns: list[PlainColumn] = []
+        for heading, cells in zip(self._columns, texts, strict=True):
+            shown = screen.all_shown(cells)
+            joined = "".join(shown)
+            width = widest(shown)
+            if "\n" in joined or width > heading.widest:
+                return False
+            columns.append(PlainColumn(shown, width, joined.isascii(), heading.right))
+        for start in range(0, len(self._rows), _AT_ONCE):
+            drawn = [column.drawn(start, start + _AT_ONCE) for column in columns]
+            sys.stdout.write("".join([f"{GAP.join(cells)}\n" for cells in zip(*drawn, strict=True)]))
+        return True
 
     def _print_below(self, screen: Screen, rows: Sequence[tuple[Sequence[Cell], str]]) -> None:
         """The cells of each row below each other, where there is no room for them beside each other."""
@@ -176,11 +207,6 @@ def _drawn(screen: Screen, cell: Cell, column: Heading, width: int, style: str) 
         shown = "".join([screen.styled(text, f"{own} {style}".strip()) for text, own in line])
         drawn.append(blank + shown if column.right else shown + blank)
     return drawn
-
-
-def width_of(text: str) -> int:
-    """The cells that a text takes on a terminal."""
-    return len(text) if text.isascii() else cell_len(text)
 
 
 def _width(cell: Cell) -> int:

@@ -39,16 +39,15 @@ class Comparison:
         self,
         columns: list[Column],
         cells: Cells,
-        places: Sequence[int],
+        rows: list[Row],
         best: Best | None,
         asked: str | None = None,
         undecided: Sequence[Column] = (),
     ) -> None:
         self.columns = columns
-        self.rows = [Row(cells, place) for place in places]
+        self.rows = rows
         self.best = best
         self._cells = cells
-        self._places = places
         self.undecided = list(undecided)
         self._asked = asked  # by what there was to be a best run
 
@@ -63,7 +62,8 @@ class Comparison:
 
     def values(self, column: Column) -> list[Any]:
         """The cell of each row in a column, in the order of the rows; ABSENT where it has none."""
-        return list(map(self._cells.columns[str(column)].__getitem__, self._places))
+        values = self._cells.columns[str(column)]
+        return [values[row.place] for row in self.rows]
 
     def differs(self, column: Column) -> bool:
         """Whether the rows differ in a column, or one has what another run of the same parent has not."""
@@ -186,13 +186,14 @@ def compare(
     places = [*range(len(table))]
     for column, turned in reversed(order):
         places = sorted_by(places, table.values(column, reduction), turned)
+    rows = [Row(cells, place) for place in places]
     found = None
     if criterion is not None:
         column, direction = criterion
         values = table.values(column, reduction, direction)
         place = best_of(places, values, column, direction)
-        found = None if place is None else Best(Row(cells, place), column, direction, values[place])
-    return Comparison(shown, cells, places, found, best, undecided)
+        found = None if place is None else Best(rows[places.index(place)], column, direction, values[place])
+    return Comparison(shown, cells, rows, found, best, undecided)
 
 
 def _all_summaries(runs: Iterable[RecordedRun]) -> Iterator[Summary]:

@@ -16,6 +16,8 @@ from multitrack.summaries.summary import Summary
 
 def sorted_by(places: list[int], values: Sequence[Any], turned: bool) -> list[int]:
     """The places in the order of their values; those without a value last."""
+    if len(kinds := set(map(type, values))) == 1 and kinds <= {int, str}:
+        return sorted(places, key=values.__getitem__, reverse=turned)
     keyed = [(_key(values[place]), place) for place in places]
     there = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=turned)
     return [place for _, place in there] + [place for key, place in keyed if key is None]

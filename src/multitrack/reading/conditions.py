@@ -67,7 +67,7 @@ class Conditions(NamedTuple):
             and (self.since is None or row.once("created") >= self.since)
             and (self.until is None or row.once("created") <= self.until)
             and (self.statuses is None or row.once("status") in self.statuses)
-            and all(row.tag(name) == value for name, value in self.tags.items())
+            and (not self.tags or all(row.tag(name) == value for name, value in self.tags.items()))
             and (self.predicate is None or self.predicate(lookup_in(run)))
         )
 

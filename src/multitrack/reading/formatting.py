@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -57,12 +57,37 @@ def value_text(value: Any, digits: int = 6) -> str:
 def column_texts(column: Column, values: Iterable[Any]) -> list[str]:
     """Format the cells of a comparison's column, with enough digits to distinguish its numbers."""
     values = list(values)
-    numbers = [value.value if isinstance(value, Value) else value for value in values]
-    floats = {number for number in numbers if isinstance(number, float)}
-    for digits in _DIGITS:
-        if len({value_text(number, digits) for number in floats}) == len({repr(number) for number in floats}):
-            break
+    kinds = set(map(type, values))
+    if column.kind not in ("time", "seconds") and len(kinds) == 1 and (texts := _texts_of(kinds.pop(), values)):
+        return texts
+    numbers = (value.value if isinstance(value, Value) else value for value in values)
+    digits = _digits_of({number for number in numbers if isinstance(number, float) and number == number})
     return [cell_text(column, value, digits) for value in values]
+
+
+def _texts_of(kind: type, values: list[Any]) -> list[str]:
+    """Format values of one type as :func:`cell_text` does, but without a call for each; empty for other types."""
+    if kind is float:
+        form = f".{_digits_of({number for number in values if number == number})}g"
+        return [format(value, form) for value in values]
+    if kind is str and max(map(len, values)) <= LONGEST:
+        return values
+    return list(map(str, values)) if kind is int else []
+
+
+def _digits_of(floats: Collection[float]) -> int:
+    """Return the number of digits with which different numbers have different texts."""
+    return next((digits for digits in _DIGITS if _are_apart(floats, digits)), _DIGITS[-1])
+
+
+def _are_apart(floats: Collection[float], digits: int) -> bool:
+    """Return True if different numbers have different texts; of many that have not, two are soon found."""
+    form, texts = f".{digits}g", set[str]()
+    for i, number in enumerate(floats):
+        texts.add(format(number, form))
+        if len(texts) <= i:
+            return False
+    return True
 
 
 def cell_text(column: Column, value: Any, digits: int = 6) -> str:

@@ -28,6 +28,11 @@ def safe(text: object, *, lines: bool = False) -> str:
     return (_CONTROL_BUT_NEWLINE if lines else _CONTROL).sub(_escape, str(text))
 
 
+def all_safe(texts: list[str]) -> list[str]:
+    """Make many texts safe, each as one line; nearly always none needs it, which one search shows."""
+    return texts if _CONTROL.search("".join(texts)) is None else [safe(text) for text in texts]
+
+
 def safe_json(document: str) -> str:
     """Replace unsafe characters in JSON with Unicode escapes of the same value; newlines stay."""
     return _CONTROL_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
