@@ -9,18 +9,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import multitrack
 from many_runs import NoIndex, seen, write_run, write_runs
+from multitrack.cli import main
 from multitrack.compaction.runs import compact_runs
 from multitrack.compare import compare
+from multitrack.delivery.lane_state import LaneState, lane_file
 from multitrack.journal import encoding
+from multitrack.journal.atomic import write_json
 from multitrack.journal.deletion import Deletion, delete, restore
 from multitrack.journal.layout import runs_directory
-from multitrack.journal.manifest import Compaction, Manifest, read_manifest, write_manifest
+from multitrack.journal.manifest import BackendEntry, Compaction, Manifest, read_manifest, write_manifest
 from multitrack.journal.segments import segment_path
 from multitrack.reading.reader import JournalReader
 from multitrack.reading.recorded_run import RecordedRun
@@ -205,6 +210,37 @@ class TestChanges:
         write_manifest(run.directory, Manifest(run.id, "digits", "renamed", manifest.created))
         assert [each.id for each in reader.runs(where='parent = "run"')] == []
         assert [each.id for each in reader.runs(where='parent = "renamed"')] == [child.id]
+
+
+def test_the_list_of_runs_tells_their_delivery_as_it_is(tmp_path: Path, no_index: NoIndex) -> None:
+    """The lanes of a run that is delivered are not read again until one of them changes."""
+
+    def listed(_: Any = None) -> str:
+        return CliRunner().invoke(main, ["runs", "--deleted", "--journal", str(tmp_path)]).stdout
+
+    def save(place: int, name: str, **state: Any) -> None:
+        write_json(lane_file(directories[place], name), LaneState(name, **state))
+
+    directories = [write_run(tmp_path, i, random.Random(i), parent=None) for i in range(6)]
+    for i, directory in enumerate(directories):
+        backends = [BackendEntry(name, name) for name in ("one", "two")[: i % 3]]
+        write_manifest(directory, msgspec.structs.replace(read_manifest(directory), backends=backends))
+        (directory / "lanes").mkdir()
+        for backend in backends:
+            done = i != 4 or backend.name != "two"
+            save(i, backend.name, delivered=100 * done, set_aside=i // 5, closed=done, linked=done, segment=1)
+    expected = no_index(tmp_path, listed)
+    assert "2 delivered" not in expected
+    assert expected.count("delivered") > 2
+    assert len(with_rows(indexed(tmp_path))) > 3
+    time.sleep(TICK)
+    assert listed() == expected
+    for state in ({"delivered": 0}, {"delivered": 9, "set_aside": 3, "closed": True, "linked": True, "segment": 1}):
+        for i, names in ((1, ["one"]), (2, ["one", "two"]), (4, ["two"])):
+            for name in names:
+                save(i, name, **state)
+        assert listed() == no_index(tmp_path, listed) != expected
+        time.sleep(TICK)
 
 
 def test_a_run_whose_writer_died_has_no_row_and_is_read_each_time(tmp_path: Path) -> None:

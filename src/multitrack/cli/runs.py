@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
@@ -12,13 +12,14 @@ from multitrack.cli.options import JSON, Source, choosing, given_journals, say_n
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
 from multitrack.cli.tables import Heading, Piece, Screen, Table, add_row
-from multitrack.delivery.report import DeliveryReport
-from multitrack.journal.deletion import is_deleted
-from multitrack.reading.delivery import report_of
+from multitrack.delivery.report import LaneReport
+from multitrack.query.cells import ABSENT
+from multitrack.query.columns import Column
+from multitrack.reading.delivery import lane_reports
 from multitrack.reading.formatting import moment, took
 from multitrack.reading.recorded_run import RecordedRun
+from multitrack.reading.run_table import RunTable
 from multitrack.security.terminal import safe
-from multitrack.summaries.summary import Summary
 
 #: Characters of a name.
 _NAME: Final = 60
@@ -51,13 +52,17 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
         Heading("started", spare=3), Heading("took", spare=1), Heading("records", spare=4),
         Heading("delivery", fold=True),
     ])  # fmt: skip
-    for run in runs:
-        summary, facts = run.summary(), run.facts
-        name = ("└ " if facts.parent else "") + facts.name
+    found = RunTable(runs)
+    columns = ["run", "name", "parent", "project", "status", "started", "took", "records"]
+    cells = zip(*(found.values(Column.of("metadata", name)) for name in columns), strict=True)
+    more = zip(found.lost(), found.deleted(), lane_reports(found), strict=True)
+    for (run_id, name, parent, project, status, started, seconds, records), (lost, deleted, lanes) in zip(
+        cells, more, strict=True
+    ):
         add_row(
-            table, run.id, _cut(name), _cut(facts.project),
-            status_cell(summary.status, deleted=is_deleted(run.directory)), moment(facts.created),
-            took(run.took(summary)), _records(summary), _delivery(report_of(run, summary)),
+            table, run_id, _cut(name if parent is ABSENT else f"└ {name}"), _cut(project),
+            status_cell(status, deleted=deleted), moment(started), took(round(1000 * seconds)),
+            f"{records}, {lost} lost" if lost else str(records), _delivery(lanes),
         )  # fmt: skip
     if left_out := table.print(screen):
         screen.note(f"columns that do not fit: {', '.join(left_out)} (--json has all)", "dim")
@@ -68,12 +73,8 @@ def _cut(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
-def _delivery(report: DeliveryReport) -> list[Piece]:
+def _delivery(lanes: Mapping[str, LaneReport]) -> list[Piece]:
     pieces: list[Piece] = []
-    for name, lane in report.items():
+    for name, lane in lanes.items():
         pieces += [(f"{safe(name)} ", "dim"), *lane_pieces(lane), ("  ", "")]
     return pieces
-
-
-def _records(summary: Summary) -> str:
-    return f"{summary.records}, {summary.lost} lost" if summary.lost else str(summary.records)

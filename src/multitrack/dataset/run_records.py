@@ -85,7 +85,7 @@ class RunRecords:
             gaps=run["gaps"], lost=run["lost"], damaged=run["damaged"], redacted=run["redacted"],
             skipped_epochs=run["skipped_epochs"], skipped_batches=run["skipped_batches"],
         )  # fmt: skip
-        found = CachedRun(facts_of(self._manifest), summary, closed=summary.status != "running")
+        found = CachedRun(facts_of(self._manifest), summary, summary.status != "running", [])
         CACHE.write(directory, stamp_of(directory), found)
 
     def _statistics(self, kind: str) -> dict[str, Statistics]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from multitrack.reading.delivery import settled_lanes
 from multitrack.reading.labels import Place
 from multitrack.reading.places import Entry, Listing, list_runs
 from multitrack.reading.recorded_run import RecordedRun
@@ -52,8 +53,10 @@ class Additions:
 
     def add(self, entry: Entry, run: RecordedRun) -> None:
         """Add a run that was read, if it has ended and has no row."""
-        if run.cached is not None:
-            self._updates[entry.place].add(entry.name, entry.changed, run.cached, deleted=entry.is_deleted)
+        update, cached = self._updates[entry.place], run.cached
+        if cached is not None and update.takes(entry.changed, cached):
+            more = settled_lanes(run.directory, cached, update.is_settled)
+            update.add(entry.name, entry.changed, cached, deleted=entry.is_deleted, more=more)
 
     def write(self) -> None:
         """Write each index that has enough new rows."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
+from multitrack.journal.deletion import is_deleted
 from multitrack.query.cells import ABSENT, cell
 from multitrack.query.columns import Column
 from multitrack.reading.indexed import column_of, decided
@@ -43,10 +44,33 @@ class RunTable:
                 part = self._parts[id(index)] = _Part(index)
             part.places.append(i)
             part.rows.append(row)
-        self._others = [*self._summaries]  # places of the runs without a row
+        self._others = dict.fromkeys(self._summaries)  # places of the runs without a row
 
     def __len__(self) -> int:
         return len(self.runs)
+
+    def has_row(self, place: int) -> bool:
+        """Return True if the values of a run are from the index."""
+        return place not in self._others
+
+    def once(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield columns of the index that a run has once; None where a run has no value or no row."""
+        found: list[list[Any]] = [[None] * len(self.runs) for _ in names]
+        for part in self._parts.values():
+            for values, name in zip(found, names, strict=True):
+                for place, value in zip(part.places, part.once(name), strict=True):
+                    values[place] = None if value is ABSENT else value
+        return zip(*found, strict=True)
+
+    def lost(self) -> list[int]:
+        """Return the number of records of each run that could not be written."""
+        lost = (count for (count,) in self.once("lost"))
+        return [self._summaries[i].lost if i in self._others else count for i, count in enumerate(lost)]
+
+    def deleted(self) -> list[bool]:
+        """Return for each run whether it is marked as deleted."""
+        marks = (mark for (mark,) in self.once("deleted"))
+        return [is_deleted(self.runs[i].directory) if i in self._others else bool(mark) for i, mark in enumerate(marks)]
 
     def summary(self, place: int) -> Summary:
         """Return the summary of one of the runs."""

@@ -31,11 +31,13 @@ class CachedRun(msgspec.Struct, frozen=True, array_like=True, gc=False):
         summary: The summary.
         closed: True if the run's records have its end. A run without one may be written by another host where locks do
             not work.
+        backends: The names of its backends.
     """
 
     facts: Manifest
     summary: Summary
     closed: bool
+    backends: list[str]
 
 
 CACHE: Final = CacheFile("summary.msgpack", 6, CachedRun)
@@ -66,7 +68,7 @@ def read_run(directory: Path, stamp: Stamp, manifest: Manifest) -> CachedRun:
     summary, at_rest, closed = Summary.with_rest(directory)
     if manifest.redacted:
         summary = msgspec.structs.replace(summary, redacted=summary.redacted + manifest.redacted)
-    found = CachedRun(facts_of(manifest), summary, closed)
+    found = CachedRun(facts_of(manifest), summary, closed, [entry.name for entry in manifest.backends])
     if at_rest:
         CACHE.write(directory, stamp, found)
     return found

@@ -93,6 +93,8 @@ def _once(run: CachedRun, *, deleted: bool) -> Iterator[tuple[str, str, Any]]:
             yield RUN, name, value
     for name in ("status", "ended", "records", "lines", "lost"):
         yield RUN, name, getattr(found, name)
+    if run.backends:
+        yield RUN, "backends", run.backends
     if deleted:
         yield RUN, "deleted", True
     if facts.imported is not None:

@@ -211,21 +211,30 @@ class IndexUpdate:
         self._count = 0
         self._before = time.time_ns() - SETTLED
 
-    def add(self, name: str, key: int, run: CachedRun, *, deleted: bool) -> None:
-        """Add a run that has ended.
+    def takes(self, key: int, run: CachedRun) -> bool:
+        """Return True if a run may have a row: it has ended, and its directory has not changed for a while."""
+        return run.closed and self.is_settled(key) and (run.facts.parent is None or is_run_id(run.facts.parent))
+
+    def is_settled(self, changed: int) -> bool:
+        """Return True if a change time (ns) is old enough for a later change to have another one."""
+        return changed < self._before
+
+    def add(
+        self, name: str, key: int, run: CachedRun, *, deleted: bool, more: Iterable[tuple[str, str, Any]] = ()
+    ) -> None:
+        """Add a run that :meth:`takes` allows.
 
         Args:
             name: The name of its directory.
             key: The change time of the directory before the run was read (ns).
             run: Its cached parts.
             deleted: True if it is marked as deleted.
+            more: Values of more columns.
         """
-        if not run.closed or key >= self._before or (run.facts.parent is not None and not is_run_id(run.facts.parent)):
-            return
         values = columns_of(run, deleted=deleted)
         if values is None:
             return
-        self._new.add(name, key, values)
+        self._new.add(name, key, [*values, *more])
         self._count += 1
         self._end_block_if_full()
 
