@@ -12,7 +12,7 @@ from browser import Page
 from drawn_runs import EVIL
 from monitor_clock import Clock, start
 from multitrack.page.render import Options, write_page
-from multitrack.page.server import Watched
+from multitrack.page.watched import Watched
 
 HOUR = 3_600_000
 _PLOT = "document.querySelector('#monitor .plot')"
@@ -141,7 +141,7 @@ def test_a_served_page_reads_what_is_new(tmp_path: Path) -> None:
     assert watched.changes(2) == b'{"version":2,"runs":[]}'
     run.log_metric("score", 5)
     watched._monitor._due = float("inf")  # the windows took long
-    assert json.loads(watched.changes(2))["monitor"]["metrics"]["score"]["eu"]["count"] == counts
+    assert json.loads(watched.changes(2))["monitor"]["metrics"] == {}
     watched._monitor._due = 0.0
     late = json.loads(watched.changes(3))
     assert (late["runs"], sum(late["monitor"]["metrics"]["score"]["eu"]["count"])) == ([], 3)

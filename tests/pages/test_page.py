@@ -9,7 +9,8 @@ import drawn_runs
 import multitrack
 from browser import Page
 from multitrack.page.render import Options, write_page
-from multitrack.page.server import PageServer, Watched
+from multitrack.page.server import PageServer
+from multitrack.page.watched import Watched
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ import drawn_runs
 import multitrack
 from multitrack.cli import main
 from multitrack.page.render import Options
-from multitrack.page.server import PageServer, Watched
+from multitrack.page.server import PageServer
+from multitrack.page.watched import Watched
 
 
 def report(*arguments: str) -> Result:

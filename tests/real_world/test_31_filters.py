@@ -13,7 +13,7 @@ from multitrack.cli import main
 from multitrack.compare import compare
 from multitrack.errors import QueryError
 from multitrack.page.render import Options
-from multitrack.page.server import Watched
+from multitrack.page.watched import Watched
 from multitrack.plot import overlay, parallel
 from multitrack.query.cells import ABSENT, Value
 from multitrack.query.columns import METADATA, Column, misread, parse_column

@@ -14,7 +14,8 @@ from multitrack.cli.options import Source, choosing, given_journals, say_none_ch
 from multitrack.cli.progress import check_place, counting
 from multitrack.errors import ConfigError
 from multitrack.page.render import Options, write_page
-from multitrack.page.server import PageServer, Watched
+from multitrack.page.server import PageServer
+from multitrack.page.watched import Watched
 from multitrack.security.terminal import safe
 
 

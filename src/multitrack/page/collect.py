@@ -10,7 +10,7 @@ from multitrack._text import clean_text
 from multitrack.dataset.cache import is_copy
 from multitrack.delivery.report import LaneReport, report_run
 from multitrack.journal.manifest import Context
-from multitrack.journal.segments import is_live
+from multitrack.journal.segments import is_held, segment_path
 from multitrack.lineage.graph import RunReferences
 from multitrack.page.drawn import Drawn
 from multitrack.page.lineage import page_references
@@ -108,10 +108,15 @@ class Collected:
             return True
         return self._builder.read_on()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """True if no process wrote the run when it was read, and nothing of it is held here."""
+        return self._rest is not None
+
     def _find_at_rest(self, stamp: Stamp) -> bool:
         """Use the run's summary and curves from the caches; return False if a process writes the run."""
         directory = self.run.directory
-        if is_live(directory):
+        if any(is_held(segment_path(directory, number)) for number in range(1, len(stamp))):
             return False
         summary = self.run.summary()
         if summary.status == "running" and not is_copy(directory):

@@ -48,6 +48,7 @@ SCRIPTS = (
     "lineage",
     "monitor",
     "run",
+    "served",
     "main",
 )
 
@@ -126,7 +127,10 @@ def write_page(
         if progress is not None:
             progress(len(encoded))
     monitor.refresh()
-    head = page_head(title, told, tables, names, limits, lineage=lineage_block(lineage), monitor=monitor.block())
+    head = page_head(
+        title, told, names, limits, contexts=tables.contexts, packages=tables.packages, lineage=lineage_block(lineage),
+        monitor=monitor.block(),
+    )  # fmt: skip
     write_output(Path(path), render(data_block(head, encoded), code))
     return len(encoded)
 
@@ -137,22 +141,16 @@ def metric_names(run: PageRun) -> dict[str, None]:
 
 
 def page_head(
-    title: str | None,
-    told: Iterable[tuple[str, str]],
-    tables: Tables,
-    names: Iterable[str],
-    limits: Limits,
-    **more: Any,
+    title: str | None, told: Iterable[tuple[str, str]], names: Iterable[str], limits: Limits, **more: Any
 ) -> dict[str, Any]:
-    """Return the page's data except the runs.
+    """Return the page's data except the runs and what they share.
 
     Args:
         title: The page's title, if not the default.
         told: Project and journal of each run.
-        tables: The values that runs share.
         names: The names of all metrics and lists.
         limits: Maximum number of points per series.
-        **more: ``lineage`` and ``monitor``; of a served page, ``version`` and ``watch``.
+        **more: ``contexts``, ``packages``, ``lineage`` and ``monitor``; of a served page, ``version`` and ``watch``.
     """
     every = set(told)
     projects, journals = sorted({project for project, _ in every}), sorted({journal for _, journal in every})
@@ -161,7 +159,7 @@ def page_head(
         "journal": clean_text(", ".join(map(_from_here, journals))),
         "made": time.time_ns() // 1_000_000, "points": limits.points, "sampled": limits.sampled,
         "better": {name: end for name in names if (end := better(name)) is not None},
-        "contexts": tables.contexts, "packages": tables.packages, "version": 0, "watch": None, **more,
+        "version": 0, "watch": None, **more,
     }  # fmt: skip
 
 

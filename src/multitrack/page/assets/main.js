@@ -1,4 +1,4 @@
-// The page: all runs, or one run; and updates while it is served.
+// The page: all runs, or one run.
 
 const app = document.getElementById("app");
 const statusLine = document.getElementById("status");
@@ -28,7 +28,7 @@ function build() {
 
 function drawFacts() {
   const thinned = data.runs.some((run) => [run.series, run.lists].some((held) =>
-    Object.values(held).some((points) => points.count > points.values.length)));
+    Object.values(held).some((points) => points.count > (points.values?.length ?? data.points))));
   fill(places.facts, h("span", {}, [plural(data.runs.length, "run"), data.journal, `made ${momentText(data.made)}`].join(" · ")),
     data.sampled !== null && h("span", { id: "sampled" }, ` · curves are sampled: at most ${data.sampled.toLocaleString("en")} points of each, of ${plural(data.runs.length, "run")}, so that the file stays small; `,
       h("code", {}, "multitrack report --watch"), ` draws up to ${data.points.toLocaleString("en")} of each`),
@@ -72,11 +72,11 @@ function draw(changed = null) {
   places.monitor.hidden = !monitoring;
   places.single.hidden = !single;
   if (single) {
-    const smaller = changed && !changed.includes("run") && byId.has(state.run);
+    const smaller = changed && !changed.includes("run") && !changed.includes("curves") && byId.has(state.run);
     return smaller ? drawRunGraphs(byId.get(state.run)) : drawRun(places.one, byId.get(state.run));
   }
   if (monitoring) return drawMonitor(places.monitored);
-  if (!did("x", "log", "smooth") || changed === null || changed.includes("filter")) {
+  if (!did("x", "log", "smooth", "curves") || changed === null || changed.includes("filter")) {
     drawTable(places.table);
     drawParallel(places.parallel);
     drawObjective();
@@ -88,40 +88,7 @@ function draw(changed = null) {
   return drawGraphs(places.graphs, drawn);
 }
 
-// -- updates, while `multitrack report --watch` serves the page ---------------------------------------------------
-
-async function poll() {
-  try {
-    const answer = await fetch(`changes?since=${data.version}`, { cache: "no-store" });
-    if (!answer.ok) throw new Error(answer.status);
-    take(await answer.json());
-    say("");
-  } catch {
-    say("The report is no longer served; this is its last state.");
-  }
-  setTimeout(poll, data.watch * 1000);
-}
-
-function say(text) {
-  if (statusLine.textContent !== text) statusLine.textContent = text;
-}
-
-function take(news) {
-  const isNew = news.version !== data.version;
-  data.version = news.version;
-  if (!isNew) return;
-  Object.assign(data, { contexts: news.contexts, packages: news.packages, better: news.better, made: news.made, lineage: news.lineage, monitor: news.monitor });
-  for (const run of news.runs) {
-    const at = data.runs.findIndex((old) => old.id === run.id);
-    if (at >= 0) data.runs[at] = run;
-    else data.runs.push(run);
-  }
-  index();
-  indexLineage();
-  drawFacts();
-  draw(state.run ? (news.runs.some((run) => run.id === state.run) ? null : ["nothing"]) : null);
-}
-
+data.lineage ??= { nodes: [], edges: [], isMissing: true };
 index();
 indexLineage();
 applyTheme();
@@ -132,4 +99,4 @@ followScroll();
 darkQuery.addEventListener("change", () => draw(null));
 followWidth(places.parallel);
 draw();
-if (data.watch) setTimeout(poll, data.watch * 1000);
+followRuns();

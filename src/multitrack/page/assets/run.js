@@ -19,6 +19,10 @@ function drawRun(place, run) {
     fill(place, back(), h("p", { class: "empty" }, `No run ${state.run} is in this page.`));
     return;
   }
+  if (!haveCurves([run])) {
+    if (opened.id !== run.id) fill(place, back(), h("header", { class: "head" }, h("h1", {}, oneLine(run.name)), status(run.status)), h("p", { class: "empty" }, "…"));
+    return;
+  }
   if (opened.id !== run.id) opened = { id: run.id, parts: new Map(), lines: linesSection() };
   const children = data.runs.filter((other) => other.parent === run.id);
   fill(place, back(),
@@ -49,7 +53,7 @@ function drawRun(place, run) {
 }
 
 function drawRunGraphs(run) {
-  if (!hasCurves(run)) return;
+  if (!hasCurves(run) || !haveCurves([run])) return;
   drawControls(runControls, [run]);
   drawGraphs(runGraphs, [run]);
 }

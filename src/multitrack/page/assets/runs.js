@@ -105,6 +105,10 @@ function cell(run, column, reduction = state.reduce.get(column.key)) {
   if (simple !== undefined && (!reduction || !points)) return reduction === "count" ? 1 : exactly(simple);
   if (!points) return undefined;
   const wanted = reduction === "best" ? column.better : (reduction ?? "last");
+  if (STATISTICS[wanted] >= points.statistics.length) {
+    wantStatistics(column);
+    return undefined;
+  }
   const value = points.statistics[STATISTICS[wanted]];
   return value === null ? undefined : exactly(value);
 }

@@ -60,7 +60,7 @@ function drawTable(place) {
 /** Fill the bar above the table: the filter, the number of matching runs, ranges, and switches of columns. */
 function fillBar(runs, left) {
   fill(bar, find, trouble,
-    h("span", { class: "count" }, `${runs.length} of ${plural(data.runs.length, "run")}`),
+    h("span", { class: "count" }, `${runs.length.toLocaleString("en")} of ${plural(data.runs.length, "run")}`),
     [...state.brush.keys()].map((key) => h("button", { class: "chip", "data-key": `unbrush ${key}`,
       "aria-label": `Clear the range of ${columnOf(key)?.name ?? key}, ${rangeText(state.brush.get(key))}`,
       onclick: () => { const brush = new Map(state.brush); brush.delete(key); change({ brush }); } },

@@ -222,7 +222,12 @@ const FACTS = {
   ...Object.fromEntries(["commit", "branch", "dirty"].map((name) => [name, (run) => contextOf(run)?.git?.[name]])),
 };
 const FIELDS = new Set(["name", "notes", ...METADATA, ...Object.keys(FACTS)]);
-const contextOf = (run) => data.contexts[run.context];
+
+/** A run's context; undefined if it has none, or a served page does not have it yet. */
+function contextOf(run) {
+  if (run.context !== null && !data.contexts[run.context]) wantContexts();
+  return data.contexts[run.context];
+}
 
 /** The column of a name, with or without its group; undefined if no run has it, an error message if it is invalid. */
 function columnFor(text) {
