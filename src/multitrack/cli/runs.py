@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from multitrack.cli.options import JSON, Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
-from multitrack.cli.tables import Heading, Piece, Screen, Table, add_row
+from multitrack.cli.tables import Cell, Heading, Piece, Screen, Table
 from multitrack.delivery.report import LaneReport
 from multitrack.query.cells import ABSENT
 from multitrack.query.columns import Column
@@ -19,7 +19,7 @@ from multitrack.reading.delivery import lane_reports
 from multitrack.reading.formatting import moment, took
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.reading.run_table import RunTable
-from multitrack.security.terminal import safe
+from multitrack.security.terminal import all_safe, safe
 
 #: Characters of a name.
 _NAME: Final = 60
@@ -53,17 +53,24 @@ def print_runs(runs: Iterable[RecordedRun]) -> None:
         Heading("delivery", fold=True),
     ])  # fmt: skip
     found = RunTable(runs)
-    columns = ["run", "name", "parent", "project", "status", "started", "took", "records"]
-    cells = zip(*(found.values(Column.of("metadata", name)) for name in columns), strict=True)
-    more = zip(found.lost(), found.deleted(), lane_reports(found), strict=True)
-    for (run_id, name, parent, project, status, started, seconds, records), (lost, deleted, lanes) in zip(
-        cells, more, strict=True
-    ):
-        add_row(
-            table, run_id, _cut(name if parent is ABSENT else f"└ {name}"), _cut(project),
-            status_cell(status, deleted=deleted), moment(started), took(round(1000 * seconds)),
-            f"{records}, {lost} lost" if lost else str(records), _delivery(lanes),
-        )  # fmt: skip
+
+    def column(name: str) -> list[Any]:
+        return found.values(Column.of("metadata", name))
+
+    names = [
+        _cut(name if parent is ABSENT else f"└ {name}")
+        for name, parent in zip(column("name"), column("parent"), strict=True)
+    ]
+    columns: list[Iterable[Cell]] = [
+        all_safe(column("run")), all_safe(names), all_safe([_cut(name) for name in column("project")]),
+        [status_cell(status, deleted=gone) for status, gone in zip(column("status"), found.deleted(), strict=True)],
+        map(moment, column("started")), [took(round(1000 * seconds)) for seconds in column("took")],
+        [f"{count}, {lost} lost" if lost else str(count)
+         for count, lost in zip(column("records"), found.lost(), strict=True)],
+        map(_delivery, lane_reports(found)),
+    ]  # fmt: skip
+    for cells in zip(*columns, strict=True):
+        table.add(cells)
     if left_out := table.print(screen):
         screen.note(f"columns that do not fit: {', '.join(left_out)} (--json has all)", "dim")
 
