@@ -33,6 +33,8 @@ GROUPS = (
     "growth",
     "fsync",
     "reading",
+    "scale",
+    "report",
     "importing",
     "mirror",
     "long_run",

@@ -18,7 +18,7 @@ def groups() -> list[str]:
     return re.findall(r"^(\w+): \d+ rounds of$", listed, re.MULTILINE)
 
 
-@pytest.mark.long("reading")
+@pytest.mark.long("reading", "scale")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", groups())
