@@ -27,10 +27,15 @@ from multitrack.journal.deletion import Deletion, delete, restore
 from multitrack.journal.layout import runs_directory
 from multitrack.journal.manifest import BackendEntry, Compaction, Manifest, read_manifest, write_manifest
 from multitrack.journal.segments import segment_path
+from multitrack.journal.writer import Writer
+from multitrack.page import watched
+from multitrack.page.collect import Collected
+from multitrack.page.render import Options
 from multitrack.reading.reader import JournalReader
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.records import End, Metric, Params, Segment
 from multitrack.summaries import columns, run_index
+from multitrack.summaries.cache import stamp_of
 from multitrack.summaries.cached_runs import CachedRun
 from multitrack.summaries.run_index import NAME, IndexUpdate, RunIndex
 from three_runs import start
@@ -475,3 +480,48 @@ def test_the_runs_of_an_index_are_not_read_one_by_one(tmp_path: Path, monkeypatc
     )  # fmt: skip
     assert len(listed.rows) > 4
     assert listed.best is not None
+
+
+def test_a_served_report_looks_only_at_runs_that_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a run that is being written, one that is new, and the first update after the index was written."""
+    monkeypatch.setattr(watched, "FEW", 3)
+    write_runs(tmp_path, 12, 2)
+    for directory in runs_directory(tmp_path).iterdir():
+        with segment_path(directory, 1).open("ab") as file:
+            file.write(encoding.encode(End(time=1, status="finished")))
+    reader = indexed(tmp_path)
+    page = watched.Watched(reader.runs, Options(charts=False), every=0.0)
+    page.page()
+    read: list[str] = []
+    stamped: list[str] = []
+
+    def read_on(self: Collected) -> bool:
+        read.append(self.run.id)
+        return before(self)
+
+    def stamp(directory: Path) -> Any:
+        stamped.append(directory.name)
+        return stamp_of(directory)
+
+    before = Collected.read_on
+    monkeypatch.setattr(Collected, "read_on", read_on)
+    monkeypatch.setattr("multitrack.summaries.cache.stamp_of", stamp)
+    monkeypatch.setattr(watched, "stamp_of", stamp)
+    version = msgspec.json.decode(page.changes(0))["version"]
+    assert (read, stamped) == ([], [])
+    (changed, *_) = reader.runs()
+    time.sleep(TICK)
+    writer = Writer(changed.directory)
+    for expected in (0.5, 0.25):
+        writer.append_metric({"loss": expected}, 7)
+        update = msgspec.json.decode(page.changes(version))
+        assert [run["id"] for run in update["runs"]] == [changed.id]
+        assert {*read} == {*stamped} == {changed.id}
+        assert update["runs"][0]["series"]["loss"]["statistics"][2] == expected
+        version = update["version"]
+        read.clear()
+        stamped.clear()
+    writer.append(End(time=writer.now(), status="failed"))
+    writer.close()
+    update = msgspec.json.decode(page.changes(version))
+    assert [run["status"] for run in update["runs"]] == ["failed"]

@@ -8,7 +8,6 @@ from multitrack.reading.delivery import settled_lanes
 from multitrack.reading.labels import Place
 from multitrack.reading.places import Entry, Listing, list_runs
 from multitrack.reading.recorded_run import RecordedRun
-from multitrack.summaries.cache import Stamp, stamp_of
 from multitrack.summaries.run_index import IndexUpdate, RunIndex
 
 
@@ -63,12 +62,3 @@ class Additions:
         """Write each index that has enough new rows."""
         for scan in self._listing.scans:
             self._updates[scan.place].write({row for row in scan.rows if row is not None})
-
-
-def listed_stamp(run: RecordedRun) -> Stamp:
-    """Return what is equal for two listings of a run if its manifest and records are the same.
-
-    Of a run with a row, the listing knows it; of another, its files are looked at now.
-    """
-    row = run.row
-    return stamp_of(run.directory) if row is None else [(0, row.changed)]

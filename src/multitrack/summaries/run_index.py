@@ -104,10 +104,6 @@ class RunIndex:
         """Return a row."""
         return IndexedRow(self, row)
 
-    def changed(self, row: int) -> int:
-        """Return the change time of the directory at which a row was made (ns)."""
-        return self._keys[row]
-
     def is_valid(self, row: int, name: str) -> bool:
         """Return True if the directory of a run has not changed since its row was made."""
         try:
@@ -160,11 +156,6 @@ class IndexedRow:
     def __init__(self, index: RunIndex, number: int) -> None:
         self.index = index
         self.number = number
-
-    @property
-    def changed(self) -> int:
-        """The change time of the run's directory (ns)."""
-        return self.index.changed(self.number)
 
     def once(self, name: str) -> Any:
         """Return what a run has once: ``created``, ``parent``, ``status``, ``deleted``; None if it has none."""
