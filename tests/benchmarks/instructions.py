@@ -3,8 +3,9 @@
     python tests/benchmarks/instructions.py              needs valgrind
     python tests/benchmarks/instructions.py --only write,log_metric
 
-Counted as the difference between two processes that make some calls and some more, divided by how many more. The
-kernel's side of ``write`` is not counted: its share of the time is in the benchmark ``call``.
+Counted as the difference between two processes that make some calls and some more, divided by how many more. An import
+is the difference between a process with it and one without. The kernel's side of ``write`` is not counted:
+its share of the time is in the benchmark ``call``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,25 @@ CALLS = {
     "log_metrics of 10": "run.log_metrics(many, i)",
     "log_lines of 1": 'run.log_lines("epoch 1: loss 0.3141, accuracy 0.93, 12 s")',
 }
+#: What is counted once, and what the other process does.
+ONCE = {
+    "import multitrack": ("import multitrack", "pass"),
+    "import msgspec, pluggy": ("import msgspec, pluggy", "pass"),
+}
+
+
+def of_process(code: str) -> int:
+    """Instructions of a whole process, whose modules are compiled already."""
+    code += "\nimport os; os._exit(0)"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        for prefix in ([], ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out"]):
+            done = subprocess.run(
+                [*prefix, sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, check=True,
+                env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "PYTHONPATH": str(HERE.parent.parent / "src")},
+            )  # fmt: skip
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found, done.stderr
+    return int(found.group(1))
 
 
 def instructions(call: str, times: int) -> int:
@@ -59,18 +79,22 @@ def instructions(call: str, times: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help=f"some of: {', '.join(CALLS)}")
+    parser.add_argument("--only", help=f"some of: {', '.join([*CALLS, *ONCE])}")
     parser.add_argument(
         "--calls", type=int, default=4000, help="how many more the second process makes (default: 4000)"
     )
     given = parser.parse_args()
-    wanted = given.only.split(",") if given.only else list(CALLS)
-    if unknown := set(wanted) - set(CALLS):
+    wanted = re.split(r",(?! )", given.only) if given.only else [*CALLS, *ONCE]
+    if unknown := set(wanted) - {*CALLS, *ONCE}:
         parser.error(f"--only: no call {', '.join(sorted(unknown))}")
     if shutil.which("valgrind") is None:
         parser.error("valgrind is not installed")
     print("| call | instructions |\n|---|---|")
     for name in wanted:
+        if name in ONCE:
+            done, without = map(of_process, ONCE[name])
+            print(f"| {name} | {done - without:,} |", flush=True)
+            continue
         more, some = instructions(CALLS[name], 1000 + given.calls), instructions(CALLS[name], 1000)
         print(f"| {name} | {(more - some) / given.calls:,.0f} |", flush=True)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -201,6 +200,8 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
             "for hyperparameters, did you mean params=?"
         )
+    import tomllib  # noqa: PLC0415 - 2 ms, which a mapping does without
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -223,6 +224,8 @@ def _of_call(read: Callable[[Any], Any], config: object) -> Any:
 
 
 def _search(start: Path | None) -> Path | None:
+    import tomllib  # noqa: PLC0415 - 2 ms, which a mapping does without
+
     for directory in () if start is None else (start, *start.parents):
         if (directory / FILE).is_file():
             return directory / FILE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +37,12 @@ def read_params(path: Path) -> dict[str, Any]:
 
 def _parse(text: str, suffix: str) -> Any:
     if suffix == ".json":
+        import json  # noqa: PLC0415 - 1 ms, and few runs read a file
+
         return json.loads(text)
     if suffix == ".toml":
+        import tomllib  # noqa: PLC0415 - see above
+
         return tomllib.loads(text)
     try:
         import yaml  # noqa: PLC0415 - an extra

@@ -57,7 +57,8 @@ def is_live(directory: Path) -> bool:
 
 
 def _held(directory: Path) -> Path | None:
-    return next((path for path in sorted(directory.glob("[0-9]*.jsonl")) if is_held(path)), None)
+    names = sorted(filter(_NAME.fullmatch, os.listdir(directory)))  # noqa: PTH208 - glob compiles patterns, 0.5 ms
+    return next((path for path in map(directory.joinpath, names) if is_held(path)), None)
 
 
 def _held_by(directory: Path) -> str | None:

@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -138,11 +137,15 @@ def _find(module: str) -> tuple[ModuleSpec | None, str | None]:
 
 def _has_metadata(entry: str, module: str) -> bool:
     """Return True if a directory has the metadata of a distribution of this name."""
-    wanted = re.compile(rf"{re.escape(module)}(?:[-_.].*)?\.(?:dist|egg)-info", re.IGNORECASE)
+    wanted = module.lower()
     try:
-        return any(map(wanted.fullmatch, os.listdir(entry or os.curdir)))  # noqa: PTH208 - names alone
+        names = os.listdir(entry or os.curdir)  # noqa: PTH208 - names alone
     except OSError:
         return False
+    # By hand, because compiling a pattern for each SDK takes longer than all the rest.
+    end = len(wanted)
+    found = [name.lower() for name in names if name[:end].lower() == wanted]
+    return any(name.endswith((".dist-info", ".egg-info")) and name[end] in "-_." for name in found)
 
 
 def _program_directories() -> set[str]:

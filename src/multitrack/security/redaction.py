@@ -19,7 +19,6 @@ from multitrack.security.secrets import (
     without_arguments,
     without_credentials,
 )
-from multitrack.security.source_text import without_literals
 
 log = logging.getLogger("multitrack")
 
@@ -113,6 +112,8 @@ class Redaction:
             text: The text.
             path: The path of the file.
         """
+        from multitrack.security.source_text import without_literals  # noqa: PLC0415 - only runs of scripts need it
+
         return self._hooked(self._clean(without_literals(text, path)), "")
 
     def value(self, value: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ do, and a lane continues at its saved position. Points beyond that position are 
 
 from __future__ import annotations
 
-import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,19 +19,19 @@ from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags, typed_params
-from multitrack_mlflow.clients import Clients, experiment_of, search_own, search_runs
 from multitrack_mlflow.errors import translated
 from multitrack_mlflow.identity import NAME_LENGTH, identity_tags, run_url
-from multitrack_mlflow.models import register, set_alias, show_versions
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
-from multitrack_mlflow.progress import Place, Sent, noted_run
-from multitrack_mlflow.run import MlflowRun
-from multitrack_mlflow.uploads import REFERENCE
 from multitrack_mlflow.values import LARGEST, ExactNumbers, double, param_text
 
+# The rest is imported when a run is delivered: a training process needs only the options, and has 10 ms for it.
 if TYPE_CHECKING:
     from mlflow.entities import Metric as NativeMetric
     from mlflow.tracking import MlflowClient
+
+    from multitrack_mlflow.clients import Clients
+    from multitrack_mlflow.progress import Place
+    from multitrack_mlflow.run import MlflowRun
 
 _STATUS: Final = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -42,8 +42,16 @@ class MlflowBackend:
     name = "mlflow"
 
     def __init__(self) -> None:
-        self._clients = Clients()
+        self._lock = threading.Lock()
+        self._clients: Clients | None = None
         self._runs: dict[Path, MlflowRun] = {}  # by the lane's directory: ids may repeat in another journal
+
+    def _client(self, run: RunInfo) -> MlflowClient:
+        from multitrack_mlflow.clients import Clients  # noqa: PLC0415 - see above
+
+        with self._lock:  # there is one, because it has the lock under which the SDK is imported
+            self._clients = self._clients or Clients()
+        return self._clients.of(run)
 
     @hookimpl
     def backend_options(self) -> type[msgspec.Struct]:
@@ -59,9 +67,13 @@ class MlflowBackend:
     @hookimpl
     def open_run(self, run: RunInfo) -> Opened:
         """Find the run by its multitrack tag, or create it with the training's identity."""
+        from multitrack_mlflow.clients import experiment_of, search_own  # noqa: PLC0415 - see above
+        from multitrack_mlflow.progress import Sent, noted_run  # noqa: PLC0415
+        from multitrack_mlflow.run import MlflowRun  # noqa: PLC0415
+
         uri = str(run.options.tracking_uri)
         with translated(uri, run.options.timeout):
-            client = self._clients.of(run)
+            client = self._client(run)
             experiment = experiment_of(client, run)
             # create_run is not idempotent; the lane's lock prevents others from creating the run meanwhile
             found: dict[str, Any] = {one.info.run_id: one for one in search_own(client, experiment, run)}
@@ -132,6 +144,10 @@ class MlflowBackend:
     @hookimpl
     def log_artifact_ref(self, run: RunInfo, records: Sequence[ArtifactRef]) -> list[str]:
         """Write references as tags with all their fields, inputs also as MLflow datasets; upload files if asked to."""
+        import json  # noqa: PLC0415 - see above
+
+        from multitrack_mlflow.uploads import REFERENCE  # noqa: PLC0415
+
         native = self._runs[run.directory]
         stand_ins: list[str] = []
         with translated(native.uri, run.options.timeout):
@@ -174,6 +190,8 @@ class MlflowBackend:
     @hookimpl
     def register_models(self, run: RunInfo, models: Sequence[ModelVersion]) -> list[str]:
         """Show the versions on the run, and register them if ``register_models`` says so."""
+        from multitrack_mlflow.models import register, show_versions  # noqa: PLC0415 - see above
+
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             stand_ins = show_versions(native, models)
@@ -183,27 +201,33 @@ class MlflowBackend:
     def set_model_alias(self, run: RunInfo, model: ModelVersion, alias: str, present: bool) -> bool:
         """Set or remove the alias of a registered version, if ``register_models`` says so."""
         if run.options.register_models:
+            from multitrack_mlflow.models import set_alias  # noqa: PLC0415 - see above
+
             with translated(str(run.options.tracking_uri), run.options.timeout):
-                set_alias(self._clients.of(run), model, alias, present=present)
+                set_alias(self._client(run), model, alias, present=present)
         return bool(run.options.register_models)
 
     @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Set the tag by which MLflow nests runs."""
         with translated(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
-            self._clients.of(run).set_tag(str(run.backend_id), "mlflow.parentRunId", parent_id)
+            self._client(run).set_tag(str(run.backend_id), "mlflow.parentRunId", parent_id)
 
     @hookimpl
     def find_run(self, run: RunInfo, run_id: str) -> str | None:
         """Find a run by its multitrack tag."""
+        from multitrack_mlflow.clients import experiment_of, search_runs  # noqa: PLC0415 - see above
+
         with translated(str(run.options.tracking_uri), run.options.timeout):
-            client = self._clients.of(run)
+            client = self._client(run)
             found = search_runs(client, experiment_of(client, run), run_id)
             return next((str(one.info.run_id) for one in found), None)
 
     @hookimpl
     def close_run(self, run: RunInfo, status: Status, time: int) -> None:
         """Set status and end time. They come last, since autologging on the same run may have ended it early."""
+        from multitrack_mlflow.clients import search_own  # noqa: PLC0415 - see above
+
         native = self._runs[run.directory]
         with translated(native.uri, run.options.timeout):
             for one in search_own(native.client, native.experiment, run):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -31,6 +30,8 @@ def identity_tags(run: RunInfo) -> Iterator[tuple[str, str]]:
     context = run.context
     if context is None:
         return
+    import shlex  # noqa: PLC0415 - for the courier; the training process imports this module, too
+
     for key, value in (  # an imported run may lack some
         ("mlflow.user", context.user),
         ("mlflow.source.name", context.program or context.executable),

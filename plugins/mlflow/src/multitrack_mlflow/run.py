@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -162,6 +161,8 @@ def dataset_digest(record: ArtifactRef) -> str:
     short = _TOOL.sub("", text)
     if _HASH.fullmatch(short):
         return short[:LONGEST_DIGEST]
+    import hashlib  # noqa: PLC0415 - OpenSSL takes 2 ms, and digests are seldom too long
+
     return f"{short[: LONGEST_DIGEST - 13]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

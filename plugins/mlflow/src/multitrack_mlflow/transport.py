@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
-import json
 import logging
 import math
 import os
@@ -152,6 +151,8 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _is_json(body: bytes) -> bool:
+    import json  # noqa: PLC0415 - for the courier; the training process imports this module, too
+
     try:
         json.loads(body or b"{}")  # MLflow's client accepts an empty body, too
     except ValueError:

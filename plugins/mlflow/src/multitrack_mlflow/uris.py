@@ -6,7 +6,6 @@ SQLAlchemy decodes the path from 2.1 on. Earlier releases take escapes literally
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import os
 import re
@@ -108,6 +107,8 @@ def _check_scheme(uri: str, shown: str) -> None:
     elif scheme.lower() in SCHEMES and begin != begin.lower():
         raise ValueError(f"tracking_uri = {shown!r}: write {begin!r} in lower case, {begin.lower()!r}")
     elif scheme not in SCHEMES:
+        import difflib  # noqa: PLC0415 - for a message
+
         close = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.75)
         if close or begin not in _of_plugins():
             hint = f"did you mean {close[0]!r}?" if close else f"it supports {', '.join(SCHEMES)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any, Final
 
@@ -17,7 +16,11 @@ LARGEST: Final = 1.7976931348623157e308
 
 def param_text(value: Any) -> str:
     """Return a param as text: ``str`` of a scalar, JSON of a list."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+    if not isinstance(value, (list, dict)):
+        return str(value)
+    import json  # noqa: PLC0415 - for the courier; the training process imports this module, too
+
+    return json.dumps(value, ensure_ascii=False)
 
 
 def double(value: float) -> float:
@@ -54,6 +57,8 @@ class ExactNumbers:
             self.tags["multitrack.infinity"] = "±1.7976931348623157e308 in a metric stands for ±inf"
             self.stand_ins.add(f"metric {name}: ±inf is ±1.7976931348623157e308 in MLflow (tag multitrack.infinity)")
         elif abs(value) == LARGEST if isinstance(value, float) else abs(value) > EXACT:
+            import json  # noqa: PLC0415 - see above
+
             self.tags[f"multitrack.exact.{at[0]}.{at[1]}"] = json.dumps(
                 {"metric": name, "step": step, "value": str(value), "time": time}
             )
