@@ -12,6 +12,7 @@ from msgspec import structs
 
 from multitrack.cli import output
 from multitrack.cli.comparison_table import print_comparison, print_json
+from multitrack.cli.garbage import rarely_collected
 from multitrack.cli.options import JOURNALS, open_journals, say_none_chosen, tags_of
 from multitrack.compare.comparison import compare as put_side_by_side
 from multitrack.compare.rerun import Rerun
@@ -87,6 +88,7 @@ EXAMPLES:
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON document, a run on a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table.")
+@rarely_collected()
 def compare(
     run: tuple[str, ...], journals: tuple[str, ...], project: str | None, status: str | None, tags: tuple[str, ...],
     group: str | None, parent: str | None, since: str | None, until: str | None, where: str | None, limit: int | None,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from multitrack.cli.garbage import rarely_collected
 from multitrack.cli.options import JSON, Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, run_as_json, status_cell
@@ -29,6 +30,7 @@ _NAME: Final = 60
 @choosing
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest N runs.")
 @JSON
+@rarely_collected()
 def runs(source: Source, limit: int | None, as_json: bool) -> None:
     """List the runs of a journal, oldest first, with the delivery to each backend.
 
