@@ -22,7 +22,7 @@ sys.path.insert(1, str(HERE.parent))
 from quiet import environment  # noqa: E402
 
 #: Readers of what each tracker wrote, by its own means, and long trainings.
-HELPERS = (*sorted(ROOT.glob("plugins/*/tests")), ROOT / "tests" / "faults")
+HELPERS = (*sorted(ROOT.glob("plugins/*/tests")), ROOT / "tests" / "faults", ROOT / "tests" / "pages")
 
 #: The environment of trackers that cannot be installed beside the others; ``make bench`` makes it.
 PEERS = ROOT / ".venv-peers" / "bin" / "python"

@@ -187,6 +187,12 @@ class Collected:
             context=tables.place(self.run.context),
         )  # fmt: skip
 
+    def points(self, group: str, name: str) -> Points | None:
+        """Return one series, or one list if the group is ``lists``; None if the run does not have it."""
+        found, curves = self._so_far()
+        known, drawn = (found.lists, curves.lists) if group == "lists" else (found.series, curves.series)
+        return _points(known, {name: drawn[name]}, self.run.facts.created).get(name) if name in drawn else None
+
     def listed_run(self, tables: Tables) -> PageRun:
         """Return the run with the data of the table alone; no curve is read of a run that no process writes."""
         listed = self._listed(self.summary())

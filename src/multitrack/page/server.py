@@ -82,8 +82,11 @@ def _handler(watched: Watched, root: str) -> type[BaseHTTPRequestHandler]:
             elif asked.path == f"{root}changes":
                 since = given.get("since", ["0"])[0]
                 self._answer(200, "application/json", watched.changes(int(since) if since.isdecimal() else 0))
-            elif asked.path == f"{root}runs":
-                self._answer(200, "application/json", watched.runs(given.get("id", [])))
+            elif asked.path == f"{root}run":
+                self._answer(200, "application/json", watched.run(given.get("id", [""])[0]))
+            elif asked.path == f"{root}curves":
+                group, name = given.get("group", [""])[0], given.get("name", [""])[0]
+                self._answer(200, "application/json", watched.curves(group, name, given.get("id", [])))
             elif asked.path == f"{root}contexts":
                 self._answer(200, "application/json", watched.contexts())
             elif asked.path == f"{root}lineage":

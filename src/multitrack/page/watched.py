@@ -109,17 +109,21 @@ class Watched:
             )  # fmt: skip
             return data_block(head, self._runs.since(since).values())
 
-    def runs(self, ids: Iterable[str]) -> bytes:
-        """Return runs with their curves and log lines, and their contexts, as JSON."""
+    def run(self, run_id: str) -> bytes:
+        """Return a run with its curves and log lines, and its context, as JSON; no run if there is none of this id."""
         with self._lock:
-            found: list[PageRun] = []
-            tables = Tables()  # these contexts have packages, which those of the table lack
-            for seen in (self._seen[run_id] for run_id in ids if run_id in self._seen):
-                collected = seen.collected or self._collected(seen.run)
-                collected.read_on()
-                found.append(collected.page_run(tables))
+            tables = Tables()  # this context has packages, which those of the table lack
+            seen = self._seen.get(run_id)
+            found = [] if seen is None else [self._whole(seen, self._options.lines).page_run(tables)]
             head = {"contexts": tables.contexts, "packages": tables.packages}
             return data_block(head, map(msgspec.json.encode, found))
+
+    def curves(self, group: str, name: str, ids: Iterable[str]) -> bytes:
+        """Return the points of a series or list of each of these runs that has it, by run id, as JSON."""
+        with self._lock:
+            seen = {run_id: self._seen[run_id] for run_id in ids if run_id in self._seen}
+            found = {run_id: self._whole(one, 0).points(group, name) for run_id, one in seen.items()}
+            return msgspec.json.encode({"curves": {run_id: points for run_id, points in found.items() if points}})
 
     def contexts(self) -> bytes:
         """Return all contexts, with the packages that they name, as JSON."""
@@ -157,8 +161,14 @@ class Watched:
         with contextlib.suppress(QueryError):
             yield from self._source()
 
-    def _collected(self, run: RecordedRun) -> Collected:
-        return Collected(run, self._options.points, self._options.lines)
+    def _collected(self, run: RecordedRun, lines: int) -> Collected:
+        return Collected(run, self._options.points, lines)
+
+    def _whole(self, seen: _Seen, lines: int) -> Collected:
+        """Return what is read of a run now; it is held only while a process writes the run."""
+        collected = seen.collected or self._collected(seen.run, lines)
+        collected.read_on()
+        return collected
 
     def _refresh(self) -> None:
         if time.monotonic() - self._read_at < self._every:
@@ -188,7 +198,7 @@ class Watched:
             if seen.stamp == stamp_of(run.directory):
                 seen.row = row
                 return False
-        collected = (seen and seen.collected) or self._collected(run)
+        collected = (seen and seen.collected) or self._collected(run, self._options.lines)
         collected.run = run  # its manifest may have been written again
         stamp = stamp_of(run.directory)
         collected.read_on()

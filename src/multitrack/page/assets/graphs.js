@@ -79,7 +79,7 @@ function drawGraphs(place, runs) {
 
 function drawGraph(figure, column, runs) {
   const drawn = runs.filter((run) => curve(run, column));
-  if (!haveCurves(drawn)) return;
+  if (!haveCurves(column, drawn)) return;
   const held = drawn.map((run) => curve(run, column));
   const notes = [];
   const thinned = held.filter((points) => points.count > points.values.length);

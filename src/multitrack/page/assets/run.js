@@ -19,7 +19,7 @@ function drawRun(place, run) {
     fill(place, back(), h("p", { class: "empty" }, `No run ${state.run} is in this page.`));
     return;
   }
-  if (!haveCurves([run])) {
+  if (!isWhole(run)) {
     if (opened.id !== run.id) fill(place, back(), h("header", { class: "head" }, h("h1", {}, oneLine(run.name)), status(run.status)), h("p", { class: "empty" }, "…"));
     return;
   }
@@ -44,7 +44,7 @@ function drawRun(place, run) {
     part("tags", run.tags, () => table("Tags", ["tag", "value"], Object.entries(run.tags))),
     part("references", run.references, () => table("References", ["name", "role", "kind", "where", "size", "version"], run.references.map((ref) =>
       [ref.name, ref.role, ref.kind, reference(ref.uri), sizeText(ref.size), versionOf(ref) && h("code", { title: versionOf(ref) }, short(versionOf(ref), ref.version ? 60 : 20))]))),
-    part("lineage", data.version, () => lineageSection(lineageOf(run))),
+    part("lineage", [data.version, data.lineage.nodes.length], () => lineageSection(lineageOf(run))),
     part("provenance", [run.directory, contextOf(run), data.packages[contextOf(run)?.packages]], () => provenance(run)),
     part("delivery", run.delivery, () => table("Delivery", ["backend", "state", "id", "link"], run.delivery.map((lane) =>
       [lane.name, lane.state, lane.id ?? "", lane.url ? reference(lane.url) : ""]))),
@@ -53,7 +53,7 @@ function drawRun(place, run) {
 }
 
 function drawRunGraphs(run) {
-  if (!hasCurves(run) || !haveCurves([run])) return;
+  if (!hasCurves(run) || run.listed) return;
   drawControls(runControls, [run]);
   drawGraphs(runGraphs, [run]);
 }

@@ -25,26 +25,39 @@ async function request(path, takeIt) {
   return takeIt(answer);
 }
 
-/** True if the points of all these runs are here; otherwise they are requested, and the page is drawn again. */
-function haveCurves(runs) {
-  const missing = runs.filter((run) => run.listed);
-  if (missing.length) request(`runs?${new URLSearchParams(missing.map((run) => ["id", run.id]))}`, takeRuns);
-  return !missing.length;
+/** True if the points of a column are here for all these runs; otherwise they are requested, and graphs drawn again. */
+function haveCurves(column, runs) {
+  const missing = runs.filter((run) => curve(run, column).values === undefined);
+  if (!missing.length) return true;
+  const { group, name } = column;
+  request(`curves?${new URLSearchParams([["group", group], ["name", name], ...missing.map((run) => ["id", run.id])])}`, ({ curves }) => {
+    for (const [id, points] of Object.entries(curves)) {
+      const run = byId.get(id), held = run && curve(run, column);
+      if (held) Object.assign(held, points);
+    }
+    draw(["curves"]);
+  });
+  return false;
 }
 
-/** Take runs with all their data, each with a context of its own. */
-function takeRuns({ runs, contexts, packages }) {
-  for (const run of runs) {
-    if (!byId.has(run.id)) continue;
-    if (run.context !== null) {
-      const place = `of ${run.id}`, context = contexts[run.context];
+/** True if a run has all data of its page; otherwise they are requested, and the page is drawn again. */
+function isWhole(run) {
+  if (run.listed) requestWhole(run.id);
+  return !run.listed;
+}
+
+function requestWhole(id) {
+  return request(`run?${new URLSearchParams({ id })}`, ({ runs: [run], contexts, packages }) => {
+    if (!run || !byId.has(id)) return;
+    if (run.context !== null) { // it has packages, which those of the table lack
+      const place = `of ${id}`, context = contexts[run.context];
       data.contexts[place] = { ...context, packages: place };
       data.packages[place] = packages[context.packages];
       run.context = place;
     }
-    Object.assign(byId.get(run.id), { listed: false }, run);
-  }
-  draw(["curves"]);
+    Object.assign(byId.get(id), { listed: false }, run);
+    draw(["curves"]);
+  });
 }
 
 /** Request all statistics of a column. */
@@ -88,7 +101,7 @@ function followRuns() {
 async function poll() {
   try {
     await request(`changes?since=${data.version}`, (news) => { say(""); take(news); });
-    if (byId.get(state.run)?.listed === false) await request(`runs?${new URLSearchParams({ id: state.run })}`, takeRuns); // its delivery goes on
+    if (byId.get(state.run)?.listed === false) await requestWhole(state.run); // its delivery goes on
   } finally {
     setTimeout(poll, data.watch * 1000);
   }
