@@ -19,7 +19,7 @@ from multitrack.journal.manifest import Manifest, write_manifest
 from multitrack.journal.segments import last_segment, segment_path
 from multitrack.journal.writer import Writer
 from multitrack.reading.opening import open_journal
-from multitrack.recording import resuming
+from multitrack.recording import checkpoint, resuming
 from multitrack.recording.history import Past
 from multitrack.recording.recorder import Recorder
 from multitrack.recording.run_journal import RunJournal
@@ -97,6 +97,8 @@ def recorded() -> Iterator[Recorded]:
         tempfile.TemporaryDirectory() as base,
         mock.patch.object(writer, "time", clock),
         mock.patch.object(writer, "PART_BYTES", PART_BYTES),
+        # A checkpoint after each call after which there can be one.
+        mock.patch.multiple(checkpoint, _RECORDS=1, _LOOK_EVERY=0, _MOST=3600.0),
     ):
         run = Recorded(Path(base), clock)
         try:

@@ -7,10 +7,13 @@ import dataclasses
 import gc
 import io
 import math
+import os
 import resource
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench import Case, Figures, Group, Results
@@ -91,6 +94,27 @@ def resumed(size: int, scale: float) -> Figures:
     cached = cpu() - begun
     again.end()
     return {"start": start / size, "cached": cached, "call": call, "memory": float(memory)}
+
+
+def killed(size: int, _scale: float) -> Figures:
+    """Record so many in a process that is killed then, and resume the run."""
+    import journals
+
+    import multitrack
+
+    if (pid := os.fork()) == 0:
+        run = multitrack.start_run("bench", config=journals.config(), backends=[])
+        took = each(lambda i: run.log_metric("loss", 0.5, step=i), size)
+        Path("took").write_text(str(took))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (directory,) = Path("journal/runs").iterdir()
+    begun = cpu()
+    run = multitrack.start_run(run_id=directory.name, config=journals.config(), backends=[])
+    resumed = cpu() - begun
+    assert run.integration.has_series
+    run.end()
+    return {"resumed": resumed, "call": float(Path("took").read_text())}
 
 
 def delivered(size: int, _scale: float) -> Figures:
@@ -270,6 +294,9 @@ GROWTHS = (
     Growth("records in the run", RECORDS, resumed, {
         "call": ("`log_metric`", US), "start": ("resuming the run, per record", US),
         "cached": ("resuming it once more, in all", MS), "memory": ("resuming it, memory", MIB),
+    }),
+    Growth("records in a run that was killed", RECORDS, killed, {
+        "resumed": ("resuming it, in all", MS), "call": ("`log_metric`, with checkpoints", US),
     }),
     Growth("records to deliver", RECORDS, delivered, {
         "deliver": ("delivering, per record", US), "memory": ("delivering, memory", MIB),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 
 import multitrack
 from multitrack.errors import MetricKindError, ParamChangedError
+from multitrack.journal import encoding
 from multitrack.journal.cursor import Cursor
-from multitrack.recording import resuming
+from multitrack.recording import checkpoint, resuming
 from multitrack.recording.history import Past
 
 CONFIG = {"delivery": "off", "journal": "journal"}
@@ -156,3 +159,191 @@ def test_a_short_run_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     directory = ended(run)
     resuming.past_of(directory)
     assert not (directory / "past.msgpack").exists()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after each call after which there can be one, by forked children, too."""
+    monkeypatch.setattr(checkpoint, "_RECORDS", 1)
+    monkeypatch.setattr(checkpoint, "_LOOK_EVERY", 0)
+    monkeypatch.setattr(checkpoint, "_MOST", 3600.0)
+
+
+def killed(act: Callable[[], object]) -> None:
+    """Run something in a forked process that is killed then."""
+    if (pid := os.fork()) == 0:
+        try:
+            act()
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+
+
+def roll(run: multitrack.Run) -> None:
+    """Begin a new segment, as after some hours of a deployment."""
+    run._journal.roll_every(3600.0)
+    run._journal._roll(run._journal.past.last_time)
+
+
+def new_run() -> Path:
+    """The directory of a run that was started and killed, with records of all kinds, and a few more of one."""
+
+    def act() -> None:
+        run = started()
+        for step in range(3):
+            record(run, step)
+        run.log_lines("a checkpoint")
+        run.log_metrics({"late": 1.0, "later": 2}, step=1)
+        run.log_params({"after": "the checkpoint"})
+
+    killed(act)
+    (directory,) = Path("journal/runs").iterdir()
+    return directory
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The lines that were decoded."""
+    decoded: list[bytes] = []
+    original = encoding.decode
+
+    def noted(line: bytes) -> Any:
+        decoded.append(line)
+        return original(line)
+
+    monkeypatch.setattr(encoding, "decode", noted)
+    return decoded
+
+
+@pytest.mark.usefixtures("often")
+def test_of_a_killed_run_only_what_came_after_a_checkpoint_is_read(lines: list[bytes]) -> None:
+    directory = new_run()
+    lines.clear()
+    cached = comparable(resuming.past_of(directory))
+    assert [b'"after"' in line for line in lines] == [True]
+    assert cached == without_cache(directory)
+    assert len(lines) > 20
+    assert (cached.count, cached.kinds["later"], cached.params["after"][1]) == (24, "series", "the checkpoint")
+    killed(lambda: record(started(directory.name), 3))
+    lines.clear()
+    cached = comparable(resuming.past_of(directory))
+    assert len(lines) < 5
+    assert cached == without_cache(directory)
+    again = started(directory.name)
+    with pytest.raises(ParamChangedError):
+        again.log_params({"after": 1})
+    again.end()
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("damage", ["cut", "other bytes", "another file", "damaged", "missing", "shorter"])
+def test_a_checkpoint_that_does_not_fit_is_not_used(damage: str) -> None:
+    directory = new_run()
+    segment, cache = directory / "000001.jsonl", directory / "past.msgpack"
+    whole = segment.read_bytes()
+    if damage == "cut":
+        cache.write_bytes(cache.read_bytes()[:-3])
+    elif damage == "damaged":
+        cache.write_bytes(b"\xff" * 100)
+    elif damage == "missing":
+        cache.unlink()
+    elif damage == "shorter":
+        segment.write_bytes(whole[: whole.index(b'"loss"')] + b"\n")
+    elif damage == "other bytes":
+        with segment.open("r+b") as file:
+            file.write(whole.replace(b'"late"', b'"tale"'))
+    else:  # as compaction replaces it
+        (directory / "draft").write_bytes(whole.replace(b'"loss"', b'"gain"'))
+        (directory / "draft").replace(segment)
+    cached = comparable(resuming.past_of(directory))
+    assert cached == without_cache(directory)
+    assert ("tale" in cached.kinds) == (damage == "other bytes")
+    assert ("gain" in cached.kinds) == (damage == "another file")
+    assert (cached.count == 24) == (damage != "shorter")
+
+
+@pytest.mark.usefixtures("often")
+def test_records_of_forked_processes_are_read_after_a_kill() -> None:
+    def act() -> None:
+        run = started()
+        record(run, 0)
+        killed(lambda: [run.log_metric("child", 1.0, step=step) for step in range(3)])
+        record(run, 1)
+        roll(run)
+        record(run, 2)  # the state lacks the child's, whose segment lies between
+
+    killed(act)
+    (directory,) = Path("journal/runs").iterdir()
+    cached = comparable(resuming.past_of(directory))
+    assert cached == without_cache(directory)
+    assert (cached.count, cached.kinds["child"]) == (24, "series")
+
+
+@pytest.mark.usefixtures("often")
+def test_segments_of_its_own_and_what_is_counted_later(lines: list[bytes]) -> None:
+    def act() -> None:
+        run = started()
+        record(run, 0)
+        roll(run)
+        run.integration.new_training()
+        run.integration.note_trained(1, epoch=1, step=1, batches=1, counted=1, skipped_epochs=2, skipped_batches=3)
+        run.integration.count_skipped(epochs=2, batches=3)
+        record(run, 1)
+        run.integration.new_training()
+        run.integration.count_skipped(epochs=4, batches=5)  # counted, but not recorded yet
+        run.log_metric("loss", 0.5, step=2)
+        run.integration.note_trained(2, epoch=1, step=1, batches=1, counted=1, skipped_epochs=4, skipped_batches=5)
+
+    killed(act)
+    (directory,) = Path("journal/runs").iterdir()
+    lines.clear()
+    cached = comparable(resuming.past_of(directory))
+    assert [b'"trained"' in line for line in lines] == [True]
+    assert cached == without_cache(directory)
+    assert (cached.trainings, cached.skipped_epochs, cached.skipped_batches) == (2, 6, 8)
+
+
+@pytest.mark.usefixtures("often")
+def test_there_is_no_checkpoint_while_records_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def act() -> None:
+        run = started()
+        record(run, 0)
+        monkeypatch.setattr("multitrack.journal.writer.os.write", lambda fd, line: 1)
+        run.log_metric("loss", 0.5, step=1)
+        monkeypatch.undo()
+        record(run, 1)
+
+    killed(act)
+    (directory,) = Path("journal/runs").iterdir()
+    cached = comparable(resuming.past_of(directory))
+    assert cached == without_cache(directory)
+    assert cached.lost == 1
+
+
+def test_checkpoints_are_written_after_so_many_records_and_so_much_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "_RECORDS", 5)
+    run = started()
+    directory = run.directory
+    assert directory is not None
+    journal = run._journal
+    due, cache = journal._checkpoints, directory / "past.msgpack"
+    run.log_metric("loss", 0.5, step=0)
+    for step in range(10):
+        due.due = 0.0
+        run.log_metric("loss", 0.5, step=step)
+    assert not cache.exists()  # the time has not come
+    journal.look_at = due.due = 0.0
+    run.log_metric("loss", 0.5, step=10)
+    assert cache.exists()
+    cache.unlink()
+    for step in range(4):
+        journal.look_at = due.due = 0.0
+        run.log_metric("loss", 0.5, step=step)
+    assert not cache.exists()  # too few records
+    monkeypatch.setattr(checkpoint, "_MOST", 1e-9)
+    journal.look_at = due.due = 0.0
+    run.log_metric("loss", 0.5, step=4)
+    assert cache.exists()
+    assert due._after > 1000  # one that takes long is seldom written
+    run.end()

@@ -200,9 +200,9 @@ def _read(config: object, start: Path | None) -> tuple[dict[str, Any], Origin, P
             f"config must be the path of a TOML file or a mapping of the same shape, got {type(config).__name__}; "
             "for hyperparameters, did you mean params=?"
         )
-    import tomllib  # noqa: PLC0415 - 2 ms, which a mapping does without
-
     try:
+        import tomllib  # noqa: PLC0415 - 2 ms, which a mapping does without; fails without a free file descriptor
+
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"config file {path} does not exist", source=str(path)) from None
@@ -224,14 +224,14 @@ def _of_call(read: Callable[[Any], Any], config: object) -> Any:
 
 
 def _search(start: Path | None) -> Path | None:
-    import tomllib  # noqa: PLC0415 - 2 ms, which a mapping does without
-
     for directory in () if start is None else (start, *start.parents):
         if (directory / FILE).is_file():
             return directory / FILE
         pyproject = directory / "pyproject.toml"
         if pyproject.is_file():
             try:
+                import tomllib  # noqa: PLC0415 - see above
+
                 if "multitrack" in tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {}):
                     return pyproject
             except (OSError, ValueError):

@@ -27,6 +27,7 @@ class Cursor:
         resolved: False to return records as they are on disk, without derived fields; takes half the time.
         only: The 1-based number of the one segment to read; default: all, one after the other.
         first: The 1-based number of the segment to begin with; records are then as they are on disk.
+        offset: The byte of that segment to begin with, at the start of a line.
 
     Attributes:
         position: Number of lines of the run read so far.
@@ -36,7 +37,9 @@ class Cursor:
         last_time: The latest time of any record read (ms).
     """
 
-    def __init__(self, directory: Path, *, resolved: bool = True, only: int | None = None, first: int = 1) -> None:
+    def __init__(
+        self, directory: Path, *, resolved: bool = True, only: int | None = None, first: int = 1, offset: int = 0
+    ) -> None:
         self.directory = directory
         self.position = 0
         self.damaged: list[tuple[int, str]] = []
@@ -45,7 +48,7 @@ class Cursor:
         self._resolver = Resolver() if resolved else None
         self.segment = only or first
         self._only = only is not None
-        self._offset = 0
+        self._offset = offset
         self._promised = 0  # remaining parts of a list that is known to be complete
         self._fd: int | None = None  # of a closed segment that is read in part: compaction may replace the file
 

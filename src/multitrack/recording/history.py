@@ -12,6 +12,20 @@ from multitrack.errors import MetricKindError, ParamChangedError
 from multitrack.inputs.prepare import PreparedParams
 
 
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """How far a state includes a segment, and how to tell that it is still the same file.
+
+    Attributes:
+        inode: The file's inode.
+        size: Number of bytes included.
+        tail: The last of these bytes.
+    """
+
+    inode: int
+    size: int
+    tail: bytes
+
+
 class Past(msgspec.Struct, gc=False):
     """The recorded state of a run: empty for a new run, read back from the journal for a resumed one.
 
@@ -29,6 +43,7 @@ class Past(msgspec.Struct, gc=False):
         last_time: Time of the last record (ms).
         writes_models: True if the run wrote models that get versions at its end.
         segments: Size and modification time (ns) of each segment that was read back.
+        open: How much of the next segment is included; ``None`` for nothing.
     """
 
     params: dict[str, tuple[str, Any]] = {}
@@ -44,6 +59,7 @@ class Past(msgspec.Struct, gc=False):
     last_time: int = 0
     writes_models: bool = False
     segments: list[tuple[int, int]] = []
+    open: Mark | None = None
 
     def check_params(self, run_id: str, prepared: PreparedParams) -> list[str]:
         """Check that no param changes. Values are compared in their JSON form, where 1 is not ``True``.

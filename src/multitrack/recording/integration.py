@@ -91,7 +91,7 @@ class Integration:
                 return False
             journal.past.count += writer.append_metric(numbers, step)
             if writer.last_time >= journal.look_at:
-                journal.look(writer.last_time)
+                journal.look(writer.last_time, settled=True)
         finally:
             journal.release()
         return True

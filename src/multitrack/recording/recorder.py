@@ -119,7 +119,7 @@ class Recorder:
                     writer = journal.writer or journal.ready()
                     journal.past.count += writer.append_metric({name: value}, step)
                     if writer.last_time >= journal.look_at:
-                        journal.look(writer.last_time)
+                        journal.look(writer.last_time, settled=True)
                 finally:
                     journal.release()
                 return
@@ -159,9 +159,7 @@ class Recorder:
                 numbers[name] = value
             if not numbers:
                 return
-            journal.append_metric(numbers, step)
-            if new:
-                kinds.update(dict.fromkeys(new, kind))
+            journal.append_metric(numbers, step, new)
         except Exception as error:
             self._journal.refuse("log_metric", error)
 
@@ -195,7 +193,7 @@ class Recorder:
                 journal.past.count += writer.append_list(ListMetric(time=now, name=name, values=numbers))
                 journal.past.kinds[name] = "list"
                 if now >= journal.look_at:
-                    journal.look(now)
+                    journal.look(now, settled=True)
         except Exception as error:
             self._journal.refuse("log_list_metric", error)
 
@@ -268,7 +266,9 @@ class Recorder:
             if split:
                 redaction = self._journal.redactor.begin(lines=True)
                 kept = redaction.lines(split)
-                self._journal.append(lambda now: Lines(time=now, lines=kept, stream=stream, redacted=redaction.count))
+                self._journal.append(
+                    lambda now: Lines(time=now, lines=kept, stream=stream, redacted=redaction.count), settled=True
+                )
         except Exception as error:
             self._journal.refuse("log_lines", error)
 

@@ -17,6 +17,7 @@ from multitrack.inputs.values import to_seconds
 from multitrack.journal.fsync import keep_durable
 from multitrack.journal.writer import Writer
 from multitrack.plugins import Extension
+from multitrack.recording.checkpoint import Checkpoints
 from multitrack.recording.history import Past
 from multitrack.recording.resuming import cache_past
 from multitrack.records import ArtifactRef, End, Lines, Metric, Mistake, ModelVersion, Params, Status, Tags, Trained
@@ -77,10 +78,12 @@ class RunJournal:
         self.deployed = False
         self.alive: Callable[[], object] | None = None
         self.ends_at: int | None = None
-        self.look_at: float = inf
+        self.look_at: float = 0.0
         self._period = 0  # ms after which a new segment begins; 0 for never
         self._roll_at: float = inf
         self._own = set() if writer is None else {writer.number}  # the segments of this process
+        self._alive_at: float = inf
+        self._checkpoints = Checkpoints(self.past)
         self._make_lock()
 
     def _make_lock(self) -> None:
@@ -94,7 +97,7 @@ class RunJournal:
 
     def watch(self, alive: Callable[[], object]) -> None:
         """Call ``alive`` every few seconds from a recording call, starting with the first one."""
-        self.alive, self.look_at = alive, 0.0
+        self.alive, self._alive_at, self.look_at = alive, 0.0, 0.0
 
     def roll_every(self, seconds: float) -> None:
         """Begin a new segment after so many seconds, so that the old one can be compacted."""
@@ -105,12 +108,16 @@ class RunJournal:
     def _plan_roll(self, now: int) -> None:
         self._roll_at = (now // self._period + 1) * self._period
 
-    def look(self, now: int) -> None:
-        """Begin a new segment if it is time, call ``alive``, and schedule the next look; ``now`` is in ms."""
+    def look(self, now: int, *, settled: bool) -> None:
+        """Begin a new segment, call ``alive`` and, if the state is ``settled``, write a checkpoint, if it is time."""
         if now >= self._roll_at:
             self._roll(now)
-        self.look_at = min(self._roll_at, inf if self.alive is None else now + _LOOK_EVERY)
-        if self.alive is not None:
+        if settled and now >= self._checkpoints.due and self.writer is not None:
+            self._checkpoints.look(now, self.past, self.writer, self._own)
+        due = self.alive is not None and now >= self._alive_at
+        self._alive_at = now + _LOOK_EVERY if due else self._alive_at
+        self.look_at = min(self._roll_at, self._alive_at, self._checkpoints.due)
+        if due and self.alive is not None:
             self.alive()
 
     def _roll(self, now: int) -> None:
@@ -159,7 +166,7 @@ class RunJournal:
                 )  # fmt: skip
         return self.writer
 
-    def append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags]) -> bool:
+    def append(self, make: Callable[[int], Params | ArtifactRef | Lines | Tags], *, settled: bool = False) -> bool:
         """Create a record with the current time and write it; return True if it was written."""
         with self.lock:
             writer = self.ready()
@@ -169,17 +176,19 @@ class RunJournal:
             self.past.count += written
             self.past.redacted += record.redacted
             if now >= self.look_at:
-                self.look(now)
+                self.look(now, settled=settled)
         return bool(written)
 
-    def append_metric(self, numbers: dict[str, int | float | str], step: int | None) -> None:
-        """Write the numbers of one step, in their JSON form."""
+    def append_metric(self, numbers: dict[str, int | float | str], step: int | None, new: Sequence[str]) -> None:
+        """Write the numbers of one step, in their JSON form, and note the kind of the names that are new."""
         self.acquire()
         try:
             writer = self.writer or self.ready()
             self.past.count += writer.append_metric(numbers, step)
+            if new:
+                self.past.kinds.update(dict.fromkeys(new, "simple" if step is None else "series"))
             if writer.last_time >= self.look_at:
-                self.look(writer.last_time)
+                self.look(writer.last_time, settled=True)
         finally:
             self.release()
 
@@ -189,7 +198,7 @@ class RunJournal:
             writer = self._writer_at(time)
             self.past.count += writer.append(Metric(time=time, values=numbers, step=step))
             if time >= self.look_at:
-                self.look(time)
+                self.look(time, settled=False)
 
     def _writer_at(self, time: int) -> Writer:
         """The writer for a record with a time of its own (ms).
@@ -214,7 +223,9 @@ class RunJournal:
         if self.status == "running" and self.directory is not None:
             with self.lock, contextlib.suppress(JournalError):
                 writer = self.ready()
-                writer.append(make(writer.now()))
+                record = make(writer.now())
+                if writer.append(record):
+                    self._checkpoints.note(record)
 
     def seconds(self, timeout: float | None, call: str) -> float | None:
         """Return a timeout in seconds; None also for an invalid one that is set aside."""
@@ -283,4 +294,5 @@ class RunJournal:
             self.past.last_time = self.writer.now()
             self.writer.close()
             self.writer = None
-        self.alive, self.look_at = None, self._roll_at
+        self.alive, self._alive_at, self._checkpoints.due = None, inf, inf
+        self.look_at = self._roll_at

@@ -75,6 +75,7 @@ class SummaryBuilder:
         directory: The run's directory.
         collector: Collects numbers and lines.
         segment: The 1-based number of the segment to begin with; the earlier ones are left out.
+        offset: The byte in this segment to begin with, at the start of a line.
 
     Attributes:
         cursor: The cursor in the journal.
@@ -85,8 +86,8 @@ class SummaryBuilder:
     The other attributes are those of :class:`~multitrack.summaries.summary.Summary`.
     """
 
-    def __init__(self, directory: Path, collector: Collector, segment: int = 1) -> None:
-        self.cursor = Cursor(directory, resolved=False, first=segment)
+    def __init__(self, directory: Path, collector: Collector, segment: int = 1, offset: int = 0) -> None:
+        self.cursor = Cursor(directory, resolved=False, first=segment, offset=offset)
         self.collector = collector
         self.params: dict[str, tuple[ParamType | None, Any]] = {}
         self.sources: dict[str, str] = {}
