@@ -366,6 +366,17 @@ class TestFile:
     def test_it_belongs_to_its_owner(self, journal: Path) -> None:
         assert (journal / NAME).stat().st_mode & 0o777 == 0o600
 
+    def test_one_of_another_user_is_neither_read_nor_replaced(
+        self, journal: Path, expected: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = (journal / NAME).read_bytes()
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert RunIndex(journal).count == 0
+        write_runs(journal, 3, 9, first=50)
+        indexed(journal)
+        assert (journal / NAME).read_bytes() == before
+        assert with_rows(multitrack.open_journal(journal)) == []
+
     def test_readers_at_once(self, journal: Path, expected: Any) -> None:
         """Each writes the index again, and none sees half of one."""
         found: list[Any] = []

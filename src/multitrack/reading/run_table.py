@@ -74,8 +74,9 @@ class RunTable:
 
     def summary(self, place: int) -> Summary:
         """Return the summary of one of the runs."""
-        found = self._summaries.get(place)
-        return self.runs[place].summary() if found is None else found
+        if place not in self._summaries:
+            self._summaries[place] = self.runs[place].summary()
+        return self._summaries[place]
 
     def values(self, column: Column, reduction: str = "last", best: str | None = None) -> list[Any]:
         """Return each run's value in a column, or :data:`~multitrack.query.cells.ABSENT`.
@@ -106,10 +107,7 @@ class RunTable:
             return [decided(column, value) for value in found] if "best" in (column.reduction, reduction) else found
         if column.group == "metadata":
             return self._metadata(part, column.name)
-        for place in part.places:
-            if place not in self._summaries:
-                self._summaries[place] = self.runs[place].summary()
-        return [cell(column, self.runs[place], self._summaries[place], reduction, best) for place in part.places]
+        return [cell(column, self.runs[place], self.summary(place), reduction, best) for place in part.places]
 
     def _metadata(self, part: _Part, name: str) -> list[Any]:
         runs = [self.runs[place] for place in part.places]

@@ -74,6 +74,10 @@ class RunIndex:
         self._columns: dict[tuple[Any, ...], list[Any]] = {}
         self._lock = threading.RLock()  # to make a column may read another one
 
+    def is_foreign(self) -> bool:
+        """Return True if another user has written the file: it is not read, and left to that user."""
+        return _stamp_of(self.path)[:1] not in ((), (os.geteuid(),))
+
     def is_current(self) -> bool:
         """Return True if the file has not been replaced since it was read."""
         return self._stamp == _stamp_of(self.path)
@@ -178,7 +182,7 @@ def _stamp_of(path: Path) -> tuple[int, ...]:
         found = path.stat()
     except OSError:
         return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_uid, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(path: Path) -> tuple[list[tuple[int, memoryview]], list[Block]]:
@@ -189,7 +193,10 @@ def _read(path: Path) -> tuple[list[tuple[int, memoryview]], list[Block]]:
         ValueError: It is damaged, or of another version.
     """
     # not mapped into memory: on NFS, a page of a file that another host has replaced would end the process
-    found = msgspec.msgpack.decode(path.read_bytes(), type=_File)
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_uid != os.geteuid():  # its values are not checked one by one
+            raise PermissionError("it belongs to another user")
+        found = msgspec.msgpack.decode(file.read(), type=_File)
     if found.version != VERSION:
         raise ValueError("of another version")
     if any(zlib.crc32(encoded) != checksum for checksum, encoded in found.blocks):
@@ -244,7 +251,7 @@ class IndexUpdate:
         Args:
             live: The rows of the index that are still valid.
         """
-        if self._count < max(_FEW, self._index.count // _SHARE):
+        if self._count < max(_FEW, self._index.count // _SHARE) or self._index.is_foreign():
             return
         kept: list[bytes | memoryview] = []
         first = 0
