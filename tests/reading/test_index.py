@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -461,6 +462,22 @@ class TestSize:
         blocks = [block for _, block in RunIndex(tmp_path).blocks()]
         assert len(blocks) > 1
         assert all(sum(map(len, block.columns.values())) < 150 for block in blocks)
+
+    def test_a_table_does_not_hold_the_manifests_of_runs_that_were_never_read(self, tmp_path: Path) -> None:
+        """Their packages take most of the memory."""
+        write_runs(tmp_path, 10, 1)
+        held: list[int] = []
+
+        def listed() -> Iterator[RecordedRun]:
+            before: list[RecordedRun] = []
+            for run in multitrack.open_journal(tmp_path).runs():
+                held.append(sum(one.cached is None for one in before))
+                before.append(run)
+                yield run
+
+        compare(listed())
+        assert held
+        assert not any(held)
 
     def test_only_the_latest_columns_are_held(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_runs(tmp_path, 5, 1)

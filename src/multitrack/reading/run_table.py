@@ -30,10 +30,11 @@ class RunTable:
     """
 
     def __init__(self, runs: Iterable[RecordedRun]) -> None:
-        self.runs = list(runs)
+        self.runs: list[RecordedRun] = []
         self._summaries: dict[int, Summary] = {}
         self._parts: dict[int, _Part] = {}
-        for i, run in enumerate(self.runs):
+        for i, run in enumerate(runs):  # whose summaries are read at once: manifests, which are large, are not held
+            self.runs.append(run)
             valid = run.valid_row()
             if valid is None:
                 self._summaries[i] = run.summary()
