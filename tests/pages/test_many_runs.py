@@ -331,3 +331,9 @@ def test_a_sampled_curve_of_a_long_run_keeps_its_extremes_and_its_mean(tmp_path:
 )  # fmt: skip
 def test_room_is_shared(lengths: list[int], room: int, most: int, each: int) -> None:
     assert sampling.share(lengths, room, most, 10) == each
+
+
+def test_too_few_points_are_an_error(tmp_path: Path) -> None:
+    journal = trials.write(tmp_path / "journal", 1)
+    with pytest.raises(ValueError, match="points must be 10 or more, got 0"):
+        write_page(tmp_path / "r.html", multitrack.open_journal(journal).runs(), charts=False, points=0)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import msgspec
 import pytest
 
 import drawn_runs
 import multitrack
 import trials
 from browser import Page
+from multitrack.delivery.lane_state import LaneState, lane_file
+from multitrack.journal.atomic import write_json
+from multitrack.journal.manifest import BackendEntry, write_manifest
 from multitrack.page import watched
 from multitrack.page.collect import Collected
 from multitrack.page.render import Options
@@ -278,6 +282,22 @@ def test_contexts_are_requested_when_a_filter_needs_them(page: Page) -> None:
 
 
 @pytest.mark.slow
+def test_a_filter_is_read_again_when_its_column_is_there(page: Page) -> None:
+    page.view("filter=dirty+%3D+maybe")
+    page.wait("document.getElementById('trouble').textContent.startsWith(\"'maybe' is neither true nor false\")")
+
+
+@pytest.mark.slow
+def test_words_find_what_a_run_got_later(page: Page, journal: Path) -> None:
+    page.view("filter=golden")
+    with drawn_runs.start(journal, "late") as run:
+        page.wait("document.querySelector('#runs .count').textContent.endsWith(' of 231 runs')")
+        assert page.texts("#runs .count") == ["0 of 231 runs"]
+        run.set_tags({"kind": "golden"})
+        page.wait("document.querySelector('#runs .count').textContent === '1 of 231 runs'")
+
+
+@pytest.mark.slow
 def test_a_run_has_its_whole_page(page: Page, journal: Path, runs: dict[str, RecordedRun]) -> None:
     name = trials.name_of(200)
     page.view(f"run={runs[name].id}")
@@ -296,6 +316,26 @@ def test_a_run_has_its_whole_page(page: Page, journal: Path, runs: dict[str, Rec
         run.log_metric("loss", 1.0, step=0)
         page.wait("document.querySelectorAll('#single .lines li').length === 2")
         page.wait("document.querySelector('#single figure')")
+
+
+@pytest.mark.slow
+def test_delivery_goes_on_while_a_run_is_open(page: Page, runs: dict[str, RecordedRun]) -> None:
+    run = runs[trials.name_of(5)]
+    backends = [BackendEntry(name="tracker", load="tracker")]
+    write_manifest(run.directory, msgspec.structs.replace(run.manifest, backends=backends))
+    page.view(f"run={run.id}")
+    page.wait("document.querySelector('#single [aria-label=Delivery]')?.textContent.includes('pending')")
+    lane_file(run.directory, "tracker").parent.mkdir(mode=0o700)
+    state = LaneState("tracker", position=10**6, delivered=10**6, closed=True, linked=True, segment=1)
+    write_json(lane_file(run.directory, "tracker"), state)
+    page.wait("document.querySelector('#single [aria-label=Delivery]').textContent.includes('delivered')")
+
+
+@pytest.mark.slow
+def test_the_lineage_comes_after_the_page(page: Page, runs: dict[str, RecordedRun]) -> None:
+    url = page.js("location.href.split('#')[0]")
+    page.open(f"{url}#run={runs[trials.name_of(9)].id}")
+    page.wait("document.querySelectorAll('#single .lineage .box').length === 3")
 
 
 @pytest.mark.slow

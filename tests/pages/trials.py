@@ -9,7 +9,7 @@ from typing import Any
 
 from multitrack.journal.encoding import encode
 from multitrack.journal.layout import runs_directory
-from multitrack.journal.manifest import Context, Manifest, write_manifest
+from multitrack.journal.manifest import Context, GitState, Manifest, write_manifest
 from multitrack.journal.run_ids import text_of_time
 from multitrack.journal.segments import host_name, segment_path
 from multitrack.records import ArtifactRef, End, Lines, Metric, Params, Segment, Tags
@@ -39,6 +39,7 @@ def write(journal: Path, count: int, *, steps: int = 40, lines: int = 3) -> Path
         context = Context(
             user=f"user{i % 3}", host="h", pid=i, cwd="/w", program="/w/train.py", command=["python", "train.py", f"--seed={i}"],
             executable="/usr/bin/python", python="3.11.7", platform="linux", packages={"numpy": "2.4.6"},
+            git=GitState(commit=f"{i:040x}", dirty=i % 2 == 0),
         )  # fmt: skip
         manifest = Manifest(id=run_id, project="sweep", name=name_of(i), created=created, context=context)
         directory = runs / run_id

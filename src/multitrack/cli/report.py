@@ -52,7 +52,9 @@ def report(
         raise click.UsageError(f"{'--port' if port is not None else '--every'} needs --watch")
     if watch:
         usual = Options()
-        options = Options(title, not no_charts, points or usual.points, usual.lines if lines is None else lines)
+        options = Options(
+            title, not no_charts, usual.points if points is None else points, usual.lines if lines is None else lines
+        )
         _watch(source, options, port or 0, 2.0 if every is None else every, open_)
         return
     check_place(path)

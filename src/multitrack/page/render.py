@@ -103,7 +103,9 @@ def write_page(
     """
     code = plotly() if charts else ""
     listed = list(runs)
-    usual = Limits(points or Options().points, Options().lines if lines is None else lines)
+    usual = Limits(
+        Options().points if points is None else points, Options().lines if lines is None else lines
+    )  # fmt: skip
     limits = limits_of(listed, usual, points=points is None, lines=lines is None)
     tables = Tables()
     encoded: list[bytes] = []

@@ -50,11 +50,13 @@ function keepWidths() {
 
 let placing = false;
 
-/** Follow the scrolling of the table, once a frame. */
+/** Follow the scrolling and the size of the table, once a frame. */
 function followScroll() {
-  scroll.addEventListener("scroll", () => {
+  const follow = () => {
     if (placing) return;
     placing = true;
     requestAnimationFrame(() => { placing = false; placeRows(); });
-  }, { passive: true });
+  };
+  scroll.addEventListener("scroll", follow, { passive: true });
+  new ResizeObserver(follow).observe(scroll);
 }

@@ -121,7 +121,7 @@ function take(news) {
   mergeMonitor(news.monitor);
   for (const run of news.runs) {
     const old = byId.get(run.id);
-    if (old) Object.assign(old, { listed: undefined, text: undefined }, run);
+    if (old) Object.assign(old, { text: undefined }, run); // its texts for the filter are gathered anew
     else data.runs.push(run);
   }
   index();
