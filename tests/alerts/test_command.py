@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 import multitrack
 from alerting import WrittenRun, at
-from multitrack.alerts.state import State, StateLock, StoredFiring, write_state
+from multitrack.alerts.state import State, StoredFiring, state_lock, write_state
 from multitrack.cli import main
 from three_runs import EVIL
 
@@ -108,7 +108,7 @@ def test_test_replays_the_rules_and_keeps_nothing(journal: Path) -> None:
 
 
 def test_check_leaves_a_journal_to_the_process_that_evaluates_it(journal: Path) -> None:
-    lock = StateLock(journal)
+    lock = state_lock(journal)
     assert lock.take()
     try:
         checked = invoke("check")

@@ -100,7 +100,7 @@ def test_a_lock_that_is_held_costs_the_version_and_not_the_run(
     monkeypatch.setattr(line_file, "_WAIT", 0.1)
     path = tmp_path / ".multitrack" / FILE
     path.parent.mkdir()
-    with path.open("a") as file:
+    with path.with_suffix(".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         run = write()
     recorded = multitrack.open_journal().run(run.id)

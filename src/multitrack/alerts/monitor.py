@@ -16,7 +16,7 @@ from multitrack.alerts.arrival import Arrivals
 from multitrack.alerts.configured import ConfiguredRule, Plan, ready_rules
 from multitrack.alerts.evaluation import Change, Evaluation, Firing
 from multitrack.alerts.sending import Sender
-from multitrack.alerts.state import State, StateLock, StoredFiring, read_state, restored, stored, write_state
+from multitrack.alerts.state import State, StoredFiring, read_state, restored, state_lock, stored, write_state
 
 #: Milliseconds that a record may take from its time until it is on the disk. Younger ones wait for the next look, so
 #: that the records of several processes are evaluated in the order of their times.
@@ -45,7 +45,7 @@ class Monitor:
     def __init__(self, journal: Path, plan: Plan, notice: Callable[[str], None]) -> None:
         self._journal = journal
         self.plan = plan
-        self.lock = StateLock(journal)
+        self.lock = state_lock(journal)
         self.rules = ready_rules(plan.rules)
         self._sender = Sender(journal, self.rules, plan.notifiers, notice)
         self._evaluation = Evaluation([(rule.rule, rule.matches) for rule in self.rules])

@@ -8,7 +8,6 @@ between sends it again when it is started anew: a repeated message is better tha
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from multitrack._record_parts import number_from_text, number_to_json
 from multitrack.errors import JournalError
 from multitrack.journal.atomic import write_json
 from multitrack.journal.layout import cannot_read
+from multitrack.journal.locks import Hold
 
 _NAME: Final = "alerts.json"
 _LOCK: Final = "alerts.lock"
@@ -122,47 +122,9 @@ def restored(value: Stored) -> int | float | None:
     return value
 
 
-class StateLock:
-    """The right to evaluate a journal's alerts, which one process has at a time; it ends with the process.
-
-    Attributes:
-        holder: The process that has it, in words, if it could not be taken.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        self._path = journal / _LOCK
-        self._fd = -1
-        self.holder: str | None = None
-
-    @property
-    def held(self) -> bool:
-        """True if this object has the lock."""
-        return self._fd >= 0
-
-    def take(self) -> bool:
-        """Take the lock; return False if another process, or another object of this one, has it."""
-        if self.held:
-            return True
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
-            self.holder = f"process {pid}" if pid.isdigit() else "another process"
-            os.close(fd)
-            return False
-        self._fd, self.holder = fd, None
-        with contextlib.suppress(OSError):  # a full disk; the pid is only for messages
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        return True
-
-    def release(self) -> None:
-        """Release the lock."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            fcntl.flock(fd, fcntl.LOCK_UN)  # a forked child may have the file open, too
-            os.close(fd)
+def state_lock(journal: Path) -> Hold:
+    """The right to evaluate a journal's alerts, which one process has at a time; it ends with the process."""
+    return Hold(journal / _LOCK)
 
 
 def note_start(journal: Path, start: int) -> None:
@@ -175,7 +137,7 @@ def note_start(journal: Path, start: int) -> None:
     """
     if (journal / _NAME).exists():
         return
-    lock = StateLock(journal)
+    lock = state_lock(journal)
     if lock.take():  # else a process evaluates, whose own run has noted its start
         try:
             if read_state(journal) is None:

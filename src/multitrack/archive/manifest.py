@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,8 @@ from multitrack.security.terminal import excerpt
 #: Name of the list, in the run's folder.
 LIST: Final = "archive.json"
 _VERSION: Final = 1
+#: Locks and leases in a run's folder.
+_LOCK: Final = re.compile(r"(?:(?:compact\.)?lock|lanes/[^/]*\.lock)(?:\.\d+)?|\d+\.lease")
 #: Bytes that are read at once.
 BLOCK: Final = 1 << 20
 
@@ -92,9 +95,7 @@ def files_of(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode) or any(part.startswith(".") for part in name.split("/")):
             continue
-        if name in ("lock", "compact.lock", LIST) or ("/" not in name and path.suffix == ".msgpack"):
-            continue
-        if path.parent.name == "lanes" and path.suffix == ".lock":
+        if name == LIST or _LOCK.fullmatch(name) or ("/" not in name and path.suffix == ".msgpack"):
             continue
         yield name, found
 

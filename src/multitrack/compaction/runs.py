@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ import msgspec
 from multitrack.compaction.due import due_segments
 from multitrack.compaction.segment import rewrite
 from multitrack.errors import JournalError
+from multitrack.journal.locks import Hold
 from multitrack.journal.manifest import Compaction, read_manifest
 
 #: The lock of the process that compacts a run.
@@ -68,44 +67,28 @@ def compact_runs(
             continue
         found = Compacting(manifest.id, manifest.name)
         until = round((time.time() - chosen.after) * 1000)
+        lock = Hold(directory / _LOCK)
         try:
-            with _Lock(directory) as held:
-                if not held:
-                    found.waiting["another process compacts the run"] += 1
-                for due in due_segments(directory, manifest, chosen.kinds, until) if held else ():
-                    if due.reason is not None:
-                        found.waiting[due.reason] += 1
-                    else:
-                        rewritten = rewrite(due.path, chosen.kinds, pause, dry_run=dry_run)
-                        if rewritten.records:
-                            found.segments += 1
-                            found.records += rewritten.records
-                            found.before += rewritten.before
-                            found.after += rewritten.after
+            held = lock.take()
+            if not held:
+                found.waiting["another process compacts the run"] += 1
+            for due in due_segments(directory, manifest, chosen.kinds, until) if held else ():
+                if due.reason is not None:
+                    found.waiting[due.reason] += 1
+                elif lock.is_current():
+                    rewritten = rewrite(due.path, chosen.kinds, pause, dry_run=dry_run)
+                    if rewritten.records:
+                        found.segments += 1
+                        found.records += rewritten.records
+                        found.before += rewritten.before
+                        found.after += rewritten.after
         except OSError as error:
             if isinstance(error, JournalError):
                 raise
             raise JournalError(
                 error.errno, f"cannot compact run {manifest.id}: {error.strerror}", str(directory)
             ) from error
+        finally:
+            lock.release()
         if found.segments or found.waiting:
             yield found
-
-
-class _Lock:
-    """The right to compact a run, which one process has at a time."""
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / _LOCK
-        self._fd = -1
-
-    def __enter__(self) -> bool:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from multitrack.journal.lock_choice import LockSetting
 from multitrack.journal.manifest import Compaction
 
 #: A backend option that is a path; a relative one is resolved against the folder of the config file.
@@ -66,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         worker_timeout: Seconds without a sign of life after which the chief of a distributed search gives up a worker.
         plugins: Plugins that are not backends, by entry point or import path.
         interval: Seconds between deliveries while training runs.
+        locks: How processes keep out of each other's way in the journal. ``auto``: by locks on its files, and also by
+            leases on a file system that several machines share, or that has no locks; ``lease``: always by both;
+            ``flock``: by locks alone, which then have to hold between all machines.
         fsync: Seconds after which a record is synced to disk and survives a power cut; ``false`` to leave it to the
             kernel.
         compact_after: For runs with a deployment, the age from which old records are compacted: ``7d``, ``1h``;
@@ -89,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: list[CodePart] = msgspec.field(default_factory=lambda: list(ALL_CODE))
     plugins: list[str] = []
     interval: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] = 1.0
+    locks: LockSetting = "auto"
     fsync: Annotated[float, msgspec.Meta(gt=0, le=_A_YEAR)] | bool = False
     compact_after: str = "never"
     compact: list[Literal["metrics", "lines"]] = msgspec.field(default_factory=lambda: ["metrics"])

@@ -20,7 +20,7 @@ from multitrack.delivery.waiting import STALL, Settling
 from multitrack.environment.allowed import BASE, nothing_else
 from multitrack.environment.directory import current_or_none
 from multitrack.errors import MultitrackError
-from multitrack.journal.segments import is_live
+from multitrack.journal.segments import end_silent, is_live
 from multitrack.plugins import load_backend
 from multitrack.reading.delivery import report_of
 from multitrack.reading.opening import open_journal
@@ -67,17 +67,20 @@ def sync(
     from multitrack.courier.loop import Courier  # noqa: PLC0415 - training processes do not need it
 
     reader = open_journal(journal)
+    notice = notice or (lambda text: log.warning("multitrack: %s", text))
     pending: dict[Path, dict[str, LaneState]] = {}
     written: dict[Path, int] = {}  # number of records of runs that are still being written
     for run in map(reader.run, runs) if runs else reader.runs(deleted=True):
         states = {name: state for name, state in run.lanes().items() if not backends or name in backends}
         if not all(state.settled for state in states.values()):
             pending[run.directory] = states
-            if is_live(run.directory) and (summary := run.summary()).status == "running":
-                written[run.directory] = summary.records
     if not pending:
         return {}
-    notice = notice or (lambda text: log.warning("multitrack: %s", text))
+    if wait:
+        end_silent(pending, notice)
+    for run in map(RecordedRun, pending):
+        if is_live(run.directory) and (summary := run.summary()).status == "running":
+            written[run.directory] = summary.records
     if alone and current_or_none() is None:
         os.chdir(reader.directory)  # as for a courier: SDKs fail if the current directory was deleted
     here = partial(load_config, arguments={"journal": str(reader.directory)})  # the default journal needs a directory

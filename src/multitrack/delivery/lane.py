@@ -17,8 +17,8 @@ from multitrack import plugins
 from multitrack._text import error_text
 from multitrack.delivery.backoff import Pace
 from multitrack.delivery.handover import PASSING, Handover, by_hook, data_records, missing_of
-from multitrack.delivery.lane_lock import LaneLock
-from multitrack.delivery.lane_state import LaneState, lane_file, state_of
+from multitrack.delivery.lane_lock import LaneLock, TakenOverError
+from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.loading import BackendSource, is_gathering, run_info
 from multitrack.delivery.notices import Notices
 from multitrack.delivery.parent_link import ParentLink
@@ -27,7 +27,6 @@ from multitrack.delivery.trust import Trust
 from multitrack.environment import warned
 from multitrack.errors import DeniedError, RetryableError
 from multitrack.hookspecs import RunInfo
-from multitrack.journal.atomic import write_json
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.manifest import BackendEntry, context_of, read_manifest
 from multitrack.journal.writer import close_dead
@@ -124,6 +123,11 @@ class Lane:
         try:
             with warned.no_errors():
                 return self._step()
+        except TakenOverError:
+            self._notices.say(f"{self._lock.holder} goes on with run {self.directory.name}: this process did not run")
+            self._lock.release()
+            self._start_over()
+            return self._leave()
         except Exception as error:  # noqa: BLE001 - a backend may raise anything; the error is saved and reported
             self._fail(error)
             return False
@@ -163,11 +167,14 @@ class Lane:
 
     def _step(self) -> bool:
         self.idle = False
-        if not self._lock.held and not self._take_lock():
-            self.idle = True
-            self.pace.rest(1.0)
-            self.state = state_of(self.directory, self.name)
-            return False
+        if not self._lock.held:
+            state = self._lock.take()
+            if state is None or self._abandoned:
+                self._lock.release()
+                return self._leave()
+            self.state = state
+            self._save()
+        self._lock.check()
         if not self.opened:
             return self._open()
         if not self._stretch and not self.state.closed:
@@ -183,17 +190,12 @@ class Lane:
             self.idle = True  # a live run: everything written so far is delivered
         return False
 
-    def _take_lock(self) -> bool:
-        if not self._lock.take():
-            return False
+    def _leave(self) -> bool:
+        """Leave the lane to the process that has it; always return False."""
+        self.idle = True
+        self.pace.rest(1.0)
         self.state = state_of(self.directory, self.name)
-        # Settled by the lane's last holder: opening it again would mark the run as running in the tracker.
-        if self._abandoned or self.state.settled:
-            self.release()
-            return False
-        self.state.stopped, self.state.problem, self.state.opening = False, None, True
-        self._save()
-        return True
+        return False
 
     def _open(self) -> bool:
         manifest = read_manifest(self.directory)
@@ -229,12 +231,14 @@ class Lane:
         began = time.monotonic()
         for i, (hook, some) in enumerate(by_hook(self._backend, fresh)):
             if some:
+                self._lock.check()
                 self._note_stand_ins(self._handover.call(hook, self._run, some))
                 if (self._cursor.position, i) > self._furthest:
                     self._furthest = (self._cursor.position, i)
                     self.state.moves += 1
                     self._save()  # a slow tracker may take long for each hook: show waiting processes that it moves
         if fresh:
+            self._lock.check()
             self.state.position = self._backend.flush(self._run, self._cursor.position)
         self.pace.took(time.monotonic() - began)
         self.state.segment = self._cursor.segment
@@ -290,10 +294,7 @@ class Lane:
         self.release()
 
     def _save(self) -> None:
-        if not self._lock.held:
-            return  # released meanwhile: another courier may drive the lane and own its state file
-        self.state.updated = time.time_ns() // 1_000_000
         try:
-            write_json(lane_file(self.directory, self.name), self.state)
+            self._lock.save(self.state)
         except OSError as error:  # a full disk: the old position stays, so a restart redelivers
             self._notices.once(f"cannot save its position: {error}")

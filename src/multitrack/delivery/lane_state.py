@@ -39,6 +39,7 @@ class LaneState(msgspec.Struct, omit_defaults=True):
         damaged: Number of journal lines that are not valid records.
         moves: Number of accepted hook calls; waiting processes see by it that the lane moves.
         updated: Time of the last save (ms).
+        fence: The fencing number of the courier that saved it; 0 where locks hold between machines.
     """
 
     backend: str
@@ -58,6 +59,7 @@ class LaneState(msgspec.Struct, omit_defaults=True):
     damaged: int = 0
     moves: int = 0
     updated: int = 0
+    fence: int = 0
 
     @property
     def settled(self) -> bool:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from multitrack.journal import encoding
 from multitrack.journal.derived import Resolver
+from multitrack.journal.seals import read_seal, size_of, until
 from multitrack.journal.segments import is_held, segment_path
 from multitrack.records import Compacted, End, ListMetric, Record, Segment
 
@@ -78,12 +79,15 @@ class Cursor:
             except FileNotFoundError:
                 self._close()
                 return found
+            size = None
             try:
-                with open(self._fd, "rb", closefd=False) as file:
+                size = size_of(path, self._fd) if closed else None
+                with open(self._fd, "rb", closefd=False) as whole:
+                    file = whole if size is None or size == os.fstat(self._fd).st_size else until(whole, size)
                     file.seek(self._offset)
                     advanced = self._read_from(file, closed, found, max_records, max_bytes)
             finally:
-                if not closed or self._offset >= os.fstat(self._fd).st_size:
+                if size is None or self._offset >= size:
                     self._close()
             if not advanced and not self._next_segment(closed):
                 return found
@@ -95,7 +99,8 @@ class Cursor:
         if is_held(path) or self._has_next():
             return False
         # The torn last line of a closed segment was never acknowledged; it has been read as damage by now.
-        return self._offset >= path.stat().st_size
+        seal = read_seal(path)
+        return self._offset >= (path.stat().st_size if seal is None else seal.size)
 
     def at_rest(self) -> bool:
         """Return True if there is nothing to read for now: all was read, and the writer lives. A cheap check."""

@@ -30,9 +30,11 @@ def keep_durable(writer: Writer, seconds: float) -> None:
 
     Args:
         writer: The open segment.
-        seconds: Maximum age of records that a power cut may lose.
+        seconds: Maximum age of records that a power cut may lose; 0 to leave them to the kernel.
     """
     global _thread
+    if not seconds:
+        return
     for path in (writer.directory, writer.directory.parent, writer.directory.parent.parent):
         put_on_medium(path)  # a file's name is durable only once its directory is synced
     writer.put_on_medium()

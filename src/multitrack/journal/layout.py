@@ -6,11 +6,13 @@ A journal's directory looks like this::
       courier-<pid>.log               output of the trackers' SDKs during delivery
       alerts.json, alerts.lock        which alerts fire, and the lock of the process that evaluates them
       runs.index                      columns of the ended runs, so that many are read at once; a cache
-      models.jsonl                    versions and aliases of models
+      models.jsonl, models.lock       versions and aliases of models, and the lock of the process that writes one
+      leases.json                     the mark of a journal in which locks have leases beside them: <lock>.<number>
       mlflow/, artifacts/             experiments, models and files of MLflow's clients that write here
       runs/<run id>/
         manifest.json                 the manifest
         000001.jsonl, 000002.jsonl    the segments
+        000001.lease, 000001.sealed   the lease of a segment's writer, or where readers stop if it was given up
         code/                         the source
         drift.html                    the report of a comparison of inputs
         mlflow.json                   what MLflow's clients know of the run beyond its records

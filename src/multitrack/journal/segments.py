@@ -1,27 +1,36 @@
 """The segment files of one run's journal, and their locks.
 
 A segment's file is held under an exclusive ``flock`` for as long as its writer lives. The lock belongs to the open
-file: it is released however the process ends, and stays when a forked child closes its copy of the file.
+file: it is released however the process ends, and stays when a forked child closes its copy of the file. Where such
+locks do not hold between machines, the writer also has a lease, ``000001.lease``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from multitrack.errors import JournalError, RunInUseError
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import cannot_read
+from multitrack.journal.locks import locked, try_lock
+from multitrack.journal.seals import lease_of, seal_if_silent
+from multitrack.journal.signs import LEASE, is_present, observe
 from multitrack.records import Segment
+
+log = logging.getLogger("multitrack")
 
 #: Maximum seconds to wait for a lock still held by a process that the dead writer had just forked.
 FORKED_LIMIT: Final = 2.0
+#: Seconds between looks at a lease.
+_LOOK: Final = 0.2
 _NAME: Final = re.compile(r"[0-9]{6,}\.jsonl")
 
 
@@ -40,15 +49,16 @@ def last_segment(directory: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Return True if a live process holds this segment open for writing."""
+    """Return True if a live process holds this segment open for writing, or one that is not given up yet."""
+    return _is_locked(path) or is_present(lease_of(path))
+
+
+def _is_locked(path: Path) -> bool:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(fd, fcntl.LOCK_SH, needed=False)
     finally:
         os.close(fd)
-    return False
 
 
 def is_live(directory: Path) -> bool:
@@ -65,7 +75,8 @@ def _held_by(directory: Path) -> str | None:
     """The process that writes the run, in words; empty if it is this process, None if there is none.
 
     A child that the writer forked to run a program also has the lock until it executes that program. If the writer is
-    dead, wait for that, at most :data:`FORKED_LIMIT` seconds.
+    dead, wait for that, at most :data:`FORKED_LIMIT` seconds. A writer on another machine that has only a lease is
+    waited for, too, until it gives a sign of life, or is given up.
     """
     deadline = time.monotonic() + FORKED_LIMIT
     while (held := _held(directory)) is not None:
@@ -73,11 +84,49 @@ def _held_by(directory: Path) -> str | None:
             first = decode_or_none(file.readline())
         if not isinstance(first, Segment):
             return "another live process"
-        if first.host != host_name() or _is_alive(first.pid) or time.monotonic() >= deadline:
-            mine = first.pid == os.getpid() and first.host == host_name()
-            return "" if mine else f"process {first.pid} on {first.host}"
-        time.sleep(0.005)
+        writer = f"process {first.pid} on {first.host}"
+        if _is_locked(held):
+            if first.host != host_name() or _is_alive(first.pid) or time.monotonic() >= deadline:
+                return "" if first.pid == os.getpid() and first.host == host_name() else writer
+        elif (sealed := seal_if_silent(held, f"process {os.getpid()} on {host_name()}")) is False:
+            return writer
+        elif sealed:
+            log.warning(
+                "multitrack: run %s: %s has given no sign of life for %g s; it counts as dead",
+                directory.name, writer, LEASE,
+            )  # fmt: skip
+            continue
+        time.sleep(0.005 if _is_locked(held) else _LOOK)
     return None
+
+
+def end_silent(directories: Iterable[Path], notice: Callable[[str], None]) -> None:
+    """Wait until the writers of runs have given a sign of life, or are given up, which closes their segments.
+
+    Only writers on other machines are waited for, if their locks do not count here, at most for the time of a lease.
+
+    Args:
+        directories: The directories of the runs.
+        notice: Called with a sentence for the user if that takes time.
+    """
+    waiting = {each: held for each in directories if (held := _held(each)) is not None and not _is_locked(held)}
+    told = False
+    while waiting:
+        for directory, held in list(waiting.items()):
+            found = observe(lease_of(held))
+            if found is not None and found.is_free:
+                with contextlib.suppress(RunInUseError), opening(directory):
+                    pass  # which has sealed the segment
+            if found is None or found.is_free:
+                del waiting[directory]
+                if (another := _held(directory)) is not None and not _is_locked(another):
+                    waiting[directory] = another
+            elif found.is_new:
+                del waiting[directory]
+            elif not told:
+                told = True
+                notice(f"waiting up to {LEASE:g} s whether {found} still writes run {directory.name}")
+        time.sleep(_LOOK if waiting else 0)
 
 
 def _is_alive(pid: int) -> bool:
@@ -123,11 +172,9 @@ def opening(directory: Path) -> Iterator[None]:
         RunInUseError: If a live process writes the run.
         JournalError: If the directory cannot be read or written.
     """
-    fd = -1
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            stack.enter_context(locked(directory / "lock"))
             writer = _held_by(directory)
         except OSError as error:
             raise cannot_write(directory, error) from error
@@ -139,6 +186,3 @@ def opening(directory: Path) -> Iterator[None]:
         if writer:
             raise RunInUseError(f"run {directory.name} is being written by {writer} ({directory})")
         yield
-    finally:
-        if fd >= 0:
-            os.close(fd)

@@ -9,22 +9,25 @@ the number of lines read.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from msgspec import Raw, structs
 
-from multitrack.errors import RunInUseError
+from multitrack.errors import JournalError, RunInUseError
 from multitrack.journal import encoding
 from multitrack.journal.cursor import Cursor
 from multitrack.journal.encoding import to_json
-from multitrack.journal.segments import cannot_write, host_name, last_segment, opening, segment_path
+from multitrack.journal.manifest import read_manifest
+from multitrack.journal.seals import read_seal, tail_of
+from multitrack.journal.segment_file import SegmentFile
+from multitrack.journal.segments import cannot_write, host_name, opening, segment_path
 from multitrack.records import End, ListMetric, Lost, Metric, Record, Segment
 
 log = logging.getLogger("multitrack")
@@ -46,6 +49,8 @@ class Writer:
         manifest: A copy of the manifest for the first record, used if the manifest's file is damaged.
         time: Time of the first record (ms), for records with times of their own; default: now.
         after: Number of the segment that this one continues, which is not looked for then.
+        begin: Lines that follow the first one.
+        on_loss: Called on another thread if another machine takes this process for dead, for :meth:`succeed`.
 
     Attributes:
         directory: The run's directory.
@@ -66,6 +71,8 @@ class Writer:
         manifest: dict[str, Any] | None = None,
         time: int | None = None,
         after: int | None = None,
+        begin: bytes = b"",
+        on_loss: Callable[[], None] | None = None,
     ) -> None:
         self.last_time = not_before
         self.directory = directory
@@ -74,43 +81,22 @@ class Writer:
         self._losing_since = 0
         self._durable = 0  # bytes that are on the medium
         self.lost = 0
-        self.number, self._fd = self._create(directory, after)
+        self.on_loss = on_loss
+        self._succeeded = False  # its records go on in another segment
+        self._file = SegmentFile(directory, after, self._given_up)
+        self.number, self._fd = self._file.number, self._file.fd
         first = Segment(
             time=self.now() if time is None else time, segment=self.number, pid=os.getpid(), host=host_name(),
             fork=fork, manifest=manifest,
         )  # fmt: skip
-        line = encoding.encode(first)
+        lines = encoding.encode(first) + begin
         try:
-            if os.write(self._fd, line) < len(line):
+            if os.write(self._fd, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             segment_path(directory, self.number).unlink()
             self.close()
             raise cannot_write(directory, error) from error
-
-    def _create(self, directory: Path, after: int | None) -> tuple[int, int]:
-        # Locked under a name that readers ignore, then linked: no reader ever sees a segment without its lock.
-        draft = directory / f".segment-{os.getpid()}-{time.monotonic_ns()}"
-        fd = -1
-        try:
-            fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            number = last_segment(directory) if after is None else after
-            while True:
-                number += 1
-                try:
-                    os.link(draft, segment_path(directory, number))
-                    break
-                except FileExistsError:
-                    continue
-        except OSError as error:
-            if fd >= 0:
-                os.close(fd)
-            raise cannot_write(directory, error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-        return number, fd
 
     @property
     def losing(self) -> bool:
@@ -214,11 +200,56 @@ class Writer:
         finally:
             os.close(fd)
 
+    def _given_up(self) -> None:
+        if self.on_loss is not None:
+            self.on_loss()
+
+    def succeed(self) -> Writer | None:
+        """Go on in a new segment if another machine has taken this process for dead.
+
+        Lines that were written since move there (:mod:`multitrack.journal.seals`).
+
+        Returns:
+            The new segment's writer; None if this one goes on, as it also does if the new segment cannot be written.
+        """
+        if self._fd < 0 or not self._file.is_given_up:
+            return None
+        new = self._successor()
+        if new is not None:
+            self.close()
+        return new
+
+    def _successor(self) -> Writer | None:
+        path = self._file.path
+        try:
+            seal = read_seal(path)
+            moved = b"" if seal is None else tail_of(path, seal)
+            manifest = msgspec.to_builtins(read_manifest(self.directory))
+            new = Writer(
+                self.directory, not_before=self.last_time, manifest=manifest, on_loss=self.on_loss,
+                begin=moved if moved.endswith(b"\n") or not moved else moved + b"\n",
+            )  # fmt: skip
+            if seal is not None:
+                os.truncate(path, seal.size)
+        except (JournalError, OSError) as error:
+            log.warning(
+                "multitrack: run %s: another machine took this process for dead, and what it has written since cannot "
+                "be moved to a new segment: %s", self.directory.name, error,
+            )  # fmt: skip
+            return None
+        new.lost, self._succeeded = self.lost, True
+        log.warning(
+            "multitrack: run %s: %s took this process for dead, as it did not run for a while; records go on in "
+            "segment %d", self.directory.name, "another process" if seal is None else seal.by, new.number,
+        )  # fmt: skip
+        return new
+
     def close(self) -> None:
         """Close the segment and release its lock, which tells readers that it is complete."""
         if self._fd >= 0:
-            os.close(self._fd)
             self._fd = -1
+            if not self._file.close() and not self._succeeded and (new := self._successor()) is not None:
+                new.close()
 
 
 def _pieces(numbers: bytes) -> list[Raw]:

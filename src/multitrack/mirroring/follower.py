@@ -7,7 +7,6 @@ so that all passes together read a long run some twenty times as often as one, a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
@@ -20,6 +19,7 @@ from multitrack._text import error_text
 from multitrack.courier.sync import sync
 from multitrack.errors import MultitrackError
 from multitrack.journal.layout import runs_directory
+from multitrack.journal.segment_file import HeldSegment
 from multitrack.journal.segments import last_segment, segment_path
 from multitrack.migration.importing import Imported, import_runs
 from multitrack.migration.opening import open_source
@@ -72,7 +72,7 @@ class Follower:
         self._starter = os.getppid()  # it may go on when it has said that all is written
         self._ids: dict[tuple[Place, str], str] = {}  # of the runs, by their places and the trackers' ids
         self._delivery: threading.Thread | None = None
-        self._locks: dict[str, int] = {}  # of the runs that still go on, so that readers see that
+        self._held: dict[str, HeldSegment] = {}  # of the runs that still go on, so that readers see that
         self._failures: dict[str, None] = {}
 
     @property
@@ -113,7 +113,7 @@ class Follower:
                     self._delivery = threading.Thread(target=self._deliver, name="multitrack-deliver", daemon=True)
                     self._delivery.start()
             time.sleep(_LOOK)
-        for run_id in list(self._locks):
+        for run_id in list(self._held):
             self._let_go(run_id)
         self._pass(list(self._notes.places), last=True)
 
@@ -202,20 +202,14 @@ class Follower:
         """Hold the lock of the newest segment, as the writer of a run does."""
         directory = runs_directory(self._journal) / run_id
         with contextlib.suppress(OSError):
-            fd = os.open(segment_path(directory, last_segment(directory)), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(fd)
-                raise
-            self._locks[run_id] = fd
+            self._held[run_id] = HeldSegment(segment_path(directory, last_segment(directory)))
 
     def _let_go(self, run_id: str | None) -> bool:
         """Release a run's lock; returns False if it was not held."""
-        fd = self._locks.pop(run_id, None) if run_id is not None else None
-        if fd is not None:
-            os.close(fd)
-        return fd is not None
+        held = self._held.pop(run_id, None) if run_id is not None else None
+        if held is not None:
+            held.close()
+        return held is not None
 
 
 def _told(error: Exception) -> str:

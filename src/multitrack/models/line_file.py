@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Final
 import msgspec
 
 from multitrack.errors import JournalError
+from multitrack.journal.locks import Hold
 
-#: Maximum seconds to wait for the lock: another process holds it for milliseconds.
-_WAIT: Final = 10.0
+#: Maximum seconds to wait for the lock: another process holds it for milliseconds, unless its machine died meanwhile.
+_WAIT: Final = 30.0
 
 
 class LineFile:
@@ -29,6 +29,7 @@ class LineFile:
 
     def __init__(self, path: Path, flags: int) -> None:
         self._path = path
+        self._hold = Hold(path.with_suffix(".lock"))
         self._fd = os.open(path, flags | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
     def lock(self) -> None:
@@ -38,15 +39,10 @@ class LineFile:
             JournalError: If another process keeps it.
         """
         deadline = time.monotonic() + _WAIT
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise JournalError(f"another process has {self._path} locked for {_WAIT:g} s") from None
-                time.sleep(0.01)
-            else:
-                return
+        while not self._hold.take():
+            if time.monotonic() > deadline:
+                raise JournalError(f"{self._hold.holder} has {self._path} locked for {_WAIT:g} s")
+            time.sleep(0.01)
 
     def read(self) -> bytes:
         """Read the whole file."""
@@ -66,3 +62,4 @@ class LineFile:
     def close(self) -> None:
         """Close the file, which releases the lock."""
         os.close(self._fd)
+        self._hold.release()

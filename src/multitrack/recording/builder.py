@@ -16,6 +16,7 @@ from multitrack.environment.notebook import current_cell
 from multitrack.errors import JournalError, RunError
 from multitrack.journal.fsync import keep_durable, put_on_medium
 from multitrack.journal.layout import check_links, runs_directory
+from multitrack.journal.lock_choice import choose_locks
 from multitrack.journal.manifest import Manifest, read_manifest, write_manifest
 from multitrack.journal.provenance import REPRODUCES
 from multitrack.journal.run_directory import made
@@ -68,7 +69,7 @@ def open_run(plan: Plan) -> Run:
         manifest, past, writer = _open_journal(plan, directory, manifest, wrong)
     if settings.fsync:
         put_on_medium(directory / "manifest.json")
-        keep_durable(writer, settings.fsync)
+    keep_durable(writer, settings.fsync)
     delivery = plan.delivery
     if manifest.compact is not None:
         delivery = dataclasses.replace(delivery, compact=manifest.compact.look_every)
@@ -127,6 +128,10 @@ def _open_journal(plan: Plan, directory: Path, manifest: Manifest, wrong: WrongC
     """
     past = Past()
     check_links(directory)
+    try:
+        choose_locks(directory.parent.parent, plan.settings.locks)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
     with opening(directory):
         if (directory / "manifest.json").exists():
             manifest = _continued(plan, read_manifest(directory), manifest, wrong)

@@ -29,6 +29,7 @@ from multitrack.recording.recorder import Recorder
 from multitrack.recording.run_journal import RunJournal
 from multitrack.recording.run_lanes import RunLanes, settle
 from multitrack.recording.status import ended_by, to_status
+from multitrack.recording.watching import watch
 from multitrack.records import Status
 from multitrack.security.redaction import Redactor
 
@@ -80,8 +81,7 @@ class Run(Recorder):
         self._host = host
         self._children: list[Run] = []  # strong references: the end waits also for children that nobody else holds
         self._lanes = RunLanes(directory, manifest.backends)
-        if host is not None:
-            self._journal.watch(host.look)
+        watch(self._journal, host, lambda: self.delivery)
         if manifest.compact is not None:
             self._journal.roll_every(manifest.compact.period)
         self._pid = os.getpid()

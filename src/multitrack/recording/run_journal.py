@@ -49,6 +49,7 @@ class RunJournal:
         deployed: True if the run has the tag ``deployment``: its process serves, and so may its forked children.
         alive: Callback called every few seconds from a recording call; restarts a courier that died.
         ends_at: Time of the end (ms), for a run that had ended, and is opened for a late record; default: now.
+        on_loss: See :class:`~multitrack.journal.writer.Writer`.
         look_at: Time of the next call of :meth:`look` (ms since the epoch); infinity for never.
     """
 
@@ -78,6 +79,7 @@ class RunJournal:
         self.deployed = False
         self.alive: Callable[[], object] | None = None
         self.ends_at: int | None = None
+        self.on_loss: Callable[[], None] | None = None
         self.look_at: float = 0.0
         self._period = 0  # ms after which a new segment begins; 0 for never
         self._roll_at: float = inf
@@ -135,12 +137,11 @@ class RunJournal:
             old.put_on_medium()
         old.close()
 
-    def _opened(self, directory: Path, not_before: int) -> Writer:
+    def _opened(self, place: Path, not_before: int, time: int | None = None, after: int | None = None) -> Writer:
         """Open a segment that continues the run."""
-        writer = Writer(directory, not_before=not_before, fork=True)
+        writer = Writer(place, not_before=not_before, fork=True, time=time, after=after, on_loss=self.on_loss)
         self._own.add(writer.number)
-        if self.settings.fsync:
-            keep_durable(writer, self.settings.fsync)
+        keep_durable(writer, self.settings.fsync)
         return writer
 
     def ready(self) -> Writer:
@@ -208,10 +209,9 @@ class RunJournal:
         writer = self.ready()
         if time < writer.last_time:
             old = writer
-            self.writer = writer = Writer(old.directory, not_before=time, time=time, fork=True, after=old.number)
+            self.writer = writer = self._opened(old.directory, time, time, old.number)
             self._own.clear()  # nothing is cached: the latest time is in another segment
             if self.settings.fsync:
-                keep_durable(writer, self.settings.fsync)
                 old.put_on_medium()
             self.past.lost += old.lost
             old.close()  # only now: in between, the run would seem to have no writer
