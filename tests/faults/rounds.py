@@ -114,14 +114,7 @@ class Round:
         """Play it; leaves the directory only where something is wrong."""
         start = time.monotonic()
         try:
-            syncs = [death for death in self.deaths if death.victim == "sync"]
-            for death in self.deaths[: len(self.deaths) - len(syncs)]:
-                self._kill_training(death)
-                time.sleep(self._chance.choice((0.0, 0.0, self._chance.random() * 3)))
-            if syncs:
-                self._log_without_delivery()
-            for death in syncs:
-                self._kill_sync(death)
+            self._play()
             if self._settle():
                 self._compare()
             if not until(lambda: not left_of(self._mark), 60):
@@ -133,6 +126,16 @@ class Round:
         if self.outcome.good:
             shutil.rmtree(self.directory, ignore_errors=True)
         return self.outcome
+
+    def _play(self) -> None:
+        syncs = [death for death in self.deaths if death.victim == "sync"]
+        for death in self.deaths[: len(self.deaths) - len(syncs)]:
+            self._kill_training(death)
+            time.sleep(self._chance.choice((0.0, 0.0, self._chance.random() * 3)))
+        if syncs:
+            self._log_without_delivery()
+        for death in syncs:
+            self._kill_sync(death)
 
     # -- processes that die -----------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from multitrack import plugins
 from multitrack._text import error_text
 from multitrack.delivery.backoff import Pace
 from multitrack.delivery.handover import PASSING, Handover, by_hook, data_records, missing_of
-from multitrack.delivery.lane_lock import LaneLock, TakenOverError
+from multitrack.delivery.lane_lock import LaneLock
 from multitrack.delivery.lane_state import LaneState, state_of
 from multitrack.delivery.loading import BackendSource, is_gathering, run_info
 from multitrack.delivery.notices import Notices
@@ -123,14 +123,14 @@ class Lane:
         try:
             with warned.no_errors():
                 return self._step()
-        except TakenOverError:
-            self._notices.say(f"{self._lock.holder} goes on with run {self.directory.name}: this process did not run")
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything; the error is saved and reported
+            if (why := self._lock.lost()) is None:
+                self._fail(error)
+                return False
+            self._notices.say(f"run {self.directory.name} is delivered elsewhere or again: {why}")
             self._lock.release()
             self._start_over()
             return self._leave()
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything; the error is saved and reported
-            self._fail(error)
-            return False
 
     def _fail(self, error: Exception) -> None:
         """Schedule a retry or stop the lane, depending on the error."""

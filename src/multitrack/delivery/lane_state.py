@@ -73,6 +73,18 @@ class LaneState(msgspec.Struct, omit_defaults=True):
                 self.stand_ins.append(text if len(self.stand_ins) < REASONS else "and more")
 
 
+class Again(msgspec.Struct, frozen=True):
+    """The content of ``lanes/<backend>.again``.
+
+    Attributes:
+        position: The position to deliver again from.
+        id: Tells this request from others.
+    """
+
+    position: int
+    id: str
+
+
 def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
     """The path of a lane's file; the backend's name is escaped, so that the path stays inside the run's directory."""
     return directory / "lanes" / (quote(backend, safe="").replace(".", "%2E") + suffix)
@@ -86,9 +98,24 @@ def read_state(directory: Path, backend: str) -> LaneState:
         return LaneState(backend)
 
 
+def again_file(directory: Path, backend: str) -> Path:
+    """The request of a courier that was taken for dead, to deliver again what it may have sent late."""
+    return lane_file(directory, backend, ".again")
+
+
+def read_again(directory: Path, backend: str) -> Again | None:
+    """Read that request; None if there is none."""
+    try:
+        return msgspec.json.decode(again_file(directory, backend).read_bytes(), type=Again)
+    except (OSError, ValueError):
+        return None
+
+
 def state_of(directory: Path, backend: str) -> LaneState:
-    """The saved state, with ``closed`` reset if the run was resumed since then."""
+    """The saved state, with ``closed`` reset if the run was resumed since then, or is to be delivered again."""
     state = read_state(directory, backend)
     if state.closed and last_segment(directory) > state.segment:
         state.closed = False
+    if state.fence and (again := read_again(directory, backend)) is not None:
+        state.closed, state.position = False, min(state.position, again.position)
     return state

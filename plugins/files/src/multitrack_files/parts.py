@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -59,7 +60,10 @@ class Parts:
         self._table = table
         self._directory = directory
         self._files = files
-        self._draft = drafts / f"{table.name}.draft"
+        # A writer that hangs, on another machine, may go on one day: without its draft, it replaces nothing.
+        for left in drafts.glob(f"{table.name}*.draft"):
+            left.unlink(missing_ok=True)
+        self._draft = drafts / f"{table.name}-{secrets.token_hex(4)}.draft"
         self._drafts = drafts
         self._last: int | None = None  # None if unknown
 
