@@ -68,7 +68,7 @@ def seal_if_silent(segment: Path, by: str) -> bool | None:
     if found is None:
         return True
     if not found.is_free:
-        return False if found.is_new else None
+        return False if found.lives else None
     fd = os.open(segment, os.O_RDONLY | os.O_CLOEXEC)  # opened, so that NFS asks its server for the size
     try:
         write_json(seal_of(segment), Seal(os.fstat(fd).st_size, by))

@@ -21,7 +21,7 @@ from multitrack.errors import JournalError, RunInUseError
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import cannot_read
 from multitrack.journal.locks import locked, try_lock
-from multitrack.journal.seals import lease_of, seal_if_silent
+from multitrack.journal.seals import lease_of, read_seal, seal_if_silent
 from multitrack.journal.signs import LEASE, is_present, observe
 from multitrack.records import Segment
 
@@ -50,7 +50,7 @@ def last_segment(directory: Path) -> int:
 
 def is_held(path: Path) -> bool:
     """Return True if a live process holds this segment open for writing, or one that is not given up yet."""
-    return _is_locked(path) or is_present(lease_of(path))
+    return is_present(lease_of(path)) or (_is_locked(path) and read_seal(path) is None)
 
 
 def _is_locked(path: Path) -> bool:
@@ -84,10 +84,11 @@ def _held_by(directory: Path) -> str | None:
             first = decode_or_none(file.readline())
         if not isinstance(first, Segment):
             return "another live process"
-        writer = f"process {first.pid} on {first.host}"
+        mine = first.pid == os.getpid() and first.host == host_name()
+        writer = "" if mine else f"process {first.pid} on {first.host}"
         if _is_locked(held):
             if first.host != host_name() or _is_alive(first.pid) or time.monotonic() >= deadline:
-                return "" if first.pid == os.getpid() and first.host == host_name() else writer
+                return writer
         elif (sealed := seal_if_silent(held, f"process {os.getpid()} on {host_name()}")) is False:
             return writer
         elif sealed:
@@ -121,7 +122,7 @@ def end_silent(directories: Iterable[Path], notice: Callable[[str], None]) -> No
                 del waiting[directory]
                 if (another := _held(directory)) is not None and not _is_locked(another):
                     waiting[directory] = another
-            elif found.is_new:
+            elif found.lives:
                 del waiting[directory]
             elif not told:
                 told = True

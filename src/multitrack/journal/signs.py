@@ -67,12 +67,12 @@ class Observed(msgspec.Struct):
     Attributes:
         sign: The last sign; None if it could not be understood.
         is_free: True if it was released, its process is dead, or it was silent for too long.
-        is_new: True if the sign has changed since the last look, and was seen before.
+        lives: True if the process is known to live: it runs here, or the sign has changed since the last look.
     """
 
     sign: Sign | None
     is_free: bool
-    is_new: bool = False
+    lives: bool = False
 
     def __str__(self) -> str:
         return "another process" if self.sign is None else str(self.sign)
@@ -97,12 +97,14 @@ def observe(path: Path) -> Observed | None:
     if sign is not None and (sign.released or is_dead(sign)):
         _seen.pop(path, None)
         return Observed(sign, is_free=True)
+    if sign is not None and sign.host == _this_host():
+        return Observed(sign, is_free=False, lives=True)
     seconds = LEASE if sign is None else sign.seconds
     now = time.monotonic()
     seen = _seen.get(path)
     if seen is None or seen.content != content:
         _seen[path] = _Seen(content, now)
-        return Observed(sign, is_free=False, is_new=seen is not None)
+        return Observed(sign, is_free=False, lives=seen is not None)
     seen.silent += min(now - seen.looked, seconds / PARTS)
     seen.looked = now
     return Observed(sign, is_free=seen.silent >= seconds)
