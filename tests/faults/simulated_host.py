@@ -31,7 +31,7 @@ def be(name: str, locks: str, lease: float) -> None:
     os.uname = lambda: here
     if locks != "first":
         fcntl.flock = _other_lock if locks == "second" else _no_lock
-    from multitrack.journal import signs  # noqa: PLC0415 - only now, as a machine's process would
+    from multitrack.journal import signs
 
     signs.LEASE = lease  # type: ignore[misc]
 
