@@ -98,7 +98,9 @@ class HostRound(Round):
             return True
         try:
             taken = until(lambda: all(now > fences.get(name, 0) for name, now in self._fences().items()), 60)
-            ended = death.victim == "courier" or until(self._is_settled, 60)
+            ended = death.victim == "courier" or until(lambda: any(self.journal.rglob("*.sealed")), 60)
+            if ended:
+                until(self._is_settled, 15)  # unless the courier that hangs holds a lock of the tracker's own
             time.sleep(self._chance.random())
         finally:
             for pid in pids:

@@ -18,6 +18,7 @@ ROUNDS = {
 
 @pytest.mark.long("hangs")
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # each `multitrack sync` loads the trackers
 @pytest.mark.parametrize("name", ROUNDS)
 def test_what_was_acknowledged_is_there_once_after_two_machines(
     name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
