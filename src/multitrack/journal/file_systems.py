@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ _SHARED: Final = frozenset({
 })  # fmt: skip
 #: Errors of ``flock`` where a file system has no locks.
 NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
-_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_ESCAPED: Final = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -71,7 +70,9 @@ def mount_of(directory: Path, table: Path = Path("/proc/self/mountinfo")) -> Mou
 
 
 def _plain(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), text)
+    for escaped, character in _ESCAPED:
+        text = text.replace(escaped, character)
+    return text
 
 
 def lock_trouble(directory: Path) -> str | None:
