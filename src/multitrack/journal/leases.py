@@ -8,6 +8,7 @@ does anything more.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import Final
 import msgspec
 
 from multitrack.journal.signs import BYTES, GONE, PARTS, decode, encode, new_sign
+
+log = logging.getLogger("multitrack")
 
 
 class Lease:
@@ -159,7 +162,10 @@ class _Renewals:
                     if lease.lost:
                         self._leases.discard(lease)
                         continue
-                lease.renew()
+                try:
+                    lease.renew()
+                except Exception:
+                    log.exception("multitrack: the lease %s cannot be renewed", lease.path)
 
 
 _renewals: Final = _Renewals()

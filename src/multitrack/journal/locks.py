@@ -70,12 +70,11 @@ class Hold:
         taken = False
         try:
             leased = uses_leases(self._path)
-            taken = try_lock(fd, fcntl.LOCK_EX, needed=not leased)
-            if not taken:
+            if try_lock(fd, fcntl.LOCK_EX, needed=not leased):
+                taken = not leased or self._take_lease(above)
+            else:
                 pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
                 self.holder = f"process {pid}" if pid.isdigit() else "another process"
-            elif leased:
-                taken = self._take_lease(above)
         finally:
             if not taken:
                 os.close(fd)
