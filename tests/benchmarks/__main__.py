@@ -32,6 +32,7 @@ GROUPS = (
     "batches",
     "growth",
     "fsync",
+    "locking",
     "reading",
     "scale",
     "report",
