@@ -28,7 +28,7 @@ def watch(journal: RunJournal, host: Host | None, delivery: Callable[[], Deliver
                 return
             journal.writer = writer  # which is not among the run's own segments: no state is cached any more
             keep_durable(writer, journal.settings.fsync)
-        if host is not None and journal.directory is not None:
+        if host is not None and journal.alive is not None and journal.directory is not None:  # not in a forked child
             host.add(journal.directory, delivery())  # the lanes may be done, as the run had ended
 
     journal.on_loss = go_on
