@@ -1,5 +1,6 @@
 """A run that ended is shown by what is kept of it, which is what reading its journal gives."""
 
+import fcntl
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 import drawn_runs
 import multitrack
 from multitrack.journal.cursor import Cursor
+from multitrack.journal.segments import segment_path
 from multitrack.page.collect import Collected, Tables
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.summaries import curves
@@ -82,6 +84,18 @@ def test_a_run_that_goes_on_is_shown_as_it_goes_on(run: RecordedRun) -> None:
     assert collected.read_on()
     assert collected.page_run(Tables()).series["loss"].count == 3002
     assert curves.curves_of(run.directory).series["loss"].count == 3002
+
+
+def test_an_ended_run_that_is_still_held_is_not_at_rest(run: RecordedRun) -> None:
+    with segment_path(run.directory, 1).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        collected = Collected(run)
+        assert collected.read_on()
+        assert not collected.is_at_rest
+        assert collected.page_run(Tables()).series["loss"].count == 3000
+    collected = Collected(run)
+    assert collected.read_on()
+    assert collected.is_at_rest
 
 
 def test_short_runs_keep_nothing_more(tmp_path: Path) -> None:

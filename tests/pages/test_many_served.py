@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,19 @@ def test_delivery_goes_on_while_a_run_is_open(page: Page, runs: dict[str, Record
     state = LaneState("tracker", position=10**6, delivered=10**6, closed=True, linked=True, segment=1)
     write_json(lane_file(run.directory, "tracker"), state)
     page.wait("document.querySelector('#single [aria-label=Delivery]').textContent.includes('delivered')")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_gone_is_said_and_costs_no_other_its_graph(page: Page, runs: dict[str, RecordedRun]) -> None:
+    gone = runs[trials.name_of(6)]
+    shutil.rmtree(gone.directory)
+    page.view("filter=name+~+%22trial+000%22")
+    traces = {trace["run"]: trace["y"] for trace in page.graph("metrics.loss")}
+    assert traces.pop(gone.id) == []
+    assert len(traces) == 9
+    assert all(traces.values())
+    page.view(f"run={gone.id}")
+    page.wait("document.querySelector('#single').textContent.includes(arguments[0])", f"The run {gone.id} is no longer")
 
 
 @pytest.mark.slow

@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import msgspec
 
-from multitrack.errors import QueryError
+from multitrack.errors import JournalError, QueryError
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.ledger import Ledger
 from multitrack.page.lineage import PageLineage
 from multitrack.page.monitor import PageMonitor
 from multitrack.page.render import Options, data_block, metric_names, page_head, plotly, policy_header, render
 from multitrack.page.sampling import FEW, Limits
-from multitrack.page.schema import Counted, PageRun
+from multitrack.page.schema import Counted, PageRun, Points
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.summaries.cache import Stamp, stamp_of
 from multitrack.summaries.run_index import IndexedRow
@@ -110,20 +110,25 @@ class Watched:
             return data_block(head, self._runs.since(since).values())
 
     def run(self, run_id: str) -> bytes:
-        """Return a run with its curves and log lines, and its context, as JSON; no run if there is none of this id."""
+        """Return a run with its curves and log lines, and its context, as JSON; none if it is gone."""
         with self._lock:
             tables = Tables()  # this context has packages, which those of the table lack
             seen = self._seen.get(run_id)
-            found = [] if seen is None else [self._whole(seen, self._options.lines).page_run(tables)]
+            found: list[PageRun] = []
+            with contextlib.suppress(JournalError):  # its directory is gone
+                found += [] if seen is None else [self._whole(seen, self._options.lines).page_run(tables)]
             head = {"contexts": tables.contexts, "packages": tables.packages}
             return data_block(head, map(msgspec.json.encode, found))
 
     def curves(self, group: str, name: str, ids: Iterable[str]) -> bytes:
         """Return the points of a series or list of each of these runs that has it, by run id, as JSON."""
         with self._lock:
-            seen = {run_id: self._seen[run_id] for run_id in ids if run_id in self._seen}
-            found = {run_id: self._whole(one, 0).points(group, name) for run_id, one in seen.items()}
-            return msgspec.json.encode({"curves": {run_id: points for run_id, points in found.items() if points}})
+            found: dict[str, Points] = {}
+            for run_id in ids:
+                with contextlib.suppress(JournalError, KeyError):  # its directory is gone, or there is no such run
+                    points = self._whole(self._seen[run_id], 0).points(group, name)
+                    found |= {} if points is None else {run_id: points}
+            return msgspec.json.encode({"curves": found})
 
     def contexts(self) -> bytes:
         """Return all contexts, with the packages that they name, as JSON."""

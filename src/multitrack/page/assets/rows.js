@@ -18,6 +18,7 @@ const space = (count) => count > 0 && h("tr", { class: "space", "aria-hidden": "
 
 /** Create the rows that are in view, and remove the others. */
 function placeRows() {
+  if (!makeRow) return; // a page that opens with a run has no table yet
   const windowed = rowsOf.length > ALL_ROWS;
   if (windowed) runsTable.setAttribute("aria-rowcount", rowsOf.length + head.rows.length);
   else runsTable.removeAttribute("aria-rowcount");

@@ -25,15 +25,18 @@ async function request(path, takeIt) {
   return takeIt(answer);
 }
 
+/** The points of a run that is no longer in its journal. */
+const NO_POINTS = { steps: [], times: [], values: [], means: null, odd: 0, huge: 0, below: 0 };
+
 /** True if the points of a column are here for all these runs; otherwise they are requested, and graphs drawn again. */
 function haveCurves(column, runs) {
   const missing = runs.filter((run) => curve(run, column).values === undefined);
   if (!missing.length) return true;
   const { group, name } = column;
   request(`curves?${new URLSearchParams([["group", group], ["name", name], ...missing.map((run) => ["id", run.id])])}`, ({ curves }) => {
-    for (const [id, points] of Object.entries(curves)) {
-      const run = byId.get(id), held = run && curve(run, column);
-      if (held) Object.assign(held, points);
+    for (const run of missing) {
+      const held = curve(run, column);
+      if (held) Object.assign(held, own(curves, run.id) ?? NO_POINTS);
     }
     draw(["curves"]);
   });
@@ -48,6 +51,7 @@ function isWhole(run) {
 
 function requestWhole(id) {
   return request(`run?${new URLSearchParams({ id })}`, ({ runs: [run], contexts, packages }) => {
+    if (!run && state.run === id) fill(places.one, back(), h("p", { class: "empty" }, `The run ${id} is no longer in its journal.`));
     if (!run || !byId.has(id)) return;
     if (run.context !== null) { // it has packages, which those of the table lack
       const place = `of ${id}`, context = contexts[run.context];
