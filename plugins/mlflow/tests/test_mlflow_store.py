@@ -22,7 +22,7 @@ from mlflow_store import history, points, recorded
 import multitrack
 from multitrack.cli import main as cli
 from multitrack.errors import ConfigError
-from multitrack.journal import writer
+from multitrack.journal import segment_file
 from multitrack_mlflow.store.files import journal_of
 
 
@@ -337,7 +337,7 @@ def test_an_earlier_time_looks_for_no_segments(
     """Each earlier time begins a segment; to look for the newest one would take longer with each."""
     run_id = client.create_run("0").info.run_id
     client.log_metric(run_id, "loss", 0.0, timestamp=2_000_000_000_000, step=0)
-    monkeypatch.setattr(writer, "last_segment", None)
+    monkeypatch.setattr(segment_file, "last_segment", None)
     for step in range(1, 20):
         client.log_metric(run_id, "loss", float(step), timestamp=2_000_000_000_000 - step, step=step)
     monkeypatch.undo()

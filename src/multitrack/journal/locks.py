@@ -17,15 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from multitrack.journal.file_systems import NO_LOCKS, mount_of
+from multitrack.journal.file_systems import NO_LOCKS, lock_trouble, mount_of
 from multitrack.journal.layout import runs_directory
 from multitrack.journal.leases import Lease
 from multitrack.journal.signs import Observed, observe
 
 #: The mark of a journal whose users go by leases.
 MARK: Final = "leases.json"
-#: A lock is in the directory of a run's lanes, in the run's, in that of all runs, or in the journal's.
-_DEPTH: Final = 3
+#: Number of a lock's parents, of which one may be the journal: from the directory of a run's lanes up.
+_DEPTH: Final = 4
 _LONGEST_PAUSE: Final = 0.5
 
 
@@ -188,25 +188,26 @@ def try_lock(fd: int, how: int, *, needed: bool = True) -> bool:
 
 
 def uses_leases(path: Path) -> bool:
-    """Return True if a lock needs a lease beside it: its journal has the mark, or it is on a shared file system.
+    """Return True if a lock needs a lease beside it.
+
+    Those of a journal do if it has the mark; others, of caches and data sets, if machines share their file system or it
+    has no locks.
 
     Args:
         path: The lock's file.
     """
     known = _leased.get(path.parent)
-    if known is not None:
-        return known
-    journal = next((one.parent for one in path.parents[:_DEPTH] if one.name == "runs"), path.parent)
-    if journal != path.parent or runs_directory(journal).is_dir():
-        known = (journal / MARK).exists()
+    if known is None:
+        places = path.parents[:_DEPTH]
+        known = any((place / MARK).exists() for place in places)
         if not known:
-            return False  # never remembered: it may get a mark
-    else:  # a cache, or a data set
-        mount = mount_of(path.parent)
-        known = mount is not None and mount.is_shared
-    if len(_leased) > _REMEMBERED:
-        _leased.clear()
-    _leased[path.parent] = known
+            if runs_directory(places[0]).is_dir() or any(place.name == "runs" for place in places):
+                return False  # never remembered: the journal may get a mark
+            mount = mount_of(path.parent)
+            known = (mount is not None and mount.is_shared) or lock_trouble(path.parent) is not None
+        if len(_leased) > _REMEMBERED:
+            _leased.clear()
+        _leased[path.parent] = known
     return known
 
 

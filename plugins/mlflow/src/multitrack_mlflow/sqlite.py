@@ -8,15 +8,13 @@ them.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import fcntl
 import functools
 import logging
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
+from multitrack.journal.locks import locked
 from multitrack.security.directories import private_directory
 from multitrack_mlflow import internals
 
@@ -40,7 +38,7 @@ def prepare(path: Path, version: str, uri: str | None = None) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     cache = _cache()
-    with _locked(cache / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"):
+    with locked(cache / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.lock"):
         if path.exists() and path.stat().st_size > 0:
             return
         template = _template(cache, version)
@@ -73,7 +71,7 @@ def _template(cache: Path, version: str) -> Path:
     import tempfile  # noqa: PLC0415 - for the courier; the training process does not need it
 
     template = cache / f"mlflow-{version}-2.db"
-    with _locked(cache / "template.lock"):
+    with locked(cache / "template.lock"):
         if not template.exists():
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 fresh = Path(scratch) / "mlflow.db"
@@ -107,13 +105,3 @@ def _own_directory() -> Path:
     own = tempfile.mkdtemp(prefix="multitrack-")
     atexit.register(shutil.rmtree, own, ignore_errors=True)
     return Path(own)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

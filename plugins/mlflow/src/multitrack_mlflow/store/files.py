@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from multitrack.journal.atomic import write_json
+from multitrack.journal.locks import locked
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -75,14 +75,12 @@ class Files:
             home = self.experiments.parent
             for path in (self.journal, home):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+            with locked(home / "lock"):
                 self._depth = 1
-                yield
-            finally:
-                self._depth = 0
-                os.close(fd)
+                try:
+                    yield
+                finally:
+                    self._depth = 0
 
     def model(self, model_id: str) -> Path:
         """The file of a logged model; its name is checked, for it may come from a request."""
