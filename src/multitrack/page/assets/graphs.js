@@ -37,7 +37,7 @@ const waiting = new Map(); // functions that draw the figures out of view, by fi
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     target.inView = isIntersecting;
-    if (isIntersecting && waiting.has(target)) drawNow(target);
+    if (isIntersecting) setTimeout(() => { if (target.inView && waiting.has(target)) drawNow(target); }); // after the table is painted
   }
 }, { rootMargin: "300px" });
 
