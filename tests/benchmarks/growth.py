@@ -269,6 +269,34 @@ def children(size: int, _scale: float) -> Figures:
     return {"child": (between - begun) / size, "end": took / size, "memory": float(memory)}
 
 
+def trials(size: int, _scale: float) -> Figures:
+    """So many trials of a search that trains nothing: KerasTuner's own share, and that of a tracked tuner."""
+    os.environ |= {"KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "-1"}
+    import journals
+    import keras_tuner
+
+    import multitrack
+    from multitrack.keras_tuner import tracked
+
+    class Search(keras_tuner.RandomSearch):  # type: ignore[misc]
+        def run_trial(self, trial: Any, *_: Any, **__: Any) -> float:
+            return float(trial.hyperparameters.values["x"])
+
+    figures = {}
+    for name, tuner in (("plain", Search), ("tracked", tracked(Search))):
+        space = keras_tuner.HyperParameters()
+        space.Float("x", 0.0, 1.0)
+        search = tuner(max_trials=size, directory=name, project_name="p", hyperparameters=space)
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            multitrack.start_run("bench", config=journals.config(), backends=[]),
+        ):
+            begun = cpu()
+            search.search(verbose=0)
+            figures[name] = (cpu() - begun) / size
+    return {"plain": figures["plain"], "added": figures["tracked"] - figures["plain"]}
+
+
 def fanned(size: int, scale: float) -> Figures:
     """So many backends."""
     import journals
@@ -320,6 +348,9 @@ GROWTHS = (
     }),
     Growth("child runs of a process", (10, 100, 1000), children, {
         "child": ("starting and ending one", MS), "memory": ("memory", MIB), "end": ("the parent's end, per run", MS),
+    }),
+    Growth("trials of a search", (10, 100, 1000), trials, {
+        "plain": ("one in KerasTuner alone", MS), "added": ("added by a tracked tuner", MS),
     }),
     Growth("backends", (1, 2, 4, 8), fanned, {
         "start": ("`start_run` and `end`", MS), "call": ("`log_metric`", US),

@@ -8,6 +8,7 @@ of them, and no file has two writers. ``overwrite=True`` removes them with every
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -127,12 +128,13 @@ class Notes:
 
     def attempts(self, trial_id: str) -> list[str]:
         """Return the run ids of a trial's attempts in all processes, in order."""
-        return self.trials().get(trial_id, [])
+        # Not those of every trial: a search of 1,000 would spend most of its time here.
+        return sorted({attempt for notes in self._all() for attempt in notes.trials.get(trial_id, ())})
 
     def trials(self) -> dict[str, list[str]]:
         """Return the run ids of the attempts of every trial, by trial id."""
         found: dict[str, set[str]] = {}
-        for notes in (self.own, *self._others()):
+        for notes in self._all():
             for trial_id, attempts in notes.trials.items():
                 found.setdefault(trial_id, set()).update(attempts)
         return {trial_id: sorted(found[trial_id]) for trial_id in sorted(found)}  # ids sort by time
@@ -141,12 +143,17 @@ class Notes:
         """Return True if the journal holds this run, or if nothing is recorded."""
         return self.journal is None or (runs_directory(self.journal) / run_id / "manifest.json").exists()
 
-    def _others(self) -> Iterator[Sidecar]:
-        own = self._path(self._file)
-        for path in sorted(own.parent.glob("multitrack*.json")):
-            if path != own:
+    def _all(self) -> Iterator[Sidecar]:
+        yield self.own
+        directory = self._directory()
+        try:
+            names = os.listdir(directory)  # noqa: PTH208 - a Path for each of a thousand trials' directories is slow
+        except OSError:
+            return
+        for name in sorted(name for name in names if name.startswith("multitrack") and name.endswith(".json")):
+            if name != self._file:
                 with contextlib.suppress(ValueError, OSError):  # reported by the process that owns the file
-                    notes = Sidecar.read(path)
+                    notes = Sidecar.read(self._path(name))
                     if notes is not None and notes.search == self.own.search:  # not an earlier search's
                         yield notes
 

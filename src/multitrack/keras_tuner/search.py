@@ -160,7 +160,7 @@ class Search:
         self.runs[trial.trial_id] = run
         self._trial, self._checkpoint, self._callback = ActiveRun(run), None, None
         steering = log_hyperparameters(self._trial, trial.hyperparameters.values)
-        earlier = self._notes.attempts(steering.get("tuner/trial_id", ""))
+        earlier = self._notes.attempts(steering["tuner/trial_id"]) if "tuner/trial_id" in steering else ()
         if earlier:  # Hyperband continues a trial as a new one
             run.set_tags({"keras_tuner/parent_trial_run": earlier[-1]})
         self._checkpoint = TunerCheckpoint(self._tuner, trial.trial_id)

@@ -91,9 +91,11 @@ class SearchDescription:
         best = next(iter(self._tuner.oracle.get_best_trials(1)), None)
         if best is None or best.status != "COMPLETED" or best.score is None:
             return
+        named, score = self._best
+        if (best.trial_id, best.score) == (named.get("best_trial"), score):  # NaN is no best score
+            return
         attempts = self._notes.attempts(best.trial_id)
         tags = {"best_trial": best.trial_id, **({"best_run": attempts[-1]} if attempts else {})}
-        named, score = self._best
         if tags != named:
             self._run.set_tags(tags)
         if best.score != score:
