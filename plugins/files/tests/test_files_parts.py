@@ -209,6 +209,16 @@ def test_a_failed_write_leaves_no_draft(tmp_path: Path) -> None:
     assert not list((tmp_path / "drafts").iterdir())
 
 
+def test_a_draft_that_another_process_left_is_removed_and_its_name_is_not_used_again(tmp_path: Path) -> None:
+    """That process may only hang, and write on into the same file."""
+    disk = Disk(tmp_path, "csv", lambda rows: None)
+    left = disk.open()._draft
+    left.write_bytes(b"half")
+    second = disk.open()
+    assert not left.exists()
+    assert second._draft != left
+
+
 def test_parts_stay_few_and_rows_are_seldom_written_again() -> None:
     sizes: list[int] = []
     written = most = 0
