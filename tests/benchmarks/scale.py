@@ -86,11 +86,9 @@ def _command(journal: Path, *arguments: str) -> None:
 
 def _memory(journal: Path) -> float:
     """Bytes that ``multitrack compare`` of all runs has at most."""
-    code = "import resource, sys\nfrom multitrack.cli import main\ntry:\n    main()\nfinally:\n" \
-           "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"  # fmt: skip
-    line = [sys.executable, "-c", code, "compare", "--journal", str(journal)]
-    told = subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
-    return float(told.split()[-1]) * 1024
+    from reading import command
+
+    return command("compare", "--journal", str(journal), turns=1)[1]
 
 
 def watched(runs: int) -> Figures:
