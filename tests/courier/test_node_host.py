@@ -13,6 +13,8 @@ import multitrack
 from multitrack.courier import group, place
 from multitrack.courier.group import group_of
 from multitrack.courier.hosts import Delivery
+from multitrack.courier.node import Node
+from multitrack.security.redaction import Redactor
 from processes import but_progress, couriers, script, wait_until
 from recording_backends import delivered, kept
 
@@ -28,6 +30,7 @@ with multitrack.start_run(name=os.environ["NAME"], backends=[backend], config=co
     for step, line in enumerate(sys.stdin):
         if line.strip() == "hurry":
             from multitrack.courier import node_link
+            node_link.PATIENCE = 600.0
             node_link.Starvation.look = lambda self: True
             print(run._host.hurry(), run._host.hurry(), flush=True)
             continue
@@ -334,6 +337,55 @@ def test_it_ends_when_asked_to_and_another_goes_on() -> None:
         assert a.flush()
         assert a.end() == ("True", [])  # it was told, so this was no death
     assert steps("a") == [0, 1]
+
+
+def test_processes_that_it_keeps_waiting_join_another_when_it_is_asked_to_end() -> None:
+    with trainings("a", "b") as both:
+        (first,) = couriers()
+        os.kill(first, signal.SIGSTOP)  # so that it reads all of this at once, in whatever order
+        for training in both:
+            training.log("hurry")
+            assert training.says() == "True True"
+        os.kill(first, signal.SIGTERM)
+        os.kill(first, signal.SIGCONT)
+        wait_until(lambda: first not in couriers())
+        assert all(training.flush() for training in both)
+        (second,) = couriers()
+        assert [training.end() for training in both] == [("True", []), ("True", [])]
+    assert sorted(opened_by()) == sorted([first, first, second, second])
+    assert (steps("a"), steps("b")) == ([1], [1])
+
+
+def test_the_first_process_at_the_next_courier_does_not_take_it_from_the_others() -> None:
+    with trainings("a", "b") as (a, b):
+        (first,) = couriers()
+        a.log("hurry")
+        assert a.says() == "True True"
+        os.kill(b.process.pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGTERM)
+        wait_until(lambda: first not in couriers())
+        for _ in range(3):
+            assert a.flush()
+            a.log("hurry")
+            assert a.says() == "True True"
+        os.kill(b.process.pid, signal.SIGCONT)
+        assert [training.flush() for training in (a, b)] == [True, True]
+        (second,) = couriers()
+        assert [training.end() for training in (a, b)] == [("True", []), ("True", [])]
+    assert sorted(opened_by()) == sorted([first, first, second, second])
+
+
+def test_a_courier_that_ends_anyway_gives_way_to_nobody(tmp_path: Path) -> None:
+    """Its last session is alone only because those of the other processes have ended before."""
+    found = place.Place(tmp_path, "group")
+    lock = found.lock()
+    assert lock is not None
+    with found.listen() as listener:
+        asked, told = (Node(found, listener, lock, Redactor()) for _ in range(2))
+        told.terminate()
+        assert (asked._give_way(), told._give_way()) == (True, False)
+    signal.set_wakeup_fd(-1)
+    os.close(lock)
 
 
 def test_the_rest_of_a_training_that_has_ended_goes_to_the_next_courier() -> None:

@@ -153,7 +153,7 @@ class Node:
                 connection.sendall(b"%d" % os.getpid())
                 session = Session(
                     orders, stderr, pid, self._redactor,
-                    alone=self._is_alone, ended=self._wake_up, retire=self._retire,
+                    alone=self._is_alone, ended=self._wake_up, retire=self._retire, give_way=self._give_way,
                 )  # fmt: skip
                 self._sessions.append(session)
                 session.start()
@@ -171,6 +171,14 @@ class Node:
         """Leave the place to another courier; called on a session's thread."""
         self._retiring = True
         self._wake_up()
+
+    def _give_way(self) -> bool:
+        """Retire for the only process, which then starts a courier of its own; called on its session's thread."""
+        # In this order: once this courier retires, sessions end, and the last one is no longer proof of anything.
+        if not self._is_alone() or self._retiring:
+            return False
+        self._retire()
+        return True
 
     def _wake_up(self) -> None:
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from multitrack.courier.group import Group
 from multitrack.courier.hosts import Delivery, log
-from multitrack.courier.orders import BYE, line_of, order_of, own_path
+from multitrack.courier.orders import BYE, YOURS, line_of, order_of, own_path
 from multitrack.environment.forks import in_background, without_fork
 from multitrack.environment.interpreter import STARTED_BY
 from multitrack.environment.starvation import Starvation
@@ -24,6 +24,9 @@ from multitrack.environment.starvation import Starvation
 #: each new courier again, so each process then has a courier of its own.
 DEATHS: Final = 3
 _WITHIN: Final = 300.0
+#: Seconds after the end of a courier in which the next one is not asked to give way: the other processes of the one
+#: before may still come. It keeps each until its steps are done (``Session._hand_over``), some 15 s at most.
+PATIENCE: Final = 20.0
 #: Maximum seconds for a stop to be sent to a courier that does not read.
 _SEND_LIMIT: Final = 5.0
 
@@ -59,6 +62,7 @@ class NodeLink:
         self._deaths: list[float] = []
         self._starvation: Starvation | None = None
         self._asked = False  # whether the courier was asked to give way
+        self._patient_until = 0.0
 
     def add(self, directory: Path, delivery: Delivery) -> None:
         """Add a run to deliver."""
@@ -77,7 +81,7 @@ class NodeLink:
 
     def hurry(self) -> None:
         """Ask a courier that other processes starve to give way; it does unless it delivers for others, too."""
-        if not self.alive() or not self._courier:
+        if not self.alive() or not self._courier or time.monotonic() < self._patient_until:
             return
         if self._starvation is None:
             self._starvation = Starvation(self._courier)
@@ -94,13 +98,14 @@ class NodeLink:
                 return True
             self._join()
             said = self._last_word(self._ours)
-            self.starved = self._asked and said
+            self.starved = self._asked and said == YOURS  # not if it ends for another reason than that we asked
             self.let_go()
             if self.starved:
                 self.problem = "other processes keep it waiting"
                 return False
             if not said and not self._died():
                 return False
+            self._patient_until = time.monotonic() + PATIENCE
         if self.problem is None:
             self._begin()
         return self.problem is None
@@ -190,10 +195,12 @@ class NodeLink:
         poll.register(ours, 0)  # a hangup is always told
         return bool(poll.poll(0))
 
-    def _last_word(self, ours: socket.socket) -> bool:
+    def _last_word(self, ours: socket.socket) -> bytes:
+        """The courier's last word; nothing if it died."""
         with contextlib.suppress(OSError):
-            return ours.recv(len(BYE)) == BYE
-        return False
+            word = ours.recv(len(BYE))
+            return word if word in (BYE, YOURS) else b""
+        return b""
 
     def _send(self, order: dict[str, Any]) -> None:
         """Send an order without blocking: if the connection is full, the rest is sent with the next order."""

@@ -23,6 +23,8 @@ from multitrack.courier.hosts import Delivery
 _NEEDED: Final = ("multitrack", "msgspec", "pluggy")
 #: A shared courier's last word to a process that is to join another one.
 BYE: Final = b"bye"
+#: Its last word to the process for which it gives way, and which is to start a courier of its own: of the same length.
+YOURS: Final = b"own"
 
 
 def order_of(directory: Path, delivery: Delivery) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Final
 from multitrack.courier.following import follow
 from multitrack.courier.limits import CACHE_LIMIT, DEAD_LIMIT, EXIT_LIMIT, LISTEN_LIMIT
 from multitrack.courier.loop import Courier
-from multitrack.courier.orders import BYE, Ending, line_of, parsed
+from multitrack.courier.orders import BYE, YOURS, Ending, line_of, parsed
 from multitrack.courier.priority import lower_thread
 from multitrack.delivery.waiting import Settling
 from multitrack.security.redaction import Redactor
@@ -36,6 +36,7 @@ class Session:
         alone: Whether no other process needs this courier.
         ended: Called when the session is over.
         retire: Ends this courier in favour of another one.
+        give_way: Does so for this process alone; returns False if another process needs this courier.
 
     Attributes:
         left: True if lanes are left that only this courier's end may give to others: a tracker's SDK has them open, or
@@ -53,6 +54,7 @@ class Session:
         alone: Callable[[], bool],
         ended: Callable[[], None],
         retire: Callable[[], None],
+        give_way: Callable[[], bool],
     ) -> None:
         self.left = False
         self.over = threading.Event()
@@ -63,10 +65,12 @@ class Session:
         self._redactor = redactor
         self._alone = alone
         self._retire = retire
+        self._give_way = give_way
         self._tell_end = ended
         self._courier = Courier(self.say)
         self._ending = Ending(DEAD_LIMIT)
         self._stopped = False  # the process said how long to go on
+        self._gave_way = False  # to a courier of the process's own
         self._deadline = float("inf")
         self._leaving = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="multitrack-listen", daemon=True)
@@ -149,8 +153,7 @@ class Session:
     def _interrupted(self) -> bool:
         if self._ending.replace.is_set():
             self._ending.replace.clear()
-            if self._alone():
-                self._retire()
+            self._gave_way = self._give_way() or self._gave_way
         return self._leaving.is_set() or self._has_ended()
 
     def _has_ended(self) -> bool:
@@ -164,7 +167,7 @@ class Session:
         return now > self._deadline or now > ended + limit
 
     def _hand_over(self) -> None:
-        """Let the live process join another courier."""
+        """Let the live process join another courier, or start its own."""
         self._come_to_rest()
         with contextlib.suppress(OSError):
             self._orders.shutdown(socket.SHUT_RD)  # what it sends from now on fails, so that it knows
@@ -173,7 +176,7 @@ class Session:
             self._forward(self._ending.limit)
             return
         with contextlib.suppress(OSError):
-            self._orders.send(BYE, socket.MSG_DONTWAIT)
+            self._orders.send(YOURS if self._gave_way else BYE, socket.MSG_DONTWAIT)
 
     def _forward(self, limit: float) -> None:
         """Give the runs of a process that has ended to another courier."""
