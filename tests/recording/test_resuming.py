@@ -323,6 +323,8 @@ def test_there_is_no_checkpoint_while_records_are_lost(monkeypatch: pytest.Monke
 
 def test_checkpoints_are_written_after_so_many_records_and_so_much_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "_RECORDS", 5)
+    monkeypatch.setattr(checkpoint, "_LOOK_EVERY", 3_600_000)
+    monkeypatch.setattr(checkpoint, "_MOST", 3600.0)
     run = started()
     directory = run.directory
     assert directory is not None
