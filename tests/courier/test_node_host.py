@@ -120,6 +120,18 @@ def test_it_is_the_child_of_no_training() -> None:
         assert a.end() == ("True", [])
 
 
+def test_every_thread_but_the_one_that_lets_processes_in_has_the_lowest_priority() -> None:
+    with trainings("a") as (a,):
+        assert a.flush()
+        (courier,) = couriers()
+        threads = [int(entry.name) for entry in Path(f"/proc/{courier}/task").iterdir()]
+        niceness = {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+        assert niceness.pop(courier) == os.getpriority(os.PRIO_PROCESS, 0)
+        assert len(niceness) > 2
+        assert set(niceness.values()) == {19}
+        assert a.end() == ("True", [])
+
+
 def test_another_courier_takes_over_when_it_is_killed() -> None:
     with trainings("a", "b") as both:
         assert all(training.flush() for training in both)
