@@ -143,16 +143,20 @@ def trials_in(out: Path) -> Iterator[RecordedRun]:
 def print_runs(out: Path, backends: list[str]) -> None:
     """The search, each trial below it, and their ids in each tracker."""
     print(f"\n{'run':13} {'worker':9} {'score':>8}  {'status':9}", *(f"{name:36}" for name in backends))
+    directories: dict[str, Any] = {}
     for run in multitrack.open_journal(out / ".multitrack").runs():
         told, lanes = run.summary(), run.lanes()
+        directories |= {entry.name: entry.options.get("directory") for entry in run.manifest.backends}
         ids = [lanes[each].id or "pending" for each in backends]
         name = f"  {run.manifest.name}" if run.manifest.parent else run.manifest.name
         worker = told.tags.get("keras_tuner/tuner_id", "")
         score = told.metrics.get("score", told.metrics.get("best_score", float("nan")))
         print(f"{name:13} {worker:9} {score:8.4f}  {told.status:9}", *(f"{each:36}" for each in ids))
     shown = os.path.relpath(out)
-    places = {"mlflow": f"{shown}/mlflow.db", "wandb": f"{shown}/wandb", "neptune": f"{shown}/.neptune"}
-    print(*(f"{name:12} {places[name]}" for name in backends), f"multitrack   {shown}/.multitrack", sep="\n")
+    places = {name: os.path.relpath(directory) for name, directory in directories.items() if directory}
+    places |= {"mlflow": f"{shown}/mlflow.db", "wandb": f"{shown}/wandb", "neptune": f"{shown}/.neptune"}
+    lines = [f"{name:12} {places[name]}" for name in backends if name in places]  # others are servers, or elsewhere
+    print(*lines, f"multitrack   {shown}/.multitrack", sep="\n")
 
 
 if __name__ == "__main__":

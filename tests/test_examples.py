@@ -91,20 +91,21 @@ def test_keras_on_jax(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_chief_and_two_workers(tmp_path: Path) -> None:
-    given = ("--trials", "3", "--backends", "neptune")
+    given = ("--trials", "3", "--backends", "neptune,files")
     printed = example("distributed_search", *given, where=tmp_path, KERAS_BACKEND="jax")
     runs = runs_in(tmp_path / "distributed-run" / ".multitrack")
     assert set(runs) == {"sine", "trial-0", "trial-1", "trial-2"}
     assert {run.summary().status for run in runs.values()} == {"finished"}
     shown = {}
     for name, run in runs.items():
-        told, lane = run.summary(), run.lanes()["neptune"]
-        assert lane.settled
+        told, lanes = run.summary(), run.lanes()
+        assert all(lane.settled for lane in lanes.values())
         worker = told.tags.get("keras_tuner/tuner_id", "")
         score = told.metrics["score" if worker else "best_score"]
-        shown[name] = [*filter(None, [worker]), f"{score:.4f}", "finished", lane.id]
+        shown[name] = [*filter(None, [worker]), f"{score:.4f}", "finished", lanes["neptune"].id, lanes["files"].id]
     table = [line.split() for line in printed.partition("\nrun ")[2].splitlines()[1:]]
     assert {name: cells for name, *cells in table if name in runs} == shown
+    assert ["files", "distributed-run/multitrack-files"] in table
     parent = runs.pop("sine")
     scores = {}
     for name, run in runs.items():
