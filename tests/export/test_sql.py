@@ -94,11 +94,26 @@ def test_values_of_every_type(journal: Path) -> None:
     assert sql("select 1 where false", "--journal", journal, "--json").stdout == "[]\n"
 
 
+def test_columns_with_equal_names(journal: Path) -> None:
+    query = """select runs.run, params.name, runs.name, 'n' as name_1, value from runs join params using (run)
+        where run = 'r1' and params.name = 'lr'"""
+    assert json.loads(sql(query, "--journal", journal, "--json").stdout) == [
+        {"run": "r1", "name": "lr", "name_2": "=rün 1", "name_1": "n", "value": 0.1}
+    ]
+    assert sql(query, "--journal", journal, "--csv").stdout.splitlines()[0] == "run,name,name_2,name_1,value"
+    assert sql(query, "--journal", journal).stdout.splitlines()[0].split() == [
+        "run", "name", "name_2", "name_1", "value",
+    ]  # fmt: skip
+
+
 def test_errors(journal: Path, tmp_path: Path) -> None:
     result = sql("select * from run", "--journal", journal)
     assert result.exit_code == 2
     assert 'Did you mean "runs"?' in result.stderr
     assert "the tables are runs, params, tags, metrics, artifacts, points, lines, compacted" in result.stderr
+    result = sql("select * from pg_enumm", "--journal", journal)
+    assert "the tables are runs" in result.stderr
+    assert "Did you mean" not in result.stderr
     result = sql("select nonsense from runs", "--journal", journal)
     assert (result.exit_code, 'column "nonsense" not found' in result.stderr) == (2, True), result.stderr
     assert "LINE 1" in result.stderr

@@ -54,7 +54,7 @@ def sql(query: str, journals: tuple[str, ...], as_json: bool, as_csv: bool) -> N
 
     try:
         found = connection.execute(text)
-        names = [column[0] for column in found.description or ()]
+        names = _distinct([column[0] for column in found.description or ()])
         rows = _rows(found)
         if as_json:
             output.document(_json(names, rows), json=True)
@@ -68,15 +68,31 @@ def sql(query: str, journals: tuple[str, ...], as_json: bool, as_csv: bool) -> N
         connection.close()
 
 
+def _distinct(names: list[str]) -> list[str]:
+    """Number names that occur again: ``name``, ``name_1``; an object of JSON has each name once."""
+    found: list[str] = []
+    for name in names:
+        number, distinct = 0, name
+        while distinct in found or (number and distinct in names):
+            number += 1
+            distinct = f"{name}_{number}"
+        found.append(distinct)
+    return found
+
+
 def _rows(found: Any) -> Iterator[tuple[Any, ...]]:
     while some := found.fetchmany(_ROWS):
         yield from some
 
 
 def _reason(text: str) -> str:
-    """DuckDB's message, and which tables there are if one is not known."""
-    tables = ", ".join(table.name for table in TABLES)
-    return f"{text}\nthe tables are {tables}" if text.startswith("Catalog Error: Table") else text
+    """DuckDB's message; if a table is not known, the tables. Its guess may be a table of its own: left out."""
+    if not text.startswith("Catalog Error: Table with"):
+        return text
+    names = [table.name for table in TABLES]
+    guesses = [f'Did you mean "{name}"?' for name in names]
+    lines = [line for line in text.splitlines() if not line.startswith("Did you mean") or line in guesses]
+    return "\n".join((*lines, f"the tables are {', '.join(names)}"))
 
 
 def _plain(value: Any) -> Any:
