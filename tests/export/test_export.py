@@ -215,6 +215,25 @@ def test_prune_spares_runs_that_cannot_be_read(journal: Path, data: Path) -> Non
     assert {row["run"] for row in rows(data, "runs")} == {"r0", "r1"}
 
 
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_filter_that_no_run_matches(prune: bool, journal: Path, data: Path) -> None:
+    """It may be a typo: nothing is removed."""
+    for i in range(2):
+        with multitrack.start_run("p", config=config(journal), run_id=f"r{i}", params={"lr": i}):
+            pass
+    command = ["export", str(data), "--journal", str(journal)]
+    assert "2 runs; 2 new" in CliRunner().invoke(main, command).stdout
+    options = ["--where", "params.ls = 1", *(["--prune"] if prune else [])]
+    result = CliRunner().invoke(main, [*command, *options])
+    assert result.exit_code == prune
+    assert f"no runs match (2 in {journal})" in result.stderr
+    assert "no run has params.ls; there are params.lr" in result.stderr
+    assert ("--prune would remove all runs of" in result.stderr) == prune
+    assert {row["run"] for row in rows(data, "runs")} == {"r0", "r1"}
+    shutil.rmtree(journal / "runs" / "r0")
+    assert "1 run; 0 new, 0 changed, 1 unchanged, 1 removed" in CliRunner().invoke(main, [*command, "--prune"]).stdout
+
+
 KILLED = """
 import os, sys, multitrack
 parent = multitrack.start_run("p", config={"journal": sys.argv[1], "delivery": "off"}, run_id="parent")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal, cast
 
 import click
 
 from multitrack.cli import output
-from multitrack.cli.options import JSON, Source, choosing
+from multitrack.cli.options import JSON, Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.progress import counted, counting
 from multitrack.errors import ExportError
@@ -51,22 +50,32 @@ def export(source: Source, location: str, storage: str, keep: str, prune: bool, 
         raise click.BadParameter(str(error), param_hint="--keep") from None
     with counting() as progress, _noting_left_out() as left_out:
         if prune:
-            deque(source(), 0)  # which names those that cannot be read
-        if prune and left_out:
-            raise ExportError(f"--prune would remove runs that cannot be read now: {', '.join(sorted(left_out))}")
+            count = sum(1 for _ in source())  # which names those that cannot be read
+            if left_out:
+                raise ExportError(f"--prune would remove runs that cannot be read now: {', '.join(sorted(left_out))}")
+            if not count:
+                _say_none_chosen()
+                raise ExportError(f"--prune would remove all runs of {location}: delete it if it is to have none")
         found = write_data_set(
             counted(source(), progress), location, storage=cast("Literal['parquet', 'delta']", storage), keep=seconds,
             prune=prune,
         )  # fmt: skip
+    if not (found.new or found.changed or found.unchanged or left_out):
+        _say_none_chosen()
     if as_json:
         print_json(output.plain(found))
         return
     removed = f", {found.removed} removed" if found.removed else ""
     size = f", {found.size / 1e6:.1f} MB" if found.size else ""
+    runs = f"{found.runs} run{'s' * (found.runs != 1)}"
     output.line(
-        f"{safe(found.location)}: {found.runs} runs; {found.new} new, {found.changed} changed, {found.unchanged} "
-        f"unchanged{removed}; {found.rows:,} rows written{size}"
+        f"{safe(found.location)}: {runs}; {found.new} new, {found.changed} changed, {found.unchanged} unchanged"
+        f"{removed}; {found.rows:,} rows written{size}"
     )
+
+
+def _say_none_chosen() -> None:
+    say_none_chosen(given_journals(), click.get_current_context().params["where"])
 
 
 @contextlib.contextmanager
