@@ -461,6 +461,15 @@ def test_what_is_refused(journal: Path, data: Path, tmp_path: Path) -> None:
         pass
     with pytest.raises(ExportError, match="is a journal, with run r: choose another directory"):
         exported(journal, journal)
+    for location in ("", " "):
+        with pytest.raises(ExportError, match="the location is empty: name a directory or a URL"):
+            export([], location)
+    with pytest.raises(ExportError, match=r"s3:/bucket/x is no URL: two slashes follow the colon"):
+        export([], "s3:/bucket/x")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "multitrack-archive.json").write_text('{"version": 1}')
+    with pytest.raises(ExportError, match="is an archive of `multitrack push`: choose another place"):
+        exported(journal, tmp_path / "archive")
     exported(journal, data)
     with pytest.raises(ExportError, match="has parquet files: give --format parquet"):
         exported(journal, data, storage="delta")

@@ -126,12 +126,33 @@ def test_an_export_that_was_killed_before_its_last_upload(url: str, tmp_path: Pa
     assert {row["run"] for row in rows(url, "runs")} == {"r0", "r1", "r2"}
 
 
+def test_no_bucket_is_made(bucket: str, tmp_path: Path) -> None:
+    """Its name may be a typo."""
+    record(tmp_path / "j", "r0", 0)
+    for data in ("s3://typo-in-bucket/runs", "s3://typo-in-bucket"):
+        result = CliRunner().invoke(main, ["export", data, "--journal", str(tmp_path / "j")])
+        assert result.exit_code == 1
+        assert "there is no bucket typo-in-bucket, and it is not created: check the URL" in result.stderr
+    buckets = fsspec.filesystem("s3").ls("", refresh=True)
+    assert bucket.split("/")[2] in buckets
+    assert "typo-in-bucket" not in buckets
+
+
+def test_an_archive_is_no_place_for_a_data_set(bucket: str, tmp_path: Path) -> None:
+    record(tmp_path / "j", "r0", 0)
+    assert CliRunner().invoke(main, ["push", bucket, "--journal", str(tmp_path / "j")]).exit_code == 0
+    result = CliRunner().invoke(main, ["export", bucket, "--journal", str(tmp_path / "j")])
+    assert result.exit_code == 1
+    assert f"{bucket} is an archive of `multitrack push`: choose another place" in result.stderr
+    assert not fsspec.filesystem("s3").exists(f"{bucket}/dataset.json")
+
+
 def test_what_a_url_needs(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="nonsense://x: Protocol not known: nonsense"):
         export([], "nonsense://x")
     with (
         mock.patch.dict("sys.modules", fsspec=None),
-        pytest.raises(ImportError, match="needs fsspec: in a checkout, pip"),
+        pytest.raises(ImportError, match=r"needs fsspec: in a checkout, pip install '\.\[export\]'"),
     ):
         export([], "memory://x")
     assert not list(tmp_path.iterdir())

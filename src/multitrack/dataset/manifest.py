@@ -135,7 +135,7 @@ def decode(content: bytes, location: str) -> DataSet:
     try:
         found = msgspec.json.decode(content, type=DataSet)
     except ValueError as error:
-        raise ExportError(f"cannot read {FILE} in {location}: {error}") from error
+        raise ExportError(f"cannot read {FILE} in {location}: {error}; {if_damaged(location)}") from error
     if found.format != _KIND:
         raise ExportError(f"{FILE} in {location} is of another program: {found.format!r}")
     if found.version > VERSION:
@@ -156,9 +156,14 @@ def decode_state(content: bytes, location: str) -> State:
     try:
         found = msgspec.msgpack.decode(content, type=State)
     except ValueError as error:
-        raise ExportError(f"cannot read the state in {location}: {error}") from error
+        raise ExportError(f"cannot read the state in {location}: {error}; {if_damaged(location)}") from error
     _check_paths((file.path for file in found.files), location)
     return found
+
+
+def if_damaged(location: str) -> str:
+    """Return the end of a message about a file that cannot be read."""
+    return f"if the data set is damaged, delete {location} and export again"
 
 
 def _check_paths(paths: Iterable[str], location: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multitrack._hints import to_install
+from multitrack.dataset.damage import reading
 from multitrack.dataset.manifest import FILE, DataSet, State, decode, decode_state
 from multitrack.dataset.stores import Store, is_url, open_store
 from multitrack.errors import ExportError
@@ -38,12 +39,13 @@ class OpenDataSet:
 
     def state(self) -> State:
         """Read the state: the runs, and which files have rows of each."""
-        return decode_state(self._store.read(self.data.state), self.location)
+        return read_state(self._store, self.data)
 
     def files(self, table: str) -> list[str]:
         """Return the absolute paths or URLs of a table's files."""
         if self.data.storage == "delta":
-            found: list[str] = self._delta_table(table).file_uris()
+            with reading(f"the table {table}", self.location):
+                found: list[str] = self._delta_table(table).file_uris()
             return found
         return [self._store.uri(path) for path in self.data.files[table]]
 
@@ -59,11 +61,11 @@ class OpenDataSet:
 
         if self.data.storage == "delta":
             for path in self.files(table.name):
-                with open_file(path) as file:
+                with reading(path, self.location), open_file(path) as file:
                     yield from parquet.groups_of(file, runs)
             return
         for path in self.data.files[table.name] if files is None else files:
-            with self._store.open(path) as file:
+            with reading(self._store.uri(path), self.location), self._store.open(path) as file:
                 yield from parquet.groups_of(file, runs)
 
     def _delta_table(self, table: str) -> Any:
@@ -72,6 +74,17 @@ class OpenDataSet:
         except ImportError:
             raise ImportError(f"Delta tables need deltalake: {to_install('delta')}") from None
         return DeltaTable(self._store.uri(self.data.files[table][0]), version=self.data.versions[table])
+
+
+def read_state(store: Store, data: DataSet) -> State:
+    """Read the state that belongs to a ``dataset.json``.
+
+    Raises:
+        ExportError: If it is missing or damaged.
+    """
+    with reading(store.uri(data.state), store.location):
+        content = store.read(data.state)
+    return decode_state(content, store.location)
 
 
 def open_file(location: str) -> Any:

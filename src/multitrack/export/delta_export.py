@@ -13,7 +13,8 @@ import msgspec
 import pyarrow as pa
 
 from multitrack._hints import to_install
-from multitrack.dataset.manifest import RunState, State
+from multitrack.dataset.damage import reading
+from multitrack.dataset.manifest import DataSet, RunState, State
 from multitrack.dataset.schema import TABLES
 from multitrack.dataset.stores import Store
 from multitrack.export.changes import Change, Changes
@@ -45,11 +46,7 @@ class DeltaExport:
     """
 
     def __init__(self, store: Store, state: State, changes: Changes, is_first: bool) -> None:
-        try:
-            import deltalake  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ImportError(f"Delta tables need deltalake: {to_install('delta')}") from None
-        self._delta: Any = deltalake
+        self._delta = _deltalake()
         self._store = store
         self._state = state
         self._changes = changes
@@ -117,3 +114,27 @@ class DeltaExport:
             )
             self.rows += len(rows)
             some.clear()
+
+
+def file_sizes(store: Store, data: DataSet) -> dict[str, int]:
+    """Return the size of each file of the Delta tables of a data set (bytes).
+
+    Raises:
+        ExportError: If a table's log is missing or damaged.
+        ImportError: If deltalake is not installed.
+    """
+    delta = _deltalake()
+    found: dict[str, int] = {}
+    for table, version in data.versions.items():
+        with reading(f"the table {table}", store.location):
+            added = pa.table(delta.DeltaTable(store.uri(table), version=version).get_add_actions()).to_pydict()
+        found |= {f"{table}/{path}": size for path, size in zip(added["path"], added["size_bytes"], strict=True)}
+    return found
+
+
+def _deltalake() -> Any:
+    try:
+        import deltalake  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ImportError(f"Delta tables need deltalake: {to_install('delta')}") from None
+    return deltalake

@@ -10,10 +10,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from multitrack.dataset.manifest import DataSet, FileState, State, decode, decode_state
-from multitrack.dataset.reading import require_arrow
+from multitrack.archive.place import Archive
+from multitrack.dataset.damage import check_files
+from multitrack.dataset.manifest import DataSet, FileState, State, decode
+from multitrack.dataset.object_store import GenerationTakenError
+from multitrack.dataset.reading import read_state, require_arrow
 from multitrack.dataset.schema import TABLES
-from multitrack.dataset.stores import GenerationTakenError, Store, open_store
+from multitrack.dataset.stores import Store, open_store
 from multitrack.errors import ExportError
 from multitrack.export.changes import Changes, RunPlace
 from multitrack.journal.layout import run_directories, runs_directory
@@ -96,7 +99,9 @@ def export(
 
 
 def _check_place(store: Store) -> None:
-    """Refuse a journal's directory: both have a folder ``runs``."""
+    """Refuse an archive, and a journal's directory: all have a folder ``runs``."""
+    if Archive(store.location).exists():
+        raise ExportError(f"{store.location} is an archive of `multitrack push`: choose another place")
     if store.local and store.current() is None and runs_directory(Path(store.location)).is_dir():
         for directory in run_directories(Path(store.location)):
             raise ExportError(f"{store.location} is a journal, with run {directory.name}: choose another directory")
@@ -124,7 +129,7 @@ class _Export:
         if before is not None and before.storage != self._storage:
             raise ExportError(f"{store.location} has {before.storage} files: give --format {before.storage}")
         generation = 1 if before is None else before.generation + 1
-        state = State() if before is None else decode_state(store.read(before.state), store.location)
+        state = State() if before is None else self._state_of(before, content)
         changes = Changes(state, generation)
         changed = changes.of(runs)
         gone = changes.gone() if self._prune else []
@@ -154,6 +159,23 @@ class _Export:
         return msgspec.structs.replace(
             count, runs=data.runs, rows=sum(file.rows for file in new), size=sum(file.size for file in new)
         )
+
+    def _state_of(self, before: DataSet, content: bytes | None) -> State:
+        """Read the state of the last export, and check that its files are there."""
+        state = read_state(self._store, before)
+        expected: dict[str, int | None] = dict.fromkeys(path for some in before.files.values() for path in some)
+        if before.storage == "delta":
+            from multitrack.export.delta_export import file_sizes  # noqa: PLC0415 - see run
+
+            expected = {**file_sizes(self._store, before)}
+        expected |= {file.path: file.size for file in state.files}
+        try:
+            check_files(self._store, expected)
+        except ExportError:
+            if self._store.current() != content:  # another export has replaced them
+                raise GenerationTakenError from None
+            raise
+        return state
 
     def _discard(self) -> None:
         """Delete what this attempt has created, unless it became visible before the error."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 from multitrack._hints import to_install
 from multitrack.dataset.cache import cache_directory
+from multitrack.dataset.damage import reading
 from multitrack.dataset.reading import OpenDataSet, require_arrow
 from multitrack.dataset.schema import TABLES
 from multitrack.dataset.stores import is_url
+from multitrack.errors import ExportError
 from multitrack.export.exporting import export
 from multitrack.reading.reader import JournalReader
 from multitrack.security.directories import private_directory
@@ -43,12 +46,13 @@ def connect(source: JournalReader | str | Path) -> Any:
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})  # which would wait for the network
     for table in TABLES:
         files = data.files(table.name)
-        if not files:  # a Delta table without rows
-            connection.register(table.name, pa.Table.from_pylist([], schema=schema_of(table)))
-        elif is_url(data.location):
-            _register(connection, table.name, files)
-        else:
-            connection.read_parquet(files, union_by_name=True).create_view(table.name)
+        with reading(f"the table {table.name}", data.location):
+            if not files:  # a Delta table without rows
+                connection.register(table.name, pa.Table.from_pylist([], schema=schema_of(table)))
+            elif is_url(data.location):
+                _register(connection, table.name, files)
+            else:
+                connection.read_parquet(files, union_by_name=True).create_view(table.name)
     return connection
 
 
@@ -57,7 +61,11 @@ def _exported(reader: JournalReader) -> Path:
     places = "\n".join(f"{place.label}\0{place.directory.resolve()}" for place in reader.places)
     directory = private_directory(cache_directory("sql")) / hashlib.sha256(places.encode()).hexdigest()[:32]
     private_directory(directory)
-    export(reader.runs(), directory, keep=60, prune=True)
+    try:
+        export(reader.runs(), directory, keep=60, prune=True)
+    except ExportError:  # the cache is damaged, or of another release
+        shutil.rmtree(directory)
+        export(reader.runs(), private_directory(directory), keep=60, prune=True)
     return directory
 
 
