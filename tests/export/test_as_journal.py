@@ -238,6 +238,28 @@ def test_what_is_refused(tmp_path: Path, journal: Path) -> None:
     assert (result.exit_code, "no data set in memory://nothing" in result.stderr) == (1, True)
 
 
+def test_the_data_set_is_named_and_not_its_copy(tmp_path: Path, journal: Path, cache: Path) -> None:
+    data, empty = tmp_path / "data", tmp_path / "empty"
+    export(multitrack.open_journal(journal).runs(), data)
+    export([], empty)
+    result = invoke("show", "rün 0", "--journal", data)
+    printed = re.sub(r"\s", "", result.stdout)
+    assert f"journal{data}" in printed
+    assert str(cache) not in printed
+    assert f"no runs match (10 in {data})" in invoke("runs", "--project", "none", "--journal", data).stderr
+    assert f"no runs in {empty}" in invoke("runs", "--journal", empty).stderr
+    assert multitrack.open_journal([data, journal]).where == f"{data}, {journal}"
+
+
+def test_verify_says_that_a_data_set_has_no_deliveries(tmp_path: Path, journal: Path) -> None:
+    data = tmp_path / "data"
+    export(multitrack.open_journal(journal).runs(), data)
+    result = invoke("verify", "--against", "files", "--journal", data)
+    assert (result.exit_code, "replay" in result.stderr) == (1, False)
+    assert "a data set has no deliveries to compare with: verify the journal that it was made of" in result.stderr
+    assert "10 runs were not delivered to files" in invoke("verify", "--against", "files", "--journal", journal).stderr
+
+
 def test_a_url(tmp_path: Path, journal: Path) -> None:
     export(multitrack.open_journal(journal).runs(), "memory://as-journal/runs")
     result = invoke("compare", "--journal", "memory://as-journal/runs", "--columns", "name,params.lr", "--csv")

@@ -12,6 +12,7 @@ from multitrack.cli.origin import origin_rows, print_diff
 from multitrack.cli.output import print_json
 from multitrack.cli.run_rows import lane_pieces, options_of, run_as_json, status_cell
 from multitrack.cli.tables import Cell, Heading, Screen, Table, add_row, print_section, text_table
+from multitrack.dataset.cache import copied_from
 from multitrack.journal.manifest import Origin
 from multitrack.query.cells import origin_of
 from multitrack.reading.delivery import report_of
@@ -74,7 +75,8 @@ def print_run(run: RecordedRun, children: Sequence[RecordedRun] = ()) -> None:
         ("lost", f"{summary.lost} records that could not be written to disk" if summary.lost else None),
         ("redacted values", str(summary.redacted) if summary.redacted else None),
         ("trained again", _trained_again(summary)),
-        ("damaged lines", str(summary.damaged) if summary.damaged else None), ("journal", str(run.directory)),
+        ("damaged lines", str(summary.damaged) if summary.damaged else None),
+        ("journal", copied_from(run.directory.parents[1]) or str(run.directory)),
         *origin_rows(run),
     )  # fmt: skip
     for label, value in told:

@@ -12,6 +12,7 @@ from multitrack.cli.options import JSON, Source, choosing
 from multitrack.cli.output import print_json
 from multitrack.cli.progress import steps
 from multitrack.cli.tables import Heading, Screen, Table, add_row
+from multitrack.dataset.cache import is_copy
 from multitrack.errors import QueryError
 from multitrack.migration.verifying import Verified, verify_run
 from multitrack.plugins import load_backend
@@ -44,14 +45,17 @@ def verify(source: Source, backend: str, as_json: bool) -> None:
     if backend not in FORMATS and not load_backend(backend).reads:
         raise QueryError(f"nothing can be read back from {backend}: its plugin has no hook read_run")
     found: list[Verified] = []
-    elsewhere = 0
+    elsewhere, copies = 0, False
     named = bool(click.get_current_context().params["run"])
     with steps() as step:
         for run in source():
             origin = run.manifest.imported
             known = {entry.name for entry in run.manifest.backends}
             if not named and backend not in known and (origin is None or origin.tracker != backend):
-                elsewhere += 1
+                if is_copy(run.directory):
+                    copies = True
+                else:
+                    elsewhere += 1
                 continue
             step(f"verifying {safe(run.manifest.name)}, run {len(found) + 1}")
             found.append(verify_run(run, backend))
@@ -59,6 +63,8 @@ def verify(source: Source, backend: str, as_json: bool) -> None:
         print_json([{**_as_json(each), "passed": each.passed} for each in found])
     elif found:
         _print(found, backend)
+    if copies:
+        output.say("a data set has no deliveries to compare with: verify the journal that it was made of")
     if elsewhere:
         output.say(f"{elsewhere} runs were not delivered to {backend}: `multitrack replay --to {backend}` sends them")
     if not found or not all(each.passed for each in found):

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from multitrack.dataset.cache import COPIED, cache_directory
+from multitrack.dataset.cache import COPIED, SOURCE, cache_directory
 from multitrack.dataset.manifest import FileState, RunState
 from multitrack.dataset.reading import OpenDataSet
 from multitrack.dataset.run_records import RunRecords
@@ -65,6 +65,8 @@ def copied_journals(location: str | Path) -> list[tuple[Path, str]]:
                 copied[one.number] = one.changed, one.identity
             _write_index(cache / COPIED, copied)
         _remove_others(cache, state.runs)
+        if not (cache / SOURCE).exists():
+            (cache / SOURCE).write_text(source.location)
     labels = dict.fromkeys(one.journal for one in state.runs)
     found = [(cache / folder_name(label), label) for label in labels]
     if not found:

@@ -82,8 +82,10 @@ class JournalReader:
 
     @property
     def where(self) -> str:
-        """The directories, for messages."""
-        return ", ".join(str(place.directory) for place in self.places)
+        """The directories, and the data sets in place of their copies; for messages."""
+        from multitrack.dataset.cache import copied_from  # noqa: PLC0415 - see above
+
+        return ", ".join(dict.fromkeys(copied_from(place.directory) or str(place.directory) for place in self.places))
 
     def count(self) -> int:
         """Count all runs that are not deleted, each once, also those that cannot be read."""
