@@ -28,6 +28,10 @@ _LOCK: Final = re.compile(r"(?:(?:compact\.)?lock|lanes/[^/]*\.lock)(?:\.\d+)?|\
 BLOCK: Final = 1 << 20
 
 
+class DamagedListError(ArchiveError):
+    """A list cannot be read, and can be made anew from the files."""
+
+
 class ArchivedFile(msgspec.Struct, frozen=True):
     """A file of a run.
 
@@ -69,18 +73,19 @@ def decode(content: bytes, place: str) -> ArchivedRun:
         place: Its path or URL, for errors.
 
     Raises:
-        ArchiveError: If it is invalid, of a later version, or has a path that leads out of the run's folder.
+        DamagedListError: If it is invalid, or has a path that leads out of the run's folder.
+        ArchiveError: If it is of a later version.
     """
     try:
         found = msgspec.json.decode(content, type=ArchivedRun)
     except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"{place} is damaged: {error}") from None
+        raise DamagedListError(f"{place} is damaged: {error}; push the run again") from None
     if found.version > _VERSION:
         raise ArchiveError(f"{place} has version {found.version}; this release of multitrack reads {_VERSION}")
     for name in found.files:
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or any(part.startswith(".") for part in parts) or "\0" in name:
-            raise ArchiveError(f"{place} has a file with an invalid name: {excerpt(name)!r}")
+            raise DamagedListError(f"{place} has a file with an invalid name: {excerpt(name)!r}; push the run again")
     return found
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+
+import msgspec
 
 from multitrack.archive.manifest import BLOCK, LIST, ArchivedFile, ArchivedRun, decode, encode
-from multitrack.dataset.stores import Store, is_url, open_store
-from multitrack.errors import ArchiveError
+from multitrack.archive.store import MARK, Bucket, store_of
+from multitrack.dataset.stores import is_url
+from multitrack.errors import ArchiveError, ExportError
 from multitrack.journal.run_ids import is_run_id
 
-#: Marks an archive; in its root.
-MARK: Final = "multitrack-archive.json"
+_VERSION: Final = 1
+
+
+class _Mark(msgspec.Struct):
+    version: int
+
+
+class _Named(msgspec.Struct):
+    name: str
 
 
 class Archive:
@@ -25,30 +35,70 @@ class Archive:
 
     Raises:
         ImportError: If the URL needs a package that is not installed.
-        ArchiveError: If the URL is invalid.
+        ArchiveError: If the location is empty, or an invalid URL.
     """
 
     def __init__(self, location: str | Path) -> None:
         with _troubles(str(location)):
-            self._store: Store = open_store(location)
+            self._store = store_of(location)
         self.location = self._store.location
 
     def exists(self) -> bool:
-        """Return True if there is an archive in this place."""
+        """Return True if there is an archive in this place.
+
+        Raises:
+            ArchiveError: If it cannot be reached, its mark is damaged, or it is of a later version.
+        """
         with _troubles(self.location):
-            return self._store.has(MARK)
+            try:
+                content = self._store.read(MARK)
+            except FileNotFoundError:
+                return False
+        try:
+            version = msgspec.json.decode(content, type=_Mark).version
+        except (ValueError, RecursionError) as error:
+            raise ArchiveError(
+                f'{self._store.uri(MARK)} is damaged: {error}; write {{"version": {_VERSION}}} into it'
+            ) from None
+        if version > _VERSION:
+            raise ArchiveError(f"{self.location} has version {version}; this release of multitrack reads {_VERSION}")
+        return True
 
     def make(self) -> None:
-        """Mark the place as an archive."""
+        """Mark the place as an archive, unless it is one.
+
+        Raises:
+            ArchiveError: If the place cannot be reached, has something else, or is in a bucket that is missing.
+        """
         if not self.exists():
             with _troubles(self.location):
-                self._store.put(MARK, b'{"version": 1}\n')
+                self._store.check_new()
+                self._store.put(MARK, b'{"version": %d}\n' % _VERSION)
+
+    def holds(self, directory: Path) -> bool:
+        """Return True if a directory is in the archive itself."""
+        return not is_url(self.location) and directory.resolve().is_relative_to(Path(self.location).resolve())
 
     def runs(self) -> list[str]:
         """The ids of all runs, sorted; those of which a copy has begun included."""
         with _troubles(self.location):
             paths = [path.split("/") for path, _ in self._store.files("runs")]
-        return sorted(parts[1] for parts in paths if len(parts) == 3 and parts[2] == LIST and is_run_id(parts[1]))
+        return sorted({parts[1] for parts in paths if len(parts) > 2 and is_run_id(parts[1])})
+
+    def name_of(self, run_id: str) -> str | None:
+        """The name of a run; None if its manifest is missing or damaged."""
+        path = f"runs/{run_id}/manifest.json"
+        with _troubles(self._store.uri(path)):
+            try:
+                return msgspec.json.decode(self._store.read(path), type=_Named).name
+            except (FileNotFoundError, ValueError):
+                return None
+
+    def sizes(self, run_id: str) -> dict[str, int]:
+        """The size of each file of a run that is there, the list included."""
+        with _troubles(self._store.uri(f"runs/{run_id}")):
+            found = self._store.sizes(f"runs/{run_id}")
+        return {path.removeprefix(f"runs/{run_id}/"): size for path, size in found.items()}
 
     def files_of(self, run_id: str) -> ArchivedRun | None:
         """Read the list of a run's files; None if there is none."""
@@ -59,6 +109,12 @@ class Archive:
             except FileNotFoundError:
                 return None
         return decode(content, self._store.uri(path))
+
+    def listed_anew(self, run_id: str, sizes: Mapping[str, int]) -> ArchivedRun:
+        """List the files of a run that are there, of which no list can be read, by reading each."""
+        names = [name for name in sizes if name != LIST and not any(part.startswith(".") for part in name.split("/"))]
+        files = {name: ArchivedFile(sizes[name], self.digest_of(run_id, name), 0) for name in names}
+        return ArchivedRun(files, complete=False)
 
     def write_list(self, run_id: str, files: ArchivedRun) -> None:
         """Replace the list of a run's files."""
@@ -84,6 +140,28 @@ class Archive:
                         size += target.write(block)
         return ArchivedFile(size, digest.hexdigest(), modified)
 
+    def open(self, run_id: str, name: str) -> IO[bytes]:
+        """Open a file of a run for reading.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+        """
+        path = f"runs/{run_id}/{name}"
+        with _troubles(self._store.uri(path)):
+            return self._store.open(path)
+
+    def digest_of(self, run_id: str, name: str) -> str:
+        """Read a file of a run, and return its digest.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+        """
+        with self.open(run_id, name) as opened, _troubles(self._store.uri(f"runs/{run_id}/{name}")):
+            digest = hashlib.sha256()
+            while block := opened.read(BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
+
     def download(self, run_id: str, name: str, target: Path) -> str:
         """Copy a file out of the archive; return its digest.
 
@@ -92,17 +170,14 @@ class Archive:
         """
         path = f"runs/{run_id}/{name}"
         digest = hashlib.sha256()
-        with target.open("wb") as file:
-            with _troubles(self._store.uri(path)):
-                opened = self._store.open(path)
-            with opened:
-                while True:
-                    with _troubles(self._store.uri(path)):
-                        block = opened.read(BLOCK)
-                    if not block:
-                        return digest.hexdigest()
-                    digest.update(block)
-                    file.write(block)
+        with target.open("wb") as file, self.open(run_id, name) as opened:
+            while True:
+                with _troubles(self._store.uri(path)):
+                    block = opened.read(BLOCK)
+                if not block:
+                    return digest.hexdigest()
+                digest.update(block)
+                file.write(block)
 
     def delete(self, run_id: str, name: str) -> None:
         """Delete a file of a run, if it is there."""
@@ -121,6 +196,17 @@ def is_archive(location: str | Path) -> bool:
     return is_url(location) and Archive(location).exists()
 
 
+def missing_bucket(location: str) -> str | None:
+    """Return the bucket of a URL if it is missing; None if it is there, or the protocol has none.
+
+    Raises:
+        ImportError: If the URL needs a package that is not installed.
+        ArchiveError: If the place cannot be reached.
+    """
+    with _troubles(location):
+        return Bucket(location).missing_bucket()
+
+
 @contextlib.contextmanager
 def _troubles(place: str) -> Iterator[None]:
     """Raise the errors of an object store's package, which are of any class, as one of ours.
@@ -129,7 +215,10 @@ def _troubles(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, ImportError, MemoryError):
+    except (ArchiveError, FileNotFoundError, ImportError, MemoryError):
         raise
+    except ExportError as error:  # of an invalid URL, which it names
+        raise ArchiveError(str(error)) from error
     except Exception as error:
-        raise ArchiveError(f"{place}: {error or type(error).__name__}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArchiveError(f"{place}: {reason}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from multitrack.archive.going_on import goes_on, is_copy
 from multitrack.archive.manifest import ArchivedRun, digest_of
 from multitrack.archive.place import Archive
 from multitrack.dataset.cache import cache_directory
@@ -21,6 +23,9 @@ from multitrack.journal.layout import run_directories, runs_directory
 from multitrack.journal.locks import locked
 from multitrack.journal.segments import is_live
 from multitrack.security.directories import private_directory
+from multitrack.security.terminal import excerpt
+
+log = logging.getLogger("multitrack")
 
 #: The folder with the state of a run's deliveries.
 LANES: Final = "lanes/"
@@ -60,7 +65,7 @@ def pull(
     Args:
         location: The archive, a directory or a URL.
         journal: The journal's directory; made if there is none.
-        run_ids: The runs; default: all.
+        run_ids: The runs, each by its id, a unique prefix of it, or its unique name; default: all.
         progress: Called with the id of each run before it is copied.
 
     Raises:
@@ -72,37 +77,71 @@ def pull(
     if not archive.exists():
         raise ArchiveError(f"no archive of runs in {archive.location}; `multitrack push` makes one")
     found = archive.runs()
-    if unknown := sorted(set(run_ids) - set(found)):
-        raise ArchiveError(f"{archive.location} has no run {', '.join(unknown)}")
-    runs = private_directory(runs_directory(private_directory(journal)))
-    for run_id in sorted(set(run_ids)) or found:
+    wanted = sorted({_id_of(archive, found, name) for name in run_ids}) if run_ids else found
+    return _pull(archive, private_directory(runs_directory(private_directory(journal))), wanted, progress)
+
+
+def _pull(
+    archive: Archive, runs: Path, run_ids: list[str], progress: Callable[[str], object], *, follows: bool = False
+) -> Iterator[Pulled]:
+    for run_id in run_ids:
         progress(run_id)
         with locked(runs / ".pull.lock"):
             try:
-                yield _pull_one(archive, run_id, runs)
+                found = _pull_one(archive, run_id, runs, follows=follows)
             except ArchiveError as error:
-                yield Pulled(run_id, "failed", reason=str(error))
+                found = Pulled(run_id, "failed", reason=str(error))
+        yield found
 
 
-def pulled_journal(location: str) -> Path:
+def _id_of(archive: Archive, found: list[str], name: str) -> str:
+    """Return the id of the run with this id, prefix of an id, or name; manifests are read for a name only."""
+    if name in found:
+        return name
+    matching = [run_id for run_id in found if name and run_id.startswith(name)]
+    matching = matching or [run_id for run_id in found if archive.name_of(run_id) == name]
+    if not matching:
+        raise ArchiveError(f"{archive.location} has no run {excerpt(name)}")
+    if len(matching) > 1:
+        raise ArchiveError(
+            f"several runs match {excerpt(name)!r} in {archive.location}: {', '.join(matching[:5])}"
+            f"{', …' if len(matching) > 5 else ''}"
+        )
+    return matching[0]
+
+
+def pulled_journal(location: str, left_out: str) -> Path:
     """Copy the archive at a URL into the user's cache, as far as it changed; return the directory of that journal.
 
+    A run that is damaged in the archive is named in a warning. If the cache has an earlier state of it, that is read.
+
+    Args:
+        location: The URL.
+        left_out: Attribute of the warning's log record that has the run's id.
+
     Raises:
-        ArchiveError: If the archive cannot be reached, or a run in it is damaged.
+        ArchiveError: If the archive cannot be reached.
         OSError: If the cache cannot be written.
     """
     name = hashlib.sha256(location.rstrip("/").encode()).hexdigest()[:32]
     journal = cache_directory("archives") / name
-    if failed := [one for one in pull(location, journal) if one.outcome in ("failed", "differs")]:
-        raise ArchiveError(f"{location}: run {failed[0].id}: {failed[0].reason or 'the copy in the cache differs'}")
-    kept = set(Archive(location).runs())
+    archive = Archive(location)
+    runs = private_directory(runs_directory(private_directory(journal)))
+    kept = archive.runs()
     for directory in run_directories(journal):
         if directory.name not in kept:
             shutil.rmtree(directory)
+    for one in _pull(archive, runs, kept, lambda _: None, follows=True):
+        state = "; its earlier state is read" if (runs / one.id).exists() else "; it is left out"
+        if one.outcome == "failed":
+            log.warning("multitrack: %s%s", one.reason, state, extra={left_out: one.id})
+        elif one.outcome == "incomplete":
+            log.warning("multitrack: run %s is not complete in %s%s", one.id, location, state)
     return journal
 
 
-def _pull_one(archive: Archive, run_id: str, runs: Path) -> Pulled:
+def _pull_one(archive: Archive, run_id: str, runs: Path, *, follows: bool) -> Pulled:
+    """Copy a run; one that differs is replaced if the journal only follows the archive, so that nobody writes it."""
     wanted = archive.files_of(run_id)
     if wanted is None or not wanted.complete:
         return Pulled(run_id, "incomplete")
@@ -115,8 +154,10 @@ def _pull_one(archive: Archive, run_id: str, runs: Path) -> Pulled:
     if there:
         if _has(target, wanted):
             return Pulled(run_id, "unchanged")
-        if is_live(target) or not _goes_on(archive, run_id, wanted, target, draft):
+        if is_live(target):
             return Pulled(run_id, "differs")
+        if not follows and not goes_on(archive, wanted, target, archived=True):
+            return Pulled(run_id, "unchanged" if goes_on(archive, wanted, target, archived=False) else "differs")
     size = _download(archive, run_id, wanted, draft)
     if there:
         _keep_lanes(target, draft)
@@ -155,28 +196,8 @@ def _has(directory: Path, wanted: ArchivedRun) -> bool:
             found = (directory / name).stat()
         except OSError:
             return False
-        if found.st_size != file.size:
+        if not is_copy(file, directory / name, found):
             return False
-        if found.st_mtime_ns != file.modified and digest_of(directory / name) != file.sha256:
-            return False
-    return True
-
-
-def _goes_on(archive: Archive, run_id: str, wanted: ArchivedRun, target: Path, draft: Path) -> bool:
-    """Return True if the archive's run has all that the journal's has: the same segments, or longer ones, and more."""
-    for path in sorted(target.glob("[0-9]*.jsonl")):
-        file = wanted.files.get(path.name)
-        if file is None or file.size < path.stat().st_size:
-            return False
-        if file.size == path.stat().st_size:
-            if digest_of(path) != file.sha256:
-                return False
-        else:
-            _download(archive, run_id, ArchivedRun({path.name: file}, complete=False), draft)
-            with path.open("rb") as short, (draft / path.name).open("rb") as long:
-                while block := short.read(1 << 20):
-                    if long.read(len(block)) != block:
-                        return False
     return True
 
 
@@ -199,7 +220,7 @@ def _download(archive: Archive, run_id: str, wanted: ArchivedRun, draft: Path) -
                 path.unlink(missing_ok=True)
                 raise ArchiveError(
                     f"{name} of run {run_id} in {archive.location} is damaged: its sha256 is {digest or 'missing'}, "
-                    f"not {file.sha256}; push the run again"
+                    f"not {file.sha256}; push the run again with --verify"
                 )
         os.utime(path, ns=(file.modified, file.modified))
         copied += file.size

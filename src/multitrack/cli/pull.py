@@ -20,8 +20,8 @@ from multitrack.security.terminal import safe
 _HELP: Final = """\
 Copy runs out of an archive, which `multitrack push` has made, into the journal.
 
-All runs, or each RUN. Every file is checked by its digest; a pull that was interrupted goes on. A run that is in the
-journal already is replaced only if the archive's goes on from it.
+All runs, or each RUN: an id, the prefix of one, or a name. Every file is checked by its digest; a pull that was
+interrupted goes on. A run that is in the journal already is replaced only if the archive's goes on from it.
 
 \b
     multitrack pull s3://bucket/runs

@@ -5,17 +5,30 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Final
 
 from multitrack.config import Settings, load_config
-from multitrack.errors import JournalError
+from multitrack.errors import ExportError, JournalError
 from multitrack.journal.layout import cannot_read, runs_directory
+
+#: Attribute of log records about unreadable runs that are left out; its value is the run id.
+LEFT_OUT: Final = "multitrack_left_out"
 
 
 def _archived(path: str | Path) -> Path | None:
     """The directory of a journal with the runs of the archive at a URL; None if there is no archive."""
     from multitrack.archive import is_archive, pulled_journal  # noqa: PLC0415 - training code opens no journal
 
-    return pulled_journal(str(path)) if is_archive(path) else None
+    return pulled_journal(str(path), LEFT_OUT) if is_archive(path) else None
+
+
+def _none_there(url: str, error: ExportError) -> ExportError:
+    """Add to the error on a URL without a data set that it has no archive, and perhaps no bucket, either."""
+    from multitrack.archive import missing_bucket  # noqa: PLC0415 - as above
+
+    bucket = missing_bucket(url)
+    also = "" if bucket is None else f"; there is no bucket {bucket}"
+    return ExportError(f"{error}; nor is there an archive of runs, which `multitrack push` makes{also}")
 
 
 def located(path: str | Path | None, label: str | None = None) -> list[tuple[Path, str | None]]:
@@ -28,8 +41,14 @@ def located(path: str | Path | None, label: str | None = None) -> list[tuple[Pat
                 return [(archive, label or str(path).rstrip("/").rpartition("/")[2])]
             require_arrow()
             from multitrack.dataset.journal_copy import copied_journals  # noqa: PLC0415 - it needs PyArrow
+            from multitrack.dataset.stores import is_url, open_store  # noqa: PLC0415 - as above
 
-            found = copied_journals(path)
+            try:
+                found = copied_journals(path)
+            except ExportError as error:
+                if not is_url(path) or open_store(path).current() is not None:
+                    raise
+                raise _none_there(str(path), error) from error
             if label is not None:
                 return [(place, label if len(found) == 1 else f"{label}/{inner}") for place, inner in found]
             return [*found]

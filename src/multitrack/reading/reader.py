@@ -11,7 +11,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from multitrack.errors import JournalError, RunError
 from multitrack.journal.layout import is_run, runs_directory
@@ -19,7 +19,7 @@ from multitrack.journal.run_ids import is_run_id
 from multitrack.reading.conditions import Conditions, to_statuses, to_tags
 from multitrack.reading.followed import Followed
 from multitrack.reading.labels import Place, labelled
-from multitrack.reading.locating import located
+from multitrack.reading.locating import LEFT_OUT, located
 from multitrack.reading.lookups import lookup_in
 from multitrack.reading.points import Line, Point
 from multitrack.reading.recorded_run import RecordedRun
@@ -32,10 +32,9 @@ if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.reading.indexing import Indexing
     from multitrack.reading.places import Listing
 
-log = logging.getLogger("multitrack")
+__all__ = ["LEFT_OUT", "Identified", "JournalReader"]
 
-#: Attribute of log records about unreadable runs that are left out; its value is the run id.
-LEFT_OUT: Final = "multitrack_left_out"
+log = logging.getLogger("multitrack")
 
 
 class Identified(Protocol):

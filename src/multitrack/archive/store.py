@@ -1,0 +1,130 @@
+"""The files of an archive: private ones in a directory, or objects in a bucket that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+from multitrack.dataset.manifest import FILE
+from multitrack.dataset.stores import LocalStore, RemoteStore, is_url
+from multitrack.errors import ArchiveError
+from multitrack.journal.fsync import put_on_medium
+
+#: Marks an archive; in its root.
+MARK: Final = "multitrack-archive.json"
+#: A URL that lost a slash, as one given as a ``Path`` does.
+_ONE_SLASH: Final = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)")
+#: Protocols whose paths begin with a bucket, which their packages make if it is missing.
+_WITH_BUCKETS: Final = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"}
+
+
+class Directory(LocalStore):
+    """A directory whose files only this user can read, like those of a journal."""
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file, or replace it by a rename."""
+        target = self._with_parents(path)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        with _private(draft, os.O_TRUNC) as file:
+            file.write(content)
+        draft.replace(target)
+        put_on_medium(target.parent)
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[IO[bytes]]:
+        """Create a file under its final name, which counts once the run's list names it."""
+        target = self._with_parents(path)
+        with _private(target, os.O_EXCL) as file:
+            yield file
+        put_on_medium(target.parent)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the size of each file below a folder (bytes)."""
+        found = (path for path in (self._directory / folder).rglob("*") if path.is_file())
+        return {path.relative_to(self._directory).as_posix(): path.stat().st_size for path in found}
+
+    def check_new(self) -> None:
+        """Refuse a directory with anything in it but the draft of a mark."""
+        if self._directory.exists():
+            names = (path.name for path in self._directory.iterdir() if not path.name.startswith(f".{MARK}."))
+            _refuse_others(self.location, names)
+
+    def _with_parents(self, path: str) -> Path:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self._directory / path
+        for folder in reversed(target.relative_to(self._directory).parents):
+            (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
+        return target
+
+
+class Bucket(RemoteStore):
+    """A place behind fsspec."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the size of each file below a folder (bytes)."""
+        self._fs.invalidate_cache()
+        try:
+            found: dict[str, dict[str, Any]] = self._fs.find(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        root = f"{self._root.lstrip('/')}/"
+        return {path[path.index(root) + len(root) :]: int(info["size"]) for path, info in found.items()}
+
+    def missing_bucket(self) -> str | None:
+        """Return the bucket of the URL if it cannot be found; None if it is there, or the protocol has none."""
+        bucket = self._root.split("/")[0]
+        protocol = self.location.partition("://")[0]
+        return bucket if protocol in _WITH_BUCKETS and not self._fs.exists(bucket) else None
+
+    def check_new(self) -> None:
+        """Refuse a bucket that is missing, a prefix that has objects, and memory."""
+        if self.location.startswith("memory:"):
+            raise ArchiveError(f"{self.location} is lost when this process ends")
+        if (bucket := self.missing_bucket()) is not None:
+            raise ArchiveError(f"{self.location}: no bucket {bucket}; `multitrack push` makes none")
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return
+        names = (str(path).rstrip("/").rpartition("/")[2] for path in found)
+        _refuse_others(self.location, (name for name in names if name))
+
+
+def store_of(location: str | Path) -> Directory | Bucket:
+    """Open the place of an archive: a directory, which need not exist, or a URL.
+
+    Raises:
+        ImportError: If the URL needs a package that is not installed.
+        ArchiveError, ExportError: If the location is empty, or an invalid URL.
+    """
+    text = str(location)
+    if not text:
+        raise ArchiveError("the place of the archive is empty; name a directory or a URL")
+    if lost := _ONE_SLASH.match(text):
+        raise ArchiveError(
+            f"{text} is no URL: it has one slash after {lost[1]}:, and not two; for a directory, write ./{text}"
+        )
+    return Bucket(text) if is_url(location) else Directory(Path(location).absolute())
+
+
+@contextlib.contextmanager
+def _private(path: Path, flag: int) -> Iterator[IO[bytes]]:
+    """Open a file for writing that only this user can read; it is durable when the context ends."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flag, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _refuse_others(location: str, names: Iterable[str]) -> None:
+    found = set(names)
+    if not found:
+        return
+    kind = "a data set" if FILE in found else "a journal" if "runs" in found else "not empty"
+    raise ArchiveError(f"{location} is {kind}, and no archive of runs; name a new or an empty place")
