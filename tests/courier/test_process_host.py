@@ -217,6 +217,23 @@ def test_the_courier_is_not_led_to_other_runs_or_gpus(tmp_path: Path) -> None:
     wait_until(lambda: couriers() == [])
 
 
+def test_a_listing_of_processes_tells_what_it_is(tmp_path: Path) -> None:
+    training = script(
+        tmp_path,
+        "run = multitrack.start_run(backends=['recording_backends:file'])\nrun.wait_open()\nprint('ready', flush=True)\n"
+        "sys.stdin.readline()\n",
+    )
+    assert training.stdout is not None
+    assert training.stdout.readline() == "ready\n"
+    (pid,) = couriers()
+    _, *options = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    assert options[:2] == [b"-P", b"-c"]
+    assert options[2].startswith(b"# multitrack's courier: delivers what a training records\n")
+    assert options[3:5] == [b"-m", b"multitrack.courier"]
+    training.communicate("\n")
+    wait_until(lambda: couriers() == [])
+
+
 def test_ctrl_c_reaches_training_alone_and_the_run_ends_as_killed(tmp_path: Path) -> None:
     training = script(
         tmp_path,

@@ -21,8 +21,9 @@ NO_COURIER: Final = 78
 #: Exit status of a Python that does not know one of our options, or of a program that rejects our arguments.
 WRONG_USAGE: Final = 2
 #: The courier's program, ``python -m multitrack.courier``. If a module is missing it prints one line instead of a
-#: traceback. ``-m`` and the module's name are passed as arguments, to be visible in process listings.
-PROGRAM: Final = f"""
+#: traceback, and ends with a status of its own; ``-m`` itself would do neither, as it imports the package first.
+#: Process listings show all of this, so it begins with what it is, and gets ``-m`` and the module's name as arguments.
+PROGRAM: Final = f"""# multitrack's courier: delivers what a training records
 import sys
 try:
     from multitrack.courier.__main__ import main
