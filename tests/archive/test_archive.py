@@ -241,6 +241,15 @@ def test_a_directory_is_a_journal_and_a_url_is_opened(location: str, tmp_path: P
     assert [run["id"] for run in json.loads(result.stdout)] == ["a"]
 
 
+def test_readers_see_what_another_process_pushed(bucket: str, tmp_path: Path) -> None:
+    list(push([record(tmp_path / "here", "a")], bucket))
+    assert [run.id for run in multitrack.open_journal(bucket).runs()] == ["a"]
+    record(tmp_path / "here", "b")
+    command = [sys.executable, "-m", "multitrack", "push", bucket, "--journal", "here"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    assert [run.id for run in multitrack.open_journal(bucket).runs()] == ["a", "b"]
+
+
 def test_the_commands(location: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         record(tmp_path / "here", name)

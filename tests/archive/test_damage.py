@@ -89,6 +89,18 @@ def test_readers_leave_out_a_damaged_run(bucket: str, tmp_path: Path) -> None:
     assert (result.exit_code, "; its earlier state is read" in result.stderr) == (1, True)
 
 
+def test_a_damaged_run_is_not_pruned(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [record(tmp_path / "here", name) for name in "ab"]
+    list(push(runs, bucket))
+    data = str(tmp_path / "data")
+    assert CliRunner().invoke(main, ["export", data, "--journal", bucket]).exit_code == 0
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    damage(bucket, "b", "000001.jsonl", same_size(runs[1], "000001.jsonl"))
+    result = CliRunner().invoke(main, ["export", data, "--prune", "--journal", bucket])
+    assert (result.exit_code, "--prune would remove runs that cannot be read now: b" in result.stderr) == (1, True)
+    assert [run.id for run in multitrack.open_journal(data).runs()] == ["a", "b"]
+
+
 def test_readers_name_a_run_that_is_being_pushed(bucket: str, tmp_path: Path) -> None:
     list(push([record(tmp_path / "here", name) for name in "ab"], bucket))
     place.Archive(bucket).delete("b", "archive.json")

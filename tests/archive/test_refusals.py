@@ -66,7 +66,10 @@ def test_a_longer_segment_goes_on(location: str, tmp_path: Path) -> None:
     segment.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
     list(push([run], location))
     list(pull(location, tmp_path / "there"))
+    segment.write_bytes(whole.replace(b"loss", b"gain"))
+    assert outcomes(push([run], location)) == {"a": "differs"}
     segment.write_bytes(whole)
+    place.Archive(location).delete("a", "000001.jsonl")  # which leaves nothing to compare with
     assert outcomes(push([run], location)) == {"a": "changed"}
     assert outcomes(pull(location, tmp_path / "there")) == {"a": "changed"}
     assert contents(tmp_path / "there" / "runs" / "a") == contents(run)
@@ -136,7 +139,7 @@ def test_no_bucket_is_made(bucket: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("location", "message"), [
-    ("", "the place of the archive is empty"), ("s3:/bucket/x", "one slash after s3:"), (Path("s3://b/x"), "one slash"),
+    ("", "the location is empty"), ("s3:/bucket/x", "s3:/bucket/x is no URL: two slashes follow"), (Path("s3://b/x"), "s3:/b/x is no URL"),
     ("memory://x", "lost when this process ends"), ("nope://x", "^nope://x: Protocol not known: nope$"),
     ("s3://a,b/x", r'^s3://a,b/x: Parameter validation failed: Invalid bucket name "a,b"'),
 ])  # fmt: skip

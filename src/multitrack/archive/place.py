@@ -50,10 +50,9 @@ class Archive:
             ArchiveError: If it cannot be reached, its mark is damaged, or it is of a later version.
         """
         with _troubles(self.location):
-            try:
-                content = self._store.read(MARK)
-            except FileNotFoundError:
+            if not self._store.has(MARK):  # which drops what this process knew of an object store
                 return False
+            content = self._store.read(MARK)
         try:
             version = msgspec.json.decode(content, type=_Mark).version
         except (ValueError, RecursionError) as error:

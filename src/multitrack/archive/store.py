@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from multitrack.dataset.manifest import FILE
-from multitrack.dataset.stores import LocalStore, RemoteStore, is_url
+from multitrack.dataset.stores import LocalStore, RemoteStore, open_store
 from multitrack.errors import ArchiveError
 from multitrack.journal.fsync import put_on_medium
 
 #: Marks an archive; in its root.
 MARK: Final = "multitrack-archive.json"
-#: A URL that lost a slash, as one given as a ``Path`` does.
-_ONE_SLASH: Final = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)")
 #: Protocols whose paths begin with a bucket, which their packages make if it is missing.
 _WITH_BUCKETS: Final = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"}
 
@@ -42,11 +39,6 @@ class Directory(LocalStore):
             yield file
         put_on_medium(target.parent)
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the size of each file below a folder (bytes)."""
-        found = (path for path in (self._directory / folder).rglob("*") if path.is_file())
-        return {path.relative_to(self._directory).as_posix(): path.stat().st_size for path in found}
-
     def check_new(self) -> None:
         """Refuse a directory with anything in it but the draft of a mark."""
         if self._directory.exists():
@@ -63,16 +55,6 @@ class Directory(LocalStore):
 
 class Bucket(RemoteStore):
     """A place behind fsspec."""
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the size of each file below a folder (bytes)."""
-        self._fs.invalidate_cache()
-        try:
-            found: dict[str, dict[str, Any]] = self._fs.find(self._path(folder), detail=True)
-        except FileNotFoundError:
-            return {}
-        root = f"{self._root.lstrip('/')}/"
-        return {path[path.index(root) + len(root) :]: int(info["size"]) for path, info in found.items()}
 
     def missing_bucket(self) -> str | None:
         """Return the bucket of the URL if it cannot be found; None if it is there, or the protocol has none."""
@@ -100,16 +82,10 @@ def store_of(location: str | Path) -> Directory | Bucket:
 
     Raises:
         ImportError: If the URL needs a package that is not installed.
-        ArchiveError, ExportError: If the location is empty, or an invalid URL.
+        ExportError: If the location is empty, or an invalid URL.
     """
-    text = str(location)
-    if not text:
-        raise ArchiveError("the place of the archive is empty; name a directory or a URL")
-    if lost := _ONE_SLASH.match(text):
-        raise ArchiveError(
-            f"{text} is no URL: it has one slash after {lost[1]}:, and not two; for a directory, write ./{text}"
-        )
-    return Bucket(text) if is_url(location) else Directory(Path(location).absolute())
+    text = str(location)  # of a Path, too: as one, a URL has lost a slash
+    return Directory(Path(text).absolute()) if open_store(text).local else Bucket(text)
 
 
 @contextlib.contextmanager

@@ -140,6 +140,11 @@ class _Command(click.Group):
         return status if isinstance(status, int) else 0
 
 
+def left_out() -> set[str]:
+    """The ids of the runs that the current command has left out so far, because they cannot be read."""
+    return _Messages.left_out
+
+
 @click.group(
     "multitrack", cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Final, Literal, cast
 
 import click
 
 from multitrack.cli import output
+from multitrack.cli.app import left_out
 from multitrack.cli.options import JSON, Source, choosing, given_journals, say_none_chosen
 from multitrack.cli.output import print_json
 from multitrack.cli.progress import counted, counting
 from multitrack.errors import ExportError
 from multitrack.export.exporting import export as write_data_set
 from multitrack.query.times import parse_duration
-from multitrack.reading.reader import LEFT_OUT
 from multitrack.security.terminal import safe
 
 _HELP: Final = """\
@@ -48,11 +45,11 @@ def export(source: Source, location: str, storage: str, keep: str, prune: bool, 
         seconds = parse_duration(keep)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--keep") from None
-    with counting() as progress, _noting_left_out() as left_out:
+    with counting() as progress:
         if prune:
             count = sum(1 for _ in source())  # which names those that cannot be read
-            if left_out:
-                raise ExportError(f"--prune would remove runs that cannot be read now: {', '.join(sorted(left_out))}")
+            if left_out():
+                raise ExportError(f"--prune would remove runs that cannot be read now: {', '.join(sorted(left_out()))}")
             if not count:
                 _say_none_chosen()
                 raise ExportError(f"--prune would remove all runs of {location}: delete it if it is to have none")
@@ -60,7 +57,7 @@ def export(source: Source, location: str, storage: str, keep: str, prune: bool, 
             counted(source(), progress), location, storage=cast("Literal['parquet', 'delta']", storage), keep=seconds,
             prune=prune,
         )  # fmt: skip
-    if not (found.new or found.changed or found.unchanged or left_out):
+    if not (found.new or found.changed or found.unchanged or left_out()):
         _say_none_chosen()
     if as_json:
         print_json(output.plain(found))
@@ -76,21 +73,3 @@ def export(source: Source, location: str, storage: str, keep: str, prune: bool, 
 
 def _say_none_chosen() -> None:
     say_none_chosen(given_journals(), click.get_current_context().params["where"])
-
-
-@contextlib.contextmanager
-def _noting_left_out() -> Iterator[set[str]]:
-    """Collect the ids of runs that are left out because they cannot be read."""
-    found: set[str] = set()
-
-    class Noting(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if run := getattr(record, LEFT_OUT, None):
-                found.add(run)
-
-    handler, logger = Noting(), logging.getLogger("multitrack")
-    logger.addHandler(handler)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(handler)

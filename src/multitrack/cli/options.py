@@ -38,7 +38,8 @@ JOURNAL: Final = click.option(
 #: The journals of a command that reads; :func:`open_journals` opens them.
 JOURNALS: Final = click.option(
     "--journal", "journals", multiple=True, metavar="[LABEL=]DIR|URL",
-    help="A journal, or a data set of `multitrack export`; can be given several times. Default: the config's journal.",
+    help="A journal, a data set of `multitrack export`, or an archive of `multitrack push` at a URL; can be given "
+    "several times. Default: the config's journal.",
 )  # fmt: skip
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
