@@ -134,6 +134,8 @@ def test_no_bucket_is_made(bucket: str, tmp_path: Path) -> None:
     run = record(tmp_path / "here", "a")
     with pytest.raises(ArchiveError, match="no bucket rnus; `multitrack push` makes none"):
         push([run], "s3://rnus/all")
+    with pytest.raises(ArchiveError, match="no archive of runs in s3://rnus/all; there is no bucket rnus"):
+        pull("s3://rnus/all", tmp_path / "there")
     fsspec.filesystem("s3").invalidate_cache()
     assert fsspec.filesystem("s3").ls("") == ["runs"]
 

@@ -11,7 +11,7 @@ from typing import IO, Final
 import msgspec
 
 from multitrack.archive.manifest import BLOCK, LIST, ArchivedFile, ArchivedRun, decode, encode
-from multitrack.archive.store import MARK, Bucket, store_of
+from multitrack.archive.store import MARK, store_of
 from multitrack.dataset.stores import is_url
 from multitrack.errors import ArchiveError, ExportError
 from multitrack.journal.run_ids import is_run_id
@@ -73,6 +73,11 @@ class Archive:
             with _troubles(self.location):
                 self._store.check_new()
                 self._store.put(MARK, b'{"version": %d}\n' % _VERSION)
+
+    def missing_bucket(self) -> str | None:
+        """Return the bucket of the URL if it is missing; None if it is there, or the place has none."""
+        with _troubles(self.location):
+            return self._store.missing_bucket()
 
     def holds(self, directory: Path) -> bool:
         """Return True if a directory is in the archive itself."""
@@ -193,17 +198,6 @@ def is_archive(location: str | Path) -> bool:
         ArchiveError: If the place cannot be reached.
     """
     return is_url(location) and Archive(location).exists()
-
-
-def missing_bucket(location: str) -> str | None:
-    """Return the bucket of a URL if it is missing; None if it is there, or the protocol has none.
-
-    Raises:
-        ImportError: If the URL needs a package that is not installed.
-        ArchiveError: If the place cannot be reached.
-    """
-    with _troubles(location):
-        return Bucket(location).missing_bucket()
 
 
 @contextlib.contextmanager

@@ -75,7 +75,9 @@ def pull(
     """
     archive = Archive(location)
     if not archive.exists():
-        raise ArchiveError(f"no archive of runs in {archive.location}; `multitrack push` makes one")
+        bucket = archive.missing_bucket()
+        also = "`multitrack push` makes one" if bucket is None else f"there is no bucket {bucket}"
+        raise ArchiveError(f"no archive of runs in {archive.location}; {also}")
     found = archive.runs()
     wanted = sorted({_id_of(archive, found, name) for name in run_ids}) if run_ids else found
     return _pull(archive, private_directory(runs_directory(private_directory(journal))), wanted, progress)

@@ -39,6 +39,9 @@ class Directory(LocalStore):
             yield file
         put_on_medium(target.parent)
 
+    def missing_bucket(self) -> None:
+        """Return None: a directory is in no bucket."""
+
     def check_new(self) -> None:
         """Refuse a directory with anything in it but the draft of a mark."""
         if self._directory.exists():

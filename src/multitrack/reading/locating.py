@@ -24,9 +24,9 @@ def _archived(path: str | Path) -> Path | None:
 
 def _none_there(url: str, error: ExportError) -> ExportError:
     """Add to the error on a URL without a data set that it has no archive, and perhaps no bucket, either."""
-    from multitrack.archive import missing_bucket  # noqa: PLC0415 - as above
+    from multitrack.archive import Archive  # noqa: PLC0415 - as above
 
-    bucket = missing_bucket(url)
+    bucket = Archive(url).missing_bucket()
     also = "" if bucket is None else f"; there is no bucket {bucket}"
     return ExportError(f"{error}; nor is there an archive of runs, which `multitrack push` makes{also}")
 
