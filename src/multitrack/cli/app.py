@@ -18,7 +18,7 @@ from multitrack import __version__
 from multitrack.cli import output
 from multitrack.cli.output import OutputError
 from multitrack.errors import ConfigError, MultitrackError, QueryError, RuleError
-from multitrack.reading.reader import LEFT_OUT
+from multitrack.reading.locating import LEFT_OUT
 from multitrack.security.terminal import excerpt, safe
 
 #: The module of each command; imported when it is called, so that no command waits for the imports of another.

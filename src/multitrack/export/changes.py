@@ -15,7 +15,7 @@ from multitrack.dataset.manifest import RunState, State
 from multitrack.errors import JournalError
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.segments import segment_path
-from multitrack.reading.reader import LEFT_OUT
+from multitrack.reading.locating import LEFT_OUT
 from multitrack.reading.recorded_run import RecordedRun, Relatives
 from multitrack.records import Segment
 from multitrack.summaries.cache import Stamp, stamp_of

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # imported on first use: training code opens no journal
     from multitrack.reading.indexing import Indexing
     from multitrack.reading.places import Listing
 
-__all__ = ["LEFT_OUT", "Identified", "JournalReader"]
+__all__ = ["Identified", "JournalReader"]
 
 log = logging.getLogger("multitrack")
 
@@ -121,8 +121,7 @@ class JournalReader:
             since: Only runs started at or after this time: milliseconds since the epoch, a datetime, or a text as in
                 filters (``2026-11-01``, ``7d`` ago).
             until: Only runs started at or before this time.
-            where: Only runs that match this filter: ``params.lr < 0.01 and metrics.val_accuracy > 0.9``. See
-                docs/reading.md.
+            where: Only runs that match this filter, ``params.lr < 0.01 and metrics.acc > 0.9``: see docs/reading.md.
             deleted: Also runs that a client of MLflow has deleted. :meth:`run` finds them by their ids without.
 
         Raises:
