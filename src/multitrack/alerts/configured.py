@@ -18,6 +18,7 @@ from multitrack.config import Config
 from multitrack.config.conversion import Origin, closest_of, converted
 from multitrack.config.settings import AlertSettings
 from multitrack.errors import ConfigError, MultitrackError, QueryError, RuleError
+from multitrack.journal.prepared import prepared
 from multitrack.query.columns import Column
 from multitrack.query.filters import Filter, columns_in, parse_where
 
@@ -174,7 +175,7 @@ def _notifier(config: Config, name: str, process: bool) -> tuple[tuple[str, dict
             )  # fmt: skip
         values[key] = converted(value, fields[key].type, origin, f"[notify.{name}] {key}")
     try:
-        options = msgspec.convert(values, kind)
+        options = msgspec.convert(values, prepared(kind))
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{place}: [notify.{name}] {error}", key=f"notify.{name}", source=place) from error
     plain = msgspec.to_builtins(options)

@@ -17,6 +17,7 @@ from multitrack.alerts.messages import alert_of
 from multitrack.alerts.state import Notification, State, stored
 from multitrack.environment import warned
 from multitrack.errors import MultitrackError
+from multitrack.journal.prepared import prepared
 from multitrack.security.redaction import Redactor
 
 #: Maximum attempts to send a notification.
@@ -120,7 +121,7 @@ class Sender:
         if name not in self._loaded:
             load, options = self._notifiers[name]
             plugin = plugins.load_notifier(load)
-            self._loaded[name] = plugin, msgspec.convert(options, plugin.options_type())
+            self._loaded[name] = plugin, msgspec.convert(options, prepared(plugin.options_type()))
         return self._loaded[name]
 
     def _failed(self, state: State, one: Notification, problem: str) -> None:

@@ -19,6 +19,7 @@ from multitrack.errors import JournalError
 from multitrack.journal.atomic import write_json
 from multitrack.journal.layout import cannot_read
 from multitrack.journal.locks import Hold
+from multitrack.journal.prepared import prepared
 
 _NAME: Final = "alerts.json"
 _LOCK: Final = "alerts.lock"
@@ -94,7 +95,7 @@ def read_state(journal: Path) -> State | None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(fd, "rb") as file:
-            return msgspec.json.decode(file.read(), type=State)
+            return msgspec.json.decode(file.read(), type=prepared(State))
     except FileNotFoundError:
         return None
     except OSError as error:

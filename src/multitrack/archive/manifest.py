@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from multitrack.errors import ArchiveError
+from multitrack.journal.prepared import prepared
 from multitrack.security.terminal import excerpt
 
 #: Name of the list, in the run's folder.
@@ -77,7 +78,7 @@ def decode(content: bytes, place: str) -> ArchivedRun:
         ArchiveError: If it is of a later version.
     """
     try:
-        found = msgspec.json.decode(content, type=ArchivedRun)
+        found = msgspec.json.decode(content, type=prepared(ArchivedRun))
     except (ValueError, RecursionError) as error:
         raise DamagedListError(f"{place} is damaged: {error}; push the run again") from None
     if found.version > _VERSION:

@@ -14,6 +14,7 @@ from multitrack.archive.manifest import BLOCK, LIST, ArchivedFile, ArchivedRun, 
 from multitrack.archive.store import MARK, store_of
 from multitrack.dataset.stores import is_url
 from multitrack.errors import ArchiveError, ExportError
+from multitrack.journal.prepared import prepared
 from multitrack.journal.run_ids import is_run_id
 
 _VERSION: Final = 1
@@ -54,7 +55,7 @@ class Archive:
                 return False
             content = self._store.read(MARK)
         try:
-            version = msgspec.json.decode(content, type=_Mark).version
+            version = msgspec.json.decode(content, type=prepared(_Mark)).version
         except (ValueError, RecursionError) as error:
             raise ArchiveError(
                 f'{self._store.uri(MARK)} is damaged: {error}; write {{"version": {_VERSION}}} into it'
@@ -94,7 +95,7 @@ class Archive:
         path = f"runs/{run_id}/manifest.json"
         with _troubles(self._store.uri(path)):
             try:
-                return msgspec.json.decode(self._store.read(path), type=_Named).name
+                return msgspec.json.decode(self._store.read(path), type=prepared(_Named)).name
             except (FileNotFoundError, ValueError):
                 return None
 

@@ -19,6 +19,7 @@ import msgspec
 from multitrack.errors import JournalError
 from multitrack.journal import encoding
 from multitrack.journal.fsync import put_on_medium
+from multitrack.journal.prepared import prepared
 from multitrack.records import Compacted, Digest, Lines, Metric, Record, Segment
 from multitrack.summaries.digests import WINDOW, digest_of, mapping
 
@@ -242,7 +243,7 @@ class _Plain(msgspec.Struct, tag_field="record", tag="metric", gc=False):
     step: None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Plain)
+_decoder: Final = msgspec.json.Decoder(prepared(_Plain))
 
 
 def _plain_metrics(stretch: bytes) -> list[_Plain] | None:

@@ -15,6 +15,7 @@ from multitrack._hints import close_to
 from multitrack._text import short_repr, type_name
 from multitrack.config.settings import role_of
 from multitrack.errors import ConfigError
+from multitrack.journal.prepared import prepared
 from multitrack.security.secrets import is_secret_name
 
 
@@ -74,7 +75,7 @@ def converted(value: Any, kind: Any, origin: Origin, key: str) -> Any:
 
 def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -> Any:
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        return msgspec.convert(value, prepared(kind), strict=strict)
     except msgspec.ValidationError as error:
         text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
         expected = str(error).removeprefix("Expected ")

@@ -25,6 +25,7 @@ from multitrack.delivery.trust import Trust
 from multitrack.errors import JournalError
 from multitrack.journal.layout import check_links
 from multitrack.journal.manifest import read_manifest
+from multitrack.journal.prepared import prepared
 
 if TYPE_CHECKING:
     from multitrack.courier.alerting import Alerting
@@ -131,7 +132,7 @@ class Courier:
 
         if self._alerting is None:
             self._alerting = Alerting(self._notice)
-        self._alerting.add(directory, msgspec.convert(alerts, Plan), interval)
+        self._alerting.add(directory, msgspec.convert(alerts, prepared(Plan)), interval)
 
     def compact(self, directory: Path, seconds: float) -> None:
         """Compact old records of a run's journal, each run as its config said.

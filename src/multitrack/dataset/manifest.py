@@ -13,6 +13,7 @@ import msgspec
 
 from multitrack.dataset.schema import TABLES, VERSION
 from multitrack.errors import ExportError
+from multitrack.journal.prepared import prepared
 from multitrack.security.terminal import excerpt
 from multitrack.summaries.cache import Stamp
 
@@ -133,7 +134,7 @@ def decode(content: bytes, location: str) -> DataSet:
         ExportError: If it is no data set, or one of a newer version.
     """
     try:
-        found = msgspec.json.decode(content, type=DataSet)
+        found = msgspec.json.decode(content, type=prepared(DataSet))
     except ValueError as error:
         raise ExportError(f"cannot read {FILE} in {location}: {error}; {if_damaged(location)}") from error
     if found.format != _KIND:
@@ -154,7 +155,7 @@ def decode_state(content: bytes, location: str) -> State:
         ExportError: If it is damaged.
     """
     try:
-        found = msgspec.msgpack.decode(content, type=State)
+        found = msgspec.msgpack.decode(content, type=prepared(State))
     except ValueError as error:
         raise ExportError(f"cannot read the state in {location}: {error}; {if_damaged(location)}") from error
     _check_paths((file.path for file in found.files), location)

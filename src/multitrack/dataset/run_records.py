@@ -12,6 +12,7 @@ import msgspec
 from multitrack.dataset.schema import ARTIFACTS, COMPACTED, LINES, METRICS, PARAMS, POINTS, RUNS, TAGS
 from multitrack.journal import encoding
 from multitrack.journal.manifest import Manifest, write_manifest
+from multitrack.journal.prepared import prepared
 from multitrack.journal.segments import segment_path
 from multitrack.records import (
     DATA,
@@ -56,7 +57,7 @@ class RunRecords:
         self._rows = rows
         (row,) = rows[RUNS.name]
         self._run: dict[str, Any] = dict(zip((column.name for column in RUNS.columns), row, strict=True))
-        self._manifest = msgspec.json.decode(self._run["manifest"], type=Manifest)
+        self._manifest = msgspec.json.decode(self._run["manifest"], type=prepared(Manifest))
 
     def write(self, directory: Path) -> None:
         """Write the manifest and one segment into ``directory``.
@@ -131,7 +132,7 @@ class RunRecords:
         for row in self._rows[ARTIFACTS.name]:
             model = _named(ARTIFACTS, row)["model"]
             if model is not None:
-                yield msgspec.json.decode(model, type=ModelVersion)
+                yield msgspec.json.decode(model, type=prepared(ModelVersion))
 
 
 def _ordinal(row: Row, place: int) -> int:
@@ -194,7 +195,11 @@ def _reference(row: Mapping[str, Any]) -> ArtifactRef:
 
 def _compacted(rows: Iterable[Mapping[str, Any]]) -> Compacted:
     rows = list(rows)
-    digests = {row["name"]: msgspec.json.decode(row["digest"], type=Digest) for row in rows if row["name"] is not None}
+    digests = {
+        row["name"]: msgspec.json.decode(row["digest"], type=prepared(Digest))
+        for row in rows
+        if row["name"] is not None
+    }
     return Compacted(
         time=rows[0]["until"], records=sum(row["records"] for row in rows), since=rows[0]["since"] or 0,
         metrics=digests, lines=sum(row["lines"] for row in rows),

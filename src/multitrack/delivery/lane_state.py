@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from multitrack.journal.prepared import prepared
 from multitrack.journal.segments import last_segment
 
 #: Maximum number of different reasons and stand-ins kept in a state.
@@ -93,7 +94,7 @@ def lane_file(directory: Path, backend: str, suffix: str = ".json") -> Path:
 def read_state(directory: Path, backend: str) -> LaneState:
     """Read a lane's saved state; a new one if it cannot be read, which redelivers and does no harm."""
     try:
-        return msgspec.json.decode(lane_file(directory, backend).read_bytes(), type=LaneState)
+        return msgspec.json.decode(lane_file(directory, backend).read_bytes(), type=prepared(LaneState))
     except (OSError, ValueError):
         return LaneState(backend)
 
@@ -106,7 +107,7 @@ def again_file(directory: Path, backend: str) -> Path:
 def read_again(directory: Path, backend: str) -> Again | None:
     """Read that request; None if there is none."""
     try:
-        return msgspec.json.decode(again_file(directory, backend).read_bytes(), type=Again)
+        return msgspec.json.decode(again_file(directory, backend).read_bytes(), type=prepared(Again))
     except (OSError, ValueError):
         return None
 

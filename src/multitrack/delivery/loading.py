@@ -14,6 +14,7 @@ from multitrack.delivery.trust import Trust
 from multitrack.errors import JournalError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import BackendEntry, Context, Manifest, read_manifest
+from multitrack.journal.prepared import prepared
 from multitrack.journal.segments import is_live, last_segment
 
 #: Maximum seconds that an opening lane waits until the manifest's context is complete.
@@ -48,7 +49,7 @@ class BackendSource:
         backend = plugins.load_backend(self.entry.load if self.plugin is None else self.plugin)
         if self.given is None:
             return backend, *self.trust.options(backend, self.entry.given)
-        return backend, msgspec.convert(self.given, backend.options_type()), []
+        return backend, msgspec.convert(self.given, prepared(backend.options_type())), []
 
 
 def is_gathering(directory: Path, context: Context | None, waited: float) -> bool:

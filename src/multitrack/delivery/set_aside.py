@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from multitrack.delivery.lane_state import REASONS, LaneState, lane_file
+from multitrack.journal.prepared import prepared
 
 
 class Aside(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ def read_asides(directory: Path, backend: str) -> dict[int, str]:
     asides = {}
     for line in lines:
         with contextlib.suppress(ValueError):  # a cut line: the lane's position was not saved either
-            aside = msgspec.json.decode(line, type=Aside)
+            aside = msgspec.json.decode(line, type=prepared(Aside))
             asides[aside.ordinal] = aside.reason
     return asides
 

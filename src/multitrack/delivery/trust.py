@@ -14,6 +14,7 @@ import msgspec
 from multitrack.config import Config
 from multitrack.config.settings import role_of
 from multitrack.errors import PluginError
+from multitrack.journal.prepared import prepared
 from multitrack.plugins import Backend
 
 
@@ -62,4 +63,4 @@ class Trust:
                         f"{field.encode_name} = {refused} was ignored: the journal asks for it, but the config here "
                         "does not"
                     )
-        return msgspec.convert(values, kind), sentences
+        return msgspec.convert(values, prepared(kind)), sentences

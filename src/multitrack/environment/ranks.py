@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from multitrack.errors import ConfigError
+from multitrack.journal.prepared import prepared
 
 
 class Place(NamedTuple):
@@ -129,7 +130,7 @@ class _Cluster(msgspec.Struct):
 
 def _tf_config() -> Place | None:
     try:
-        found = msgspec.json.decode(os.environ["TF_CONFIG"], type=_Cluster, strict=False)
+        found = msgspec.json.decode(os.environ["TF_CONFIG"], type=prepared(_Cluster), strict=False)
     except (KeyError, ValueError):
         return None
     task = (found.task.type, found.task.index)

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from multitrack.journal.atomic import write_json
+from multitrack.journal.prepared import prepared
 
 #: Name of the mark in a run's directory.
 MARK = "deleted.json"
@@ -31,7 +32,7 @@ class Deletion(msgspec.Struct, frozen=True, omit_defaults=True):
 def deletion_of(directory: Path) -> Deletion | None:
     """The mark of a run; None if it is not deleted. A damaged mark is one, of an unknown time."""
     try:
-        return msgspec.json.decode((directory / MARK).read_bytes(), type=Deletion)
+        return msgspec.json.decode((directory / MARK).read_bytes(), type=prepared(Deletion))
     except OSError:  # no mark; or a run that cannot be read at all, of which its manifest tells
         return None
     except ValueError:

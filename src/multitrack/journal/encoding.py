@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from multitrack.journal.prepared import prepared
 from multitrack.records import AnyRecord, ListMetric, Metric, Record, number_from_text
 
 
@@ -39,7 +40,7 @@ def decode_or_none(line: bytes) -> AnyRecord | None:
 
 
 _encoder: Final = msgspec.json.Encoder()
-_decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(AnyRecord)
+_decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(prepared(AnyRecord))
 #: Decodes many lines at once; leaves the number strings of :func:`number_to_json` as they are.
 plain_decoder: Final = _decoder
 #: The name of each kind of record on disk.

@@ -15,6 +15,7 @@ from multitrack.errors import JournalError
 from multitrack.journal.atomic import write_json
 from multitrack.journal.encoding import decode_or_none
 from multitrack.journal.layout import cannot_read
+from multitrack.journal.prepared import prepared
 from multitrack.journal.provenance import CodeState, Hardware
 from multitrack.journal.run_ids import check_run_id
 from multitrack.records import Segment
@@ -204,7 +205,7 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / "manifest.json"
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=prepared(Manifest))
     except FileNotFoundError:
         raise JournalError(f"no run in {directory}: manifest.json is missing") from None
     except OSError as error:
@@ -230,7 +231,7 @@ def _kept_in_journal(directory: Path) -> Manifest | None:
             continue
         if isinstance(first, Segment) and first.manifest is not None:
             try:
-                return msgspec.convert(first.manifest, Manifest)
+                return msgspec.convert(first.manifest, prepared(Manifest))
             except msgspec.ValidationError:
                 continue
     return None

@@ -16,6 +16,7 @@ import msgspec
 
 from multitrack.journal.atomic import write_json
 from multitrack.journal.encoding import decode_or_none
+from multitrack.journal.prepared import prepared
 from multitrack.journal.signs import observe
 from multitrack.records import ListMetric
 
@@ -49,7 +50,7 @@ def read_seal(segment: Path) -> Seal | None:
     """The seal of a segment; None if it has none."""
     try:
         with open(seal_of(segment), "rb") as file:  # noqa: PTH123 - a Path's method takes twice as long
-            return msgspec.json.decode(file.read(), type=Seal)
+            return msgspec.json.decode(file.read(), type=prepared(Seal))
     except FileNotFoundError:
         return None
 

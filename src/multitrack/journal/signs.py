@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+from multitrack.journal.prepared import prepared
+
 #: Seconds without a change after which a sign is given up; less than the wait for a lane that does not move.
 LEASE: Final = 20.0
 #: Parts of that time after which a sign is renewed, and which one look at it can add at most. So an observer that was
@@ -155,7 +157,7 @@ def encode(sign: Sign) -> bytes:
 def decode(content: bytes) -> Sign | None:
     """The sign that a file has; None if it is being written."""
     try:
-        return msgspec.json.decode(content, type=Sign)
+        return msgspec.json.decode(content, type=prepared(Sign))
     except ValueError:
         return None
 

@@ -17,6 +17,7 @@ import msgspec
 
 from multitrack.journal.atomic import write_json
 from multitrack.journal.layout import runs_directory
+from multitrack.journal.prepared import prepared
 from multitrack.journal.run_ids import new_run_id
 
 FILE: Final = "multitrack.json"
@@ -57,7 +58,7 @@ class Sidecar(msgspec.Struct, forbid_unknown_fields=False):
             OSError: The file cannot be read.
         """
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            return msgspec.json.decode(path.read_bytes(), type=prepared(cls))
         except FileNotFoundError:
             return None
 

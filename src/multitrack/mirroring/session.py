@@ -20,6 +20,7 @@ import msgspec
 from multitrack._hints import did_you_mean
 from multitrack.config import load_config
 from multitrack.errors import ConfigError, MultitrackError
+from multitrack.journal.prepared import prepared
 from multitrack.mirroring.observer import VARIABLE
 from multitrack.mirroring.places import TRACKERS
 from multitrack.plugins import load_backend
@@ -169,7 +170,7 @@ class Session:
         with self._outcome:
             line = self._outcome.read()
         if line:
-            return msgspec.json.decode(line, type=Outcome)
+            return msgspec.json.decode(line, type=prepared(Outcome))
         return Outcome([], [f"the follower ended with {process.wait()}: {self.log}"])
 
     def _close_copy(self) -> None:

@@ -19,6 +19,7 @@ import msgspec
 from multitrack._hints import did_you_mean, there_are
 from multitrack.errors import JournalError, ModelError
 from multitrack.journal.layout import cannot_read
+from multitrack.journal.prepared import prepared
 from multitrack.models.line_file import LineFile
 from multitrack.models.versions import Alias, Model, Version
 from multitrack.reading.opening import open_journal
@@ -29,7 +30,7 @@ log = logging.getLogger("multitrack")
 #: The file's name, in the journal's directory.
 FILE: Final = "models.jsonl"
 
-_DECODER: Final = msgspec.json.Decoder(Version | Alias)
+_DECODER: Final = msgspec.json.Decoder(prepared(Version | Alias))
 
 
 class ModelRegistry:

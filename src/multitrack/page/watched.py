@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from multitrack.errors import JournalError, QueryError
+from multitrack.journal.prepared import prepared
 from multitrack.page.collect import Collected, Tables
 from multitrack.page.ledger import Ledger
 from multitrack.page.lineage import PageLineage
@@ -145,7 +146,7 @@ class Watched:
         with self._lock:
             found: dict[str, list[Any]] = {}
             for run_id, encoded in zip(self._runs, self._runs.values(), strict=True):
-                of_run = msgspec.json.decode(encoded, type=_Statistics)
+                of_run = msgspec.json.decode(encoded, type=prepared(_Statistics))
                 held = of_run.lists if group == "lists" else of_run.series
                 if name in held:
                     found[run_id] = held[name].statistics

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from multitrack.journal.deletion import is_deleted
+from multitrack.journal.prepared import prepared
 from multitrack.query.cells import ABSENT, cell
 from multitrack.query.columns import Column
 from multitrack.reading.indexed import column_of, decided
@@ -150,7 +151,7 @@ class RunTable:
                 if id(names) not in first:  # equal ones of a block are the same object
                     first[id(names)] = place, names
             for key, (place, names) in first.items():
-                found[id(part), key] = place, msgspec.convert(names, Names).summary()
+                found[id(part), key] = place, msgspec.convert(names, prepared(Names)).summary()
         return [summary for _, summary in sorted(found.values(), key=lambda pair: pair[0])]
 
 

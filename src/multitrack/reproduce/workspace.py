@@ -28,6 +28,7 @@ import msgspec
 from multitrack.compare.rerun import Rerun
 from multitrack.errors import RunError
 from multitrack.journal.manifest import Context, origin_of
+from multitrack.journal.prepared import prepared
 from multitrack.journal.provenance import NOTEBOOK, PATCH, SCRIPT, UNTRACKED
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.reproduce.data import InputData, check_data, inputs_of, local_paths
@@ -78,7 +79,7 @@ class Workspace(msgspec.Struct, frozen=True):
 def marker_of(directory: Path) -> Marker | None:
     """The marker of a prepared directory; None for any other directory."""
     try:
-        return msgspec.json.decode((directory / MARKER).read_bytes(), type=Marker)
+        return msgspec.json.decode((directory / MARKER).read_bytes(), type=prepared(Marker))
     except (OSError, ValueError):
         return None
 

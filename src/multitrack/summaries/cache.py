@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from multitrack.journal.atomic import write_whole
+from multitrack.journal.prepared import prepared
 
 Stamp = list[tuple[int, int]]
 """Size and modification time (ns) of the manifest and of each segment."""
@@ -51,7 +52,7 @@ class CacheFile(Generic[Value]):
         self.name = name
         self.version = version
         content: Any = Entry[kind]  # type: ignore[valid-type]  # a type known only at run time
-        self._decoder: msgspec.msgpack.Decoder[Entry[Value]] = msgspec.msgpack.Decoder(content)
+        self._decoder: msgspec.msgpack.Decoder[Entry[Value]] = msgspec.msgpack.Decoder(prepared(content))
 
     def read(self, directory: Path, stamp: Stamp) -> Value | None:
         """Return the cached value of the run in ``directory``; None if there is no valid one.

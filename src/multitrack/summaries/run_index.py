@@ -24,6 +24,7 @@ import msgspec
 
 from multitrack.journal.atomic import write_whole
 from multitrack.journal.layout import runs_directory
+from multitrack.journal.prepared import prepared
 from multitrack.journal.run_ids import is_run_id
 from multitrack.summaries.cached_runs import CACHE, CachedRun
 from multitrack.summaries.columns import MISSING, Block, BlockBuilder
@@ -196,12 +197,12 @@ def _read(path: Path) -> tuple[list[tuple[int, memoryview]], list[Block]]:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_uid != os.geteuid():  # its values are not checked one by one
             raise PermissionError("it belongs to another user")
-        found = msgspec.msgpack.decode(file.read(), type=_File)
+        found = msgspec.msgpack.decode(file.read(), type=prepared(_File))
     if found.version != VERSION:
         raise ValueError("of another version")
     if any(zlib.crc32(encoded) != checksum for checksum, encoded in found.blocks):
         raise ValueError("damaged")
-    return found.blocks, [msgspec.msgpack.decode(encoded, type=Block) for _, encoded in found.blocks]
+    return found.blocks, [msgspec.msgpack.decode(encoded, type=prepared(Block)) for _, encoded in found.blocks]
 
 
 class IndexUpdate:

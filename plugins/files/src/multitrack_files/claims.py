@@ -16,6 +16,7 @@ import msgspec
 
 from multitrack.errors import PermanentError
 from multitrack.hookspecs import RunInfo
+from multitrack.journal.prepared import prepared
 from multitrack_files.durable import sync_directory, write_durably
 
 _OWNER: Final = "owner.json"
@@ -88,7 +89,7 @@ def _take(directory: Path, owner: Owner) -> bool:
 
 def _owner(directory: Path) -> Owner | None:
     try:
-        return msgspec.json.decode((directory / _OWNER).read_bytes(), type=Owner)
+        return msgspec.json.decode((directory / _OWNER).read_bytes(), type=prepared(Owner))
     except (OSError, ValueError):
         return None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from multitrack.errors import PermanentError
+from multitrack.journal.prepared import prepared
 from multitrack.tables.folders import folder_name
 from multitrack.tables.schema import TableSchema
 from multitrack_files.durable import replace_durably
@@ -75,7 +76,7 @@ class Layout:
             FileNotFoundError: The directory has no tables.
             PermanentError: It has tables of another version or format.
         """
-        found = msgspec.json.decode(self._described.read_bytes(), type=_Described)
+        found = msgspec.json.decode(self._described.read_bytes(), type=prepared(_Described))
         if found.version != SCHEMA_VERSION:
             raise PermanentError(
                 f"{self._directory} has tables of schema version {found.version}; this release of multitrack-files "

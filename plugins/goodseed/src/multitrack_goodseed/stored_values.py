@@ -12,6 +12,7 @@ import msgspec
 
 from multitrack.hookspecs import SourceRecord, SourceRun
 from multitrack.inputs.params import flatten_params
+from multitrack.journal.prepared import prepared
 from multitrack.records import ArtifactRef, Metric, Params, Tags
 from multitrack_goodseed.names import ARTIFACTS, OWN, PARAMETERS, SUMMARY, TAGS, TYPES, name_of
 from multitrack_goodseed.values import ConfigValue, moment, value_of
@@ -113,7 +114,7 @@ class SingleValues:
         if tags:
             yield Tags(time=time, values=tags)
         for _, name, value in self._in(ARTIFACTS):
-            found = msgspec.json.decode(value, type=Reference)
+            found = msgspec.json.decode(value, type=prepared(Reference))
             yield ArtifactRef(
                 time=time, name=name, uri=found.uri, kind=found.kind, role=found.role, digest=found.digest,
                 version=found.version, size=found.size,

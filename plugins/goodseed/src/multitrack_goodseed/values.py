@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from multitrack.journal.prepared import prepared
 from multitrack.records import number_from_text, number_to_json
 
 ConfigValue = bool | int | float | str | frozenset[str] | None
@@ -98,7 +99,7 @@ def exact_point(text: str) -> ExactPoint:
     Raises:
         ValueError: It is none.
     """
-    return msgspec.json.decode(text, type=ExactPoint)
+    return msgspec.json.decode(text, type=prepared(ExactPoint))
 
 
 def seconds(ms: int) -> float:

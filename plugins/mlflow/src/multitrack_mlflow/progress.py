@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from multitrack.journal.atomic import write_json
+from multitrack.journal.prepared import prepared
 
 Kind = Literal["metrics", "lists"]
 Place = tuple[int, int]
@@ -37,7 +38,7 @@ def noted_run(directory: Path) -> str | None:
 
 def _read(directory: Path) -> _Note | None:
     try:
-        return msgspec.json.decode((directory / _FILE).read_bytes(), type=_Note)
+        return msgspec.json.decode((directory / _FILE).read_bytes(), type=prepared(_Note))
     except (OSError, ValueError):
         return None  # nothing is known to be delivered, and sending points again is harmless
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from multitrack.hookspecs import Gap, SourceRecord, SourceRun
+from multitrack.journal.prepared import prepared
 from multitrack.records import ArtifactRef, Lines, Params, ParamType, Status, Tags, number_to_json
 from multitrack_mlflow.artifacts import HISTORY, StoredFile, StoredModel, references
 from multitrack_mlflow.identity import RUN_TAG
@@ -163,7 +164,7 @@ class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
                 native = key.removeprefix(REFERENCE)
                 name = names.get(native, native)
                 try:
-                    fields = msgspec.json.decode(text, type=_Reference)
+                    fields = msgspec.json.decode(text, type=prepared(_Reference))
                 except (msgspec.DecodeError, msgspec.ValidationError):
                     yield Gap(f"tag {key}: is no reference of multitrack's")
                     continue

@@ -17,6 +17,7 @@ import msgspec
 from multitrack.errors import SourceError
 from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.journal.atomic import write_json
+from multitrack.journal.prepared import prepared
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, Params, Status, Tags
@@ -152,7 +153,7 @@ class NeptuneBackend:
 def _published(note: Path, offline: Path, container: str) -> list[str]:
     """Return the directories that hold a run or a part of it. If the note is damaged, all with its Neptune id."""
     try:
-        return msgspec.json.decode(note.read_bytes(), type=Published).directories
+        return msgspec.json.decode(note.read_bytes(), type=prepared(Published)).directories
     except FileNotFoundError:
         return []
     except ValueError:

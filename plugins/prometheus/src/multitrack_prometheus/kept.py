@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from multitrack.journal.atomic import write_whole
+from multitrack.journal.prepared import prepared
 from multitrack_prometheus.labels import label_of_tag
 from multitrack_prometheus.options import PrometheusOptions
 
@@ -110,7 +111,7 @@ def read_kept(directory: Path, new: Kept, lines: int) -> Kept:
     was: a power cut takes its newest lines.
     """
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        kept = msgspec.msgpack.decode((directory / FILE).read_bytes(), type=Kept)
+        kept = msgspec.msgpack.decode((directory / FILE).read_bytes(), type=prepared(Kept))
         if kept.position <= lines and kept.options == new.options and _fits(kept):
             return kept
     return new

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from multitrack.journal.atomic import write_json
+from multitrack.journal.prepared import prepared
 from multitrack_tensorboard.hparams import HParam
 
 
@@ -33,7 +34,7 @@ class Note(msgspec.Struct, frozen=True):
 def note_of(directory: Path) -> Note | None:
     """Return the note of a lane; None if it is missing or damaged."""
     try:
-        return msgspec.json.decode((directory / "note.json").read_bytes(), type=Note)
+        return msgspec.json.decode((directory / "note.json").read_bytes(), type=prepared(Note))
     except (OSError, ValueError):
         return None
 

@@ -20,6 +20,7 @@ import msgspec
 from multitrack.errors import BackendError, JournalError
 from multitrack.hookspecs import RunInfo
 from multitrack.journal.manifest import read_manifest
+from multitrack.journal.prepared import prepared
 from multitrack_tensorboard.note import Note, note_of
 
 CLAIM: Final = ".multitrack.json"
@@ -138,7 +139,7 @@ def _take(place: Path, wanted: Claim) -> Claim | None:
 
 def _claim_of(place: Path) -> Claim | None:
     try:
-        return msgspec.json.decode((place / CLAIM).read_bytes(), type=Claim)
+        return msgspec.json.decode((place / CLAIM).read_bytes(), type=prepared(Claim))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 

@@ -18,6 +18,7 @@ import msgspec
 
 from multitrack.errors import PermanentError, RetryableError
 from multitrack.journal.atomic import write_json
+from multitrack.journal.prepared import prepared
 from multitrack_wandb.held import sent
 
 #: Bytes at the start of a file that contain the first config.
@@ -120,7 +121,7 @@ class Sessions(msgspec.Struct):
 def read_sessions(notes: Path) -> Sessions:
     """Read the noted sessions; empty if there is no note. After a damaged note the whole run is written again."""
     try:
-        return msgspec.json.decode((notes / "sessions.json").read_bytes(), type=Sessions)
+        return msgspec.json.decode((notes / "sessions.json").read_bytes(), type=prepared(Sessions))
     except FileNotFoundError:
         return Sessions()
     except ValueError:

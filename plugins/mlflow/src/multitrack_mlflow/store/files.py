@@ -26,6 +26,7 @@ import msgspec
 
 from multitrack.journal.atomic import write_json
 from multitrack.journal.locks import locked
+from multitrack.journal.prepared import prepared
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -90,7 +91,7 @@ class Files:
 def read(path: Path, kind: type[T]) -> T | None:
     """Read one of the files; None if it does not exist."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=prepared(kind))
     except FileNotFoundError:
         return None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from multitrack.journal.prepared import prepared
 from multitrack_mlflow.store.files import NOTES, Files, read, write
 
 
@@ -84,7 +85,7 @@ class NotesFile:
     def change(self, files: Files, change: Callable[[RunNotes], object]) -> RunNotes:
         """Change the notes and write the file."""
         with files.changing():
-            notes = msgspec.convert(msgspec.to_builtins(self.get()), RunNotes)
+            notes = msgspec.convert(msgspec.to_builtins(self.get()), prepared(RunNotes))
             change(notes)
             write(self._path, notes)
             return self.get()
