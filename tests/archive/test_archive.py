@@ -201,6 +201,18 @@ def test_kill_9_at_any_step(tmp_path: Path, call: str) -> None:
     assert len(copies) == 12
 
 
+@pytest.mark.parametrize("size", [0, 5])
+def test_a_first_copy_that_was_cut_within_its_first_line_goes_on(size: int, tmp_path: Path) -> None:
+    run = record(tmp_path / "here", "run")
+    list(push([run], tmp_path / "archive"))
+    folder = tmp_path / "archive" / "runs" / "run"
+    (folder / "archive.json").unlink()
+    os.truncate(folder / "000001.jsonl", size)
+    assert outcomes(push([run], tmp_path / "archive")) == {"run": "new"}
+    list(pull(tmp_path / "archive", tmp_path / "there"))
+    assert contents(tmp_path / "there" / "runs" / "run") == contents(run)
+
+
 def test_kill_9_while_a_run_is_replaced(tmp_path: Path) -> None:
     run = record(tmp_path / "here", "run")
     (run / "lanes" / "mlflow.json").write_text('{"backend": "mlflow", "position": 2}')

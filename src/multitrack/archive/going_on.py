@@ -67,7 +67,8 @@ def is_copy(file: ArchivedFile, path: Path, found: os.stat_result) -> bool:
 def _continues(earlier: IO[bytes], later: IO[bytes]) -> bool:
     first, other = earlier.readline(), later.readline()
     if first != other:
-        return _is_compacted(first, other)
+        torn = not first.endswith(b"\n") and other.startswith(first)  # a copy that was interrupted at once
+        return torn or _is_compacted(first, other)
     while block := earlier.read(BLOCK):
         if later.read(len(block)) != block:
             return False
