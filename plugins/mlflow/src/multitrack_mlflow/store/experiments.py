@@ -16,6 +16,7 @@ import msgspec
 from mlflow.entities import Experiment, ExperimentTag
 from mlflow.utils.uri import append_to_uri_path
 
+from multitrack.journal.prepared import prepared
 from multitrack_mlflow import internals
 from multitrack_mlflow.store.entities import text_of
 from multitrack_mlflow.store.errors import exists, invalid, not_found, wrong_state
@@ -209,7 +210,8 @@ class Experiments:
     def _changing(self) -> Iterator[dict[str, ExperimentNote]]:
         """Yield the file's experiments, and write them if the block does not raise."""
         with self._files.changing():
-            kept = msgspec.convert(msgspec.to_builtins(self._kept()), dict[str, ExperimentNote])  # a copy
+            kind = prepared(dict[str, ExperimentNote])
+            kept = msgspec.convert(msgspec.to_builtins(self._kept()), kind)  # a copy
             if DEFAULT not in kept:
                 kept[DEFAULT] = ExperimentNote(DEFAULT_NAME, DEFAULT_NAME, self._opened, self._opened)
             yield kept
