@@ -87,9 +87,8 @@ class _Comparison(_Metric):
                 continue  # too few to say anything: the alert stays as it is
             holds = reduced is not None and compares(test.sign, reduced, test.number)
             self._false = 0 if holds else self._false + 1
-            if (
-                holds or self._false >= test.least
-            ):  # near the number, each value may resolve the alert and fire it again
+            # Near the number, each value might resolve the alert and fire it again.
+            if holds or self._false >= test.least:
                 yield Outcome(holds, time, reduced)
 
     def spent(self, now: int) -> bool:

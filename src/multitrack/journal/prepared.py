@@ -1,7 +1,7 @@
 """Prepare types for msgspec, which must not meet one in two threads at once.
 
-At the first use of a struct, msgspec (0.19 to 0.22) reads its annotations, and meanwhile has it half described. Another
-thread that decodes the same struct, or one that contains it, then crashes the process.
+At the first use of a struct, msgspec reads its annotations, and meanwhile has it half described. Another thread that
+decodes the same struct, or one that contains it, then crashes the process (seen with msgspec 0.22).
 """
 
 from __future__ import annotations
