@@ -19,7 +19,7 @@ from multitrack.hookspecs import Opened, RunInfo, Source
 from multitrack.markers import hookimpl
 from multitrack.plugins import require_sdk
 from multitrack.records import ArtifactRef, Lines, ListMetric, Metric, ModelVersion, Params, Status, Tags, typed_params
-from multitrack_mlflow.errors import translated
+from multitrack_mlflow.calls import calling
 from multitrack_mlflow.identity import NAME_LENGTH, identity_tags, run_url
 from multitrack_mlflow.options import ENVIRONMENT, MlflowOptions
 from multitrack_mlflow.values import LARGEST, ExactNumbers, double, param_text
@@ -72,7 +72,7 @@ class MlflowBackend:
         from multitrack_mlflow.run import MlflowRun  # noqa: PLC0415
 
         uri = str(run.options.tracking_uri)
-        with translated(uri, run.options.timeout):
+        with calling(uri, run.options.timeout):
             client = self._client(run)
             experiment = experiment_of(client, run)
             # create_run is not idempotent; the lane's lock prevents others from creating the run meanwhile
@@ -95,7 +95,7 @@ class MlflowBackend:
         """Write params as text, too long ones as artifacts, and those with another value in MLflow as tags."""
         native = self._runs[run.directory]
         stand_ins: list[str] = []
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             params: dict[str, str] = {}
             for record in records:
                 for key, value in typed_params(record).items():
@@ -111,7 +111,7 @@ class MlflowBackend:
 
         native = self._runs[run.directory]
         points: list[tuple[Place, NativeMetric]] = []
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             exact = ExactNumbers()
             for record in records:
                 for place, (key, value) in enumerate(record.numbers.items()):
@@ -130,7 +130,7 @@ class MlflowBackend:
 
         native = self._runs[run.directory]
         points: list[tuple[Place, NativeMetric]] = []
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             exact = ExactNumbers()
             for record in records:
                 name = native.name(record.name)
@@ -150,7 +150,7 @@ class MlflowBackend:
 
         native = self._runs[run.directory]
         stand_ins: list[str] = []
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             tags = {}
             for record in records:
                 fields = {
@@ -176,14 +176,14 @@ class MlflowBackend:
     def log_lines(self, run: RunInfo, records: Sequence[Lines]) -> None:
         """Write lines to files of 1000 lines under ``logs/``."""
         native = self._runs[run.directory]
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             native.lines.write(records)
 
     @hookimpl
     def set_tags(self, run: RunInfo, records: Sequence[Tags]) -> list[str]:
         """Set tags under their own names."""
         native = self._runs[run.directory]
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             tags = {native.name(key): value for record in records for key, value in record.values.items()}
             return native.set_tags(tags)
 
@@ -193,7 +193,7 @@ class MlflowBackend:
         from multitrack_mlflow.models import register, show_versions  # noqa: PLC0415 - see above
 
         native = self._runs[run.directory]
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             stand_ins = show_versions(native, models)
             return stand_ins + (register(native.client, run, models) if run.options.register_models else [])
 
@@ -203,14 +203,14 @@ class MlflowBackend:
         if run.options.register_models:
             from multitrack_mlflow.models import set_alias  # noqa: PLC0415 - see above
 
-            with translated(str(run.options.tracking_uri), run.options.timeout):
+            with calling(str(run.options.tracking_uri), run.options.timeout):
                 set_alias(self._client(run), model, alias, present=present)
         return bool(run.options.register_models)
 
     @hookimpl
     def link_parent(self, run: RunInfo, parent_id: str) -> None:
         """Set the tag by which MLflow nests runs."""
-        with translated(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
+        with calling(str(run.options.tracking_uri), run.options.timeout):  # perhaps after close_run
             self._client(run).set_tag(str(run.backend_id), "mlflow.parentRunId", parent_id)
 
     @hookimpl
@@ -218,7 +218,7 @@ class MlflowBackend:
         """Find a run by its multitrack tag."""
         from multitrack_mlflow.clients import experiment_of, search_runs  # noqa: PLC0415 - see above
 
-        with translated(str(run.options.tracking_uri), run.options.timeout):
+        with calling(str(run.options.tracking_uri), run.options.timeout):
             client = self._client(run)
             found = search_runs(client, experiment_of(client, run), run_id)
             return next((str(one.info.run_id) for one in found), None)
@@ -229,7 +229,7 @@ class MlflowBackend:
         from multitrack_mlflow.clients import search_own  # noqa: PLC0415 - see above
 
         native = self._runs[run.directory]
-        with translated(native.uri, run.options.timeout):
+        with calling(native.uri, run.options.timeout):
             for one in search_own(native.client, native.experiment, run):
                 # A slow server may have executed a create_run long after its timeout.
                 if one.info.run_id != native.id and not one.data.metrics and not one.data.params:

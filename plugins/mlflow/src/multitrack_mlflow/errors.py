@@ -24,6 +24,9 @@ _LASTING: Final = (
 _NO_PLACE: Final = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG,
 }  # fmt: skip
+#: SQLAlchemy's message if all connections of an engine were in use for 30 s, here or in the server's process. MLflow
+#: reports it as a wrong request.
+_BUSY: Final = "QueuePool limit of size"
 _CREDENTIALS: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED"})
 
 
@@ -50,7 +53,7 @@ def translated(uri: str, timeout: float) -> Iterator[None]:
             raise DeniedError(text) from error
         if any(words in str(error) for words in _LASTING) or _is_lasting(error, uri):
             raise DeniedError(f"{_without_credentials(uri, uri)}: {_told(error)}") from error
-        if code in _PERMANENT:
+        if code in _PERMANENT and _BUSY not in str(error):
             raise PermanentError(text) from error
         if type(error).__name__ == "MlflowException" or _is_connection(error):
             raise RetryableError(text) from error
