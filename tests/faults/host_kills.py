@@ -14,57 +14,34 @@ nothing lost, nothing twice, all in order; 1 a miss; 2 wrong usage.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import random
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from campaign import campaign, chosen_trackers
 from host_rounds import HostRound
-from kills import Total
 from rounds import Death
-from trackers import QUIET, TRACKERS, environment
+from trackers import TRACKERS, Served, environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parsed(arguments)
-    names = options.trackers.split(",")
-    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    os.environ.update(QUIET)  # the trackers' readers are in this process
-    root = Path(tempfile.mkdtemp(prefix="host-kills-"))
-    print(f"seed {seed}, in {root}", flush=True)
-    chance = random.Random(seed)
-    total = Total(names)
-    with contextlib.ExitStack() as servers:
-        served = {name: servers.enter_context(TRACKERS[name].serve(root)) for name in names}
-        for number in range(1, options.rounds + 1):
-            name = chance.choice(names)
-            deaths = [
-                Death(chance.choice(("hangs", "hangs", "killed")), chance.choice(("courier", "both"))) for _ in range(3)
-            ]
-            locks = chance.choice(options.locks.split(","))
-            outcome = HostRound(
-                root / f"round-{number}", {name: served[name]}, deaths, environment(root), seed=seed * 1000 + number,
-                locks=locks,
-            ).play()  # fmt: skip
-            total.add(outcome, [name])
-            said = "ok" if outcome.good else "MISS: " + "; ".join(
-                f"{where}: {misses.told[0][:300]}" for where, misses in outcome.misses.items() if misses
-            )  # fmt: skip
-            kinds = ", ".join(f"{death.moment}/{death.victim}" for death in outcome.deaths)
-            print(
-                f"round {number} ({name}, locks {locks}): {kinds}; {outcome.acknowledged} records, "
-                f"{outcome.seconds:.0f} s: {said}", flush=True,
-            )  # fmt: skip
-    print(total.table())
-    if total.good:
-        shutil.rmtree(root, ignore_errors=True)
-    else:
-        print(f"the rounds with a miss are kept in {root}")
-    return 0 if total.good else 1
+    locks = options.locks.split(",")
+
+    def plan(
+        chance: random.Random, served: dict[str, Served], directory: Path, seed: int
+    ) -> tuple[HostRound, list[str], str]:
+        name, held = chance.choice(list(served)), chance.choice(locks)
+        deaths = [
+            Death(chance.choice(("hangs", "hangs", "killed")), chance.choice(("courier", "both"))) for _ in range(3)
+        ]
+        made = HostRound(
+            directory, {name: served[name]}, deaths, environment(directory.parent), seed=seed, locks=held
+        )  # fmt: skip
+        return made, [name], f"locks {held}"
+
+    return campaign("host-kills", options, plan, lambda total: total.rounds >= options.rounds)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -79,9 +56,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"which of {', '.join(TRACKERS)}, one a round (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    unknown = set(options.trackers.split(",")) - TRACKERS.keys()
-    if unknown:
-        parser.error(f"no such tracker: {', '.join(sorted(unknown))}; there are {', '.join(TRACKERS)}")
+    chosen_trackers(parser, options)
     return options
 
 

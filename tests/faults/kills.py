@@ -22,16 +22,15 @@ import itertools
 import json
 import os
 import random
-import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rounds import Death, Outcome, Round
+from campaign import Total, chosen_trackers, line
+from rounds import Death, Round
 from trackers import QUIET, TRACKERS, Served, environment
 
 #: Every moment with every victim that there is for it.
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 ).play()  # fmt: skip
                 with lock:
                     total.add(outcome, chosen)
-                    _say(options, _line(number, chosen, outcome, total))
+                    _say(options, line(number, chosen, outcome, total))
 
         workers = [pool.submit(work) for _ in range(options.jobs)]
         try:
@@ -81,10 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for worker in workers:
             worker.result()
     print(json.dumps(total.as_json(seed)) if options.json else total.table())
-    if total.good:
-        shutil.rmtree(root, ignore_errors=True)
-    else:
-        _say(options, f"the rounds with a miss are kept in {root}")
+    total.put_away(root, lambda text: _say(options, text))
     return 0 if total.good else 1
 
 
@@ -117,89 +113,6 @@ def _shuffled(chance: random.Random, kinds: Sequence[object]) -> Iterator:  # ty
         yield from chance.sample(kinds, len(kinds))
 
 
-class Total:
-    """What all rounds came to."""
-
-    def __init__(self, trackers: Sequence[str]) -> None:
-        self.kills = self.rounds = self.acknowledged = self.missed = 0
-        self.by_kind: Counter[str] = Counter()
-        self.bad_kinds: Counter[str] = Counter()
-        self.by_tracker = {name: Counter[str]() for name in ("journal", *trackers)}
-        self.others: list[str] = []
-        self.stopped = False
-        self._started = time.monotonic()
-
-    def add(self, outcome: Outcome, trackers: Mapping[str, Served]) -> None:
-        self.rounds += 1
-        self.kills += len(outcome.deaths)
-        self.missed += len(outcome.missed)
-        self.acknowledged += outcome.acknowledged
-        kinds = [f"{death.moment} / {death.victim}" for death in outcome.deaths]
-        self.by_kind.update(kinds)
-        if not outcome.good:
-            self.bad_kinds.update(set(kinds))
-        for name in ("journal", *trackers):
-            self.by_tracker[name]["runs"] += 1
-            self.by_tracker[name]["records"] += outcome.acknowledged
-        for where, misses in outcome.misses.items():
-            self.others += [f"{where}: {text}" for text in misses.told]
-            counts = self.by_tracker.setdefault(where, Counter())
-            for field in ("lost", "twice", "out_of_order", "other"):
-                counts[field] += getattr(misses, field)
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing is wrong in what was looked at: where no record was acknowledged, there was nothing."""
-        return not self.others and self.acknowledged > 0
-
-    def sum(self, field: str) -> int:
-        return sum(counts[field] for counts in self.by_tracker.values())
-
-    def line(self) -> str:
-        return (
-            f"{self.kills} kills in {self.rounds} runs, {self.acknowledged} records acknowledged: lost {self.sum('lost')}, "
-            f"twice {self.sum('twice')}, out of order {self.sum('out_of_order')}, otherwise wrong {self.sum('other')}"
-        )
-
-    def table(self) -> str:
-        columns = ("runs", "records", "lost", "twice", "out_of_order", "other")
-        lines = [f"{'':14}" + "".join(f"{column.replace('_', ' '):>14}" for column in columns)]
-        for name, counts in self.by_tracker.items():
-            lines.append(f"{name:14}" + "".join(f"{counts[column]:>14}" for column in columns))
-        lines += ["", f"{'moment / victim':26}{'kills':>8}{'in runs with a miss':>22}"]
-        for kind, count in sorted(self.by_kind.items()):
-            lines.append(f"{kind:26}{count:>8}{self.bad_kinds[kind]:>22}")
-        minutes = (time.monotonic() - self._started) / 60
-        lines += ["", *self.others[:50], f"{self.line()} ({minutes:.0f} minutes; {self.missed} came too late to kill)"]
-        return "\n".join(lines)
-
-    def as_json(self, seed: int) -> dict[str, object]:
-        return {
-            "seed": seed, "kills": self.kills, "runs": self.rounds, "acknowledged": self.acknowledged,
-            **{field: self.sum(field) for field in ("lost", "twice", "out_of_order", "other")},
-            "by_tracker": self.by_tracker, "by_kind": self.by_kind, "told": self.others,
-        }  # fmt: skip
-
-
-def _line(number: int, trackers: Mapping[str, Served], outcome: Outcome, total: Total) -> str:
-    deaths = ", ".join(
-        f"{death.moment}{f' ({death.backend})' if death.backend and death.moment not in _BY_CHANCE else ''}/{death.victim}"
-        for death in outcome.deaths
-    )
-    said = (
-        "ok"
-        if outcome.good
-        else "MISS: " + "; ".join(f"{k}: {m.told[0][:300]}" for k, m in outcome.misses.items() if m)
-    )
-    return (
-        f"round {number} ({', '.join(trackers)}): {deaths}; {outcome.acknowledged} records, {outcome.seconds:.0f} s: {said}"
-        f" [{total.kills} kills]"
-    )
-
-
-_BY_CHANCE = ("opening", "batch", "ending")
-
-
 def _say(options: argparse.Namespace, text: str) -> None:
     print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
 
@@ -222,9 +135,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, help="where to work; default: the system's temporary directory")
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output, progress on stderr")
     options = parser.parse_args(arguments)
-    unknown = set(options.trackers.split(",")) - TRACKERS.keys()
-    if unknown:
-        parser.error(f"no such tracker: {', '.join(sorted(unknown))}; there are {', '.join(TRACKERS)}")
+    chosen_trackers(parser, options)
     return options
 
 

@@ -15,19 +15,15 @@ nothing lost, nothing twice, all in order, and never a courier for each; 1 a mis
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import random
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from kills import Total
+from campaign import campaign, chosen_trackers
 from node_rounds import COURIERS, VICTIMS, NodeRound
 from rounds import Death
-from trackers import QUIET, TRACKERS, environment
+from trackers import TRACKERS, Served, environment
 
 #: Where a courier kills itself; a training's end is left to chance.
 _INSIDE = ("opened", "taken", "flushed")
@@ -35,40 +31,22 @@ _INSIDE = ("opened", "taken", "flushed")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parsed(arguments)
-    names = options.trackers.split(",")
-    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    os.environ.update(QUIET)  # the trackers' readers are in this process
-    root = Path(tempfile.mkdtemp(prefix="node-kills-"))
-    print(f"seed {seed}, in {root}", flush=True)
-    chance = random.Random(seed)
-    total = Total(names)
-    with contextlib.ExitStack() as servers:
-        served = {name: servers.enter_context(TRACKERS[name].serve(root)) for name in names}
-        base = environment(root)
-        while total.kills < options.kills:
-            number = total.rounds + 1
-            chosen = {name: served[name] for name in chance.sample(names, min(len(names), 2))}
-            if len({TRACKERS[name].backend for name in chosen}) < len(chosen):
-                continue  # a run has a backend once
-            deaths = _deaths(chance, [TRACKERS[name].backend for name in chosen])
-            outcome = NodeRound(
-                root / f"round-{number}", chosen, deaths, base, seed=seed * 1000 + number, trainings=options.trainings
-            ).play()
-            total.add(outcome, chosen)
-            said = "ok" if outcome.good else "MISS: " + "; ".join(
-                f"{where}: {misses.told[0][:300]}" for where, misses in outcome.misses.items() if misses
-            )  # fmt: skip
-            kinds = ", ".join(f"{death.moment}/{death.victim}" for death in outcome.deaths)
-            print(
-                f"round {number} ({', '.join(chosen)}): {kinds}; {outcome.acknowledged} records, "
-                f"{outcome.seconds:.0f} s: {said} [{total.kills} kills]", flush=True,
-            )  # fmt: skip
-    print(total.table())
-    if total.good:
-        shutil.rmtree(root, ignore_errors=True)
-    else:
-        print(f"the rounds with a miss are kept in {root}")
-    return 0 if total.good else 1
+
+    def plan(
+        chance: random.Random, served: dict[str, Served], directory: Path, seed: int
+    ) -> tuple[NodeRound, list[str], str]:
+        by_backend: dict[str, list[str]] = {}
+        for name in served:
+            by_backend.setdefault(TRACKERS[name].backend, []).append(name)
+        backends = chance.sample(list(by_backend), min(len(by_backend), 2))  # a run has a backend once
+        names = [chance.choice(by_backend[backend]) for backend in backends]
+        made = NodeRound(
+            directory, {name: served[name] for name in names}, _deaths(chance, backends),
+            environment(directory.parent), seed=seed, trainings=options.trainings,
+        )  # fmt: skip
+        return made, names, ""
+
+    return campaign("node-kills", options, plan, lambda total: total.kills >= options.kills)
 
 
 def _deaths(chance: random.Random, backends: Sequence[str]) -> list[Death]:
@@ -93,9 +71,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"which of {', '.join(TRACKERS)}, two a round (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    unknown = set(options.trackers.split(",")) - TRACKERS.keys()
-    if unknown:
-        parser.error(f"no such tracker: {', '.join(sorted(unknown))}; there are {', '.join(TRACKERS)}")
+    chosen_trackers(parser, options)
     return options
 
 
