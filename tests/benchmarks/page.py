@@ -64,10 +64,16 @@ def machine() -> str:
         versions += sorted(f"{name} {version}" for name, _, version in names if name.lower() in wanted)
     memory = re.search(r"MemTotal: *(\d+)", _read("/proc/meminfo"))
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, "
+        f"{len(os.sched_getaffinity(0))} cores of {model.group(1) if model else platform.machine()}, {_gpus()}"
         f"{int(memory.group(1)) / 2**20 if memory else 0:.0f} GB, Linux {platform.release().split('-')[0]}, "
         f"{_filesystem(tempfile.gettempdir())}, Python {platform.python_version()}{optimized}, {', '.join(versions)}"
     )
+
+
+def _gpus() -> str:
+    """The models of NVIDIA's GPUs, as its driver tells them, each with a comma after it."""
+    told = "".join(map(_read, map(str, Path("/proc/driver/nvidia/gpus").glob("*/information"))))
+    return "".join(f"{model}, " for model in re.findall(r"^Model:\s*(.*)", told, re.MULTILINE))
 
 
 def _version(name: str) -> str | None:
