@@ -11,7 +11,6 @@ Importing this module imports neither a tracker nor Keras.
 import logging
 from typing import TYPE_CHECKING, Any
 
-from multitrack.courier.sync import sync
 from multitrack.delivery.report import DeliveryReport, LaneReport
 from multitrack.errors import (
     BackendError,
@@ -41,7 +40,8 @@ from multitrack.recording.run import Run
 from multitrack.recording.start import start_run
 from multitrack.security.terminal import SafeFilter
 
-if TYPE_CHECKING:  # imported on first access: training code reads no journal
+if TYPE_CHECKING:
+    from multitrack.courier.sync import sync
     from multitrack.mirroring.mirror import mirror
     from multitrack.models.registry import ModelRegistry, open_models
     from multitrack.reading.opening import open_journal
@@ -101,35 +101,27 @@ __all__ = [
 ]
 
 
+#: Where the names are that are imported on first access: training code reads no journal and delivers nothing itself.
+_LATER = {
+    "JournalReader": "multitrack.reading.reader",
+    "Line": "multitrack.reading.points",
+    "ModelRegistry": "multitrack.models.registry",
+    "Point": "multitrack.reading.points",
+    "RecordedRun": "multitrack.reading.recorded_run",
+    "Series": "multitrack.summaries.series",
+    "Statistics": "multitrack.summaries.statistics",
+    "Summary": "multitrack.summaries.summary",
+    "mirror": "multitrack.mirroring.mirror",
+    "open_journal": "multitrack.reading.opening",
+    "open_models": "multitrack.models.registry",
+    "sync": "multitrack.courier.sync",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import what reads a journal on first access: 8 ms that training code does without."""
-    if name in ("JournalReader", "RecordedRun", "open_journal"):
-        from multitrack.reading import opening, reader, recorded_run  # noqa: PLC0415 - see above
+    """Import a public name on first access, if it is one of :data:`_LATER`."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - see above
 
-        found = {"JournalReader": reader.JournalReader, "RecordedRun": recorded_run.RecordedRun}
-        return found.get(name, opening.open_journal)
-    if name in ("Line", "Point"):
-        from multitrack.reading import points  # noqa: PLC0415 - see above
-
-        return getattr(points, name)
-    if name in ("ModelRegistry", "open_models"):
-        from multitrack.models import registry  # noqa: PLC0415 - see above
-
-        return getattr(registry, name)
-    if name == "Series":
-        from multitrack.summaries import series  # noqa: PLC0415 - see above
-
-        return series.Series
-    if name == "Statistics":
-        from multitrack.summaries import statistics  # noqa: PLC0415 - see above
-
-        return statistics.Statistics
-    if name == "Summary":
-        from multitrack.summaries import summary  # noqa: PLC0415 - see above
-
-        return summary.Summary
-    if name == "mirror":
-        from multitrack.mirroring.mirror import mirror  # noqa: PLC0415 - see above
-
-        return mirror
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -24,7 +24,8 @@ NOTHING = "recording_backends:counting"
 def own(what: str, argument: str, scale: float) -> Figures:
     """The figures of starting.py in a process of its own, and those of that process."""
     read, write = os.pipe()
-    path = os.pathsep.join([os.environ["PYTHONPATH"], str(HERE.parent)])
+    # As installed, without folders in front of the standard library, in each of which an import looks first.
+    path = str(HERE.parent) if argument == NOTHING else ""
     command = [sys.executable, "-P", str(HERE / "starting.py"), what, argument, str(scale), str(write)]
     begun = time.monotonic()
     process = subprocess.Popen(command, pass_fds=[write], env={**os.environ, "PYTHONPATH": path})

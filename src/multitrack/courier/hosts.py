@@ -5,18 +5,18 @@ A host only passes orders on; their outcome is read from the lanes' state files.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from multitrack.journal.manifest import BackendEntry
 
 log = logging.getLogger("multitrack")
 
 
-@dataclasses.dataclass
-class Delivery:
+class Delivery(msgspec.Struct):
     """The backends of a run and everything that a courier needs for them.
 
     Attributes:
@@ -29,12 +29,12 @@ class Delivery:
         compact: Seconds between looks for old records to compact; 0 for none.
     """
 
-    entries: list[BackendEntry] = dataclasses.field(default_factory=list)
-    options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    objects: dict[str, object] = dataclasses.field(default_factory=dict)
-    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    entries: list[BackendEntry] = []
+    options: dict[str, dict[str, Any]] = {}
+    objects: dict[str, object] = {}
+    environment: dict[str, str] = {}
     interval: float = 1.0
-    alerts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    alerts: dict[str, Any] = {}
     compact: float = 0.0
 
 

@@ -9,6 +9,8 @@ soon as no lane is in the middle of a step). If the stream closes without a stop
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import site
 import sys
@@ -16,6 +18,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from multitrack.courier.hosts import Delivery
 
@@ -37,9 +41,20 @@ def order_of(directory: Path, delivery: Delivery) -> dict[str, Any]:
 
 def line_of(order: dict[str, Any]) -> bytes:
     """An order as it is sent."""
-    import json  # noqa: PLC0415 - 1 ms; this is called on a thread beside the training
+    if _is_finite(order):  # msgspec writes infinity as null
+        with contextlib.suppress(UnicodeEncodeError, OverflowError, TypeError):  # an undecoded path, an int of 65 bits
+            return msgspec.json.encode(order) + b"\n"
+    import json  # noqa: PLC0415 - 2 ms of the training thread, for rare options
 
     return json.dumps(order).encode() + b"\n"
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

@@ -22,15 +22,15 @@ from multitrack.security.secrets import REDACTED, is_secret_name
 SHORT: Final = 500
 WHOLE: Final = 100_000
 
-_ADDRESS: Final = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
+# Patterns are compiled on first use, which most runs have none of; `re` keeps them.
+_ADDRESS: Final = r" (?:object )?at 0x[0-9a-fA-F]+"
 #: ``name=``, ``name:`` and ``'name':``, also within a quoted string, where the quotes are escaped.
-_NAME: Final = re.compile(r"(\\{0,9}['\"]?)(?<![\w./-])([\w./-]+)\1[ \t]*[:=][ \t]*")
+_NAME: Final = r"(\\{0,9}['\"]?)(?<![\w./-])([\w./-]+)\1[ \t]*[:=][ \t]*"
 #: The value after a name: a string; brackets or a call, nested once; a word.
-_VALUE: Final = re.compile(
-    r"[bBuUrRfF]{0,2}(\\{0,9}['\"])(?:(?!\1)(?:\\.|.))*\1"
+_VALUE: Final = (
+    r"(?s)[bBuUrRfF]{0,2}(\\{0,9}['\"])(?:(?!\1)(?:\\.|.))*\1"
     r"|[^\s,()\[\]{}'\"]*[(\[{](?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*[)\]}]"
-    r"|[^\s,()\[\]{}'\"]+",
-    re.DOTALL,
+    r"|[^\s,()\[\]{}'\"]+"
 )
 
 #: Types with a complete ``str``.
@@ -79,22 +79,22 @@ def _text_of(value: Any) -> str:
         return f"{kind.__module__}.{kind.__qualname__}({', '.join(arguments)})"
     if issubclass(kind, datetime.timedelta) or is_one_of(kind, _TOLD_BY_STR):
         return str(value)
-    return large_text(value) or _ADDRESS.sub("", repr(value))
+    return large_text(value) or re.sub(_ADDRESS, "", repr(value))
 
 
 def _qualified(value: type | Callable[..., Any]) -> str:
     """The qualified name ``module.name`` of a class or function."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(name, str):
-        return _ADDRESS.sub("", repr(value))
+        return re.sub(_ADDRESS, "", repr(value))
     return f"{module}.{name}" if isinstance(module, str) else name
 
 
 def _without_secrets(text: str) -> tuple[str, int]:
     """Redact the values of ``password='…'``, ``'api_key': '…'`` and the like; return the text and their number."""
     kept, done = [], 0
-    for name in _NAME.finditer(text):
-        value = _VALUE.match(text, name.end()) if is_secret_name(name[2]) and name.start() >= done else None
+    for name in re.finditer(_NAME, text):
+        value = re.compile(_VALUE).match(text, name.end()) if is_secret_name(name[2]) and name.start() >= done else None
         if value is not None and value[0] != REDACTED:
             kept += [text[done : name.end()], REDACTED]
             done = value.end()

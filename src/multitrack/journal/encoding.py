@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ def decode(line: bytes) -> AnyRecord:
     Raises:
         ValueError: If the line is not a valid record (torn, damaged, or of a later format).
     """
-    record = _decoder.decode(line)
+    record = decoder().decode(line)
     if type(record) is Metric:
         for key, value in record.values.items():
             if type(value) is str:
@@ -39,10 +40,16 @@ def decode_or_none(line: bytes) -> AnyRecord | None:
         return None
 
 
+@functools.cache
+def decoder() -> msgspec.json.Decoder[AnyRecord]:
+    """Return the decoder of records, which leaves the number strings of :func:`number_to_json` as they are.
+
+    It is made on the first call, in 2 ms that an import does without.
+    """
+    return msgspec.json.Decoder(prepared(AnyRecord))
+
+
 _encoder: Final = msgspec.json.Encoder()
-_decoder: Final[msgspec.json.Decoder[AnyRecord]] = msgspec.json.Decoder(prepared(AnyRecord))
-#: Decodes many lines at once; leaves the number strings of :func:`number_to_json` as they are.
-plain_decoder: Final = _decoder
 #: The name of each kind of record on disk.
 TAGS: Final = ("segment", "params", "metric", "list", "artifact", "lines", "tags", "mistake", "trained", "lost", "end",
               "compacted")  # fmt: skip

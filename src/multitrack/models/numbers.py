@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple, Self
 
-_NUMBER: Final = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
+_NUMBER: Final = r"(?a)(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})"
 
 
 class Number(NamedTuple):
@@ -24,7 +24,7 @@ class Number(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Parse ``1.2.0``; None if it is not of that form."""
-        found = _NUMBER.fullmatch(text)
+        found = re.fullmatch(_NUMBER, text)
         return None if found is None else cls(int(found[1]), int(found[2]), int(found[3]))
 
     def __str__(self) -> str:

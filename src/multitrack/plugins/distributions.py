@@ -6,18 +6,18 @@ for plugins that are not found by name.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from multitrack.markers import PROJECT
+from multitrack.plugins.metadata_names import metadata_names
 
-_DIST_INFO: Final = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
+#: Compiled on first use: a training process does not list packages before its runs are open.
+_DIST_INFO: Final = r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info"
 _OURS: Final = re.compile(rf"(?i)(?P<name>{PROJECT}[-_.][A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info")
 
 
@@ -48,9 +48,9 @@ def urls_of_packages() -> dict[str, str]:
 def _installed() -> dict[str, tuple[str, Path]]:
     """The version and metadata directory of each installed distribution, by normalized name."""
     found: dict[str, tuple[str, Path]] = {}
-    for directory, names in _directories():
-        for name in names:
-            match = _DIST_INFO.fullmatch(name)
+    for directory in sys.path:
+        for name in metadata_names(directory):
+            match = re.fullmatch(_DIST_INFO, name)
             if match:  # earlier entries of the path win
                 found.setdefault(_normal(match["name"]), (match["version"], Path(directory, name)))
     return found
@@ -62,8 +62,9 @@ def entry_point(name: str) -> tuple[str, str] | None:
     The distribution ``multitrack-<name>`` is tried first, then all installed ones. None if there is no such plugin.
     """
     wanted, begin = _normal(f"{PROJECT}-{name}"), len(PROJECT)
-    for directory, names in _directories():
-        ours = [one for one in names if one[:begin].lower() == PROJECT]  # quicker than a pattern for each
+    for directory in sys.path:
+        # quicker than a pattern for each
+        ours = [one for one in metadata_names(directory) if one[:begin].lower() == PROJECT]
         for match in filter(None, map(_OURS.fullmatch, ours)):
             if _normal(match["name"]) == wanted:
                 value = _declared(Path(directory, match[0], "entry_points.txt"), name)
@@ -84,15 +85,6 @@ def entry_points() -> list[tuple[str, str, str]]:
         )
         for point in metadata.entry_points(group=PROJECT)
     )
-
-
-def _directories() -> Iterator[tuple[str, list[str]]]:
-    """Yield the directories of ``sys.path`` with the names in each."""
-    for directory in sys.path:
-        try:
-            yield directory, os.listdir(directory or ".")  # noqa: PTH208 - names alone, without a Path for each
-        except OSError:
-            continue  # an archive, or missing
 
 
 def _declared(path: Path, name: str) -> str | None:

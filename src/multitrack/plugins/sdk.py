@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from multitrack._hints import to_install
 from multitrack.errors import BackendNotInstalledError, PluginError
+from multitrack.plugins.metadata_names import metadata_names
 
 log = logging.getLogger("multitrack")
 
@@ -138,14 +139,9 @@ def _find(module: str) -> tuple[ModuleSpec | None, str | None]:
 def _has_metadata(entry: str, module: str) -> bool:
     """Return True if a directory has the metadata of a distribution of this name."""
     wanted = module.lower()
-    try:
-        names = os.listdir(entry or os.curdir)  # noqa: PTH208 - names alone
-    except OSError:
-        return False
-    # By hand, because compiling a pattern for each SDK takes longer than all the rest.
     end = len(wanted)
-    found = [name.lower() for name in names if name[:end].lower() == wanted]
-    return any(name.endswith((".dist-info", ".egg-info")) and name[end] in "-_." for name in found)
+    # By hand, because compiling a pattern for each SDK takes longer than all the rest.
+    return any(name[:end].lower() == wanted and name[end] in "-_." for name in metadata_names(entry))
 
 
 def _program_directories() -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -72,7 +71,7 @@ def open_run(plan: Plan) -> Run:
     keep_durable(writer, settings.fsync)
     delivery = plan.delivery
     if manifest.compact is not None:
-        delivery = dataclasses.replace(delivery, compact=manifest.compact.look_every)
+        delivery = msgspec.structs.replace(delivery, compact=manifest.compact.look_every)
     host = lifecycle.host_for(settings)
     if plan.delivery.alerts:
         _note_start_of_alerts(Path(settings.journal), plan.delivery.alerts["start"])

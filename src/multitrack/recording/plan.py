@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -73,8 +72,7 @@ class WrongCalls:
             return None
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """A fully checked description of a run to start; nothing has been written yet.
 
     Attributes:
@@ -225,7 +223,7 @@ def _delivery(
     elif override and loaded.tables:
         chosen = [inherited.objects.get(entry.name, entry.load) for entry in inherited.entries]
     else:
-        return dataclasses.replace(inherited, interval=settings.interval)
+        return msgspec.structs.replace(inherited, interval=settings.interval)
     return choose(loaded, chosen, settings, inherited.options if override else {})
 
 

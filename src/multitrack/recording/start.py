@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -178,7 +177,7 @@ def _start_rank(loaded: Config, request: Request, rank: int, size: int) -> Run:
     whole = resolve(loaded, shared)
     checked = whole.request
     base = checked.run_id or ranks.shared_id(size)
-    whole = dataclasses.replace(whole, request=msgspec.structs.replace(checked, run_id=base))
+    whole = msgspec.structs.replace(whole, request=msgspec.structs.replace(checked, run_id=base))
     parent = open_run(whole) if rank == 0 else None
     own = msgspec.structs.replace(
         checked, run_id=f"{base}-rank{rank}", name=f"{checked.name or base}-rank{rank}", parent=parent,

@@ -90,7 +90,7 @@ def read_pieces(directory: Path) -> Iterator[tuple[dict[str, Series], list[ListM
     for lines in _stretches(directory):
         pieces: dict[str, Series] = {}
         calls: list[ListMetric] = []
-        for record in decode_lines(encoding.plain_decoder, lines):
+        for record in decode_lines(encoding.decoder(), lines):
             if type(record) is ListMetric:
                 if not all(map(_is_number, record.values)):
                     continue
@@ -149,7 +149,7 @@ def read_compacted(directory: Path) -> Iterator[Compacted]:
     """Yield the records of the run in ``directory`` that stand for compacted ones."""
     for stretch in _stretches(directory):
         if b'"compacted"' in stretch:
-            yield from [record for record in decode_lines(encoding.plain_decoder, stretch) if type(record) is Compacted]
+            yield from [record for record in decode_lines(encoding.decoder(), stretch) if type(record) is Compacted]
 
 
 def with_part(parts: list[ListMetric], record: ListMetric) -> list[ListMetric]:

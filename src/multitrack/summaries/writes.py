@@ -157,7 +157,7 @@ class WriteReader:
         return last is not None and last.time < self._since
 
     def _add(self, lines: bytes, segment: int) -> None:
-        records = decode_lines(encoding.plain_decoder, lines)
+        records = decode_lines(encoding.decoder(), lines)
         metrics = [record for record in records if type(record) is Metric]
         for held, some in (
             (self._simple, [record for record in metrics if record.step is None]),
