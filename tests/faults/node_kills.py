@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         backends = chance.sample(list(by_backend), min(len(by_backend), 2))  # a run has a backend once
         names = [chance.choice(by_backend[backend]) for backend in backends]
         made = NodeRound(
-            directory, {name: served[name] for name in names}, _deaths(chance, backends),
+            directory, {name: served[name] for name in names}, _deaths(chance, backends, options.trainings),
             environment(directory.parent), seed=seed, trainings=options.trainings,
         )  # fmt: skip
         return made, names, ""
@@ -49,11 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return campaign("node-kills", options, plan, lambda total: total.kills >= options.kills)
 
 
-def _deaths(chance: random.Random, backends: Sequence[str]) -> list[Death]:
+def _deaths(chance: random.Random, backends: Sequence[str], trainings: int) -> list[Death]:
     """Up to as many deaths of couriers as trainings go on sharing one after, and of trainings between them."""
-    dealt = [Death(chance.choice(_INSIDE), "courier", chance.choice(backends), chance.randint(1, 20))]
+    moment = chance.choice(_INSIDE)
+    # each run is opened once
+    dealt = [
+        Death(moment, "courier", chance.choice(backends), chance.randint(1, trainings if moment == "opened" else 20))
+    ]
     while sum(VICTIMS[death.victim][0] for death in dealt) < COURIERS:
-        dealt.append(Death(chance.choice(("opening", "batch")), chance.choice(list(VICTIMS))))
+        victim = chance.choice(("training", "training", *VICTIMS))
+        dealt.append(Death(chance.choice(("opening", "batch")), victim))
     if chance.random() < 0.3:
         dealt[-1] = Death("ending", "courier")
     return dealt
