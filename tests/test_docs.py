@@ -439,6 +439,16 @@ def test_public_names_are_listed_once_and_sorted() -> None:
     assert all(hasattr(multitrack, name) for name in multitrack.__all__)
 
 
+def test_packages_that_the_docs_name_need_no_import_of_their_own(tmp_path: Path) -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    written = {name for page in pages for name in re.findall(r"`multitrack\.(\w+\.\w+)\(", page.read_text())}
+    names = sorted(name for name in written if (ROOT / "src" / "multitrack" / name.partition(".")[0]).is_dir())
+    assert {"archive.push", "compare.compare", "export.export", "page.write_page", "plot.lineage"} <= set(names)
+    program = "\n".join(["import multitrack", *(f"multitrack.{name}" for name in names)])
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_releases_that_were_run_are_those_of_the_environments() -> None:
     names = {"MLflow": "mlflow", "W&B": "wandb", "Neptune": "neptune", "TensorFlow": "tensorflow-cpu"}
     rows = re.findall(r"^\| ([\w&-]+) \| ([\d.]+) \| ([\w.]+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)

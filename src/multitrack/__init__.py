@@ -118,10 +118,16 @@ _LATER = {
 }
 
 
+#: Public packages that ``import multitrack`` makes available without importing them.
+_PACKAGES = frozenset({
+    "archive", "compare", "drift", "export", "keras", "keras_tuner", "monitor", "page", "plot", "testing",
+})  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
-    """Import a public name on first access, if it is one of :data:`_LATER`."""
-    if name not in _LATER:
+    """Import a public name on first access, if it is one of :data:`_LATER` or :data:`_PACKAGES`."""
+    if name not in _LATER and name not in _PACKAGES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - see above
 
-    return getattr(import_module(_LATER[name]), name)
+    return import_module(f"multitrack.{name}") if name in _PACKAGES else getattr(import_module(_LATER[name]), name)

@@ -78,8 +78,11 @@ def _convert(value: Any, kind: Any, origin: Origin, key: str, *, strict: bool) -
         return msgspec.convert(value, prepared(kind), strict=strict)
     except msgspec.ValidationError as error:
         text = type_name(value) if is_secret_name(key.rpartition(" ")[2]) else short_repr(value)
-        expected = str(error).removeprefix("Expected ")
-        message = f"{origin.place}: invalid value for {key}: {text} (expected {expected}{_choices(kind)})"
+        choices, told = _choices(kind), str(error)
+        expected = choices if choices and told.startswith("Invalid enum value") else told.removeprefix("Expected ")
+        if choices and expected is not choices:
+            expected = f"{expected}; {choices}"
+        message = f"{origin.place}: invalid value for {key}: {text} (expected {expected})"
         raise ConfigError(message, key=_dotted(key), source=origin.place) from error
 
 
@@ -91,7 +94,7 @@ def _dotted(key: str) -> str:
 def _choices(kind: Any) -> str:
     schema = msgspec.json.schema(kind)
     options = schema.get("enum") or schema.get("items", {}).get("enum")
-    return f"; one of {', '.join(map(repr, options))}" if options else ""
+    return f"one of {', '.join(map(repr, options))}" if options else ""
 
 
 def absolute_path(path: str, base: Path | None) -> str:
