@@ -129,7 +129,8 @@ def directories(root: Path, run_id: str, mode: str = "offline-run") -> list[Path
 def read_wandb(root: Path, run_id: str, mode: str = "offline-run") -> WandbRun:
     run = WandbRun()
     for directory in directories(root, run_id, mode):
-        run.read(directory)
+        if any(directory.glob("*.wandb")):  # else the SDK was killed between making the directory and the file
+            run.read(directory)
     return run
 
 
