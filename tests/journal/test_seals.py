@@ -65,6 +65,18 @@ def test_a_live_writer_keeps_its_run_and_a_silent_one_does_not(run: Path, machin
     writer.close()
 
 
+def test_whoever_opens_the_run_of_a_silent_writer_is_told_of_the_wait(
+    run: Path, machines: TwoMachines, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = Writer(run)
+    with machines.on("bob"):
+        machines.alive = set()
+        with opening(run):
+            assert not is_live(run)
+    assert [text for text in caplog.messages if "waiting up to" in text and "still writes run r" in text]
+    writer.close()
+
+
 def test_what_a_writer_wrote_after_it_was_given_up_moves_to_a_new_segment(
     run: Path, machines: TwoMachines, caplog: pytest.LogCaptureFixture
 ) -> None:

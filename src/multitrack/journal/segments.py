@@ -79,6 +79,7 @@ def _held_by(directory: Path) -> str | None:
     waited for, too, until it gives a sign of life, or is given up.
     """
     deadline = time.monotonic() + FORKED_LIMIT
+    told = False
     while (held := _held(directory)) is not None:
         with held.open("rb") as file:
             first = decode_or_none(file.readline())
@@ -97,8 +98,15 @@ def _held_by(directory: Path) -> str | None:
                 directory.name, writer, LEASE,
             )  # fmt: skip
             continue
+        elif not told:
+            told = True
+            log.warning("multitrack: %s", _waits(writer, directory))
         time.sleep(0.005 if _is_locked(held) else _LOOK)
     return None
+
+
+def _waits(writer: object, directory: Path) -> str:
+    return f"waiting up to {LEASE:g} s whether {writer} still writes run {directory.name}"
 
 
 def end_silent(directories: Iterable[Path], notice: Callable[[str], None]) -> None:
@@ -126,7 +134,7 @@ def end_silent(directories: Iterable[Path], notice: Callable[[str], None]) -> No
                 del waiting[directory]
             elif not told:
                 told = True
-                notice(f"waiting up to {LEASE:g} s whether {found} still writes run {directory.name}")
+                notice(_waits(found, directory))
         time.sleep(_LOOK if waiting else 0)
 
 
