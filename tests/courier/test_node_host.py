@@ -141,7 +141,7 @@ def test_another_courier_takes_over_when_it_is_killed() -> None:
         assert all(training.flush() for training in both)
         (second,) = couriers()
         told = [training.end() for training in both]
-    said = ["multitrack: the courier process died; starting it again"]
+    said = ["multitrack: the shared courier died; going on with another one"]
     assert told == [("True", said), ("True", said)]
     assert sorted(opened_by()) == sorted([first, first, second, second])
     assert (steps("a"), steps("b")) == ([0, 1], [0, 1])
@@ -160,7 +160,7 @@ def test_each_has_a_courier_of_its_own_if_the_shared_one_dies_again_and_again() 
         assert Path(f"/proc/{own}/stat").read_text().rpartition(")")[2].split()[1] == str(a.process.pid)
         out, errors = a.end()
     assert out == "True"
-    assert errors == [*["multitrack: the courier process died; starting it again"] * 3,
+    assert errors == [*["multitrack: the shared courier died; going on with another one"] * 3,
                       "multitrack: no shared courier (it died 4 times within 300 s); this process starts its own"]  # fmt: skip
     assert steps("a") == list(range(5))
 

@@ -184,7 +184,7 @@ class NodeLink:
         now = time.monotonic()
         self._deaths = [*(when for when in self._deaths if now - when < _WITHIN), now]
         if len(self._deaths) <= DEATHS:
-            log.warning("multitrack: the courier process died; starting it again")
+            log.warning("multitrack: the shared courier died; going on with another one")
             return True
         self.problem = f"it died {len(self._deaths)} times within {_WITHIN:.0f} s"
         return False
