@@ -142,7 +142,7 @@ def test_an_archive_is_no_place_for_a_data_set(bucket: str, tmp_path: Path) -> N
     record(tmp_path / "j", "r0", 0)
     assert CliRunner().invoke(main, ["push", bucket, "--journal", str(tmp_path / "j")]).exit_code == 0
     result = CliRunner().invoke(main, ["export", bucket, "--journal", str(tmp_path / "j")])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"{bucket} is an archive of `multitrack push`: choose another place" in result.stderr
     assert not fsspec.filesystem("s3").exists(f"{bucket}/dataset.json")
 

@@ -44,9 +44,7 @@ class Directory(LocalStore):
 
     def check_new(self) -> None:
         """Refuse a directory with anything in it but the draft of a mark."""
-        if self._directory.exists():
-            names = (path.name for path in self._directory.iterdir() if not path.name.startswith(f".{MARK}."))
-            _refuse_others(self.location, names)
+        _refuse_others(self.location, (name for name in self.names() if not name.startswith(f".{MARK}.")))
 
     def _with_parents(self, path: str) -> Path:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,13 +69,7 @@ class Bucket(RemoteStore):
             raise ArchiveError(f"{self.location} is lost when this process ends")
         if (bucket := self.missing_bucket()) is not None:
             raise ArchiveError(f"{self.location}: no bucket {bucket}; `multitrack push` makes none")
-        self._fs.invalidate_cache()
-        try:
-            found = self._fs.ls(self._root, detail=False)
-        except FileNotFoundError:
-            return
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in found)
-        _refuse_others(self.location, (name for name in names if name))
+        _refuse_others(self.location, self.names())
 
 
 def store_of(location: str | Path) -> Directory | Bucket:

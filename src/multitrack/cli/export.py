@@ -13,6 +13,7 @@ from multitrack.cli.output import print_json
 from multitrack.cli.progress import counted, counting
 from multitrack.errors import ExportError
 from multitrack.export.exporting import export as write_data_set
+from multitrack.export.place import RefusedPlaceError
 from multitrack.query.times import parse_duration
 from multitrack.security.terminal import safe
 
@@ -53,10 +54,13 @@ def export(source: Source, location: str, storage: str, keep: str, prune: bool, 
             if not count:
                 _say_none_chosen()
                 raise ExportError(f"--prune would remove all runs of {location}: delete it if it is to have none")
-        found = write_data_set(
-            counted(source(), progress), location, storage=cast("Literal['parquet', 'delta']", storage), keep=seconds,
-            prune=prune,
-        )  # fmt: skip
+        try:
+            found = write_data_set(
+                counted(source(), progress), location, storage=cast("Literal['parquet', 'delta']", storage),
+                keep=seconds, prune=prune,
+            )  # fmt: skip
+        except RefusedPlaceError as error:
+            raise click.BadParameter(str(error), param_hint="DIR|URL") from None
     if not (found.new or found.changed or found.unchanged or left_out()):
         _say_none_chosen()
     if as_json:

@@ -41,6 +41,10 @@ class LocalStore:
         """Return True if there is such a file."""
         return (self._directory / path).is_file()
 
+    def names(self) -> list[str]:
+        """Return the names of the files and folders in the directory; empty if there is none."""
+        return [path.name for path in self._directory.iterdir()] if self._directory.exists() else []
+
     def put(self, path: str, content: bytes) -> None:
         """Write a file, or replace it by a rename."""
         target = self._directory / path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import re
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
@@ -14,6 +15,7 @@ from multitrack.errors import ExportError
 
 #: Folder with one object for each export to an object store: who creates it first has the generation.
 _COMMITS: Final = "_commits"
+_CLAIM: Final = re.compile(rf"{_COMMITS}/\d{{12}}\.json")
 #: Number of these objects that are kept.
 _KEPT: Final = 3
 
@@ -64,7 +66,7 @@ class RemoteStore:
             found: bytes | None = self._fs.cat_file(self._path(FILE))
         except FileNotFoundError:
             found = None
-        commits = sorted(path for path, _ in self.files(_COMMITS))
+        commits = self._commits()
         return self.read(commits[-1]) if commits else found
 
     def commit(self, generation: int, content: bytes) -> None:
@@ -85,13 +87,22 @@ class RemoteStore:
             raise GenerationTakenError from None
         with self._writing(FILE):
             self._fs.pipe_file(self._path(FILE), content)
-        for path in sorted(path for path, _ in self.files(_COMMITS))[:-_KEPT]:
+        for path in self._commits()[:-_KEPT]:
             self.delete(path)
 
     def has(self, path: str) -> bool:
         """Return True if there is such a file."""
         self._fs.invalidate_cache()
         return bool(self._fs.exists(self._path(path)))
+
+    def names(self) -> list[str]:
+        """Return the names of the objects and folders below the URL, as they are now; empty if there is nothing."""
+        self._fs.invalidate_cache()
+        try:
+            found = [str(path).rstrip("/") for path in self._fs.ls(self._root, detail=False)]
+        except FileNotFoundError:
+            return []
+        return [path.rpartition("/")[2] for path in found if path != self._root]  # an empty folder lists itself
 
     def put(self, path: str, content: bytes) -> None:
         """Write a file, or replace it by one upload."""
@@ -144,6 +155,10 @@ class RemoteStore:
     def exclusive(self) -> Iterator[None]:
         """Do nothing: exports to an object store go on side by side, and the later one begins again."""
         yield
+
+    def _commits(self) -> list[str]:
+        """The claimed generations, oldest first, without files of others in their folder."""
+        return sorted(path for path, _ in self.files(_COMMITS) if _CLAIM.fullmatch(path))
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}"

@@ -47,6 +47,9 @@ class Store(Protocol):
     def has(self, path: str) -> bool:
         """Return True if there is such a file."""
 
+    def names(self) -> list[str]:
+        """Return the names of the files and folders in the place itself; empty if there is no such place."""
+
     def put(self, path: str, content: bytes) -> None:
         """Write a file, or replace it at once."""
 

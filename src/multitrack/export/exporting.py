@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from multitrack.archive.place import Archive
 from multitrack.dataset.damage import check_files
 from multitrack.dataset.manifest import DataSet, FileState, State, decode
 from multitrack.dataset.object_store import GenerationTakenError
@@ -19,14 +18,13 @@ from multitrack.dataset.schema import TABLES
 from multitrack.dataset.stores import Store, open_store
 from multitrack.errors import ExportError
 from multitrack.export.changes import Changes, RunPlace
-from multitrack.journal.layout import run_directories, runs_directory
+from multitrack.export.place import STATE, check_place, is_own, mark
 from multitrack.reading.recorded_run import RecordedRun
 
 #: Seconds for which files of earlier exports stay, for readers that began before.
 KEEP: Final = 3600.0
 #: Times that an export to an object store begins again because another one finished first.
 _ATTEMPTS: Final = 10
-_STATE: Final = "_state"
 _EMPTY: Final = "/-empty.parquet"  # no folder of a project begins so
 #: Age in milliseconds at which a file in an object store that no export finished is deleted.
 _ABANDONED: Final = 86_400_000
@@ -74,20 +72,21 @@ def export(
 
     Args:
         runs: The runs, from :meth:`~multitrack.reading.reader.JournalReader.runs`.
-        location: A directory, or a URL such as ``s3://bucket/runs``.
+        location: A directory, or a URL such as ``s3://bucket/runs``: empty, new, or a data set.
         storage: ``delta`` to write Delta tables instead of Parquet files.
         keep: Seconds for which files stay that an export replaced.
         prune: True to remove the runs that are not among ``runs``.
         progress: Called with the number of runs written so far.
 
     Raises:
-        ExportError: If the data set cannot be written, is of a newer release, or has another storage.
+        ExportError: If the data set cannot be written, is of a newer release, or has another storage, or if the place
+            has other files.
         ImportError: If PyArrow, or a package for the URL or for Delta tables, is not installed.
         OSError: If a file cannot be written.
     """
     require_arrow()
     store = open_store(location)
-    _check_place(store)
+    check_place(store)
     every = [RunPlace.of(run) for run in runs]  # twice, if another export finishes first
     with store.exclusive():
         for _ in range(_ATTEMPTS):
@@ -96,15 +95,6 @@ def export(
             except GenerationTakenError:
                 continue
     raise ExportError(f"{store.location}: {_ATTEMPTS} other exports finished first; try again")
-
-
-def _check_place(store: Store) -> None:
-    """Refuse an archive, and a journal's directory: all have a folder ``runs``."""
-    if Archive(store.location).exists():
-        raise ExportError(f"{store.location} is an archive of `multitrack push`: choose another place")
-    if store.local and store.current() is None and runs_directory(Path(store.location)).is_dir():
-        for directory in run_directories(Path(store.location)):
-            raise ExportError(f"{store.location} is a journal, with run {directory.name}: choose another directory")
 
 
 class _Export:
@@ -128,6 +118,8 @@ class _Export:
         before = None if content is None else decode(content, store.location)
         if before is not None and before.storage != self._storage:
             raise ExportError(f"{store.location} has {before.storage} files: give --format {before.storage}")
+        if before is None:
+            mark(store)
         generation = 1 if before is None else before.generation + 1
         state = State() if before is None else self._state_of(before, content)
         changes = Changes(state, generation)
@@ -191,7 +183,7 @@ class _Export:
         retired = {path: since for path, since in state.retired.items() if now - since < self._keep * 1000}
         state.retired = retired | dict.fromkeys(earlier - {file.path for file in state.files}, now)
         files = {name: [name] for name in versions} or self._files(state.files)
-        path = f"{_STATE}/{generation:06}-{secrets.token_hex(6)}.msgpack"
+        path = f"{STATE}/{generation:06}-{secrets.token_hex(6)}.msgpack"
         with store.create(path) as file:
             file.write(msgspec.msgpack.encode(state))
         data = DataSet(
@@ -222,14 +214,17 @@ class _Export:
         return path
 
     def _clean(self, state: State, data: DataSet) -> None:
-        """Delete files that no reader needs any more: replaced ones after a while, and those of a killed export."""
+        """Delete files that no reader needs any more: replaced ones after a while, and those of a killed export.
+
+        Only names that exports give are deleted: people put files of their own into a data set's folders.
+        """
         now = int(time.time() * 1000)
         needed = {file.path for file in state.files} | {data.state}
         needed |= {path for paths in data.files.values() for path in paths}
         of_tables = () if data.storage == "delta" else tuple(table.name for table in TABLES)
-        for folder in (*of_tables, _STATE):
+        for folder in (*of_tables, STATE):
             for path, changed in list(self._store.files(folder)):
-                if path in needed or path.endswith(_EMPTY):
+                if path in needed or not is_own(path):
                     continue
                 replaced = state.retired.get(path)
                 if replaced is not None:
