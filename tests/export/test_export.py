@@ -484,6 +484,16 @@ def test_what_is_refused(journal: Path, data: Path, tmp_path: Path) -> None:
     assert (result.exit_code, "'soon' is not a duration" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("keep", "exit_code"), [("0", 0), ("5", 0), ("1.5", 0), (".", 2), ("-1", 2), ("nan", 2), ("", 2)]
+)
+def test_a_number_as_the_time_to_keep_is_seconds(keep: str, exit_code: int, journal: Path, data: Path) -> None:
+    with multitrack.start_run("p", config=config(journal), run_id="r"):
+        pass
+    result = CliRunner().invoke(main, ["export", str(data), "--journal", str(journal), "--keep", keep])
+    assert result.exit_code == exit_code, result.output
+
+
 def test_the_state_is_what_the_tables_have(journal: Path, data: Path) -> None:
     record_odd_runs(journal)
     exported(journal, data)

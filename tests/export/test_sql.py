@@ -125,6 +125,15 @@ def test_errors(journal: Path, tmp_path: Path) -> None:
     assert (result.exit_code, "SQL needs DuckDB: in a checkout, pip install '.[sql]'" in result.stderr) == (2, True)
 
 
+def test_several_statements(journal: Path, tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    statements = ["create table mine as select 7 as v", f"copy mine to '{file}'", "select v + 1 as w from mine"]
+    result = sql("; ".join(statements), "--journal", journal, "--csv")
+    assert (result.exit_code, result.stdout.split()) == (0, ["w", "8"]), result.output
+    assert file.read_text().split() == ["v", "7"]
+    assert "mine" in sql("select * from mine", "--journal", journal).stderr, "the table is gone"
+
+
 def test_a_connection(tmp_path: Path) -> None:
     """Its views have the table of `multitrack compare`, and stay as they are while the data set is exported to."""
     record_odd_runs(tmp_path / "j")

@@ -43,7 +43,7 @@ that went on only what is new. Readers see the data set as it was before, or wit
 def export(source: Source, location: str, storage: str, keep: str, prune: bool, as_json: bool) -> None:
     """See :data:`_HELP`."""
     try:
-        seconds = parse_duration(keep)
+        seconds = parse_duration(f"{keep}s" if keep.replace(".", "", 1).isdecimal() else keep)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--keep") from None
     with counting() as progress:
