@@ -3,7 +3,8 @@
     python examples/dask_search.py [--trials 12] [--out dask-run] [--backends mlflow,wandb,neptune] [--address tcp://…]
 
 Dask places the processes, and KerasTuner's chief hands out the trials. Without --address, a LocalCluster is started on
-this machine. On a cluster, --out is a directory that all of its machines share.
+this machine. On a cluster, --out is a new directory on a file system that all of its machines share, and
+--tracking-uri is a server.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 from distributed import Client, LocalCluster, as_completed, get_worker
 
 import multitrack
-from distributed_search import prepare, print_runs, search, trials_in
+from distributed_search import add_options, prepare, print_runs, search, trials_in
 
 WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
 KILLED = "worker-2"
@@ -39,14 +40,11 @@ def run(name: str, chief: dict[str, str], out: Path, trials: int, pause: float) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=12, help="how many sets of hyperparameters to try")
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds after each epoch, for longer trials")
-    parser.add_argument("--out", type=Path, default=Path("dask-run"), help="where all goes; emptied first")
-    parser.add_argument("--backends", default="mlflow,wandb,neptune", help="trackers to deliver to")
+    add_options(parser, trials=12, pause=0.5, out="dask-run")
     parser.add_argument("--address", help="of a running scheduler; default: a cluster on this machine alone")
     arguments = parser.parse_args()
-    out, backends = arguments.out.absolute(), [name for name in arguments.backends.split(",") if name]
-    prepare(out, backends)
+    out, backends = arguments.out.absolute(), arguments.backends
+    prepare(out, backends, arguments.tracking_uri)
     if arguments.address:
         with Client(arguments.address) as client:
             run_all(client, out, arguments.trials, arguments.pause)

@@ -28,10 +28,13 @@ import multitrack
 from multitrack.reading.recorded_run import RecordedRun
 
 NAMES = ("chief", "worker-1", "worker-2")
+#: An empty file in each directory that an example has made, and so may remove.
+MADE = ".made-by-an-example"
+SQLITE = "sqlite:///mlflow.db"
 CONFIG = """\
 project = "distributed"
 backends = {backends}
-mlflow.tracking_uri = "sqlite:///mlflow.db"
+mlflow.tracking_uri = {tracking_uri}
 wandb.mode = "offline"
 wandb.dir = "."
 neptune.directory = ".neptune"
@@ -69,18 +72,14 @@ def search(trials: int, pause: float = 0.0) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=6, help="how many sets of hyperparameters to try")
-    parser.add_argument("--pause", type=float, default=0.0, help="seconds after each epoch, for longer trials")
-    parser.add_argument("--out", type=Path, default=Path("distributed-run"), help="where all goes; emptied first")
-    parser.add_argument("--backends", default="mlflow,wandb,neptune", help="trackers to deliver to")
+    add_options(parser, trials=6, pause=0.0, out="distributed-run")
     arguments = parser.parse_args()
     if "KERASTUNER_TUNER_ID" in os.environ:
         search(arguments.trials, arguments.pause)
         return
 
-    out = arguments.out.absolute()
-    backends = [name for name in arguments.backends.split(",") if name]
-    prepare(out, backends)
+    out, backends = arguments.out.absolute(), arguments.backends
+    prepare(out, backends, arguments.tracking_uri)
     try:
         run_all(out, arguments.trials)
     except KeyboardInterrupt:
@@ -88,11 +87,29 @@ def main() -> None:
     print_runs(out, backends)
 
 
-def prepare(out: Path, backends: list[str]) -> None:
-    """An empty directory for the search, with its config."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    (out / "multitrack.toml").write_text(CONFIG.format(backends=json.dumps(backends)))
+def add_options(parser: argparse.ArgumentParser, *, trials: int, pause: float, out: str) -> None:
+    """The options that this example and those for engines have in common."""
+    parser.add_argument("--trials", type=int, default=trials, help="how many sets of hyperparameters to try")
+    parser.add_argument("--pause", type=float, default=pause, help="seconds after each epoch, for longer trials")
+    parser.add_argument("--out", type=Path, default=Path(out), help="a new directory for all files, or one that an "
+                        "example has made, which is removed first; others with files are refused")  # fmt: skip
+    parser.add_argument("--backends", type=lambda names: [name for name in names.split(",") if name],
+                        default="mlflow,wandb,neptune", help="trackers to deliver to")  # fmt: skip
+    parser.add_argument("--tracking-uri", metavar="URI", default=SQLITE,
+                        help="MLflow's server, needed by several machines; default: SQLite in --out")  # fmt: skip
+
+
+def prepare(out: Path, backends: list[str], tracking_uri: str = SQLITE) -> None:
+    """An empty directory for the search, with its config. Only a directory that an example has made is removed."""
+    if (out / MADE).exists():
+        shutil.rmtree(out)
+    if not out.exists():
+        out.mkdir(parents=True)
+        (out / MADE).touch()
+    elif not out.is_dir() or any(out.iterdir()):
+        sys.exit(f"{out} was not made by an example, so it is not emptied: give --out a directory that does not exist")
+    values = {"backends": json.dumps(backends), "tracking_uri": json.dumps(tracking_uri)}
+    (out / "multitrack.toml").write_text(CONFIG.format(**values))
 
 
 def run_all(out: Path, trials: int) -> None:
@@ -154,7 +171,9 @@ def print_runs(out: Path, backends: list[str]) -> None:
         print(f"{name:13} {worker:9} {score:8.4f}  {told.status:9}", *(f"{each:36}" for each in ids))
     shown = os.path.relpath(out)
     places = {name: os.path.relpath(directory) for name, directory in directories.items() if directory}
-    places |= {"mlflow": f"{shown}/mlflow.db", "wandb": f"{shown}/wandb", "neptune": f"{shown}/.neptune"}
+    if (out / "mlflow.db").exists():
+        places["mlflow"] = f"{shown}/mlflow.db"
+    places |= {"wandb": f"{shown}/wandb", "neptune": f"{shown}/.neptune"}
     lines = [f"{name:12} {places[name]}" for name in backends if name in places]  # others are servers, or elsewhere
     print(*lines, f"multitrack   {shown}/.multitrack", sep="\n")
 

@@ -3,7 +3,7 @@
     python examples/ray_search.py [--trials 12] [--out ray-run] [--backends mlflow,wandb,neptune] [--address auto]
 
 Ray places the processes, and KerasTuner's chief hands out the trials. Without --address, Ray runs on this machine only.
-On a cluster, --out is a directory that all of its machines share.
+On a cluster, --out is a new directory on a file system that all of its machines share, and --tracking-uri is a server.
 """
 
 import argparse
@@ -17,7 +17,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray's telemetry
 import ray
 
 import multitrack
-from distributed_search import prepare, print_runs, search, trials_in
+from distributed_search import add_options, prepare, print_runs, search, trials_in
 
 WORKERS = ("worker-1", "worker-2", "worker-3", "worker-4")
 KILLED, JOINS = "worker-2", "worker-5"
@@ -43,16 +43,11 @@ class Member:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=12, help="how many sets of hyperparameters to try")
-    parser.add_argument("--pause", type=float, default=2.0, help="seconds after each epoch, for longer trials")
-    parser.add_argument("--out", type=Path, default=Path("ray-run"), help="where all goes; emptied first")
-    parser.add_argument("--backends", default="mlflow,wandb,neptune", help="trackers to deliver to")
+    add_options(parser, trials=12, pause=2.0, out="ray-run")
     parser.add_argument("--address", help="of a running Ray cluster; default: Ray on this machine alone")
     arguments = parser.parse_args()
-    out, backends = arguments.out.absolute(), [name for name in arguments.backends.split(",") if name]
-    prepare(out, backends)
-    # How long the chief waits for the killed worker. For real trainings, leave the 10 minutes that are the default.
-    os.environ.setdefault("MULTITRACK_WORKER_TIMEOUT", "8")
+    out, backends = arguments.out.absolute(), arguments.backends
+    prepare(out, backends, arguments.tracking_uri)
     if arguments.address:
         ray.init(arguments.address)
     else:
@@ -68,11 +63,15 @@ def main() -> None:
 
 def run_all(out: Path, trials: int, pause: float) -> None:
     """All members, to the end: one of them is killed as soon as it has a trial, and another one joins."""
+    # How long the chief waits for the killed worker. For real trainings, leave the 10 minutes that are the default.
+    # The processes of a running cluster do not have this process's environment, so Ray is told.
+    timeout = {"MULTITRACK_WORKER_TIMEOUT": os.environ.get("MULTITRACK_WORKER_TIMEOUT", "8")}
+    placed = Member.options(runtime_env={"env_vars": timeout})
     members: dict[str, Any] = {}
     running: dict[Any, str] = {}
 
     def start(name: str) -> None:
-        members[name] = Member.remote()
+        members[name] = placed.remote()
         address = ray.get(members["chief"].address.remote()) if name == "chief" else shared
         running[members[name].run.remote(name, address, out, trials, pause)] = name
         shared.update(address)

@@ -3,8 +3,10 @@
 #
 #     sbatch examples/slurm_search.sh [--trials 12]
 #
-# Submit it in a directory that all nodes share; multitrack.toml is read there. Another size: sbatch --array=0-16.
-# A task that Slurm requeues has the same number again, and repeats its trial.
+# Submit it in a directory that all nodes share, with a multitrack.toml that names the trackers. Another size: sbatch
+# --array=0-16. PYTHON is the interpreter, SEARCH the program, CHIEF_HOST the chief's address where `hostname -i` gives a
+# loopback one. A worker that Slurm requeues has the same number again, and repeats its trial. If the chief is requeued,
+# cancel the array and submit it again in the same directory: the workers keep the address that they began with.
 #SBATCH --job-name=search
 #SBATCH --array=0-4
 #SBATCH --ntasks=1

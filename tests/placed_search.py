@@ -18,8 +18,11 @@ from multitrack.reading.recorded_run import RecordedRun
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-#: Empties a directory and writes the examples' config.
-prepare = runpy.run_path(str(EXAMPLES / "distributed_search.py"))["prepare"]
+_SHARED = runpy.run_path(str(EXAMPLES / "distributed_search.py"))
+#: Makes a directory with the examples' config.
+prepare = _SHARED["prepare"]
+#: The recorded trials in such a directory.
+trials_in = _SHARED["trials_in"]
 
 
 def environment(root: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """`examples/slurm_search.sh` as an array job of Slurm itself, and by hand with the variables that Slurm sets."""
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import multitrack
-from placed_search import EXAMPLES, check_trackers, environment, prepare, workers
+from placed_search import EXAMPLES, check_trackers, environment, killed, prepare, trials_in, workers
 from processes import free_ports, wait_until
 
 SCRIPT = EXAMPLES / "slurm_search.sh"
@@ -44,25 +46,56 @@ def test_the_script_is_a_shell_script() -> None:
         subprocess.run(["shellcheck", SCRIPT], check=True)
 
 
-@pytest.mark.timeout(300)
-def test_the_tasks_by_hand(tmp_path: Path) -> None:
-    prepare(tmp_path / "shared", BACKENDS)
-    shared = {**environment(tmp_path), "SEARCH": str(EXAMPLES / "distributed_search.py"), "CHIEF_HOST": "127.0.0.1"}
+@contextlib.contextmanager
+def array(root: Path, job: str, *arguments: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The tasks of an array job in ``root/shared``, by hand; all are killed at the end."""
+    shared = {**environment(root), "SEARCH": str(EXAMPLES / "distributed_search.py"), "CHIEF_HOST": "127.0.0.1"}
     tasks = [
         subprocess.Popen(
-            [SCRIPT, "--trials", "3"],
-            cwd=tmp_path / "shared",
-            env={**shared, "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(task)},
+            [SCRIPT, *arguments],
+            cwd=root / "shared",
+            env={**shared, "SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": str(task)},
         )
         for task in (2, 1, 0)
     ]
     try:
-        assert [task.wait(240) for task in tasks] == [0, 0, 0]
+        yield tasks
     finally:
         for task in tasks:
             task.kill()
+            task.wait()
+
+
+@pytest.mark.timeout(300)
+def test_the_tasks_by_hand(tmp_path: Path) -> None:
+    prepare(tmp_path / "shared", BACKENDS)
+    with array(tmp_path, "7", "--trials", "3") as tasks:
+        assert [task.wait(240) for task in tasks] == [0, 0, 0]
     attempts = check_trackers(tmp_path / "shared", 3)
     assert workers(attempts) <= {"worker-1", "worker-2"}
+
+
+def ended(out: Path) -> list[str]:
+    """The trials that KerasTuner's chief has saved as ended."""
+    with contextlib.suppress(OSError, ValueError):  # not there yet, or half written
+        return list(json.loads((out / "tuner/sine/oracle.json").read_text())["end_order"])
+    return []
+
+
+@pytest.mark.timeout(300)
+def test_an_array_that_is_cancelled_goes_on_in_the_next_one(tmp_path: Path) -> None:
+    out = tmp_path / "shared"
+    prepare(out, BACKENDS)
+    with array(tmp_path, "7", "--trials", "4", "--pause", "1"):
+        wait_until(lambda: ended(out) and any(run.summary().status == "running" for run in trials_in(out)), 120)
+    done = ended(out)
+    with array(tmp_path, "8", "--trials", "4") as tasks:
+        assert [task.wait(240) for task in tasks] == [0, 0, 0]
+    assert (out / ".chief-7").read_text() != (out / ".chief-8").read_text()
+    multitrack.sync(out / ".multitrack")
+    attempts = check_trackers(out, 4)  # and one parent
+    assert {trial for trial, tried in attempts.items() if len(tried) > 1}.isdisjoint(done)
+    assert killed(attempts)
 
 
 @pytest.fixture
