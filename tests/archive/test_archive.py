@@ -131,7 +131,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path, damage: str) -> None:
     (found,) = pull(location, tmp_path / "there")
     assert found.outcome == "failed"
     message = {
-        "bytes": "000001.jsonl of run a in .* is damaged: its sha256 is", "missing": "its sha256 is missing",
+        "bytes": "000001.jsonl of run a in .* is damaged: its sha256 is", "missing": "000001.jsonl of run a in .* is missing; push the run again$",
         "list": "archive.json is damaged", "path": "invalid name: '../../x'", "later": "has version 2",
     }[damage]  # fmt: skip
     assert re.search(message, found.reason), found.reason
@@ -276,7 +276,7 @@ def test_the_commands(location: str, tmp_path: Path) -> None:
     assert [run.id for run in multitrack.open_journal(tmp_path / "there").runs()] == ["b"]
     unknown = call(main, ["pull", location, "z", "--journal", str(tmp_path / "there")])
     assert unknown.exit_code == 1
-    assert f"{location} has no run z" in unknown.stderr
+    assert f"{location} has no run 'z'; " in unknown.stderr
     nothing = call(main, ["pull", str(tmp_path / "empty"), "--journal", str(tmp_path / "there")])
     assert (nothing.exit_code, "`multitrack push` makes one" in nothing.stderr) == (1, True)
 

@@ -11,9 +11,10 @@ from typing import IO, Final
 import msgspec
 
 from multitrack.archive.manifest import BLOCK, LIST, ArchivedFile, ArchivedRun, decode, encode
-from multitrack.archive.store import MARK, store_of
+from multitrack.archive.store import store_of
 from multitrack.dataset.stores import is_url
 from multitrack.errors import ArchiveError, ExportError
+from multitrack.journal.layout import ARCHIVE_MARK
 from multitrack.journal.prepared import prepared
 from multitrack.journal.run_ids import is_run_id
 
@@ -51,14 +52,14 @@ class Archive:
             ArchiveError: If it cannot be reached, its mark is damaged, or it is of a later version.
         """
         with _troubles(self.location):
-            if not self._store.has(MARK):  # which drops what this process knew of an object store
+            if not self._store.has(ARCHIVE_MARK):  # which drops what this process knew of an object store
                 return False
-            content = self._store.read(MARK)
+            content = self._store.read(ARCHIVE_MARK)
         try:
             version = msgspec.json.decode(content, type=prepared(_Mark)).version
         except (ValueError, RecursionError) as error:
             raise ArchiveError(
-                f'{self._store.uri(MARK)} is damaged: {error}; write {{"version": {_VERSION}}} into it'
+                f'{self._store.uri(ARCHIVE_MARK)} is damaged: {error}; write {{"version": {_VERSION}}} into it'
             ) from None
         if version > _VERSION:
             raise ArchiveError(f"{self.location} has version {version}; this release of multitrack reads {_VERSION}")
@@ -73,7 +74,7 @@ class Archive:
         if not self.exists():
             with _troubles(self.location):
                 self._store.check_new()
-                self._store.put(MARK, b'{"version": %d}\n' % _VERSION)
+                self._store.put(ARCHIVE_MARK, b'{"version": %d}\n' % _VERSION)
 
     def missing_bucket(self) -> str | None:
         """Return the bucket of the URL if it is missing; None if it is there, or the place has none."""
@@ -192,7 +193,7 @@ class Archive:
 
 
 def is_archive(location: str | Path) -> bool:
-    """Return True for a URL with an archive of runs. A directory with one is a journal, and read as such.
+    """Return True for a URL with an archive of runs. A directory with one is read in place, as a journal.
 
     Raises:
         ImportError: If the URL needs a package that is not installed.

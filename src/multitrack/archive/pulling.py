@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from multitrack.archive.checking import LANES, complete_list, missing, warn
 from multitrack.archive.going_on import goes_on, is_copy
 from multitrack.archive.manifest import ArchivedRun, digest_of
 from multitrack.archive.place import Archive
@@ -25,10 +26,6 @@ from multitrack.journal.segments import is_live
 from multitrack.security.directories import private_directory
 from multitrack.security.terminal import excerpt
 
-log = logging.getLogger("multitrack")
-
-#: The folder with the state of a run's deliveries.
-LANES: Final = "lanes/"
 #: Times that a file is copied again whose digest differs: another process may just replace it.
 _TRIES: Final = 2
 
@@ -103,7 +100,10 @@ def _id_of(archive: Archive, found: list[str], name: str) -> str:
     matching = [run_id for run_id in found if name and run_id.startswith(name)]
     matching = matching or [run_id for run_id in found if archive.name_of(run_id) == name]
     if not matching:
-        raise ArchiveError(f"{archive.location} has no run {excerpt(name)}")
+        raise ArchiveError(
+            f"{archive.location} has no run {excerpt(name)!r}; `multitrack runs --journal "
+            f"{shlex.quote(archive.location)}` lists its runs"
+        )
     if len(matching) > 1:
         raise ArchiveError(
             f"several runs match {excerpt(name)!r} in {archive.location}: {', '.join(matching[:5])}"
@@ -134,21 +134,17 @@ def pulled_journal(location: str, left_out: str) -> Path:
         if directory.name not in kept:
             shutil.rmtree(directory)
     for one in _pull(archive, runs, kept, lambda _: None, follows=True):
-        state = "; its earlier state is read" if (runs / one.id).exists() else "; it is left out"
-        if one.outcome == "failed":
-            log.warning("multitrack: %s%s", one.reason, state, extra={left_out: one.id})
-        elif one.outcome == "incomplete":
-            log.warning("multitrack: run %s is not complete in %s%s", one.id, location, state)
+        if one.outcome in ("failed", "incomplete"):
+            state = "its earlier state is read" if (runs / one.id).exists() else "it is left out"
+            warn(archive, one.id, one.reason or None, state, left_out)
     return journal
 
 
 def _pull_one(archive: Archive, run_id: str, runs: Path, *, follows: bool) -> Pulled:
     """Copy a run; one that differs is replaced if the journal only follows the archive, so that nobody writes it."""
-    wanted = archive.files_of(run_id)
-    if wanted is None or not wanted.complete:
+    wanted = complete_list(archive, run_id)
+    if wanted is None:
         return Pulled(run_id, "incomplete")
-    if "manifest.json" not in wanted.files:
-        raise ArchiveError(f"run {run_id} in {archive.location} has no manifest")
     target, draft, aside = runs / run_id, runs / f".pull-{run_id}", runs / f".pulled-{run_id}"
     if aside.exists() and not target.exists():  # a pull was killed between its two renames
         aside.rename(target)
@@ -220,8 +216,10 @@ def _download(archive: Archive, run_id: str, wanted: ArchivedRun, draft: Path) -
                 break
             if not left:
                 path.unlink(missing_ok=True)
+                if digest is None:
+                    raise missing(archive, run_id, name)
                 raise ArchiveError(
-                    f"{name} of run {run_id} in {archive.location} is damaged: its sha256 is {digest or 'missing'}, "
+                    f"{name} of run {run_id} in {archive.location} is damaged: its sha256 is {digest}, "
                     f"not {file.sha256}; push the run again with --verify"
                 )
         os.utime(path, ns=(file.modified, file.modified))

@@ -12,9 +12,8 @@ from multitrack.dataset.manifest import FILE
 from multitrack.dataset.stores import LocalStore, RemoteStore, open_store
 from multitrack.errors import ArchiveError
 from multitrack.journal.fsync import put_on_medium
+from multitrack.journal.layout import ARCHIVE_MARK
 
-#: Marks an archive; in its root.
-MARK: Final = "multitrack-archive.json"
 #: Protocols whose paths begin with a bucket, which their packages make if it is missing.
 _WITH_BUCKETS: Final = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"}
 
@@ -44,7 +43,7 @@ class Directory(LocalStore):
 
     def check_new(self) -> None:
         """Refuse a directory with anything in it but the draft of a mark."""
-        _refuse_others(self.location, (name for name in self.names() if not name.startswith(f".{MARK}.")))
+        _refuse_others(self.location, (name for name in self.names() if not name.startswith(f".{ARCHIVE_MARK}.")))
 
     def _with_parents(self, path: str) -> Path:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def pull(location: str, run: tuple[str, ...], journal: Path | None, as_json: boo
         for one in pull_runs(location, target.absolute(), run, lambda run: progress(f"copying {run}")):
             found.append(one)
             if one.outcome == "failed":
-                output.say(f"{one.id}: {one.reason}")
+                output.say(one.reason)  # which names the run
             elif one.outcome == "incomplete":
                 output.say(f"{one.id} is not complete in the archive: push it again")
             elif one.outcome == "differs":

@@ -30,8 +30,12 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from multitrack.errors import JournalError
+
+#: Marks an archive of runs, which has the layout of a journal; in its root.
+ARCHIVE_MARK: Final = "multitrack-archive.json"
 
 
 def runs_directory(journal: Path) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from multitrack.reading.archived import ArchivedRuns
 from multitrack.reading.delivery import settled_lanes
 from multitrack.reading.labels import Place
+from multitrack.reading.locating import archive_in
 from multitrack.reading.places import Entry, Listing, list_runs
 from multitrack.reading.recorded_run import RecordedRun
 from multitrack.summaries.run_index import IndexUpdate, RunIndex
@@ -21,6 +23,8 @@ class Indexing:
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
         self._indexes: dict[Place, RunIndex] = {}
+        archives = ((place, archive_in(place.directory)) for place in places)
+        self._archived = {place: ArchivedRuns(archive) for place, archive in archives if archive is not None}
 
     def list(self) -> Listing:
         """List the runs of the journals.
@@ -32,7 +36,7 @@ class Indexing:
             index = self._indexes.get(place)
             if index is None or not index.is_current():
                 self._indexes[place] = RunIndex(place.directory)
-        return list_runs(self._places, self._indexes)
+        return list_runs(self._places, self._indexes, self._archived)
 
     def additions(self, listing: Listing) -> Additions:
         """Begin to add the runs of a listing that have no rows."""

@@ -5,14 +5,26 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from multitrack.config import Settings, load_config
 from multitrack.errors import ExportError, JournalError
-from multitrack.journal.layout import cannot_read, runs_directory
+from multitrack.journal.layout import ARCHIVE_MARK, cannot_read, runs_directory
+
+if TYPE_CHECKING:
+    from multitrack.archive import Archive
 
 #: Attribute of log records about unreadable runs that are left out; its value is the run id.
 LEFT_OUT: Final = "multitrack_left_out"
+
+
+def archive_in(directory: Path) -> Archive | None:
+    """Return the archive in a directory; None if there is none."""
+    if not (directory / ARCHIVE_MARK).is_file():
+        return None
+    from multitrack.archive import Archive  # noqa: PLC0415 - training code opens no journal
+
+    return Archive(directory)
 
 
 def _archived(path: str | Path) -> Path | None:
@@ -65,4 +77,6 @@ def located(path: str | Path | None, label: str | None = None) -> list[tuple[Pat
     if not there:
         file = ", which is a file" if directory.is_file() else ""
         raise JournalError(f"no journal in {directory}{file}; name one with --journal, or start a run")
+    if (pushed := archive_in(directory)) is not None:
+        pushed.exists()  # raises if its mark is damaged, or of a later version
     return [(directory, label)]

@@ -22,9 +22,9 @@ def open_journal(path: Journals | None = None) -> JournalReader:
 
     Args:
         path: The journal's directory, or one with a journal in ``.multitrack``; default: the config's. Or a data set
-            of ``multitrack export``, a directory or a URL, or an archive of ``multitrack push`` at a URL; their runs
-            are copied into a cache. Or several: a list of
-            them, or a mapping ``{"label": directory}``. Without a label, a journal's is its directory's name.
+            of ``multitrack export``, or an archive of ``multitrack push``, a directory or a URL; runs of data sets,
+            and of archives at URLs, are copied into a cache. Or several: a list of them, or a mapping
+            ``{"label": directory}``. Without a label, a journal's is its directory's name.
 
     Raises:
         JournalError: If there is no journal, or one of them cannot be read; the message names each of those.

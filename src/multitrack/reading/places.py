@@ -18,6 +18,7 @@ from multitrack.journal.layout import is_run, names_in, runs_directory
 from multitrack.journal.manifest import read_manifest
 from multitrack.journal.run_ids import text_of_time, time_in_id
 from multitrack.journal.segments import segment_path
+from multitrack.reading.archived import ArchivedRuns
 from multitrack.reading.labels import Place
 from multitrack.reading.recorded_run import RecordedRun, Relatives
 from multitrack.records import Segment
@@ -163,7 +164,9 @@ def _order(entry: Entry) -> tuple[str, bool, str, str]:
         return "", False, name, label
 
 
-def list_runs(places: Sequence[Place], indexes: Mapping[Place, RunIndex]) -> Listing:
+def list_runs(
+    places: Sequence[Place], indexes: Mapping[Place, RunIndex], archived: Mapping[Place, ArchivedRuns]
+) -> Listing:
     """List the runs of journals, each once.
 
     Of a run that several journals have a copy of, the copy with the most records counts.
@@ -171,11 +174,12 @@ def list_runs(places: Sequence[Place], indexes: Mapping[Place, RunIndex]) -> Lis
     Args:
         places: The journals.
         indexes: The index of each journal.
+        archived: The runs of those that are archives, of which damaged ones are left out.
 
     Raises:
         JournalError: If a journal cannot be read.
     """
-    scans = [_scan(place, indexes[place]) for place in places]
+    scans = [_scan(place, indexes[place], archived.get(place)) for place in places]
     if len(scans) == 1:
         return Listing(scans, None, {})
     by_id: dict[str, list[Entry]] = {}
@@ -195,12 +199,17 @@ def list_runs(places: Sequence[Place], indexes: Mapping[Place, RunIndex]) -> Lis
     return Listing(scans, entries, copies)
 
 
-def _scan(place: Place, index: RunIndex) -> Scan:
+def _scan(place: Place, index: RunIndex, archived: ArchivedRuns | None) -> Scan:
     """List the runs of a journal; the directory of a run that has a row is known to be a run's."""
     runs = runs_directory(place.directory)
     names = names_in(runs)
     changes, rows = index.scan(names)
-    others = [i for i, row in enumerate(rows) if row is None and not is_run(f"{runs}/{names[i]}")]
+    others = [
+        i
+        for i, row in enumerate(rows)
+        if (archived is not None and archived.leaves_out(names[i], changes[i]))
+        or (row is None and not is_run(f"{runs}/{names[i]}"))
+    ]
     for i in reversed(others):
         del names[i], changes[i], rows[i]
     return Scan(place, index, names, changes, rows)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from multitrack.errors import JournalError, RunError
-from multitrack.journal.layout import is_run, runs_directory
 from multitrack.journal.run_ids import is_run_id
+from multitrack.reading.archived import directory_of
 from multitrack.reading.conditions import Conditions, to_statuses, to_tags
 from multitrack.reading.followed import Followed
 from multitrack.reading.labels import Place, labelled
@@ -270,10 +270,8 @@ class JournalReader:
         if isinstance(run, RecordedRun):
             return run
         run_id = run if isinstance(run, str) else run.id
-        if len(self.places) == 1 and is_run_id(run_id):  # excludes paths such as ".."
-            directory = runs_directory(self.directory) / run_id
-            if is_run(directory):
-                return RecordedRun(directory)
+        if len(self.places) == 1 and (directory := directory_of(self.directory, run_id)) is not None:
+            return RecordedRun(directory)
         if (found := self._in_places(run_id)) is not None:
             return found
         every = [one for one in self.runs() if one.own_id.startswith(run_id) or _name_of(one) == run_id]
