@@ -184,6 +184,9 @@ class NodeRound:
         for send in (signal.SIGSTOP, signal.SIGKILL):  # none sees another's death
             for pid in victims:
                 os.kill(pid, send)
+        for process in chosen:
+            if process is not None:
+                process.wait(PATIENCE)  # else it would not be continued
         return len(victims) == number + kills_courier
 
     def _has_struck(self) -> bool:
